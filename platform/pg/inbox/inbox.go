@@ -1,0 +1,52 @@
+// Package inbox applies events to a service's database: each batch of a partition in one transaction together with the
+// consumer's position, so that an event has its effect exactly once. What an event itself makes fail is parked for
+// people to decide on; what infrastructure makes fail is tried again for as long as it takes.
+package inbox
+
+import (
+	"context"
+	"log/slog"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+)
+
+// Event is an event of another service with its decoded message.
+type Event struct {
+	bus.Event
+	Message proto.Message
+}
+
+// Consumer says which events are taken and what they do.
+type Consumer struct {
+	// Name is the consumer's name within its service; it keys positions and cursors, so it stays for life.
+	Name string
+	// Topics are read from their start.
+	Topics []string
+	// Ordered consumers get the events of an aggregate without gaps and in sequence: a later one waits for an earlier
+	// one. The others get each event once and in the order of arrival.
+	Ordered bool
+	// Handles are empty messages of the types that Apply is given; events of other types pass by.
+	Handles []proto.Message
+	// Apply writes the effects of 1 to 500 events of one tenant, in order of arrival, into tx, whose tenant is set. It
+	// works on sets: two statements for a batch, not two an event. It may be called again with the same events or some
+	// of them after tx was rolled back, so it must not reach outside tx.
+	// An error is taken as the fault of one of the events, unless it is pg.Transient or a problem of kind Unavailable.
+	Apply func(ctx context.Context, tx *pg.Tx, events []Event) error
+}
+
+// Ops is what the operators' routes and the rebuild need to know of a service.
+type Ops struct {
+	Service   string
+	DB        *pg.DB // as the app role
+	OpsDB     *pg.DB // as the ops role: looks over all tenants
+	Bus       *bus.Client
+	Outbox    *outbox.Outbox
+	Consumers []Consumer
+	// ProjectionTables are the tables that a rebuild empties, fills and compares; none: the service has no projection.
+	ProjectionTables []string
+	Log              *slog.Logger
+}
