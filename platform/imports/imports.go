@@ -1,0 +1,112 @@
+// Package imports brings files of any size in: streamed up, kept in chunks, and applied batch by batch by a workflow
+// that can be killed anywhere without a row lost or applied twice. A service says what its rows mean by a Kind; all
+// else, from the HTTP operations to the file of rejected rows, is here.
+package imports
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/flow"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+)
+
+// Column is one thing that a row can say.
+type Column struct {
+	// Name is what mappings call it. A name that ends in ":*", such as external:*, stands for any name with that
+	// beginning.
+	Name string
+	// Required columns must be mapped, and a row must have a value in them.
+	Required bool
+	// Doc says what belongs there, for the documentation.
+	Doc string
+}
+
+// Rejection says why a row, or one column of it, was not taken.
+type Rejection struct {
+	Line   int64  // of the Row
+	Column string // empty where the row as a whole is at fault
+	Code   string // stable, snake_case, made for programs
+	Reason string // made for people
+}
+
+// Policy says what happens to a row that is there already.
+type Policy string
+
+// The policies.
+const (
+	Skip   Policy = "skip"   // leave what is there
+	Update Policy = "update" // change what is there to what the row says
+)
+
+// State is where an import stands.
+type State string
+
+// The states of an import.
+const (
+	Uploading State = "uploading" // the file is coming in
+	Accepted  State = "accepted"  // the file is here; the work is about to start
+	Running   State = "running"
+	Finished  State = "finished"
+	Cancelled State = "cancelled" // what was applied before stays
+	Failed    State = "failed"    // could not be carried out; what was applied before stays
+)
+
+// Job is one import.
+type Job struct {
+	ID      uuid.UUID
+	Tenant  string
+	Kind    string
+	Policy  Policy
+	DryRun  bool
+	State   State
+	Columns []string // targets of the mapping, in the order of Row.At
+
+	Rows, Accepted, Rejected int64
+	CreatedAt, FinishedAt    time.Time
+}
+
+// Kind is one sort of import that a service offers.
+type Kind struct {
+	Path       string // of the collection, such as /v1/customers/imports
+	Name       string // such as customers; part of the workflow's name
+	Permission auth.Permission
+	Columns    []Column
+	// Apply brings up to 1,000 rows in, set by set, in the given transaction of the tenant; the import's progress moves
+	// in the same one. It returns the rows it does not take. An error that is the rows' own fault (a violated
+	// constraint, a problem of the caller's kind) makes the batch be split until the culprits stand alone; any other
+	// is tried again as it is. Apply may be called more than once for a row, but only one call's effects stay.
+	Apply func(ctx context.Context, tx *pg.Tx, job Job, rows []Row) ([]Rejection, error)
+	// Finished gives the event that tells of a finished import. It is appended when the job is marked.
+	Finished func(job Job) outbox.Event
+}
+
+// Imports serves and works one Kind for one service.
+type Imports struct {
+	db      *pg.DB
+	outbox  *outbox.Outbox
+	flow    *flow.Client
+	service string
+	kind    Kind
+	clock   func() time.Time
+}
+
+// New makes the imports of a kind. db is the service's database as the app role.
+func New(db *pg.DB, o *outbox.Outbox, fl *flow.Client, service string, kind Kind, clock func() time.Time) *Imports {
+	return &Imports{db: db, outbox: o, flow: fl, service: service, kind: kind, clock: clock}
+}
+
+// Routes registers the operations of the kind.
+func (i *Imports) Routes(api *httpx.API) {}
+
+// Register registers the workflow and its activities.
+func (i *Imports) Register(r worker.Registry) {}
+
+// Run sweeps until ctx ends: it starts the workflows of imports whose start was lost.
+func (i *Imports) Run(ctx context.Context) error { <-ctx.Done(); return nil }

@@ -1,0 +1,36 @@
+package imports
+
+// Row is one record of the file, as the mapping reads it. It is valid until Apply returns.
+type Row struct {
+	// Line is the physical line in the file on which the record begins, 1-based.
+	Line int64
+	// Number counts the data rows, 1-based; blank lines and the header do not count.
+	Number int64
+
+	schema *schema
+	values []string // parallel to schema.columns
+	raw    string
+}
+
+// schema names the values of rows.
+type schema struct {
+	columns []string
+	index   map[string]int
+}
+
+// Get gives the value of a column, trimmed of space around it; empty where the column is not mapped or has no value.
+func (r Row) Get(column string) string {
+	if i, ok := r.schema.index[column]; ok {
+		return r.values[i]
+	}
+	return ""
+}
+
+// At gives the value of Job.Columns[i].
+func (r Row) At(i int) string { return r.values[i] }
+
+// Has tells whether the mapping fills the column at all.
+func (r Row) Has(column string) bool {
+	_, ok := r.schema.index[column]
+	return ok
+}

@@ -1,0 +1,114 @@
+// Package telemetry sets up traces, metrics and logs once for a process, and carries the trace context through what is
+// not HTTP: outbox rows, Kafka headers and rows that a later process picks up.
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// How often metrics leave the process, and how long spans wait for company. Both are short enough that a person who
+// watches sees what just happened.
+const (
+	metricInterval = 5 * time.Second
+	spanDelay      = time.Second
+)
+
+// Config says who is speaking.
+type Config struct {
+	Service string // resource attribute service.name
+	Version string // resource attribute service.version
+	Env     string // "development" logs as text on a terminal; anything else as JSON
+	Level   string // debug, info, warn or error; empty is info
+}
+
+// Setup sets the global propagators (W3C trace context and baggage), makes the log, and, when
+// OTEL_EXPORTER_OTLP_ENDPOINT is set, exports traces and metrics to it over OTLP/HTTP. The other standard OTEL_
+// variables hold as well. An endpoint that is away costs the data, never the process. shutdown flushes what is left
+// and is given the time to do so by its context.
+func Setup(ctx context.Context, cfg Config) (shutdown func(context.Context) error, log *slog.Logger, err error) {
+	level, err := parseLevel(cfg.Level)
+	if err != nil {
+		return nil, nil, err
+	}
+	log = slog.New(newHandler(os.Stderr, level, cfg.Env == "development" && isTerminal(os.Stderr)))
+	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}))
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Debug("telemetry", "error", err) }))
+	if !endpointSet() {
+		// Nobody listens, but requests still get trace ids: logs and answers name them, and events hand on a caller's.
+		otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.NeverSample()))))
+		return func(context.Context) error { return nil }, log, nil
+	}
+
+	res, err := describe(ctx, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	spans, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: traces: %w", err)
+	}
+	metrics, err := otlpmetrichttp.New(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: metrics: %w", err)
+	}
+	tracer := sdktrace.NewTracerProvider(sdktrace.WithResource(res),
+		sdktrace.WithBatcher(spans, sdktrace.WithBatchTimeout(spanDelay), sdktrace.WithMaxQueueSize(16384)))
+	meter := sdkmetric.NewMeterProvider(sdkmetric.WithResource(res),
+		sdkmetric.WithReader(sdkmetric.NewPeriodicReader(metrics, sdkmetric.WithInterval(metricInterval))))
+	otel.SetTracerProvider(tracer)
+	otel.SetMeterProvider(meter)
+	return func(ctx context.Context) error {
+		return errors.Join(tracer.Shutdown(ctx), meter.Shutdown(ctx))
+	}, log, nil
+}
+
+func endpointSet() bool {
+	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" && os.Getenv("OTEL_SDK_DISABLED") != "true"
+}
+
+// describe makes the resource. The process's own words win over OTEL_RESOURCE_ATTRIBUTES, so that a trace always
+// names the part that made it.
+func describe(ctx context.Context, cfg Config) (*resource.Resource, error) {
+	own := []attribute.KeyValue{
+		attribute.String("service.name", cfg.Service),
+		attribute.String("service.version", cfg.Version),
+		attribute.String("deployment.environment.name", cfg.Env),
+	}
+	res, err := resource.New(ctx, resource.WithFromEnv(), resource.WithTelemetrySDK(), resource.WithHost(),
+		resource.WithProcessPID(), resource.WithAttributes(own...))
+	if err != nil && res == nil {
+		return nil, fmt.Errorf("telemetry resource: %w", err)
+	}
+	return res, nil
+}
+
+// Tracer gives a tracer of the process's provider; name is the package or part that makes the spans.
+func Tracer(name string) trace.Tracer { return otel.Tracer(name) }
+
+// Inject gives the trace context of ctx as headers (traceparent, tracestate, baggage), to be stored or sent. The map is
+// empty, never nil, where there is no trace.
+func Inject(ctx context.Context) map[string]string {
+	carrier := propagation.MapCarrier{}
+	otel.GetTextMapPropagator().Inject(ctx, carrier)
+	return carrier
+}
+
+// Extract puts the trace context of stored or received headers into ctx, so that the next span becomes its child.
+func Extract(ctx context.Context, headers map[string]string) context.Context {
+	return otel.GetTextMapPropagator().Extract(ctx, propagation.MapCarrier(headers))
+}
