@@ -23,6 +23,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// TenantState says whether a tenant may write.
+type TenantState int32
+
+const (
+	// Not said. Never published.
+	TenantState_TENANT_STATE_UNSPECIFIED TenantState = 0
+	// The tenant reads and writes.
+	TenantState_TENANT_STATE_ACTIVE TenantState = 1
+	// The tenant reads; what it would write is refused.
+	TenantState_TENANT_STATE_SUSPENDED TenantState = 2
+)
+
+// Enum value maps for TenantState.
+var (
+	TenantState_name = map[int32]string{
+		0: "TENANT_STATE_UNSPECIFIED",
+		1: "TENANT_STATE_ACTIVE",
+		2: "TENANT_STATE_SUSPENDED",
+	}
+	TenantState_value = map[string]int32{
+		"TENANT_STATE_UNSPECIFIED": 0,
+		"TENANT_STATE_ACTIVE":      1,
+		"TENANT_STATE_SUSPENDED":   2,
+	}
+)
+
+func (x TenantState) Enum() *TenantState {
+	p := new(TenantState)
+	*p = x
+	return p
+}
+
+func (x TenantState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TenantState) Descriptor() protoreflect.EnumDescriptor {
+	return file_guanxi_accounts_events_v1_tenant_proto_enumTypes[0].Descriptor()
+}
+
+func (TenantState) Type() protoreflect.EnumType {
+	return &file_guanxi_accounts_events_v1_tenant_proto_enumTypes[0]
+}
+
+func (x TenantState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TenantState.Descriptor instead.
+func (TenantState) EnumDescriptor() ([]byte, []int) {
+	return file_guanxi_accounts_events_v1_tenant_proto_rawDescGZIP(), []int{0}
+}
+
 // TenantCreated says that a tenant may be used from now on.
 type TenantCreated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -30,7 +83,8 @@ type TenantCreated struct {
 	TenantId string `protobuf:"bytes,1,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
 	// The name of the organisation as its staff read it. Not personal data.
 	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// Code of the region where the tenant's data has to stay; empty when it does not matter.
+	// ISO 3166-1 alpha-2 code of the country whose national telephone numbers the tenant means, such
+	// as "CN".
 	Region string `protobuf:"bytes,3,opt,name=region,proto3" json:"region,omitempty"`
 	// ISO 4217 code of the currency the tenant reports in.
 	Currency string `protobuf:"bytes,4,opt,name=currency,proto3" json:"currency,omitempty"`
@@ -132,7 +186,8 @@ type TenantChanged struct {
 	ChangedFields []string `protobuf:"bytes,2,rep,name=changed_fields,json=changedFields,proto3" json:"changed_fields,omitempty"`
 	// The name of the organisation as its staff read it. Not personal data.
 	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// Code of the region where the tenant's data has to stay; empty when it does not matter.
+	// ISO 3166-1 alpha-2 code of the country whose national telephone numbers the tenant means, such
+	// as "CN".
 	Region string `protobuf:"bytes,4,opt,name=region,proto3" json:"region,omitempty"`
 	// ISO 4217 code of the currency the tenant reports in.
 	Currency string `protobuf:"bytes,5,opt,name=currency,proto3" json:"currency,omitempty"`
@@ -141,7 +196,9 @@ type TenantChanged struct {
 	// IANA name of the time zone in which the tenant's days begin, such as "Asia/Shanghai".
 	TimeZone string `protobuf:"bytes,7,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
 	// When the change was made.
-	ChangedAt     *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
+	ChangedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
+	// Whether the tenant may write.
+	State         TenantState `protobuf:"varint,9,opt,name=state,proto3,enum=guanxi.accounts.events.v1.TenantState" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -232,6 +289,13 @@ func (x *TenantChanged) GetChangedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *TenantChanged) GetState() TenantState {
+	if x != nil {
+		return x.State
+	}
+	return TenantState_TENANT_STATE_UNSPECIFIED
+}
+
 var File_guanxi_accounts_events_v1_tenant_proto protoreflect.FileDescriptor
 
 const file_guanxi_accounts_events_v1_tenant_proto_rawDesc = "" +
@@ -247,7 +311,7 @@ const file_guanxi_accounts_events_v1_tenant_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt:(\xa2\xbb\x18$\n" +
 	"\x06tenant\"\n" +
-	"created_at*\x0etenant_created\"\xc8\x02\n" +
+	"created_at*\x0etenant_created\"\x86\x03\n" +
 	"\rTenantChanged\x12\x1b\n" +
 	"\ttenant_id\x18\x01 \x01(\tR\btenantId\x12%\n" +
 	"\x0echanged_fields\x18\x02 \x03(\tR\rchangedFields\x12!\n" +
@@ -257,9 +321,14 @@ const file_guanxi_accounts_events_v1_tenant_proto_rawDesc = "" +
 	"\blanguage\x18\x06 \x01(\tR\blanguage\x12\x1b\n" +
 	"\ttime_zone\x18\a \x01(\tR\btimeZone\x129\n" +
 	"\n" +
-	"changed_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAt:(\xa2\xbb\x18$\n" +
+	"changed_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAt\x12<\n" +
+	"\x05state\x18\t \x01(\x0e2&.guanxi.accounts.events.v1.TenantStateR\x05state:(\xa2\xbb\x18$\n" +
 	"\x06tenant\"\n" +
-	"changed_at*\x0etenant_changedBVZTgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1;accountseventsv1b\x06proto3"
+	"changed_at*\x0etenant_changed*`\n" +
+	"\vTenantState\x12\x1c\n" +
+	"\x18TENANT_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13TENANT_STATE_ACTIVE\x10\x01\x12\x1a\n" +
+	"\x16TENANT_STATE_SUSPENDED\x10\x02BVZTgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1;accountseventsv1b\x06proto3"
 
 var (
 	file_guanxi_accounts_events_v1_tenant_proto_rawDescOnce sync.Once
@@ -273,20 +342,23 @@ func file_guanxi_accounts_events_v1_tenant_proto_rawDescGZIP() []byte {
 	return file_guanxi_accounts_events_v1_tenant_proto_rawDescData
 }
 
+var file_guanxi_accounts_events_v1_tenant_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_guanxi_accounts_events_v1_tenant_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_guanxi_accounts_events_v1_tenant_proto_goTypes = []any{
-	(*TenantCreated)(nil),         // 0: guanxi.accounts.events.v1.TenantCreated
-	(*TenantChanged)(nil),         // 1: guanxi.accounts.events.v1.TenantChanged
-	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
+	(TenantState)(0),              // 0: guanxi.accounts.events.v1.TenantState
+	(*TenantCreated)(nil),         // 1: guanxi.accounts.events.v1.TenantCreated
+	(*TenantChanged)(nil),         // 2: guanxi.accounts.events.v1.TenantChanged
+	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
 }
 var file_guanxi_accounts_events_v1_tenant_proto_depIdxs = []int32{
-	2, // 0: guanxi.accounts.events.v1.TenantCreated.created_at:type_name -> google.protobuf.Timestamp
-	2, // 1: guanxi.accounts.events.v1.TenantChanged.changed_at:type_name -> google.protobuf.Timestamp
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	3, // 0: guanxi.accounts.events.v1.TenantCreated.created_at:type_name -> google.protobuf.Timestamp
+	3, // 1: guanxi.accounts.events.v1.TenantChanged.changed_at:type_name -> google.protobuf.Timestamp
+	0, // 2: guanxi.accounts.events.v1.TenantChanged.state:type_name -> guanxi.accounts.events.v1.TenantState
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_guanxi_accounts_events_v1_tenant_proto_init() }
@@ -299,13 +371,14 @@ func file_guanxi_accounts_events_v1_tenant_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_guanxi_accounts_events_v1_tenant_proto_rawDesc), len(file_guanxi_accounts_events_v1_tenant_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_guanxi_accounts_events_v1_tenant_proto_goTypes,
 		DependencyIndexes: file_guanxi_accounts_events_v1_tenant_proto_depIdxs,
+		EnumInfos:         file_guanxi_accounts_events_v1_tenant_proto_enumTypes,
 		MessageInfos:      file_guanxi_accounts_events_v1_tenant_proto_msgTypes,
 	}.Build()
 	File_guanxi_accounts_events_v1_tenant_proto = out.File
