@@ -1,0 +1,124 @@
+package client
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ImportRequest is a file to import.
+type ImportRequest struct {
+	Kind string // customers or orders
+	Body io.Reader
+	// Format is csv, jsonl or whitespace.
+	Format string
+	// Mapping entries are target=source, the source being a header name, a column #3, a constant 'text' or $line.
+	Mapping []string
+	// Header tells whether the first line names the columns.
+	Header         bool
+	Policy         string // skip (default) or update
+	DryRun         bool
+	IdempotencyKey string
+}
+
+// Import is the state of one import.
+type Import struct {
+	ID       string `json:"id"`
+	State    string `json:"state"`
+	Rows     int64  `json:"rows"`
+	Accepted int64  `json:"accepted"`
+	Skipped  int64  `json:"skipped"`
+	Rejected int64  `json:"rejected"`
+	DryRun   bool   `json:"dry_run"`
+	Reason   string `json:"reason"` // of a failure
+}
+
+// Finished tells whether nothing more will happen to the import.
+func (i Import) Finished() bool {
+	switch i.State {
+	case "finished", "done", "completed", "failed", "cancelled":
+		return true
+	}
+	return false
+}
+
+// Failed tells whether the import ended without having gone through the file.
+func (i Import) Failed() bool { return i.State == "failed" || i.State == "cancelled" }
+
+// Rejection is one fault of one row.
+type Rejection struct {
+	Line   int64  `json:"line"`
+	Column string `json:"column"`
+	Code   string `json:"code"`
+	Reason string `json:"reason"`
+}
+
+func importsPath(kind string) string { return "/v1/" + kind + "/imports" }
+
+// StartImport uploads the file as a stream and returns once the server has all of it.
+func (c *Client) StartImport(ctx context.Context, r ImportRequest) (Import, error) {
+	query := url.Values{"format": {r.Format}}
+	if len(r.Mapping) > 0 {
+		query["mapping"] = []string{strings.Join(r.Mapping, ",")}
+	}
+	query.Set("header", strconv.FormatBool(r.Header))
+	if r.Policy != "" {
+		query.Set("policy", r.Policy)
+	}
+	if r.DryRun {
+		query.Set("dry_run", "true")
+	}
+	contentType := map[string]string{"csv": "text/csv", "jsonl": "application/jsonl"}[r.Format]
+	if contentType == "" {
+		contentType = "text/plain"
+	}
+	var started Import
+	_, err := c.Do(ctx, Request{
+		Method: http.MethodPost, Path: importsPath(r.Kind), Query: query,
+		Body: r.Body, ContentType: contentType, IdempotencyKey: r.IdempotencyKey,
+	}, &started)
+	return started, err
+}
+
+// GetImport reads the state of an import.
+func (c *Client) GetImport(ctx context.Context, kind, id string) (Import, error) {
+	var state Import
+	err := c.Get(ctx, importsPath(kind)+"/"+id, nil, &state)
+	return state, err
+}
+
+// WaitImport reads the state until the import has finished, calling progress (which may be nil) each time. It sits out
+// servers that are away; only ctx and refusals end it.
+func (c *Client) WaitImport(ctx context.Context, kind, id string, progress func(Import)) (Import, error) {
+	var state Import
+	err := until(ctx, 250*time.Millisecond, func() (bool, error) {
+		now, err := c.GetImport(ctx, kind, id)
+		if err != nil {
+			if ctx.Err() == nil && Temporary(err) {
+				return false, nil
+			}
+			return false, err
+		}
+		state = now
+		if progress != nil {
+			progress(state)
+		}
+		return state.Finished(), nil
+	})
+	return state, err
+}
+
+// Rejections reads every rejection of an import, page by page.
+func (c *Client) Rejections(ctx context.Context, kind, id string, each func(Rejection) error) error {
+	return c.List(ctx, importsPath(kind)+"/"+id+"/rejections", nil, func(raw []byte) error {
+		var r Rejection
+		if err := decode(raw, &r); err != nil {
+			return err
+		}
+		return each(r)
+	})
+}
