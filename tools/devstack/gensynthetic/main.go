@@ -1,0 +1,15 @@
+// Command gensynthetic writes the synthetic purchase history that the project ships to standard output.
+package main
+
+import (
+	"log"
+	"os"
+
+	"github.com/guanxi-crm/guanxi/tools/devstack/internal/cdnow"
+)
+
+func main() {
+	if err := cdnow.Generate(os.Stdout, 500); err != nil {
+		log.Fatal(err)
+	}
+}

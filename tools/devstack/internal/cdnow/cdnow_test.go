@@ -1,0 +1,53 @@
+package cdnow_test
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/guanxi-crm/guanxi/tools/devstack/internal/cdnow"
+)
+
+func TestAddsUpAFile(t *testing.T) {
+	t.Parallel()
+	sums, err := cdnow.Add(strings.NewReader(
+		" customer_id  date number_of_cds  dollar_value\r\n" +
+			" 00001 19970101  1   11.77\r\n 00002 19970112  5   77.00\r\n 00002 19970112  5   77.00\r\n"))
+	require.NoError(t, err)
+	require.Equal(t, cdnow.Sums{Customers: 2, Orders: 3, Units: 11, RevenueMinor: 16577}, sums)
+
+	for _, bad := range []string{"1 19970101 1", "1 19970101 x 1.00", "1 19970101 1 1.0", "1 19970101 1 1"} {
+		_, err := cdnow.Add(strings.NewReader("header\r\n" + bad + "\r\n"))
+		require.ErrorContains(t, err, "line 2", bad)
+	}
+}
+
+func TestSyntheticFileIsWhatTheGeneratorMakes(t *testing.T) {
+	t.Parallel()
+	var made bytes.Buffer
+	require.NoError(t, cdnow.Generate(&made, 500))
+	shipped, err := os.ReadFile("synthetic.txt")
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(shipped, made.Bytes()), "synthetic.txt is stale: run go generate")
+
+	sums, err := cdnow.Add(bytes.NewReader(shipped))
+	require.NoError(t, err)
+	require.EqualValues(t, 500, sums.Customers)
+	lines := strings.Split(strings.TrimSuffix(string(shipped), "\r\n"), "\r\n")
+	seen := make(map[string]bool)
+	for _, line := range lines {
+		seen[line] = true
+	}
+	require.Less(t, len(seen), len(lines), "some lines stand there twice")
+}
+
+func TestMissingOriginalFallsBack(t *testing.T) {
+	t.Setenv(cdnow.DataEnv, t.TempDir())
+	source, err := cdnow.Find(".")
+	require.NoError(t, err)
+	require.False(t, source.Real)
+	require.Contains(t, source.Name, "synthetic")
+}

@@ -1,0 +1,10 @@
+//go:build unix && !linux
+
+package stack
+
+import "syscall"
+
+// processAttributes puts a child into a process group of its own, so that Ctrl-C reaches it only through us.
+func processAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true}
+}

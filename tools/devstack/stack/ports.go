@@ -1,0 +1,91 @@
+package stack
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+)
+
+// Ports are where the parts listen, all on loopback.
+type Ports struct {
+	HTTP        int // the platform itself
+	Postgres    int
+	Kafka       int
+	Temporal    int
+	TemporalWeb int
+	Issuer      int
+	Traces      int
+	// TemporalInternal are seven more that only Temporal uses between its services. None of them may be above 32767.
+	TemporalInternal []int
+}
+
+const temporalInternal = 7
+
+// DefaultPorts are those of development: the usual ones where a part has one.
+func DefaultPorts() Ports {
+	p := Ports{HTTP: 8080, Postgres: 15432, Kafka: 9092, Temporal: 7233, TemporalWeb: 8233, Issuer: 8180, Traces: 4318}
+	for i := range temporalInternal {
+		p.TemporalInternal = append(p.TemporalInternal, 17234+i)
+	}
+	return p
+}
+
+// FreePorts picks ports that nobody listens on now. All are below the range from which the system gives ports to
+// outgoing connections, so that a part finds its port free again after a restart.
+func FreePorts() (Ports, error) {
+	const lowest, count, tries = 10000, 22000, 2000
+	taken := make(map[int]bool)
+	var failed error
+	pick := func() int {
+		for range tries {
+			port := lowest + rand.IntN(count) //nolint:gosec // nothing depends on its being secret
+			if !taken[port] && free(port) {
+				taken[port] = true
+				return port
+			}
+		}
+		failed = errors.New("no free port found between 10000 and 32000 on 127.0.0.1")
+		return 0
+	}
+	p := Ports{
+		HTTP: pick(), Postgres: pick(), Kafka: pick(), Temporal: pick(),
+		TemporalWeb: pick(), Issuer: pick(), Traces: pick(),
+	}
+	for range temporalInternal {
+		p.TemporalInternal = append(p.TemporalInternal, pick())
+	}
+	return p, failed
+}
+
+// Check names every port that somebody listens on already.
+func (p Ports) Check() error {
+	var errs []error
+	check := func(flag string, port int) {
+		if !free(port) {
+			errs = append(errs, fmt.Errorf("port %d is in use; choose another one with --%s", port, flag))
+		}
+	}
+	check("http-port", p.HTTP)
+	check("postgres-port", p.Postgres)
+	check("kafka-port", p.Kafka)
+	check("temporal-port", p.Temporal)
+	check("temporal-web-port", p.TemporalWeb)
+	check("issuer-port", p.Issuer)
+	check("traces-port", p.Traces)
+	for _, port := range p.TemporalInternal {
+		check("temporal-internal-ports", port)
+	}
+	return errors.Join(errs...)
+}
+
+func free(port int) bool {
+	l, err := net.Listen("tcp", addr(port))
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
+}
+
+func addr(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
