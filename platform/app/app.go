@@ -1,0 +1,182 @@
+// Package app is the life of a process: it reads the configuration, opens what the services stand on, runs the parts
+// that the process was told to run, answers the probes, and takes everything down in an order that loses nothing.
+// A service is a Module; one process runs one of them or all.
+package app
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.temporal.io/sdk/worker"
+
+	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/flow"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/platform/pg/migrate"
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+)
+
+// Version is what the process says of itself in its OpenAPI and its traces; the build sets it.
+var Version = "dev"
+
+// Module is one service: what it is called, what it keeps and what it is made of.
+type Module struct {
+	// Name is the service's name in paths, topics, databases and task queues, such as accounts.
+	Name string
+	// Title heads its OpenAPI document.
+	Title string
+	// Migrations are its goose files.
+	Migrations fs.FS
+	// Projection, when there is one, are the goose files of tables that can be rebuilt from topics.
+	Projection fs.FS
+	// ProjectionTables are the tables of Projection whose content a rebuild must reach again.
+	ProjectionTables []string
+	// Build makes the service's parts. It must not call out: nothing it depends on need be up yet.
+	Build func(d Deps) (Parts, error)
+}
+
+// Source is what the module's databases are migrated with.
+func (m Module) Source() migrate.Source {
+	return migrate.Source{Service: m.Name, FS: m.Migrations, Projection: m.Projection}
+}
+
+// Deps is what a module may use.
+type Deps struct {
+	Config Config
+	Log    *slog.Logger
+	DB     *pg.DB // as the app role: bound by row level security
+	Ops    *pg.DB // as the ops role: scans of what is due, across tenants
+	Bus    *bus.Client
+	Outbox *outbox.Outbox
+	Flow   *flow.Client
+	Clock  func() time.Time
+}
+
+// Parts is what a module is made of.
+type Parts struct {
+	Routes    []func(*httpx.API)
+	Consumers []inbox.Consumer
+	// Worker registers workflows and activities on the task queue that bears the module's name.
+	Worker    func(worker.Registry)
+	Schedules []flow.Schedule
+	// Background are loops that belong to the workers' role and end with their context.
+	Background []func(context.Context) error
+}
+
+// Main runs the modules as the command line says and never returns.
+func Main(modules ...Module) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := Run(ctx, os.Args[1:], os.Environ(), os.Stdout, modules...)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	case err != nil:
+		_, _ = fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+const usage = `Usage: %s [serve|bootstrap|migrate|openapi] [flags]
+
+  serve            run the services until SIGTERM (the default)
+  bootstrap        make databases and roles (needs pg.admin_url)
+  migrate          bring the databases to this version's schema
+  openapi SERVICE  print the OpenAPI document of a service
+
+Flags:
+`
+
+// Run is Main without the process around it: it returns when ctx ends or a part fails.
+func Run(ctx context.Context, args, environ []string, out io.Writer, modules ...Module) error {
+	command := "serve"
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		command, args = args[0], args[1:]
+	}
+	var path, run string
+	var validate bool
+	flags := flag.NewFlagSet(command, flag.ContinueOnError)
+	flags.SetOutput(out)
+	flags.StringVar(&path, "config", "", "YAML file with the configuration")
+	flags.StringVar(&run, "run", "", "roles to run, separated by commas: "+strings.Join(AllRoles, ", ")+" (default all)")
+	flags.BoolVar(&validate, "validate", false, "check the configuration, print it (* where it differs from the default) and stop")
+	flags.Usage = func() {
+		_, _ = fmt.Fprintf(out, usage, "guanxi")
+		flags.PrintDefaults()
+	}
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if command == "openapi" {
+		return printOpenAPI(out, flags.Args(), modules)
+	}
+	cfg, err := LoadConfig(path, environ)
+	if err != nil {
+		return err
+	}
+	if run != "" {
+		cfg.Run = splitList(run)
+	}
+	if err := cfg.Validate(); err != nil {
+		return fmt.Errorf("the configuration is not complete:\n%w", err)
+	}
+	if validate {
+		return printConfig(out, cfg)
+	}
+	switch command {
+	case "serve":
+		return serve(ctx, cfg, modules)
+	case "bootstrap":
+		return bootstrap(ctx, cfg, out, modules)
+	case "migrate":
+		return migrateAll(ctx, cfg, out, modules)
+	default:
+		flags.Usage()
+		return fmt.Errorf("unknown command %q", command)
+	}
+}
+
+func printConfig(out io.Writer, cfg Config) error {
+	lines, err := cfg.Redacted()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, strings.Join(lines, "\n"))
+	return err
+}
+
+func bootstrap(ctx context.Context, cfg Config, out io.Writer, modules []Module) error {
+	if cfg.PG.AdminURL == "" {
+		return errors.New("bootstrap needs pg.admin_url: a role that may create databases and roles")
+	}
+	for _, m := range modules {
+		if err := migrate.Bootstrap(ctx, cfg.PG.AdminURL, pg.Config{URL: cfg.PG.URL}, m.Name); err != nil {
+			return fmt.Errorf("bootstrap %s: %w", m.Name, err)
+		}
+		_, _ = fmt.Fprintf(out, "%s: database and roles are there\n", m.Name)
+	}
+	return nil
+}
+
+func migrateAll(ctx context.Context, cfg Config, out io.Writer, modules []Module) error {
+	for _, m := range modules {
+		if err := migrate.Up(ctx, pg.Config{URL: cfg.PG.URL}, m.Source()); err != nil {
+			return fmt.Errorf("migrate %s: %w", m.Name, err)
+		}
+		_, _ = fmt.Fprintf(out, "%s: schema is up to date\n", m.Name)
+	}
+	return nil
+}

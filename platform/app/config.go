@@ -1,0 +1,280 @@
+package app
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/structs"
+	"github.com/knadh/koanf/v2"
+
+	"github.com/guanxi-crm/guanxi/platform/bus"
+)
+
+// The environments that a process can be told it runs in.
+const (
+	Development = "development" // migrates by itself, readable logs
+	Production  = "production"  // the default: nothing happens that was not asked for
+)
+
+// The roles of a process: which parts of its services it runs. They choose parts and never change behaviour.
+const (
+	RoleHTTP      = "http"
+	RoleConsumers = "consumers"
+	RoleWorkers   = "workers"
+	RoleRelay     = "relay"
+)
+
+// AllRoles is what a process runs when it is not told otherwise.
+var AllRoles = []string{RoleHTTP, RoleConsumers, RoleWorkers, RoleRelay}
+
+// Config is all that a process can be told from outside: by a YAML file of this shape, and over it by environment
+// variables GUANXI_<KEY> (http.shutdown_delay is GUANXI_HTTP_SHUTDOWN_DELAY; lists are separated by commas).
+// An unknown key or variable is an error, since a misspelt setting that is silently ignored is found too late.
+type Config struct {
+	Env string   `koanf:"env"`
+	Run []string `koanf:"run"`
+	Log struct {
+		// Level is debug, info, warn or error.
+		Level string `koanf:"level"`
+	} `koanf:"log"`
+	HTTP struct {
+		// Addr is where the API listens, such as 127.0.0.1:8080.
+		Addr string `koanf:"addr"`
+		// ShutdownDelay is how long /readyz already fails before connections are refused, so that load
+		// balancers look away first.
+		ShutdownDelay time.Duration `koanf:"shutdown_delay"`
+		// TrustedProxies are the networks (CIDR) whose X-Forwarded-For is believed; none by default.
+		TrustedProxies []string `koanf:"trusted_proxies"`
+	} `koanf:"http"`
+	PG struct {
+		// URL is a template: {service} and {role} (owner, app, relay, ops) are replaced.
+		URL string `koanf:"url"`
+		// AdminURL may create databases and roles; only `bootstrap` uses it.
+		AdminURL string `koanf:"admin_url"`
+		// MaxConns is the size of each service's pool for requests and consumers.
+		MaxConns int32 `koanf:"max_conns"`
+	} `koanf:"pg"`
+	Kafka struct {
+		Brokers []string `koanf:"brokers"`
+		TLS     bool     `koanf:"tls"`
+		// SASL is empty, PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+		SASL     string `koanf:"sasl"`
+		Username string `koanf:"username"`
+		Password string `koanf:"password"`
+	} `koanf:"kafka"`
+	Temporal struct {
+		Address   string `koanf:"address"`
+		Namespace string `koanf:"namespace"`
+	} `koanf:"temporal"`
+	OIDC struct {
+		Issuer   string `koanf:"issuer"`
+		Audience string `koanf:"audience"`
+	} `koanf:"oidc"`
+	Flow struct {
+		// Key signs tenant and actor on their way between workflows and activities: at least 32 bytes,
+		// the same for all services of an installation.
+		Key string `koanf:"key"`
+	} `koanf:"flow"`
+}
+
+// Defaults are the values of everything that has a sensible one.
+func Defaults() Config {
+	var c Config
+	c.Env = Production
+	c.Run = slices.Clone(AllRoles)
+	c.Log.Level = "info"
+	c.HTTP.Addr = "127.0.0.1:8080"
+	c.HTTP.ShutdownDelay = 5 * time.Second
+	c.PG.MaxConns = 16
+	c.Temporal.Namespace = "guanxi"
+	c.OIDC.Audience = "guanxi"
+	return c
+}
+
+const envPrefix = "GUANXI_"
+
+// notSettings are variables with our prefix that other programs of the product read, not the services.
+var notSettings = []string{"GUANXI_DATA", "GUANXI_TOKEN"}
+
+// LoadConfig reads the file at path (none when empty) and then the environment over the defaults.
+func LoadConfig(path string, environ []string) (Config, error) {
+	k := koanf.New(".")
+	if err := k.Load(structs.Provider(Defaults(), "koanf"), nil); err != nil {
+		return Config{}, fmt.Errorf("defaults: %w", err)
+	}
+	names := make(map[string]string)
+	for _, key := range k.Keys() {
+		names[envPrefix+strings.ToUpper(strings.ReplaceAll(key, ".", "_"))] = key
+	}
+	if path != "" {
+		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+			return Config{}, fmt.Errorf("read the configuration file %s: %w", path, err)
+		}
+	}
+	var unknown []string
+	err := k.Load(env.Provider(".", env.Opt{
+		Prefix:      envPrefix,
+		EnvironFunc: func() []string { return environ },
+		TransformFunc: func(name, value string) (string, any) {
+			key, ok := names[name]
+			switch {
+			case ok && isList(key):
+				return key, splitList(value)
+			case ok:
+				return key, value
+			case !slices.Contains(notSettings, name) && !strings.HasPrefix(name, "GUANXI_TEST_"):
+				unknown = append(unknown, name)
+			}
+			return "", nil
+		},
+	}), nil)
+	if err != nil {
+		return Config{}, fmt.Errorf("read the environment: %w", err)
+	}
+	if len(unknown) > 0 {
+		sort.Strings(unknown)
+		return Config{}, fmt.Errorf("unknown environment variables: %s", strings.Join(unknown, ", "))
+	}
+	var c Config
+	err = k.UnmarshalWithConf("", nil, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
+		TagName: "koanf", Result: &c, ErrorUnused: true, WeaklyTypedInput: true,
+		DecodeHook: mapstructure.StringToTimeDurationHookFunc(),
+	}})
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	return c, nil
+}
+
+func isList(key string) bool {
+	return key == "run" || key == "kafka.brokers" || key == "http.trusted_proxies"
+}
+
+func splitList(s string) []string {
+	var out []string
+	for _, part := range strings.Split(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// Has tells whether this process runs the role.
+func (c Config) Has(role string) bool { return slices.Contains(c.Run, role) }
+
+// Validate names everything that keeps the process from running, not only the first thing.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if c.Env != Development && c.Env != Production {
+		bad("env: %q is not development or production", c.Env)
+	}
+	if len(c.Run) == 0 {
+		bad("run: name at least one of %s", strings.Join(AllRoles, ", "))
+	}
+	for _, r := range c.Run {
+		if !slices.Contains(AllRoles, r) {
+			bad("run: %q is not one of %s", r, strings.Join(AllRoles, ", "))
+		}
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
+		bad("log.level: %q is not debug, info, warn or error", c.Log.Level)
+	}
+	if c.PG.URL == "" {
+		bad("pg.url: is required, such as postgres://{service}_{role}:secret@db:5432/guanxi_{service}")
+	} else if !strings.Contains(c.PG.URL, "{service}") || !strings.Contains(c.PG.URL, "{role}") {
+		bad("pg.url: must contain {service} and {role}: each service has a database and four roles of its own")
+	}
+	if c.PG.MaxConns < 4 {
+		bad("pg.max_conns: %d is too few; at least 4", c.PG.MaxConns)
+	}
+	if len(c.Kafka.Brokers) == 0 {
+		bad("kafka.brokers: is required, such as kafka-0:9092,kafka-1:9092")
+	}
+	if err := c.bus().Validate(); err != nil && len(c.Kafka.Brokers) > 0 {
+		bad("kafka: %w", err)
+	}
+	if c.Temporal.Address == "" {
+		bad("temporal.address: is required, such as temporal-frontend:7233")
+	}
+	if len(c.Flow.Key) < 32 {
+		bad("flow.key: is required, at least 32 bytes, the same for every service")
+	}
+	errs = append(errs, c.validateIssuer())
+	return errors.Join(errs...)
+}
+
+// validateIssuer keeps tokens from being checked against keys that came over a readable line.
+func (c Config) validateIssuer() error {
+	u, err := url.Parse(c.OIDC.Issuer)
+	switch {
+	case c.OIDC.Issuer == "" || err != nil || u.Host == "":
+		return errors.New("oidc.issuer: is required, the URL of the identity provider")
+	case c.Env == Production && u.Scheme != "https":
+		return errors.New("oidc.issuer: must be https in production")
+	case c.OIDC.Audience == "":
+		return errors.New("oidc.audience: is required")
+	}
+	return nil
+}
+
+func (c Config) bus() bus.Config {
+	b := bus.Config{
+		Brokers: c.Kafka.Brokers,
+		SASL:    bus.SASL{Mechanism: bus.Mechanism(strings.ToUpper(c.Kafka.SASL)), User: c.Kafka.Username, Password: c.Kafka.Password},
+	}
+	if c.Kafka.TLS {
+		b.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return b
+}
+
+// Redacted lists every setting as key = value, sorted, secrets masked, with a star where it differs from the default.
+func (c Config) Redacted() ([]string, error) {
+	now, was := koanf.New("."), koanf.New(".")
+	if err := errors.Join(now.Load(structs.Provider(c, "koanf"), nil), was.Load(structs.Provider(Defaults(), "koanf"), nil)); err != nil {
+		return nil, err
+	}
+	keys := now.Keys()
+	sort.Strings(keys)
+	lines := make([]string, 0, len(keys))
+	for _, key := range keys {
+		value, mark := fmt.Sprint(now.Get(key)), " "
+		if value != fmt.Sprint(was.Get(key)) {
+			mark = "*"
+		}
+		switch {
+		case value == "":
+		case key == "flow.key" || key == "kafka.password":
+			value = "(secret)"
+		case key == "pg.url" || key == "pg.admin_url":
+			value = maskPassword(value)
+		}
+		lines = append(lines, fmt.Sprintf("%s %s = %s", mark, key, value))
+	}
+	return lines, nil
+}
+
+// maskPassword works on text, since a template with braces in its user part is not a URL yet.
+func maskPassword(u string) string {
+	scheme, at := strings.Index(u, "://"), strings.LastIndex(u, "@")
+	if scheme < 0 || at < scheme {
+		return u
+	}
+	user, _, found := strings.Cut(u[scheme+3:at], ":")
+	if !found {
+		return u
+	}
+	return u[:scheme+3] + user + ":***" + u[at:]
+}

@@ -1,0 +1,120 @@
+package app_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/guanxi-crm/guanxi/platform/app"
+)
+
+// complete is the least environment that a process in production needs.
+func complete() []string {
+	return []string{
+		"GUANXI_PG_URL=postgres://{service}_{role}:hunter2@db/guanxi_{service}",
+		"GUANXI_KAFKA_BROKERS=k0:9092, k1:9092",
+		"GUANXI_TEMPORAL_ADDRESS=temporal:7233",
+		"GUANXI_OIDC_ISSUER=https://id.example.com",
+		"GUANXI_FLOW_KEY=0123456789abcdef0123456789abcdef",
+	}
+}
+
+func TestConfigReadsTheEnvironmentOverTheFileOverTheDefaults(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "guanxi.yaml")
+	write(t, path, "http:\n  addr: 0.0.0.0:9000\n  shutdown_delay: 7s\npg:\n  max_conns: 40\n")
+	cfg, err := app.LoadConfig(path, append(complete(), "GUANXI_PG_MAX_CONNS=20", "GUANXI_RUN=http,relay", "HOME=/root", "GUANXI_DATA=/data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cfg.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.HTTP.Addr != "0.0.0.0:9000" || cfg.HTTP.ShutdownDelay != 7*time.Second {
+		t.Errorf("the file was not read: %+v", cfg.HTTP)
+	}
+	if cfg.PG.MaxConns != 20 {
+		t.Errorf("max_conns = %d, want the environment's 20", cfg.PG.MaxConns)
+	}
+	if len(cfg.Kafka.Brokers) != 2 || cfg.Kafka.Brokers[1] != "k1:9092" {
+		t.Errorf("brokers = %q", cfg.Kafka.Brokers)
+	}
+	if !cfg.Has(app.RoleHTTP) || cfg.Has(app.RoleWorkers) {
+		t.Errorf("run = %q", cfg.Run)
+	}
+	if cfg.OIDC.Audience != "guanxi" || cfg.Env != app.Production {
+		t.Errorf("defaults are missing: %q %q", cfg.OIDC.Audience, cfg.Env)
+	}
+}
+
+func TestConfigRefusesWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cases := []struct{ name, file, env, want string }{
+		{"a misspelt variable", "", "GUANXI_HTPP_ADDR=:80", "GUANXI_HTPP_ADDR"},
+		{"a misspelt key", "http:\n  adress: :80\n", "", "adress"},
+		{"a wrong type", "pg:\n  max_conns: many\n", "", "max_conns"},
+		{"a wrong duration", "", "GUANXI_HTTP_SHUTDOWN_DELAY=soon", "soon"},
+		{"broken YAML", "http: [", "", "yaml"},
+	}
+	for i, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := ""
+			if c.file != "" {
+				path = filepath.Join(dir, string(rune('a'+i))+".yaml")
+				write(t, path, c.file)
+			}
+			_, err := app.LoadConfig(path, append(complete(), c.env))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("got %v, want an error that names %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestValidateNamesEveryFaultAtOnce(t *testing.T) {
+	t.Parallel()
+	cfg := app.Defaults()
+	cfg.Run = []string{"web"}
+	cfg.OIDC.Issuer = "http://id.example.com"
+	err := cfg.Validate()
+	if err == nil {
+		t.Fatal("an empty configuration passed")
+	}
+	for _, want := range []string{"run:", "pg.url:", "kafka.brokers:", "temporal.address:", "flow.key:", "must be https"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not named in:\n%v", want, err)
+		}
+	}
+}
+
+func TestRedactedShowsNoSecretAndMarksWhatDiffers(t *testing.T) {
+	t.Parallel()
+	cfg, err := app.LoadConfig("", append(complete(), "GUANXI_KAFKA_PASSWORD=hunter2", "GUANXI_PG_ADMIN_URL=postgres://root:hunter2@db/postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := cfg.Redacted()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(lines, "\n")
+	if strings.Contains(all, "hunter2") || strings.Contains(all, "0123456789") {
+		t.Errorf("a secret is shown:\n%s", all)
+	}
+	for _, want := range []string{"* pg.url = postgres://{service}_{role}:***@db", "  log.level = info", "* temporal.address = temporal:7233"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%q is missing in:\n%s", want, all)
+		}
+	}
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,319 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/flow"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/platform/pg/migrate"
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	"github.com/guanxi-crm/guanxi/platform/telemetry"
+)
+
+// service is a module that is being run.
+type service struct {
+	Module
+	deps  Deps
+	parts Parts
+	relay *pg.DB
+}
+
+// Process is the services of one process and what they share.
+type Process struct {
+	cfg      Config
+	log      *slog.Logger
+	bus      *bus.Client
+	flow     *flow.Client
+	verifier *auth.Verifier
+	services []*service
+	probes   *probes
+	server   *httpx.Server
+}
+
+func serve(ctx context.Context, cfg Config, modules []Module) error {
+	name := "guanxi"
+	if len(modules) == 1 {
+		name = modules[0].Name
+	}
+	flush, log, err := telemetry.Setup(ctx, telemetry.Config{Service: name, Version: Version, Env: cfg.Env, Level: cfg.Log.Level})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := flush(ctx); err != nil {
+			log.Warn("the last traces and metrics were not delivered", "error", err)
+		}
+	}()
+	if cfg.Env == Development {
+		if err := prepare(ctx, cfg, log, modules); err != nil {
+			return err
+		}
+	}
+	p, err := Open(ctx, cfg, log, modules...)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	return p.Run(ctx)
+}
+
+// prepare does for a development process what operators do for a real one.
+func prepare(ctx context.Context, cfg Config, log *slog.Logger, modules []Module) error {
+	for _, m := range modules {
+		start := time.Now()
+		if cfg.PG.AdminURL != "" {
+			if err := migrate.Bootstrap(ctx, cfg.PG.AdminURL, pg.Config{URL: cfg.PG.URL}, m.Name); err != nil {
+				return fmt.Errorf("bootstrap %s: %w", m.Name, err)
+			}
+		}
+		if err := migrate.Up(ctx, pg.Config{URL: cfg.PG.URL}, m.Source()); err != nil {
+			return fmt.Errorf("migrate %s: %w", m.Name, err)
+		}
+		log.Info("schema is up to date", "service", m.Name, "took", time.Since(start).Round(time.Millisecond).String())
+	}
+	return nil
+}
+
+// Open makes everything that the process stands on. Nothing of it need be up: all of it connects when it is used.
+func Open(ctx context.Context, cfg Config, log *slog.Logger, modules ...Module) (_ *Process, err error) {
+	p := &Process{cfg: cfg, log: log, probes: newProbes()}
+	defer func() {
+		if err != nil {
+			p.Close()
+		}
+	}()
+	p.bus = bus.NewClient(cfg.bus(), log)
+	p.flow, err = flow.NewClient(flow.Config{
+		Address: cfg.Temporal.Address, Namespace: cfg.Temporal.Namespace, Key: []byte(cfg.Flow.Key),
+	}, log)
+	if err != nil {
+		return nil, err
+	}
+	p.verifier, err = auth.NewVerifier(ctx, auth.Config{Issuer: cfg.OIDC.Issuer, Audience: cfg.OIDC.Audience})
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range modules {
+		s, err := p.openService(ctx, m)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", m.Name, err)
+		}
+		p.services = append(p.services, s)
+	}
+	p.server = p.newServer()
+	return p, nil
+}
+
+// Listen begins to take connections, which wait until Run, and gives the address; Run does it when it was not done.
+func (p *Process) Listen() (net.Addr, error) { return p.server.Listen() }
+
+func (p *Process) openService(ctx context.Context, m Module) (*service, error) {
+	s := &service{Module: m}
+	var err error
+	if s.deps, err = p.deps(ctx, m); err != nil {
+		return nil, err
+	}
+	// Two connections a relay worker are enough; it never waits for a third.
+	s.relay, err = pg.Open(ctx, pg.Config{URL: p.cfg.PG.URL, MaxConns: 4}, m.Name, pg.Relay)
+	if err != nil {
+		return nil, err
+	}
+	s.parts, err = m.Build(s.deps)
+	return s, err
+}
+
+func (p *Process) deps(ctx context.Context, m Module) (Deps, error) {
+	db, err := pg.Open(ctx, pg.Config{URL: p.cfg.PG.URL, MaxConns: p.cfg.PG.MaxConns}, m.Name, pg.App)
+	if err != nil {
+		return Deps{}, err
+	}
+	ops, err := pg.Open(ctx, pg.Config{URL: p.cfg.PG.URL, MaxConns: 2}, m.Name, pg.Ops)
+	if err != nil {
+		db.Close()
+		return Deps{}, err
+	}
+	return Deps{
+		Config: p.cfg, Log: p.log.With("service", m.Name), DB: db, Ops: ops, Bus: p.bus, Flow: p.flow,
+		Outbox: outbox.New(m.Name), Clock: time.Now,
+	}, nil
+}
+
+// Close lets go of everything; Run must have returned.
+func (p *Process) Close() {
+	for _, s := range p.services {
+		s.deps.DB.Close()
+		s.deps.Ops.Close()
+		s.relay.Close()
+	}
+	if p.flow != nil {
+		p.flow.Close()
+	}
+	p.bus.Close()
+}
+
+// Run runs the parts until ctx ends or one of them fails. Going down, requests stop first, since they start
+// everything else; then consumers and workers finish what they hold; the relay is last, and what it leaves in the
+// outbox the next process sends.
+func (p *Process) Run(ctx context.Context) error {
+	started := time.Now()
+	inward, ctxIn := errgroup.WithContext(context.WithoutCancel(ctx))
+	ctxIn, stopIn := context.WithCancel(ctxIn)
+	defer stopIn()
+	if p.cfg.Has(RoleConsumers) || p.cfg.Has(RoleRelay) {
+		inward.Go(func() error { return p.ensureTopics(ctxIn) })
+	}
+	for _, s := range p.services {
+		p.startInward(ctxIn, inward, s)
+	}
+
+	outward, ctxOut := errgroup.WithContext(ctx)
+	outward.Go(func() error { // a part that fails takes the process down, so that it is seen and started anew
+		select {
+		case <-ctxIn.Done():
+			return errors.New("a part of the process failed")
+		case <-ctxOut.Done():
+			return nil
+		}
+	})
+	outward.Go(func() error { return p.serveRequests(ctxOut) })
+	p.log.Info("running", "roles", p.cfg.Run, "addr", p.cfg.HTTP.Addr, "took", time.Since(started).Round(time.Millisecond).String())
+
+	errOut := outward.Wait()
+	stopIn()
+	errIn := inward.Wait()
+	if ctx.Err() != nil && errors.Is(errIn, context.Canceled) {
+		errIn = nil
+	}
+	p.log.Info("stopped")
+	if errIn != nil {
+		return errIn
+	}
+	return errOut
+}
+
+// serveRequests answers until ctx ends, and then a little longer: /readyz fails first, so that load balancers look
+// away before connections are refused.
+func (p *Process) serveRequests(ctx context.Context) error {
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		p.probes.goingDown()
+		time.Sleep(p.cfg.HTTP.ShutdownDelay)
+		stop()
+	}()
+	return p.server.Run(serving)
+}
+
+// startInward starts what works without being asked by a request.
+func (p *Process) startInward(ctx context.Context, group *errgroup.Group, s *service) {
+	start := func(part string, run func(context.Context) error) {
+		group.Go(func() error {
+			err := run(ctx)
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err == nil {
+				err = errors.New("ended by itself")
+			}
+			return fmt.Errorf("%s: %s: %w", s.Name, part, err)
+		})
+	}
+	if p.cfg.Has(RoleRelay) {
+		start("relay", outbox.NewRelay(s.relay, p.bus, s.deps.Outbox, s.deps.Log, outbox.RelayConfig{}).Run)
+		start("housekeeping", s.housekeep)
+	}
+	if p.cfg.Has(RoleConsumers) {
+		for _, c := range s.parts.Consumers {
+			start("consumer "+c.Name, inbox.NewRunner(s.deps.DB, p.bus, s.deps.Outbox, s.Name, c, s.deps.Log).Run)
+		}
+	}
+	if p.cfg.Has(RoleWorkers) && s.parts.Worker != nil {
+		start("worker", func(ctx context.Context) error {
+			if err := p.ensureNamespace(ctx); err != nil {
+				return err
+			}
+			if err := p.flow.EnsureSchedules(ctx, s.Name, s.parts.Schedules...); err != nil {
+				return err
+			}
+			return p.flow.RunWorker(ctx, s.Name, s.parts.Worker)
+		})
+		for i, run := range s.parts.Background {
+			start(fmt.Sprintf("background %d", i), run)
+		}
+	}
+}
+
+// ensureTopics makes the topics as soon as there is a broker. Relays and consumers wait for theirs by themselves.
+func (p *Process) ensureTopics(ctx context.Context) error {
+	var topics []bus.Topic
+	for _, s := range p.services {
+		name := s.deps.Outbox.Topic()
+		topics = append(topics, bus.Topic{Name: name, Partitions: bus.Partitions}, bus.Topic{Name: name + ".dlq", Partitions: bus.Partitions})
+	}
+	return p.insist(ctx, "topics", func(ctx context.Context) error { return p.bus.EnsureTopics(ctx, topics...) })
+}
+
+// ensureNamespace registers the workflow namespace where the installation allows it: in development. In production
+// it is made beside the databases, by people.
+func (p *Process) ensureNamespace(ctx context.Context) error {
+	if p.cfg.Env != Development {
+		return nil
+	}
+	return p.insist(ctx, "workflow namespace", p.flow.EnsureNamespace)
+}
+
+// insist tries until it works or ctx ends, and says once in a while what it is waiting for.
+func (p *Process) insist(ctx context.Context, what string, try func(context.Context) error) error {
+	const pause, quiet = 500 * time.Millisecond, 10 * time.Second
+	var said time.Time
+	for {
+		err := try(ctx)
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		if time.Since(said) > quiet {
+			p.log.Warn("waiting", "for", what, "error", err)
+			said = time.Now()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
+
+// newServer is the process's HTTP side: probes always, and the services' routes where the role is http.
+func (p *Process) newServer() *httpx.Server {
+	server := httpx.NewServer(httpx.Config{Addr: p.cfg.HTTP.Addr, TrustedProxies: p.cfg.HTTP.TrustedProxies}, p.verifier, p.log)
+	p.mountProbes(server)
+	if p.cfg.Has(RoleHTTP) {
+		for _, s := range p.services {
+			mountRoutes(server.API(s.Name, Version, s.Title), s)
+		}
+	}
+	return server
+}
+
+// mountRoutes is the one list of what a service answers: its own routes, and the operators' that every service has.
+func mountRoutes(api *httpx.API, s *service) {
+	for _, mount := range s.parts.Routes {
+		mount(api)
+	}
+	inbox.Routes(inbox.Ops{Service: s.Name, DB: s.deps.DB, OpsDB: s.deps.Ops, Bus: s.deps.Bus, Outbox: s.deps.Outbox,
+		Consumers: s.parts.Consumers, ProjectionTables: s.ProjectionTables, Log: s.deps.Log})(api)
+	statusRoutes(s)(api)
+}

@@ -1,0 +1,255 @@
+// Package apptest starts a service as it runs in a cluster, for a test: its real process code on a real PostgreSQL and
+// a Kafka of its own, with an identity provider whose tokens go through the ordinary verifier. Only tests import it.
+package apptest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/bustest"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/pgtest"
+)
+
+const audience = "guanxi-test"
+
+// Service is a running service.
+type Service struct {
+	Database *pgtest.TestDatabase
+	DB       *pg.DB // as the app role
+	Bus      *bus.Client
+	URL      string
+
+	t      testing.TB
+	name   string
+	issuer string
+}
+
+// Start runs the module until the test ends: its routes, relay and consumers. Workflows need a Temporal server, which
+// end-to-end tests have.
+func Start(t testing.TB, m app.Module) *Service {
+	t.Helper()
+	database := pgtest.Database(t, m.Source())
+	client := bustest.New(t)
+	s := &Service{Database: database, DB: database.DB(pg.App), Bus: client, t: t, name: m.Name, issuer: startIssuer(t)}
+
+	cfg := app.Defaults()
+	cfg.Env = app.Development
+	cfg.Run = []string{app.RoleHTTP, app.RoleRelay, app.RoleConsumers}
+	cfg.HTTP.Addr = "127.0.0.1:0"
+	cfg.HTTP.ShutdownDelay = 0
+	cfg.PG.URL = database.Config().URL
+	cfg.PG.MaxConns = 8
+	cfg.Kafka.Brokers = client.Brokers()
+	cfg.Temporal.Address = "127.0.0.1:1" // nobody
+	cfg.OIDC.Issuer, cfg.OIDC.Audience = s.issuer, audience
+	cfg.Flow.Key = strings.Repeat("k", 32)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	p, err := app.Open(ctx, cfg, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), m)
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	addr, err := p.Listen()
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	s.URL = "http://" + addr.String()
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("the service ended with %v", err)
+		}
+		p.Close()
+	})
+	return s
+}
+
+func startIssuer(t testing.TB) string {
+	t.Helper()
+	var handler http.Handler
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	t.Cleanup(server.Close)
+	issuer, err := auth.NewDevIssuer(auth.DevIssuerConfig{URL: server.URL, Audience: audience, KeyFile: filepath.Join(t.TempDir(), "key.pem")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler = issuer
+	return server.URL
+}
+
+// Token gives a token of somebody with the role in the tenant; an empty tenant is for platform administrators.
+func (s *Service) Token(role, tenant string) string {
+	s.t.Helper()
+	return s.TokenFor(map[string]any{"subject": role + "@" + tenant, "tenant": tenant, "roles": []string{role}})
+}
+
+// TokenFor gives a token with any claims that the issuer knows.
+func (s *Service) TokenFor(claims map[string]any) string {
+	s.t.Helper()
+	body, err := json.Marshal(claims)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	resp, err := http.Post(s.issuer+"/token", "application/json", bytes.NewReader(body)) //nolint:gosec,noctx // our own issuer
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.AccessToken == "" {
+		s.t.Fatalf("the issuer answered %d: %v", resp.StatusCode, err)
+	}
+	return answer.AccessToken
+}
+
+// Answer is what the service answered.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Decode reads the body as JSON into v.
+func (a Answer) Decode(t testing.TB, v any) {
+	t.Helper()
+	if err := json.Unmarshal(a.Body, v); err != nil {
+		t.Fatalf("answer %d is not JSON: %v: %s", a.Status, err, a.Body)
+	}
+}
+
+// Code is the stable code of a problem; empty when the answer is none.
+func (a Answer) Code() string {
+	var p struct {
+		Code string `json:"code"`
+	}
+	_ = json.Unmarshal(a.Body, &p) // not every answer is JSON
+	return p.Code
+}
+
+// Do sends a request: body is marshalled unless it is a string, []byte or nil; headers come in pairs.
+func (s *Service) Do(method, path, token string, body any, headers ...string) Answer {
+	s.t.Helper()
+	var reader io.Reader = http.NoBody
+	switch b := body.(type) {
+	case nil:
+	case string:
+		reader = strings.NewReader(b)
+	case []byte:
+		reader = bytes.NewReader(b)
+	default:
+		raw, err := json.Marshal(b)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		reader = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(s.t.Context(), method, s.URL+path, reader)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: raw}
+}
+
+// Want is Do for a step that must be answered with status; the answer's body is decoded into out unless that is nil.
+func (s *Service) Want(status int, method, path, token string, body, out any, headers ...string) Answer {
+	s.t.Helper()
+	answer := s.Do(method, path, token, body, headers...)
+	if answer.Status != status {
+		s.t.Fatalf("%s %s: got %d, want %d: %s", method, path, answer.Status, status, answer.Body)
+	}
+	if out != nil {
+		answer.Decode(s.t, out)
+	}
+	return answer
+}
+
+// Events waits until the service has published n events and gives all of them, in the order of each partition.
+func (s *Service) Events(n int) []bus.Event {
+	s.t.Helper()
+	var events []bus.Event
+	s.Eventually(fmt.Sprintf("%d events of %s", n, s.name), func() bool {
+		events = events[:0]
+		topic := bus.TopicFor(s.name)
+		first, next, err := s.Bus.Offsets(s.t.Context(), topic)
+		if err != nil {
+			return false
+		}
+		for partition := range next {
+			err := s.Bus.Read(s.t.Context(), topic, partition, first[partition], next[partition], func(m bus.Message) error {
+				e, err := bus.Decode(m)
+				events = append(events, e)
+				return err
+			})
+			if err != nil {
+				s.t.Fatal(err)
+			}
+		}
+		return len(events) >= n
+	})
+	return events
+}
+
+// Publish puts events of another service into its topic, as that service's relay would.
+func (s *Service) Publish(service string, events ...bus.Event) {
+	s.t.Helper()
+	topic := bus.TopicFor(service)
+	if err := s.Bus.EnsureTopics(s.t.Context(), bus.Topic{Name: topic, Partitions: bus.Partitions}); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, e := range events {
+		shard := bus.Shard(e.Tenant, e.AggregateType, e.AggregateID)
+		if err := s.Bus.Produce(s.t.Context(), topic, shard, []bus.Message{bus.Encode(e)}); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// Eventually tries until it holds. It fails the test after a minute: long enough for a machine under load, since a
+// test that waits is not a benchmark.
+func (s *Service) Eventually(what string, holds func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if holds() {
+			return
+		}
+	}
+	s.t.Fatalf("this did not come true within a minute: %s", what)
+}

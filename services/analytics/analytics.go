@@ -1,0 +1,39 @@
+// Package analytics tells what customers are worth, want and will do. It is fed by topics alone, and all it keeps can
+// be rebuilt from them.
+//
+// Rooms, each importing only those before it:
+//
+//	fact     what topics say, as customers, orders and returns
+//	revenue  revenue by month
+//	rfm      recency, frequency and monetary value, scored
+package analytics
+
+import (
+	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/revenue"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/rfm"
+	"github.com/guanxi-crm/guanxi/services/analytics/projection"
+)
+
+// Module is the service.
+func Module() app.Module {
+	return app.Module{
+		Name:             "analytics",
+		Title:            "Guanxi analytics",
+		Projection:       projection.FS,
+		ProjectionTables: []string{"fact_customer", "fact_order", "fact_return", "revenue_month", "fact_as_of"},
+		Build: func(d app.Deps) (app.Parts, error) {
+			return app.Parts{
+				Routes: []func(*httpx.API){
+					fact.Routes(fact.NewQueries(d.DB)),
+					revenue.Routes(revenue.NewQueries(d.DB)),
+					rfm.Routes(rfm.NewQueries(d.DB), d.Clock),
+				},
+				Consumers: []inbox.Consumer{fact.Consumer(fact.Topics())},
+			}, nil
+		},
+	}
+}

@@ -1,0 +1,84 @@
+// Package fact keeps what topics say as rows that questions can be asked of: customers, orders and returns, and the
+// revenue of each month. Events of one aggregate come in order; those of different aggregates come in any, so that an
+// order may be here before its customer.
+package fact
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Customer is a customer as far as analytics needs one: nothing that tells who it is.
+type Customer struct {
+	ID           uuid.UUID
+	Kind         string // person or organisation
+	Source       string
+	RegisteredAt time.Time
+}
+
+// Order is a purchase. Amounts are in minor units of Currency.
+type Order struct {
+	ID         uuid.UUID
+	CustomerID *uuid.UUID // nil until the customer is heard of
+	Channel    string
+	Currency   string
+	Units      int64
+	TotalMinor int64
+	PlacedAt   time.Time
+	Slot       int // the partition it came by
+}
+
+// Attribution says whose an order is that was heard of before its customer.
+type Attribution struct {
+	OrderID    uuid.UUID
+	CustomerID uuid.UUID
+}
+
+// Return is what came back of an order. AmountMinor is positive.
+type Return struct {
+	ID          uuid.UUID
+	OrderID     uuid.UUID
+	Currency    string
+	Units       int64
+	AmountMinor int64
+	ReturnedAt  time.Time
+	Slot        int // the partition it came by
+}
+
+// Batch is what some events of one tenant and one partition say, sorted by what it is about. Within an order the
+// placing comes before all else, and the rest commutes, so that a batch can be stored kind by kind.
+type Batch struct {
+	Customers    []Customer
+	Orders       []Order
+	Attributions []Attribution
+	Returns      []Return
+
+	newest map[mark]time.Time // time of the newest event
+}
+
+// Summary adds up everything a tenant has. Money is listed by currency.
+type Summary struct {
+	Customers int64
+	Revenue   []Revenue
+	// AsOf is the time of the newest event that is in these numbers; zero when there was none.
+	AsOf time.Time
+}
+
+// Revenue is what was sold and came back in one currency, in its minor units.
+type Revenue struct {
+	Currency      string
+	Orders        int64
+	Units         int64 // net of units that came back
+	GrossMinor    int64
+	ReturnedMinor int64
+}
+
+// NetMinor is what is left after returns.
+func (r Revenue) NetMinor() int64 { return r.GrossMinor - r.ReturnedMinor }
+
+// mark is a place in the topics up to which facts are known.
+type mark struct {
+	topic string
+	slot  int
+}

@@ -1,0 +1,107 @@
+package fact
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/problem"
+)
+
+// Queries reads facts.
+type Queries struct{ db *pg.DB }
+
+// NewQueries makes Queries on the service's database.
+func NewQueries(db *pg.DB) *Queries { return &Queries{db: db} }
+
+// AsOf is the time of the newest event that the tenant's facts contain; zero when there was none.
+func AsOf(ctx context.Context, tx *pg.Tx) (time.Time, error) {
+	var at *time.Time
+	err := tx.QueryRow(ctx, `SELECT max(newest_at) FROM fact_as_of WHERE tenant_id = $1`, tx.Tenant()).Scan(&at)
+	if err != nil || at == nil {
+		return time.Time{}, err
+	}
+	return at.UTC(), nil
+}
+
+// Summary adds up everything that the tenant has.
+func (q *Queries) Summary(ctx context.Context, tenant string) (Summary, error) {
+	var s Summary
+	err := q.db.Read(ctx, tenant, func(tx *pg.Tx) error {
+		s = Summary{}
+		var err error
+		if s.AsOf, err = AsOf(ctx, tx); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM fact_customer WHERE tenant_id = $1`, tenant).Scan(&s.Customers); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `
+SELECT currency, sum(orders)::bigint, (sum(units) - sum(returned_units))::bigint, sum(gross_minor)::bigint, sum(returned_minor)::bigint
+FROM revenue_month WHERE tenant_id = $1 GROUP BY currency ORDER BY currency`, tenant)
+		if err != nil {
+			return err
+		}
+		s.Revenue, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Revenue])
+		return err
+	})
+	return s, err
+}
+
+// CustomerFacts is what one customer did, as far as it has been heard of.
+type CustomerFacts struct {
+	CustomerID uuid.UUID
+	// Known tells that accounts has spoken of the customer; orders may have come before.
+	Known   bool
+	Revenue []CustomerRevenue
+	AsOf    time.Time
+}
+
+// CustomerRevenue is a customer's business in one currency.
+type CustomerRevenue struct {
+	Currency      string
+	Orders        int64
+	Units         int64
+	GrossMinor    int64
+	ReturnedMinor int64
+	FirstPlacedAt time.Time
+	LastPlacedAt  time.Time
+}
+
+// Customer gives one customer's facts; a problem of the kind NotFound when nothing was ever heard of it.
+func (q *Queries) Customer(ctx context.Context, tenant string, id uuid.UUID) (CustomerFacts, error) {
+	var c CustomerFacts
+	err := q.db.Read(ctx, tenant, func(tx *pg.Tx) error {
+		c = CustomerFacts{CustomerID: id}
+		var err error
+		if c.AsOf, err = AsOf(ctx, tx); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM fact_customer WHERE tenant_id = $1 AND customer_id = $2)`,
+			tenant, id).Scan(&c.Known); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `
+SELECT o.currency, count(*), (sum(o.units) - coalesce(sum(r.units), 0))::bigint, sum(o.total_minor)::bigint,
+	coalesce(sum(r.amount_minor), 0)::bigint, min(o.placed_at), max(o.placed_at)
+FROM fact_order o
+LEFT JOIN LATERAL (
+	SELECT sum(units) AS units, sum(amount_minor) AS amount_minor
+	FROM fact_return WHERE tenant_id = o.tenant_id AND order_id = o.order_id
+) r ON true
+WHERE o.tenant_id = $1 AND o.customer_id = $2
+GROUP BY o.currency ORDER BY o.currency`, tenant, id)
+		if err != nil {
+			return err
+		}
+		c.Revenue, err = pgx.CollectRows(rows, pgx.RowToStructByPos[CustomerRevenue])
+		return err
+	})
+	if err == nil && !c.Known && len(c.Revenue) == 0 {
+		return CustomerFacts{}, problem.New(problem.NotFound, "customer_not_found", "Analytics has heard nothing of this customer.")
+	}
+	return c, err
+}

@@ -1,0 +1,136 @@
+package fact
+
+import (
+	"context"
+	"sort"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/guanxi-crm/guanxi/platform/pg"
+)
+
+// Each statement takes a whole batch as arrays. A row that is there already stays as it is and adds nothing to its
+// month, so that even an event that got past the consumer's cursor twice would count once.
+const (
+	insertCustomers = `
+INSERT INTO fact_customer (tenant_id, customer_id, kind, source, registered_at)
+SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[])
+ON CONFLICT DO NOTHING`
+
+	insertOrders = `
+WITH placed AS (
+	INSERT INTO fact_order (tenant_id, order_id, customer_id, channel, currency, units, total_minor, placed_at)
+	SELECT $1, o.order_id, o.customer_id, o.channel, o.currency, o.units, o.total_minor, o.placed_at
+	FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::timestamptz[])
+		AS o (order_id, customer_id, channel, currency, units, total_minor, placed_at)
+	ON CONFLICT DO NOTHING
+	RETURNING order_id, currency, units, total_minor, placed_at
+)
+INSERT INTO revenue_month AS m (tenant_id, currency, month, slot, orders, units, gross_minor)
+SELECT $1, p.currency, date_trunc('month', p.placed_at AT TIME ZONE 'UTC')::date, s.slot,
+	count(*), sum(p.units), sum(p.total_minor)
+FROM placed p JOIN unnest($2::uuid[], $9::smallint[]) AS s (order_id, slot) USING (order_id)
+GROUP BY 2, 3, 4
+ORDER BY 2, 3, 4
+ON CONFLICT (tenant_id, currency, month, slot) DO UPDATE SET
+	orders = m.orders + excluded.orders, units = m.units + excluded.units, gross_minor = m.gross_minor + excluded.gross_minor`
+
+	attributeOrders = `
+UPDATE fact_order o SET customer_id = a.customer_id
+FROM unnest($2::uuid[], $3::uuid[]) AS a (order_id, customer_id)
+WHERE o.tenant_id = $1 AND o.order_id = a.order_id`
+
+	insertReturns = `
+WITH returned AS (
+	INSERT INTO fact_return (tenant_id, return_id, order_id, currency, units, amount_minor, returned_at)
+	SELECT $1, r.return_id, r.order_id, r.currency, r.units, r.amount_minor, r.returned_at
+	FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::timestamptz[])
+		AS r (return_id, order_id, currency, units, amount_minor, returned_at)
+	ON CONFLICT DO NOTHING
+	RETURNING return_id, currency, units, amount_minor, returned_at
+)
+INSERT INTO revenue_month AS m (tenant_id, currency, month, slot, returns, returned_units, returned_minor)
+SELECT $1, r.currency, date_trunc('month', r.returned_at AT TIME ZONE 'UTC')::date, s.slot,
+	count(*), sum(r.units), sum(r.amount_minor)
+FROM returned r JOIN unnest($2::uuid[], $8::smallint[]) AS s (return_id, slot) USING (return_id)
+GROUP BY 2, 3, 4
+ORDER BY 2, 3, 4
+ON CONFLICT (tenant_id, currency, month, slot) DO UPDATE SET
+	returns = m.returns + excluded.returns, returned_units = m.returned_units + excluded.returned_units,
+	returned_minor = m.returned_minor + excluded.returned_minor`
+
+	moveAsOf = `
+INSERT INTO fact_as_of AS f (tenant_id, topic, slot, newest_at)
+SELECT $1, * FROM unnest($2::text[], $3::smallint[], $4::timestamptz[])
+ON CONFLICT (tenant_id, topic, slot) DO UPDATE SET newest_at = greatest(f.newest_at, excluded.newest_at)`
+)
+
+// store writes a batch in one round trip.
+func store(ctx context.Context, tx *pg.Tx, b Batch) error {
+	if len(b.Customers) > 0 {
+		queueCustomers(tx, b.Customers)
+	}
+	if len(b.Orders) > 0 {
+		queueOrders(tx, b.Orders)
+	}
+	if len(b.Attributions) > 0 {
+		orders, customers := make([]uuid.UUID, len(b.Attributions)), make([]uuid.UUID, len(b.Attributions))
+		for i, a := range b.Attributions {
+			orders[i], customers[i] = a.OrderID, a.CustomerID
+		}
+		tx.Queue(attributeOrders, tx.Tenant(), orders, customers)
+	}
+	if len(b.Returns) > 0 {
+		queueReturns(tx, b.Returns)
+	}
+	queueMarks(tx, b.newest)
+	return tx.Flush(ctx)
+}
+
+func queueCustomers(tx *pg.Tx, customers []Customer) {
+	n := len(customers)
+	ids, kinds, sources, registered := make([]uuid.UUID, n), make([]string, n), make([]string, n), make([]time.Time, n)
+	for i, c := range customers {
+		ids[i], kinds[i], sources[i], registered[i] = c.ID, c.Kind, c.Source, c.RegisteredAt
+	}
+	tx.Queue(insertCustomers, tx.Tenant(), ids, kinds, sources, registered)
+}
+
+func queueOrders(tx *pg.Tx, orders []Order) {
+	n := len(orders)
+	ids, customers := make([]uuid.UUID, n), make([]*uuid.UUID, n)
+	channels, currencies := make([]string, n), make([]string, n)
+	units, totals, placed, slots := make([]int64, n), make([]int64, n), make([]time.Time, n), make([]int16, n)
+	for i, o := range orders {
+		ids[i], customers[i], channels[i], currencies[i] = o.ID, o.CustomerID, o.Channel, o.Currency
+		units[i], totals[i], placed[i], slots[i] = o.Units, o.TotalMinor, o.PlacedAt, int16(o.Slot) //nolint:gosec // a partition's number
+	}
+	tx.Queue(insertOrders, tx.Tenant(), ids, customers, channels, currencies, units, totals, placed, slots)
+}
+
+func queueReturns(tx *pg.Tx, returns []Return) {
+	n := len(returns)
+	ids, orders, currencies := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]string, n)
+	units, amounts, at, slots := make([]int64, n), make([]int64, n), make([]time.Time, n), make([]int16, n)
+	for i, r := range returns {
+		ids[i], orders[i], currencies[i] = r.ID, r.OrderID, r.Currency
+		units[i], amounts[i], at[i], slots[i] = r.Units, r.AmountMinor, r.ReturnedAt, int16(r.Slot) //nolint:gosec // a partition's number
+	}
+	tx.Queue(insertReturns, tx.Tenant(), ids, orders, currencies, units, amounts, at, slots)
+}
+
+func queueMarks(tx *pg.Tx, newest map[mark]time.Time) {
+	marks := make([]mark, 0, len(newest))
+	for m := range newest {
+		marks = append(marks, m)
+	}
+	sort.Slice(marks, func(i, j int) bool {
+		return marks[i].topic < marks[j].topic || marks[i].topic == marks[j].topic && marks[i].slot < marks[j].slot
+	})
+	topics, slots, times := make([]string, len(marks)), make([]int16, len(marks)), make([]time.Time, len(marks))
+	for i, m := range marks {
+		topics[i], slots[i], times[i] = m.topic, int16(m.slot), newest[m] //nolint:gosec // a partition's number
+	}
+	tx.Queue(moveAsOf, tx.Tenant(), topics, slots, times)
+}

@@ -1,0 +1,13 @@
+// Command guanxi runs every service in one process, with the same Kafka, database and Temporal code as in many.
+package main
+
+import (
+	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/services/accounts"
+	"github.com/guanxi-crm/guanxi/services/analytics"
+	"github.com/guanxi-crm/guanxi/services/sales"
+)
+
+func main() {
+	app.Main(accounts.Module(), sales.Module(), analytics.Module())
+}
