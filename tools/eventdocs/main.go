@@ -9,6 +9,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -61,7 +62,7 @@ func readImage(image io.Reader) (*protoregistry.Files, error) {
 		return nil, fmt.Errorf("standard input is not a file descriptor set: %w", err)
 	}
 	if len(set.GetFile()) == 0 {
-		return nil, fmt.Errorf("standard input holds no descriptors; pipe `buf build --as-file-descriptor-set -o -` into it")
+		return nil, errors.New("standard input holds no descriptors; pipe `buf build --as-file-descriptor-set -o -` into it")
 	}
 	return protodesc.NewFiles(&set)
 }

@@ -1,0 +1,3 @@
+package apptest
+
+const Name = "apptest"

@@ -1,0 +1,3 @@
+package bustest
+
+const Name = "bustest"

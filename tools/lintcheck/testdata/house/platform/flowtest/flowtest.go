@@ -1,0 +1,3 @@
+package flowtest
+
+const Name = "flowtest"

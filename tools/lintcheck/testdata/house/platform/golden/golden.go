@@ -1,0 +1,3 @@
+package golden
+
+const Name = "golden"

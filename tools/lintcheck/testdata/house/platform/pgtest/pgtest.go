@@ -1,0 +1,3 @@
+package pgtest
+
+const Name = "pgtest"

@@ -1,0 +1,5 @@
+package proto
+
+import "github.com/guanxi-crm/guanxi/platform/pg" // want "contracts import protobuf and nothing of ours"
+
+const Name = pg.Name

@@ -1,0 +1,3 @@
+package sales
+
+const Name = "sales"

@@ -1,0 +1,3 @@
+package workflow
+
+type Context struct{}

@@ -1,0 +1,3 @@
+package devstackless
+
+const Name = "devstackless"
