@@ -1,0 +1,146 @@
+# Everything that is done with this repository. `make help` lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+# The programs that check and generate, pinned. They are built into bin/ when they are first needed.
+BUF_VERSION           := v1.75.0
+PROTOC_GEN_GO_VERSION := v1.36.12
+GOLANGCI_LINT_VERSION := v2.15.0
+WORKFLOWCHECK_VERSION := v0.6.0
+
+BUF           := bin/.installed/buf@$(BUF_VERSION)
+PROTOC_GEN_GO := bin/.installed/protoc-gen-go@$(PROTOC_GEN_GO_VERSION)
+GOLANGCI_LINT := bin/.installed/golangci-lint@$(GOLANGCI_LINT_VERSION)
+WORKFLOWCHECK := bin/.installed/workflowcheck@$(WORKFLOWCHECK_VERSION)
+
+MODULES   := proto platform platform/operator services tools
+PACKAGES  := ./proto/... ./platform/... ./services/... ./tools/...
+SERVICES  := accounts sales analytics
+GENERATED := proto/gen proto/jsonschema proto/asyncapi proto/openapi proto/baseline.binpb
+
+# What stands between the services and the broker, and is therefore tried on Apache Kafka as well.
+KAFKA_PACKAGES := ./platform/bus/... ./platform/pg/outbox/... ./platform/pg/inbox/...
+
+SAY := @echo '==>'
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##
+## Running
+
+.PHONY: dev
+dev: ## build, start everything on loopback, load demo data on the first start, print where to look
+	$(SAY) 'building the development stack; the first time this takes about seven minutes, as it has the Temporal server in it'
+	@go run ./tools/devstack dev $(ARGS)
+
+.PHONY: demo-check
+demo-check: ## start the platform from nothing in a temporary folder, import a real cohort, compare the figures, stop
+	$(SAY) 'building the development stack; the first time this takes about seven minutes, as it has the Temporal server in it'
+	@go run ./tools/devstack demo-check $(ARGS)
+
+.PHONY: bench
+bench: ## measure, each figure beside its baseline in the same run
+	$(SAY) 'building and measuring; this takes some minutes and wants a quiet machine'
+	@go run ./tools/bench $(ARGS)
+
+##
+## Checking
+
+.PHONY: test
+test: ## all tests of all modules, on a real PostgreSQL and a Kafka within the process
+	$(SAY) 'testing all modules; the first time this compiles for about seven minutes'
+	@go test $(PACKAGES)
+
+.PHONY: test-race
+test-race: ## the tests of platform and services with the race detector
+	$(SAY) 'testing platform and services with the race detector; the first time this compiles for some minutes'
+	@go test -race ./proto/... ./platform/... ./services/...
+
+.PHONY: test-kafka
+test-kafka: ## the tests of bus, outbox and inbox against three brokers of Apache Kafka
+	$(SAY) 'starting Apache Kafka; the first time this downloads it from Maven Central'
+	@go run ./tools/kafka run -- go test -count=1 $(KAFKA_PACKAGES)
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) $(WORKFLOWCHECK) ## golangci-lint, the proof that its borders hold, and workflowcheck
+	$(SAY) 'proving that the rules about borders hold'
+	@go run ./tools/lintcheck
+	@for dir in services/*/; do \
+		name=$$(basename $$dir); \
+		case $$name in cmd|console) continue;; esac; \
+		grep -q "^        services-$$name:" .golangci.yml \
+			|| { echo "services/$$name has no depguard rule services-$$name in .golangci.yml"; exit 1; }; \
+	done
+	$(SAY) 'golangci-lint; the first time this takes some minutes'
+	@bin/golangci-lint run $(PACKAGES)
+	$(SAY) 'workflowcheck: workflows must do the same when they are replayed'
+	@bin/workflowcheck ./platform/... ./services/...
+
+.PHONY: verify
+verify: generate ## generate anew and fail on a difference; formatting, contracts and go.mod files as well
+	$(SAY) 'comparing what was generated with what is committed'
+	@changed=$$(git status --porcelain --untracked-files=all -- $(GENERATED)); \
+	if [ -n "$$changed" ]; then \
+		echo "$$changed"; git --no-pager diff --stat -- $(GENERATED); \
+		echo "what is generated is not what is committed: commit what make generate has written"; exit 1; \
+	fi
+	$(SAY) 'gofmt'
+	@unformatted=$$(gofmt -l proto platform services tools); \
+	if [ -n "$$unformatted" ]; then echo "$$unformatted"; echo "not formatted: gofmt -w does it"; exit 1; fi
+	$(SAY) 'go mod tidy'
+	@for module in $(MODULES); do \
+		(cd $$module && GOWORK=off go mod tidy -diff) || { echo "$$module/go.mod is not tidy: go mod tidy does it"; exit 1; }; \
+	done
+
+##
+## Generating
+
+.PHONY: generate
+generate: generate-proto generate-openapi ## Go code, JSON Schema and AsyncAPI from the contracts, OpenAPI from the handlers
+
+# The baseline moves only forward: what breaks it is refused before it is written.
+.PHONY: generate-proto
+generate-proto: $(BUF) $(PROTOC_GEN_GO)
+	$(SAY) 'contracts: lint, promises kept, Go code, JSON Schema, AsyncAPI'
+	@bin/buf lint proto
+	@bin/buf format proto --diff --exit-code
+	@bin/buf breaking proto --against proto/baseline.binpb
+	@cd proto && ../bin/buf generate
+	@bin/buf build proto --as-file-descriptor-set -o - | go run ./tools/eventdocs -proto proto
+	@bin/buf build proto --exclude-source-info -o proto/baseline.binpb
+
+.PHONY: generate-openapi
+generate-openapi:
+	$(SAY) 'OpenAPI from the handlers of $(SERVICES)'
+	@mkdir -p bin proto/openapi
+	@go build -o bin/guanxi ./services/cmd/guanxi
+	@for service in $(SERVICES); do \
+		bin/guanxi openapi $$service > bin/$$service.yaml && mv bin/$$service.yaml proto/openapi/$$service.yaml; \
+	done
+
+.PHONY: tools
+tools: $(BUF) $(PROTOC_GEN_GO) $(GOLANGCI_LINT) $(WORKFLOWCHECK) ## build the pinned programs into bin/
+
+# install: $(1) is the package; the target's name carries the program and its version.
+define install
+	$(SAY) 'building $(notdir $@) into bin/; this may take some minutes'
+	@GOWORK=off GOFLAGS= GOBIN=$(CURDIR)/bin go install $(1)@$(lastword $(subst @, ,$@))
+	@mkdir -p $(dir $@)
+	@rm -f $(firstword $(subst @, ,$@))@*
+	@touch $@
+endef
+
+$(BUF):
+	$(call install,github.com/bufbuild/buf/cmd/buf)
+$(PROTOC_GEN_GO):
+	$(call install,google.golang.org/protobuf/cmd/protoc-gen-go)
+$(GOLANGCI_LINT):
+	$(call install,github.com/golangci/golangci-lint/v2/cmd/golangci-lint)
+$(WORKFLOWCHECK):
+	$(call install,go.temporal.io/sdk/contrib/tools/workflowcheck)
