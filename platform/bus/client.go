@@ -84,6 +84,7 @@ type Client struct {
 	kafka     *kafka.Client
 	metrics   metrics
 	closed    context.CancelFunc
+	stall     time.Duration // see stallAfter
 
 	mu      sync.Mutex
 	renewed time.Time
@@ -93,15 +94,21 @@ type Client struct {
 // an error of every call, and in [Config.Validate].
 func NewClient(cfg Config, log *slog.Logger) *Client {
 	ctx, cancel := context.WithCancel(context.Background())
-	mechanism, _ := cfg.SASL.mechanism()
-	t := &kafka.Transport{
-		ClientID: clientID, DialTimeout: dialTimeout, IdleTimeout: time.Minute,
-		TLS: cfg.TLS, SASL: mechanism, Context: ctx,
+	mechanism, err := cfg.SASL.mechanism()
+	if err != nil {
+		log.Error("Kafka client", "error", err)
 	}
-	c := &Client{cfg: cfg, log: log, mechanism: mechanism, transport: t, closed: cancel}
-	c.kafka = &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: t}
-	c.metrics = newMetrics(log)
+	c := &Client{cfg: cfg, log: log, mechanism: mechanism, closed: cancel, metrics: newMetrics(log), stall: stallAfter}
+	c.transport = c.newTransport(ctx)
+	c.kafka = &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: c.transport}
 	return c
+}
+
+func (c *Client) newTransport(ctx context.Context) *kafka.Transport {
+	return &kafka.Transport{
+		ClientID: clientID, DialTimeout: dialTimeout, IdleTimeout: time.Minute,
+		TLS: c.cfg.TLS, SASL: c.mechanism, Context: ctx,
+	}
 }
 
 // Close gives the connections back. Calls under way fail.

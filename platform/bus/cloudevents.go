@@ -33,7 +33,9 @@ const (
 )
 
 // Encode writes an event as a CloudEvent in Kafka's binary mode: attributes in headers, always in the same order, and
-// Data as it is. Topic, partition and key (the aggregate's id) are set as well. An Epoch below 1 counts as 1.
+// Data as it is. Topic, partition and key (the aggregate's id) are set as well. An Epoch below 1 counts as 1. The record's
+// own time stays open: it becomes that of writing, so it rises along the partition, which [Client.OffsetAt] needs, and a
+// broker that refuses times from the future never sees one. The event's time is ce_time.
 func Encode(e Event) Message {
 	headers := make([]Header, 0, 13)
 	add := func(key, value string) { headers = append(headers, Header{Key: key, Value: []byte(value)}) }
@@ -57,7 +59,7 @@ func Encode(e Event) Message {
 	}
 	return Message{
 		Topic: e.Topic, Partition: Shard(e.Tenant, e.AggregateType, e.AggregateID),
-		Key: []byte(e.AggregateID), Value: e.Data, Headers: headers, Time: e.Time,
+		Key: []byte(e.AggregateID), Value: e.Data, Headers: headers,
 	}
 }
 
