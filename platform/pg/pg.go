@@ -1,14 +1,15 @@
 // Package pg is the platform's way to PostgreSQL: one database a service, four login roles a database, transactions that
-// carry the tenant for row level security, and commands that run once a key.
+// carry the tenant for row level security and travel in as few round trips as they can, and commands that run once a key.
 package pg
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"strings"
+	"time"
 
-	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -25,96 +26,104 @@ const (
 
 // Config says where the databases are.
 type Config struct {
-	// URL is a template with the placeholders {service} and {role}.
+	// URL is a template with the placeholders {service} and {role}, such as
+	// postgres://{service}_{role}:secret@127.0.0.1:5432/guanxi_{service}?sslmode=disable.
 	URL string
-	// MaxConns bounds the pool; 0 means 10.
+	// MaxConns bounds the pool of each role; 0 means 10.
 	MaxConns int32
 }
 
-// DB is a pool of connections of one role to one service's database.
-type DB struct{ pool *pgxpool.Pool }
-
-// Open makes the pool. It does not fail when the server is down at this moment.
-func Open(ctx context.Context, cfg Config, service string, role Role) (*DB, error) {
-	return nil, errors.New("not yet")
+// For gives the URL of a role of a service.
+func (c Config) For(service string, role Role) string {
+	return strings.NewReplacer("{service}", service, "{role}", string(role)).Replace(c.URL)
 }
 
-// Close closes the pool.
-func (db *DB) Close() {}
+const (
+	defaultMaxConns  = 10
+	connectTimeout   = 5 * time.Second
+	statementTimeout = 30 * time.Second // of App and Relay; one of Ops may take ten times as long, and of Owner any time
+	idleInTxTimeout  = 15 * time.Second // a held snapshot keeps the outbox from being vacuumed
+	cancelDelay      = 50 * time.Millisecond
+	cancelDeadline   = 5 * time.Second
+)
 
-// Pool is the pool beneath, for what Tx cannot do (LISTEN, COPY).
+// DB is a pool of connections of one role to one service's database. It is safe for concurrent use.
+type DB struct {
+	pool    *pgxpool.Pool
+	service string
+	role    Role
+}
+
+// Open makes the pool. It does not connect, so it does not fail when the server is down at this moment; it fails when the
+// URL cannot be read.
+func Open(ctx context.Context, cfg Config, service string, role Role) (*DB, error) {
+	pc, err := pgxpool.ParseConfig(cfg.For(service, role))
+	if err != nil {
+		// The error of the parser has the password removed.
+		return nil, fmt.Errorf("the PostgreSQL URL of %s for role %s cannot be read: %w", service, role, err)
+	}
+	pc.MaxConns = cfg.MaxConns
+	if pc.MaxConns <= 0 {
+		pc.MaxConns = defaultMaxConns
+	}
+	pc.MinConns = 0
+	pc.MaxConnLifetime = time.Hour
+	pc.MaxConnLifetimeJitter = 5 * time.Minute
+	pc.MaxConnIdleTime = 5 * time.Minute
+	cc := pc.ConnConfig
+	if cc.ConnectTimeout == 0 {
+		cc.ConnectTimeout = connectTimeout
+	}
+	// By default a cancelled context breaks the connection, so a burst of impatient clients would empty the pool. Here it
+	// asks the server to cancel, and breaks the connection only when the server does not answer.
+	cc.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{
+			Conn: c, CancelRequestDelay: cancelDelay, DeadlineDelay: cancelDeadline,
+		}
+	}
+	for name, value := range sessionParams(service, role) {
+		if _, set := cc.RuntimeParams[name]; !set {
+			cc.RuntimeParams[name] = value
+		}
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, fmt.Errorf("open the PostgreSQL pool of %s for role %s: %w", service, role, err)
+	}
+	return &DB{pool: pool, service: service, role: role}, nil
+}
+
+func sessionParams(service string, role Role) map[string]string {
+	millis := func(d time.Duration) string { return fmt.Sprintf("%d", d.Milliseconds()) }
+	p := map[string]string{
+		"application_name":                    "guanxi-" + service + "-" + string(role),
+		"timezone":                            "UTC",
+		"idle_in_transaction_session_timeout": millis(idleInTxTimeout),
+		"statement_timeout":                   millis(statementTimeout),
+	}
+	switch role {
+	case App:
+		p["search_path"] = "live, public" // a schema that does not exist is passed over
+	case Ops:
+		p["search_path"] = "live, public"
+		p["statement_timeout"] = millis(10 * statementTimeout)
+	case Owner:
+		p["statement_timeout"] = "0"
+	case Relay:
+		// A row that is deleted but comes back after a crash is sent again, which consumers cope with.
+		p["synchronous_commit"] = "off"
+	}
+	return p
+}
+
+// Close closes the pool and waits until its connections have been given back.
+func (db *DB) Close() { db.pool.Close() }
+
+// Pool is the pool beneath, for what Tx cannot do, such as LISTEN. What runs on it has no tenant and sees no tenant's row.
 func (db *DB) Pool() *pgxpool.Pool { return db.pool }
 
 // Service is the name of the service whose database this is.
-func (db *DB) Service() string { return "" }
+func (db *DB) Service() string { return db.service }
 
-// Tx runs fn in a read-write transaction of the tenant.
-func (db *DB) Tx(ctx context.Context, tenant string, fn func(tx *Tx) error) error { panic("not yet") }
-
-// Read runs fn in a read-only transaction of the tenant.
-func (db *DB) Read(ctx context.Context, tenant string, fn func(tx *Tx) error) error { panic("not yet") }
-
-// System runs fn in a read-write transaction without a tenant.
-func (db *DB) System(ctx context.Context, fn func(tx *Tx) error) error { panic("not yet") }
-
-// Once names one attempt of a caller to have something done once.
-type Once struct {
-	Subject, Operation, Key string
-	BodyHash                []byte
-}
-
-// WithOnce puts o into the context.
-func WithOnce(ctx context.Context, o Once) context.Context { panic("not yet") }
-
-// OnceFrom gives what WithOnce put there.
-func OnceFrom(ctx context.Context) (Once, bool) { panic("not yet") }
-
-// Result is what a command answers, and answers again.
-type Result struct {
-	ID       uuid.UUID
-	Status   int
-	Replayed bool
-}
-
-// Command is Tx with idempotency.
-func (db *DB) Command(ctx context.Context, tenant string, fn func(tx *Tx) (Result, error)) (Result, error) {
-	panic("not yet")
-}
-
-// Tx is one transaction.
-type Tx struct{}
-
-// Queue sends the statement with the next Flush, Query or commit.
-func (tx *Tx) Queue(sql string, args ...any) *pgx.QueuedQuery { panic("not yet") }
-
-// Flush sends what is queued.
-func (tx *Tx) Flush(ctx context.Context) error { panic("not yet") }
-
-// Query flushes and queries.
-func (tx *Tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) { panic("not yet") }
-
-// QueryRow flushes and queries one row.
-func (tx *Tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row { panic("not yet") }
-
-// ExecNow flushes and executes.
-func (tx *Tx) ExecNow(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	panic("not yet")
-}
-
-// Tenant is the tenant that is set now.
-func (tx *Tx) Tenant() string { panic("not yet") }
-
-// SetTenant goes on as another tenant.
-func (tx *Tx) SetTenant(ctx context.Context, tenant string) { panic("not yet") }
-
-// Savepoint runs fn and undoes only its effects when it fails.
-func (tx *Tx) Savepoint(ctx context.Context, fn func() error) error { panic("not yet") }
-
-// OnCommit runs fn after the commit.
-func (tx *Tx) OnCommit(fn func()) { panic("not yet") }
-
-// Constraint names the violated constraint.
-func Constraint(err error) (name string, ok bool) { panic("not yet") }
-
-// Transient tells whether infrastructure failed: retry in place.
-func Transient(err error) bool { panic("not yet") }
+// Role is the role that this pool's connections have.
+func (db *DB) Role() Role { return db.role }

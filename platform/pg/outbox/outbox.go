@@ -32,4 +32,6 @@ func (o *Outbox) Append(ctx context.Context, tx *pg.Tx, events ...Event) error {
 func (o *Outbox) Topic() string { return "guanxi." + o.service + ".events.v1" }
 
 // Backlog tells how many rows wait, and since when.
-func Backlog(ctx context.Context, db *pg.DB) (rows int64, oldest time.Time, err error) { panic("not yet") }
+func Backlog(ctx context.Context, db *pg.DB) (rows int64, oldest time.Time, err error) {
+	panic("not yet")
+}
