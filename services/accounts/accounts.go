@@ -1,0 +1,42 @@
+// Package accounts is the customer master: the organisations that use the platform and the customers of each, found by
+// whatever they are recognised by.
+//
+// Rooms, each importing only those before it:
+//
+//	tenant          the organisations, their settings, and whether they may write
+//	identity        telephone, mail, card, ids of other systems: one form for each
+//	customer        registered, changed, found by an identity
+//	customerimport  customers from files
+package accounts
+
+import (
+	"context"
+
+	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/customerimport"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/tenant"
+	"github.com/guanxi-crm/guanxi/services/accounts/migrations"
+)
+
+const name = "accounts"
+
+// Module is the service.
+func Module() app.Module {
+	return app.Module{
+		Name:       name,
+		Title:      "Guanxi accounts",
+		Migrations: migrations.FS,
+		Build: func(d app.Deps) (app.Parts, error) {
+			tenants := tenant.New(d.DB, d.Ops, d.Outbox, d.Clock)
+			customers := customer.New(d.DB, d.Outbox, d.Clock)
+			imports := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
+			return app.Parts{
+				Routes:     []func(*httpx.API){tenants.Routes, customers.Routes, imports.Routes},
+				Worker:     imports.Register,
+				Background: []func(context.Context) error{imports.Run},
+			}, nil
+		},
+	}
+}

@@ -1,0 +1,152 @@
+// Package identity holds the ways to recognise a customer: a telephone number, a mail address, a membership card, the
+// id in another system. Each is brought to one form before it is kept or looked for, so that equal means equal.
+package identity
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/nyaruka/phonenumbers"
+	"golang.org/x/net/idna"
+	"golang.org/x/text/unicode/norm"
+	"golang.org/x/text/width"
+
+	"github.com/guanxi-crm/guanxi/platform/externalref"
+)
+
+// Type is the sort of an identity: phone, email, card or external:<system>.
+type Type string
+
+// The types that stand by themselves. See External for the others.
+const (
+	Phone Type = "phone"
+	Email Type = "email"
+	Card  Type = "card"
+)
+
+// ExternalPrefix begins the type of every id in another system; the system's code follows.
+const ExternalPrefix = "external:"
+
+// External is the type of a customer's id in another system, such as external:cdnow.
+func External(system string) Type { return Type(ExternalPrefix + system) }
+
+// System gives the code of the other system whose id this is; ok is false for all other types.
+func (t Type) System() (system string, ok bool) {
+	return strings.CutPrefix(string(t), ExternalPrefix)
+}
+
+// Exclusive tells whether only one customer of a tenant can have a given identity of this type. A card and an id in
+// another system are one customer's; a telephone or a mailbox may be a family's. The database enforces the same.
+func (t Type) Exclusive() bool { return t != Phone && t != Email }
+
+// Identity is one way to recognise a customer, in its one form: phone in E.164, email in lower case with an ASCII
+// domain, card without separators, an external id as the other system writes it.
+type Identity struct {
+	Type  Type
+	Value string
+}
+
+// Fault says what is wrong with an identity. Field is "type" or "value"; Message never repeats the value, which is
+// personal.
+type Fault struct {
+	Field, Code, Message string
+}
+
+func (f *Fault) Error() string { return f.Field + " " + f.Message }
+
+const (
+	minCard  = 4
+	maxCard  = 32
+	maxEmail = 254 // bytes, RFC 5321 4.5.3.1.3 less the angle brackets
+	maxLocal = 64  // bytes, RFC 5321 4.5.3.1.1
+	maxPhone = 64  // characters as typed, before normalising
+)
+
+// Normalise brings an identity as people and systems write it to its one form. Region is the ISO 3166 code of the
+// country whose national numbers are meant where a telephone number names none.
+func Normalise(kind, value, region string) (Identity, *Fault) {
+	t := Type(kind)
+	var fault *Fault
+	switch {
+	case t == Phone:
+		value, fault = phone(value, region)
+	case t == Email:
+		value, fault = email(value)
+	case t == Card:
+		value, fault = card(value)
+	case strings.HasPrefix(kind, ExternalPrefix):
+		value, fault = external(strings.TrimPrefix(kind, ExternalPrefix), value)
+	default:
+		return Identity{}, &Fault{"type", "type_unknown", "must be phone, email, card or external:<system>"}
+	}
+	if fault != nil {
+		return Identity{}, fault
+	}
+	return Identity{Type: t, Value: value}, nil
+}
+
+// phone gives E.164. A number is taken when it is possible (the right length for its country), not only when its range
+// is known to be in use: operators open ranges faster than any list of them is updated. An extension is dropped, since
+// a phone identity finds who may be calling, and callers are shown without their extension.
+func phone(value, region string) (string, *Fault) {
+	malformed := &Fault{"value", "phone_malformed", "must be a telephone number, national or with + and the country code"}
+	if utf8.RuneCountInString(value) > maxPhone {
+		return "", malformed
+	}
+	number, err := phonenumbers.Parse(value, region)
+	if err != nil || phonenumbers.IsPossibleNumberWithReason(number) != phonenumbers.IS_POSSIBLE {
+		return "", malformed
+	}
+	return phonenumbers.Format(number, phonenumbers.E164), nil
+}
+
+// email gives the address in lower case, its domain in ASCII (IDNA 2008). The local part may be in any script.
+func email(value string) (string, *Fault) {
+	malformed := &Fault{"value", "email_malformed", "must be a mail address such as name@example.com"}
+	value = norm.NFC.String(strings.TrimSpace(value))
+	at := strings.LastIndexByte(value, '@')
+	if at < 1 || at > maxLocal || !utf8.ValidString(value) {
+		return "", malformed
+	}
+	local, domain := strings.ToLower(value[:at]), strings.TrimSuffix(value[at+1:], ".")
+	unfit := func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune(`"(),:;<>@[\]`, r)
+	}
+	if strings.ContainsFunc(local, unfit) || local[0] == '.' || local[len(local)-1] == '.' || strings.Contains(local, "..") {
+		return "", malformed
+	}
+	domain, err := idna.Lookup.ToASCII(domain)
+	if err != nil || !strings.Contains(domain, ".") || len(local)+1+len(domain) > maxEmail {
+		return "", malformed
+	}
+	return local + "@" + domain, nil
+}
+
+// card drops the separators that people type and lifts letters to capitals.
+func card(value string) (string, *Fault) {
+	value = strings.ToUpper(width.Narrow.String(value))
+	value = strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || r == '-' {
+			return -1
+		}
+		return r
+	}, value)
+	unfit := func(r rune) bool { return (r < '0' || r > '9') && (r < 'A' || r > 'Z') }
+	if len(value) < minCard || len(value) > maxCard || strings.ContainsFunc(value, unfit) {
+		return "", &Fault{"value", "card_malformed", "must be 4 to 32 letters and digits; blanks and hyphens do not count"}
+	}
+	return value, nil
+}
+
+func external(system, value string) (string, *Fault) {
+	ref, fault := externalref.New(system, value)
+	switch {
+	case fault == nil:
+		return ref.ID, nil
+	case fault.Field == "system":
+		return "", &Fault{"type", fault.Code, "external: " + fault.Message}
+	default:
+		return "", &Fault{"value", fault.Code, fault.Message}
+	}
+}
