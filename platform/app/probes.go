@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/migrate"
 )
 
@@ -73,17 +74,26 @@ func (p *Process) readiness(ctx context.Context) readiness {
 	return answer
 }
 
-const stateOK = "ok"
+const (
+	stateOK   = "ok"
+	stateAway = "the database cannot be reached"
+)
 
 // schemaState is "ok", or what an operator has to do. It does not repeat the driver's error, which may name hosts.
+// Once the schema was found complete it is not asked for again: it never goes back under a running process.
 func (s *service) schemaState(ctx context.Context) string {
-	pending, err := migrate.Pending(ctx, s.deps.DB, s.Source())
-	switch {
-	case err != nil:
-		return "the database cannot be reached"
-	case pending > 0:
-		return "the schema is older than this version: run migrate"
-	default:
-		return stateOK
+	if !s.migrated.Load() {
+		pending, err := migrate.Pending(ctx, pg.Config{URL: s.deps.Config.PG.URL}, s.Source())
+		switch {
+		case err != nil:
+			return stateAway
+		case len(pending) > 0:
+			return "the schema is older than this version: run migrate"
+		}
+		s.migrated.Store(true)
 	}
+	if err := s.deps.DB.Pool().Ping(ctx); err != nil {
+		return stateAway
+	}
+	return stateOK
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,9 +25,10 @@ import (
 // service is a module that is being run.
 type service struct {
 	Module
-	deps  Deps
-	parts Parts
-	relay *pg.DB
+	deps     Deps
+	parts    Parts
+	relay    *pg.DB
+	migrated atomic.Bool // the schema was found complete
 }
 
 // Process is the services of one process and what they share.

@@ -67,7 +67,7 @@ func (s *service) status(ctx context.Context) (Status, error) {
 	if backlog > 0 {
 		status.OutboxOldestSeconds = s.deps.Clock().Sub(oldest).Seconds()
 	}
-	if err := s.deps.Flow.Check(ctx); err != nil {
+	if _, err := s.deps.Flow.Temporal().CheckHealth(ctx, nil); err != nil {
 		status.Temporal = "cannot be reached"
 	}
 	next := make(map[string][]int64) // one answer of Kafka for all consumers of a topic
