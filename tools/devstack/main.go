@@ -1,11 +1,36 @@
+// Command devstack runs all that the platform needs on one machine, without a container: PostgreSQL, Kafka, Temporal with
+// its page, an issuer of tokens and a store of traces. It also runs the platform on them for development (dev) and
+// proves the main road on real data (demo-check).
 package main
 
 import (
-	_ "go.temporal.io/server/temporal"
-	_ "go.temporal.io/server/common/persistence/sql/sqlplugin/postgresql"
-	_ "github.com/temporalio/ui-server/v2/server"
-	_ "github.com/twmb/franz-go/pkg/kfake"
-	_ "github.com/fergusstrange/embedded-postgres"
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
 )
 
-func main() {}
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := command().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "devstack:", err)
+		os.Exit(1)
+	}
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "devstack",
+		Short:         "Everything the platform stands on, on one machine",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(upCommand(), devCommand(), demoCheckCommand())
+	root.AddCommand(postgresCommand(), kafkaCommand(), temporalCommand(), issuerCommand(), tracesCommand())
+	return root
+}

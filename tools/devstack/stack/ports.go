@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"time"
 )
 
 // Ports are where the parts listen, all on loopback.
@@ -59,8 +60,20 @@ func FreePorts() (Ports, error) {
 	return p, failed
 }
 
-// Check names every port that somebody listens on already.
+// Check names every port that somebody listens on already. It is patient for a moment, since a stack that was killed
+// may still be ending.
 func (p Ports) Check() error {
+	var err error
+	for range 50 {
+		if err = p.check(); err == nil {
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return err
+}
+
+func (p Ports) check() error {
 	var errs []error
 	check := func(flag string, port int) {
 		if !free(port) {

@@ -1,0 +1,74 @@
+// Package postgres keeps one PostgreSQL server running for as long as its program does.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/guanxi-crm/guanxi/platform/pgtest"
+)
+
+// Run starts a server with its state in dir, calls ready with the superuser's URL, and stops it when ctx ends. It
+// returns an error when the server ends by itself.
+func Run(ctx context.Context, dir string, port int, ready func(url string)) error {
+	server, err := pgtest.StartServer(ctx, pgtest.ServerConfig{
+		Dir: dir, Port: port, Fsync: true,
+		// Ten programs and Temporal share the server; the memory is only taken when it is used.
+		Settings: map[string]string{"max_connections": "200"},
+	})
+	if err != nil {
+		return err
+	}
+	ready(server.AdminURL())
+	return errors.Join(watch(ctx, filepath.Join(dir, "data", "postmaster.pid")), server.Close())
+}
+
+// watch returns when ctx ends, or with an error when the server has gone.
+func watch(ctx context.Context, pidFile string) error {
+	raw, err := os.ReadFile(pidFile) //nolint:gosec // a path of our own
+	if err != nil {
+		return err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(strings.SplitN(string(raw), "\n", 2)[0]))
+	if err != nil {
+		return fmt.Errorf("%s: %w", pidFile, err)
+	}
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+				return errors.New("PostgreSQL ended by itself; its log says why")
+			}
+		}
+	}
+}
+
+// Wait tries to connect until that works or patience is over.
+func Wait(ctx context.Context, url string, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		conn, err := pgx.Connect(ctx, url)
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("PostgreSQL does not answer: %w", err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}

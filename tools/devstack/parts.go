@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/bustest"
+	"github.com/guanxi-crm/guanxi/platform/flow"
+	"github.com/guanxi-crm/guanxi/tools/devstack/internal/postgres"
+	"github.com/guanxi-crm/guanxi/tools/devstack/internal/temporald"
+	"github.com/guanxi-crm/guanxi/tools/devstack/internal/tracestore"
+	"github.com/guanxi-crm/guanxi/tools/devstack/stack"
+)
+
+const (
+	keepSpans    = 100_000 // some 100 MB at most
+	keepSpansFor = time.Hour
+	waitPostgres = time.Minute
+)
+
+// part is one program of the stack: it runs until it is asked to end.
+func part(name, short string, run func(ctx context.Context, dir string, port int) error) *cobra.Command {
+	var dir string
+	var port int
+	c := &cobra.Command{
+		Use: name, Short: short, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's user has to pass through
+				return err
+			}
+			return run(cmd.Context(), dir, port)
+		},
+	}
+	c.Flags().StringVar(&dir, "dir", "", "folder for its state")
+	c.Flags().IntVar(&port, "port", 0, "port on 127.0.0.1")
+	for _, flag := range []string{"dir", "port"} {
+		if err := c.MarkFlagRequired(flag); err != nil {
+			panic(err) // the flag is defined above
+		}
+	}
+	return c
+}
+
+func postgresCommand() *cobra.Command {
+	return part(stack.Postgres, "Run PostgreSQL alone", func(ctx context.Context, dir string, port int) error {
+		return postgres.Run(ctx, dir, port, stack.Ready)
+	})
+}
+
+func kafkaCommand() *cobra.Command {
+	return part(stack.Kafka, "Run the in-process Kafka alone", func(ctx context.Context, dir string, port int) error {
+		broker, err := bustest.StartBroker(bustest.BrokerConfig{Dir: dir, Addr: loopback(port)})
+		if err != nil {
+			return err
+		}
+		defer broker.Close()
+		stack.Ready(broker.Addrs()[0])
+		<-ctx.Done()
+		return nil
+	})
+}
+
+func issuerCommand() *cobra.Command {
+	return part(stack.Issuer, "Run the development issuer of tokens alone", func(ctx context.Context, dir string, port int) error {
+		issuer, err := auth.NewDevIssuer(auth.DevIssuerConfig{
+			URL: "http://" + loopback(port), Audience: stack.Audience, KeyFile: filepath.Join(dir, "key.pem"),
+		})
+		if err != nil {
+			return err
+		}
+		return serve(ctx, port, issuer)
+	})
+}
+
+func tracesCommand() *cobra.Command {
+	return part(stack.Traces, "Run the store of traces alone", func(ctx context.Context, _ string, port int) error {
+		return serve(ctx, port, tracestore.New(keepSpans, keepSpansFor, time.Now).Handler())
+	})
+}
+
+func temporalCommand() *cobra.Command {
+	var postgresURL string
+	var webPort int
+	var internal []int
+	c := part(stack.Temporal, "Run the Temporal server and its page alone", func(ctx context.Context, _ string, port int) error {
+		return runTemporal(ctx, temporald.Config{
+			PostgresURL: postgresURL, Port: port, InternalPorts: internal, LogLevel: "warn",
+		}, webPort)
+	})
+	c.Flags().StringVar(&postgresURL, "postgres", "", "URL of a PostgreSQL role that may create databases")
+	c.Flags().IntVar(&webPort, "web-port", 0, "port of Temporal's page on 127.0.0.1")
+	c.Flags().IntSliceVar(&internal, "internal-ports", nil, "seven ports, at most 32767, for its services among themselves")
+	return c
+}
+
+func runTemporal(ctx context.Context, cfg temporald.Config, webPort int) error {
+	if err := postgres.Wait(ctx, cfg.PostgresURL, waitPostgres); err != nil {
+		return err
+	}
+	server, err := temporald.Start(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if err := ensureNamespace(ctx, server.Addr()); err != nil {
+		return errors.Join(err, server.Stop())
+	}
+	web := temporald.NewWeb(server.Addr(), webPort, stack.Namespace)
+	webEnded := make(chan error, 1)
+	go func() { webEnded <- web.Run() }()
+	if err := waitListening(ctx, webPort); err != nil {
+		return errors.Join(err, server.Stop())
+	}
+	stack.Ready(server.Addr())
+	unhealthy := make(chan error, 1)
+	go func() { unhealthy <- watchTemporal(ctx, server.Addr(), cfg.PostgresURL) }()
+	select {
+	case <-ctx.Done():
+	case err = <-webEnded:
+	case err = <-unhealthy:
+	}
+	web.Stop()
+	return errors.Join(err, server.Stop())
+}
+
+func ensureNamespace(ctx context.Context, addr string) error {
+	// The key signs what workflows carry; making a namespace carries nothing.
+	client, err := flow.NewClient(flow.Config{Address: addr, Namespace: stack.Namespace, Key: make([]byte, flow.MinKey)}, quiet())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	var last error
+	for range 30 {
+		if last = client.EnsureNamespace(ctx); last == nil || ctx.Err() != nil {
+			return last
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	return last
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// serve answers HTTP on the port of loopback until ctx ends.
+func serve(ctx context.Context, port int, handler http.Handler) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", loopback(port))
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	stack.Ready(listener.Addr().String())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return server.Shutdown(last)
+}
+
+func waitListening(ctx context.Context, port int) error {
+	dialer := net.Dialer{Timeout: time.Second}
+	for range 200 {
+		conn, err := dialer.DialContext(ctx, "tcp", loopback(port))
+		if err == nil {
+			return conn.Close()
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return fmt.Errorf("nothing listens on port %d", port)
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
