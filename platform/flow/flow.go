@@ -89,6 +89,9 @@ func NewClient(cfg Config, log *slog.Logger) (*Client, error) {
 // Temporal is the SDK's client beneath.
 func (c *Client) Temporal() client.Client { return c.temporal }
 
+// Log is the log that the client was made with, for what works beside it.
+func (c *Client) Log() *slog.Logger { return c.log }
+
 // Close closes the connection.
 func (c *Client) Close() { c.temporal.Close() }
 

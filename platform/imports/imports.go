@@ -8,11 +8,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"go.temporal.io/sdk/worker"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/flow"
-	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 )
@@ -101,12 +99,3 @@ type Imports struct {
 func New(db *pg.DB, o *outbox.Outbox, fl *flow.Client, service string, kind Kind, clock func() time.Time) *Imports {
 	return &Imports{db: db, outbox: o, flow: fl, service: service, kind: kind, clock: clock}
 }
-
-// Routes registers the operations of the kind.
-func (i *Imports) Routes(api *httpx.API) {}
-
-// Register registers the workflow and its activities.
-func (i *Imports) Register(r worker.Registry) {}
-
-// Run sweeps until ctx ends: it starts the workflows of imports whose start was lost.
-func (i *Imports) Run(ctx context.Context) error { <-ctx.Done(); return nil }

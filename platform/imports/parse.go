@@ -1,0 +1,174 @@
+package imports
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// format is how a file is written.
+type format string
+
+const (
+	formatCSV        format = "csv"        // RFC 4180: commas, quotes, line breaks within quotes
+	formatJSONL      format = "jsonl"      // one JSON object a line
+	formatWhitespace format = "whitespace" // columns separated by any number of blanks
+)
+
+// splitCSV appends the values of a record whose quotes scanner has found to be in order.
+func splitCSV(raw string, to []string) []string {
+	for {
+		if !strings.HasPrefix(raw, `"`) {
+			value, rest, more := strings.Cut(raw, ",")
+			to = append(to, value)
+			if !more {
+				return to
+			}
+			raw = rest
+			continue
+		}
+		end := closing([]byte(raw), 1)
+		if end < 0 {
+			return append(to, raw)
+		}
+		value := raw[1 : end-1]
+		if strings.Contains(value, `""`) {
+			value = strings.ReplaceAll(value, `""`, `"`)
+		}
+		if strings.Contains(value, "\r\n") {
+			value = strings.ReplaceAll(value, "\r\n", "\n")
+		}
+		to = append(to, value)
+		if end >= len(raw) || raw[end] != ',' {
+			return to
+		}
+		raw = raw[end+1:]
+	}
+}
+
+// parser turns records into rows as a plan says.
+type parser struct {
+	format format
+	plan   plan
+	schema *schema
+	keys   map[string]bool // jsonl: keys that the plan reads
+	fields []string        // of the record at hand
+}
+
+func newParser(f format, p plan) *parser {
+	ps := &parser{format: f, plan: p, schema: p.schema(), keys: map[string]bool{}}
+	for _, e := range p.Entries {
+		if e.Key != "" {
+			ps.keys[e.Key] = true
+		}
+	}
+	return ps
+}
+
+// row reads a record into values, which has one place for each entry of the plan. It returns the row's faults; a row
+// that has any is not to be applied.
+func (ps *parser) row(rec record, values []string) []fault {
+	if rec.fault != nil {
+		return []fault{*rec.fault}
+	}
+	var object map[string]json.RawMessage
+	switch ps.format {
+	case formatJSONL:
+		var f *fault
+		if object, f = ps.object(rec.raw); f != nil {
+			return []fault{*f}
+		}
+	case formatCSV:
+		ps.fields = splitCSV(rec.raw, ps.fields[:0])
+	default:
+		ps.fields = append(ps.fields[:0], strings.Fields(rec.raw)...)
+	}
+	if ps.format != formatJSONL && len(ps.fields) != ps.plan.Width {
+		return []fault{{code: "column_count",
+			reason: fmt.Sprintf("has %d columns, the file has %d", len(ps.fields), ps.plan.Width)}}
+	}
+	var faults []fault
+	for i, e := range ps.plan.Entries {
+		value, f := ps.value(e, rec, object)
+		if f == nil && value == "" && e.Required {
+			f = &fault{code: "required", reason: "must have a value"}
+		}
+		if f != nil {
+			f.column = e.Target
+			faults = append(faults, *f)
+		}
+		values[i] = value
+	}
+	return faults
+}
+
+func (ps *parser) value(e entry, rec record, object map[string]json.RawMessage) (string, *fault) {
+	switch {
+	case e.Line:
+		return fmt.Sprint(rec.line), nil
+	case e.Column > 0:
+		return strings.TrimSpace(ps.fields[e.Column-1]), nil
+	case e.Key != "":
+		return scalar(object[e.Key])
+	default:
+		return e.Text, nil
+	}
+}
+
+// object reads one JSON object; its values stay as they are written.
+func (ps *parser) object(raw string) (map[string]json.RawMessage, *fault) {
+	malformed := &fault{code: "json_malformed", reason: "is not one whole JSON object"}
+	dec := json.NewDecoder(strings.NewReader(raw))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, malformed
+	}
+	object := make(map[string]json.RawMessage, len(ps.keys))
+	for dec.More() {
+		t, err := dec.Token()
+		key, ok := t.(string)
+		if err != nil || !ok {
+			return nil, malformed
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, malformed
+		}
+		if _, twice := object[key]; twice {
+			return nil, &fault{code: "key_duplicate", reason: fmt.Sprintf("has the key %q twice", key)}
+		}
+		if !ps.keys[key] && ps.plan.Strict {
+			return nil, &fault{code: "column_unknown",
+				reason: fmt.Sprintf("has the key %q, which is no column; give a mapping to leave it out", key)}
+		}
+		object[key] = value
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, malformed
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, malformed
+	}
+	return object, nil
+}
+
+// scalar gives a JSON value as text: strings without their quotes, numbers as they are written, null and nothing as "".
+func scalar(raw json.RawMessage) (string, *fault) {
+	switch {
+	case len(raw) == 0 || string(raw) == "null":
+		return "", nil
+	case raw[0] == '{' || raw[0] == '[':
+		return "", &fault{code: "value_not_scalar", reason: "must be a text, a number or true or false"}
+	case raw[0] != '"':
+		return string(raw), nil
+	}
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return "", &fault{code: "json_malformed", reason: "is not a JSON text"}
+	}
+	if strings.ContainsRune(s, 0) {
+		return "", &fault{code: "contains_nul", reason: "contains the character U+0000"}
+	}
+	return strings.TrimSpace(s), nil
+}
