@@ -12,7 +12,7 @@ import (
 const (
 	defaultBatch      = 500
 	heartbeatInterval = time.Second      // a rebalance is heard of within this time
-	sessionTimeout    = 20 * time.Second // a member that died without a word loses its partitions after this time
+	sessionTimeout    = 10 * time.Second // a member that died without a word loses its partitions after this time
 	rebalanceTimeout  = 30 * time.Second // a member may take this long to finish what it has in hand
 	joinBackoff       = 500 * time.Millisecond
 	leaveTimeout      = 3 * time.Second // after it, requests of a group that is being left are cut off
@@ -116,23 +116,58 @@ func (c *Client) member(ctx context.Context, s *Subscription) error {
 		defer cut.Stop()
 		_ = group.Close() // always nil
 	}()
-	failing := false
+	failing, id := false, ""
+	defer func() { c.bury(ctx, s.Group, id) }()
 	for {
 		gen, err := group.Next(ctx)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err != nil {
+			if !errors.Is(err, kafka.RebalanceInProgress) { // then it joins with another id
+				c.bury(ctx, s.Group, id)
+				id = ""
+			}
 			if !failing { // once an outage; kafka-go tries again by itself, every joinBackoff
 				c.log.WarnContext(ctx, "Joining the consumer group failed; trying again", "group", s.Group, "error", err)
 			}
 			failing = true
 			continue
 		}
-		failing = false
+		failing, id = false, gen.MemberID
 		g := &generation{client: c, sub: s, gen: gen, log: c.log.With("group", s.Group), rebuild: func() { cancel(errStalled) }}
 		gen.Start(func(genCtx context.Context) { g.run(ctx, genCtx) })
 	}
+}
+
+// bury tells the group, in the background, that one of its members is no more. After an outage kafka-go joins with a new
+// id; without this the group would wait for the old one until its session times out.
+func (c *Client) bury(ctx context.Context, group, id string) {
+	if id == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sessionTimeout+rebalanceTimeout)
+	go func() {
+		defer cancel()
+		for n := 1; ; n++ {
+			res, err := c.kafka.LeaveGroup(ctx, &kafka.LeaveGroupRequest{
+				GroupID: group, Members: []kafka.LeaveGroupRequestMember{{ID: id}},
+			})
+			if err == nil && !transient(res.Error) {
+				return
+			}
+			c.renew()
+			if !sleep(ctx, backoff(min(n, maxFetchTries))) {
+				return
+			}
+		}
+	}()
+}
+
+// transient tells whether a group's coordinator may answer otherwise soon.
+func transient(err error) bool {
+	var code kafka.Error
+	return errors.As(err, &code) && (code.Temporary() || code == kafka.NotCoordinatorForGroup)
 }
 
 // seeingBalancer spreads partitions by range and notices when the leader of the group was shown fewer topics than it

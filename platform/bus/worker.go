@@ -159,13 +159,15 @@ func (w *worker) fetchAll(ctx context.Context, f *feed) {
 		}
 		if err != nil {
 			failures++
-			if failures&(failures-1) == 0 { // 1st, 2nd, 4th...
-				w.log.WarnContext(ctx, "Reading a partition failed; trying again", "attempt", failures, "error", err)
+			level := slog.LevelDebug // an outage of the broker is told once, by the group
+			if failures >= worthTelling && failures&(failures-1) == 0 {
+				level = slog.LevelWarn
 			}
+			w.log.Log(ctx, level, "Reading a partition failed; trying again", "attempt", failures, "error", err)
 			sleep(ctx, backoff(min(failures, maxFetchTries)))
 			continue
 		}
-		if failures > 1 {
+		if failures >= worthTelling {
 			w.log.InfoContext(ctx, "Reading a partition works again", "attempts", failures)
 		}
 		failures = 0
@@ -173,6 +175,9 @@ func (w *worker) fetchAll(ctx context.Context, f *feed) {
 		f.put(got)
 	}
 }
+
+// worthTelling is after how many failures in a row, some seconds, a partition that cannot be read is told of.
+const worthTelling = 8
 
 // errNotYet says that a new leader did not know yet how far the partition goes.
 var errNotYet = errors.New("the leader does not have the offset yet")

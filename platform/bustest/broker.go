@@ -2,7 +2,9 @@ package bustest
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -52,37 +54,39 @@ func (b *Broker) Start() error {
 	if b.cluster != nil {
 		return nil
 	}
-	opts := []kfake.Opt{kfake.ClusterID("guanxi"), kfake.NumBrokers(max(b.cfg.Brokers, 1))}
-	if len(b.ports) > 0 {
-		opts = append(opts, kfake.Ports(b.ports...))
-	}
+	opts := []kfake.Opt{kfake.ClusterID("guanxi")}
 	if b.cfg.Dir != "" {
 		opts = append(opts, kfake.DataDir(b.cfg.Dir))
 	}
 	var err error
-	for range 50 { // another process may hold the port for a moment
-		if b.cluster, err = kfake.NewCluster(opts...); err == nil {
-			break
+	for range 50 { // another process may hold a port for a moment
+		ports := b.ports
+		if len(ports) == 0 {
+			ports = freePorts(max(b.cfg.Brokers, 1))
 		}
-		b.cluster = nil
+		cluster, fails := kfake.NewCluster(append(opts, kfake.Ports(ports...))...)
+		if fails == nil {
+			b.cluster, b.ports = cluster, ports
+			return nil
+		}
+		err = fails
 		time.Sleep(100 * time.Millisecond)
 	}
-	if err != nil {
-		return fmt.Errorf("start the in-process Kafka: %w", err)
-	}
-	b.ports = b.ports[:0]
-	for _, addr := range b.cluster.ListenAddrs() {
-		_, port, err := net.SplitHostPort(addr)
-		if err != nil {
-			return err
+	return fmt.Errorf("start the in-process Kafka: %w", err)
+}
+
+// freePorts finds ports below the range from which the system takes those of outgoing connections: such a connection
+// could sit on the port of a broker that is down for a moment.
+func freePorts(n int) []int {
+	ports := make([]int, 0, n)
+	for len(ports) < n {
+		port := 20_000 + rand.IntN(12_000)
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil && l.Close() == nil && !slices.Contains(ports, port) {
+			ports = append(ports, port)
 		}
-		n, err := strconv.Atoi(port)
-		if err != nil {
-			return err
-		}
-		b.ports = append(b.ports, n)
 	}
-	return nil
+	return ports
 }
 
 // Stop stops it. Its addresses stay its own as long as nobody else takes them.
