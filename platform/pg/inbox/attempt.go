@@ -121,7 +121,7 @@ func (a *attempt) bisect(ctx context.Context, items []*item) error {
 	switch {
 	case err == nil:
 		return nil
-	case Infrastructure(ctx, err):
+	case a.blameless(ctx, err):
 		return err
 	}
 	for _, it := range ready {

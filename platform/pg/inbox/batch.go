@@ -27,8 +27,8 @@ const (
 type item struct {
 	msg     bus.Message
 	event   Event
-	placed  bool // the envelope could be read: tenant, aggregate and sequence are known
-	handled bool // its type is one that Apply takes
+	placed  bool   // the envelope could be read: tenant, aggregate and sequence are known
+	handled bool   // its type is one that Apply takes
 	broken  error  // why it cannot be decoded
 	fault   error  // why it is parked, for people
 	code    string // the same for programs

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -79,7 +81,9 @@ func backOff(ctx context.Context, try int) {
 // was lost, has been here.
 type movedError struct{ next int64 }
 
-func (e *movedError) Error() string { return fmt.Sprintf("the position has moved to offset %d", e.next) }
+func (e *movedError) Error() string {
+	return fmt.Sprintf("the position has moved to offset %d", e.next)
+}
 
 // errRestart says that the position was set back, or to where these messages do not begin: it must be read from there.
 var errRestart = errors.New("the position was changed from outside; reading begins there again")
@@ -117,7 +121,7 @@ func (e *engine) run(ctx context.Context, b *batch) error {
 	defer span.end()
 	err := e.transact(ctx, b, false)
 	var moved *movedError
-	if err != nil && !errors.As(err, &moved) && !Infrastructure(ctx, err) {
+	if err != nil && !errors.As(err, &moved) && !e.blameless(ctx, err) {
 		e.log.Warn("a batch failed; looking for the event at fault", "topic", b.topic, "partition", b.partition,
 			"offset", b.items[0].event.Offset, "error", err)
 		err = e.transact(ctx, b, true)
@@ -135,7 +139,8 @@ func (e *engine) run(ctx context.Context, b *batch) error {
 func (e *engine) begin(tx *pg.Tx) func() error {
 	if e.shadow {
 		// What a crash takes from the shadow is rebuilt anyway.
-		tx.Queue(`SELECT set_config('search_path', 'shadow, public', true), set_config('synchronous_commit', 'off', true)`)
+		tx.Queue(`SELECT set_config('search_path', 'shadow, public', true), set_config('synchronous_commit', 'off', true),
+			set_config('guanxi.rebuilding', 'on', true)`)
 		return func() error { return nil }
 	}
 	return beginLive(tx)
@@ -175,6 +180,18 @@ func (e *engine) decode(it *item) {
 		return
 	}
 	it.event.Message = m
+}
+
+// publishes tells whether err says that Apply appended to the outbox during a rebuild: the mistake of a consumer, which
+// ought to be Lasting or to ask Rebuilding.
+func publishes(err error) bool {
+	var pe *pgconn.PgError
+	return errors.As(err, &pe) && pe.Code == "42501" && strings.Contains(pe.Message, "rebuild_publishes_nothing")
+}
+
+// blameless tells whether err is not the fault of an event.
+func (e *engine) blameless(ctx context.Context, err error) bool {
+	return Infrastructure(ctx, err) || e.shadow && publishes(err)
 }
 
 // Infrastructure tells whether err, which Apply returned, is not the fault of an event: [pg.Transient], the end of ctx, or

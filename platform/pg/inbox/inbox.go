@@ -34,6 +34,9 @@ type Consumer struct {
 	// Ordered consumers get the events of an aggregate without gaps and in sequence: a later one waits for an earlier
 	// one. The others get each event once, in the order of arrival as long as none is parked.
 	Ordered bool
+	// Lasting says that its effects are no part of the service's projection: a rebuild neither runs it nor forgets where
+	// it stands. It has no meaning in a service without a projection.
+	Lasting bool
 	// Handles are empty messages of the types that Apply is given; events of other types pass by.
 	Handles []proto.Message
 	// Apply writes the effects of 1 to [MaxBatch] events of one tenant, in order of arrival, into tx, whose tenant is

@@ -3,6 +3,8 @@ package inbox
 import (
 	"context"
 	"errors"
+	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -128,48 +130,43 @@ func errNotParked() error {
 // Release asks for the event to be tried again, and what waits behind it after it. A process that runs the consumer does
 // so within a second; when it fails again it stays parked with the new error. Releasing an event that is held for a gap
 // accepts the gap: should the missing events come later, they are dropped.
-func Release(ctx context.Context, db *pg.DB, tenant string, id uuid.UUID, actor string) error {
-	return scoped(ctx, db, tenant, func(tx *pg.Tx) error {
+func Release(ctx context.Context, db *pg.DB, tenant string, id uuid.UUID, actor string) (pg.Result, error) {
+	return db.Command(ctx, tenant, func(tx *pg.Tx) (pg.Result, error) {
 		d, err := lockDecided(ctx, tx, id)
 		if err != nil {
-			return err
+			return pg.Result{}, err
 		}
-		if d.releasing && d.by == actor {
-			return nil
-		}
-		tx.Queue(`UPDATE inbox_parked SET release_requested_at = now(), release_requested_by = $2 WHERE id = $1::uuid`, id.String(), actor)
-		return d.audit(tx, "release", actor, "")
+		tx.Queue(`UPDATE inbox_parked SET release_requested_at = now(), release_requested_by = $2 WHERE id = $1::uuid`, d.id, actor)
+		return pg.Result{ID: id, Status: http.StatusAccepted}, d.audit(tx, "release", actor, "")
 	})
 }
 
 // Discard drops the event for good; what waits behind it takes its turn. The event is kept in inbox_discarded with who
 // dropped it and why, and a rebuild passes over it as well.
-func Discard(ctx context.Context, db *pg.DB, tenant string, id uuid.UUID, actor, reason string) error {
-	if reason == "" {
-		return problem.New(problem.Unprocessable, "reason_required", "Say why the event is dropped: the reason is kept.").
+func Discard(ctx context.Context, db *pg.DB, tenant string, id uuid.UUID, actor, reason string) (pg.Result, error) {
+	if strings.TrimSpace(reason) == "" {
+		return pg.Result{}, problem.New(problem.Unprocessable, "reason_required", "Say why the event is dropped: the reason is kept.").
 			WithField("body.reason", "required", "is required")
 	}
-	return scoped(ctx, db, tenant, func(tx *pg.Tx) error {
+	return db.Command(ctx, tenant, func(tx *pg.Tx) (pg.Result, error) {
 		d, err := lockDecided(ctx, tx, id)
 		if err != nil {
-			return err
+			return pg.Result{}, err
 		}
-		return d.discard(ctx, tx, actor, reason)
+		return pg.Result{ID: id, Status: http.StatusNoContent}, d.discard(ctx, tx, actor, reason)
 	})
 }
 
 // decided is a parked event that a person decides on.
 type decided struct {
-	id        string
-	consumer  string
-	tenant    *string
-	topic     string
-	ordered   bool
-	releasing bool
-	by        string
-	eventID   *string
-	key       aggregateKey
-	at        mark
+	id       string
+	consumer string
+	tenant   *string
+	topic    string
+	ordered  bool
+	eventID  *string
+	key      aggregateKey
+	at       mark
 }
 
 // lockDecided locks the event's partition against its consumer and against a rebuild that takes over, and then the event.
@@ -178,10 +175,10 @@ func lockDecided(ctx context.Context, tx *pg.Tx, id uuid.UUID) (*decided, error)
 	mayGoOn := beginLive(tx)
 	tx.Queue(`SELECT 1 FROM inbox_position p JOIN inbox_parked h USING (consumer, topic, partition) WHERE h.id = $1::uuid FOR UPDATE OF p`, d.id)
 	var state string
-	err := tx.QueryRow(ctx, `SELECT consumer, tenant_id, topic, ordered, state, release_requested_at IS NOT NULL, coalesce(release_requested_by, ''),
-			event_id::text, coalesce(tenant_id, ''), coalesce(aggregate_type, ''), coalesce(aggregate_id, ''), coalesce(epoch, 0), coalesce(seq, 0)
+	err := tx.QueryRow(ctx, `SELECT consumer, tenant_id, topic, ordered, state, event_id::text,
+			 coalesce(tenant_id, ''), coalesce(aggregate_type, ''), coalesce(aggregate_id, ''), coalesce(epoch, 0), coalesce(seq, 0)
 		FROM inbox_parked WHERE id = $1::uuid FOR UPDATE`, d.id).
-		Scan(&d.consumer, &d.tenant, &d.topic, &d.ordered, &state, &d.releasing, &d.by, &d.eventID,
+		Scan(&d.consumer, &d.tenant, &d.topic, &d.ordered, &state, &d.eventID,
 			&d.key.tenant, &d.key.kind, &d.key.id, &d.at.epoch, &d.at.seq)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = errNotParked()

@@ -168,6 +168,8 @@ func (e *engine) tryHeld(ctx context.Context, tx *pg.Tx, h *held) (next string, 
 	// Whoever releases an event that is held for a gap accepts the gap; nobody else may skip over one.
 	accepted := h.code == codeGap && h.by != byPlatform
 	switch {
+	case e.discarded(&h.item):
+		h.verdict = applied
 	case h.broken != nil:
 		h.cannotDecode()
 	case e.consumer.Ordered && !last.less(h.at()):
@@ -207,7 +209,7 @@ func (e *engine) lastOf(ctx context.Context, tx *pg.Tx, h *held) (last mark, err
 // settle removes a held event that is done with, moves the cursor to last and sees whose turn it is.
 func (e *engine) settle(ctx context.Context, tx *pg.Tx, h *held, last mark) (next string, err error) {
 	tx.Queue(`DELETE FROM inbox_parked WHERE id = $1::uuid`, h.id)
-	if !e.consumer.Ordered {
+	if !e.consumer.Ordered || !h.placed {
 		return "", nil
 	}
 	ev := h.event

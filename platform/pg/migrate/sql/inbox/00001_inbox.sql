@@ -121,6 +121,39 @@ CREATE TABLE IF NOT EXISTS public.inbox_rebuild (
     error        text        NOT NULL DEFAULT ''
 );
 
+-- A rebuild publishes nothing: what tries to is refused, and the rebuild fails with it.
+-- +goose StatementBegin
+DO $$
+BEGIN
+    EXECUTE 'DROP POLICY IF EXISTS rebuild_publishes_nothing ON public.outbox';
+    EXECUTE format($p$CREATE POLICY rebuild_publishes_nothing ON public.outbox AS RESTRICTIVE FOR INSERT TO %I
+        WITH CHECK (coalesce(current_setting('guanxi.rebuilding', true), '') <> 'on')$p$, guanxi_role('app'));
+END
+$$;
+-- +goose StatementEnd
+
+-- Before a swap: brings over to the shadow what the rebuild has not made. That is where the consumers stand that are no
+-- part of the projection, all decisions of people, and what the parked events that both sides have are called.
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION public.inbox_carry_over(lasting text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO shadow.inbox_position SELECT * FROM live.inbox_position WHERE consumer = ANY (lasting);
+    INSERT INTO shadow.inbox_cursor SELECT * FROM live.inbox_cursor WHERE consumer = ANY (lasting);
+    INSERT INTO shadow.inbox_seen SELECT * FROM live.inbox_seen WHERE consumer = ANY (lasting);
+    INSERT INTO shadow.inbox_parked SELECT * FROM live.inbox_parked WHERE consumer = ANY (lasting);
+    INSERT INTO shadow.inbox_discarded SELECT * FROM live.inbox_discarded;
+    INSERT INTO shadow.inbox_audit SELECT * FROM live.inbox_audit;
+    UPDATE shadow.inbox_parked s
+       SET id = l.id, parked_at = l.parked_at, tries = s.tries + l.tries,
+           release_requested_at = l.release_requested_at, release_requested_by = l.release_requested_by
+      FROM live.inbox_parked l
+     WHERE (l.consumer, l.topic, l.partition, l.kafka_offset) = (s.consumer, s.topic, s.partition, s.kafka_offset)
+       AND NOT (l.consumer = ANY (lasting));
+END
+$$;
+-- +goose StatementEnd
+
 -- Rights. A consumer works through several tenants in one transaction, so positions and what was seen belong to none.
 -- Cursors are bound to the tenant that is set. Parked events and decisions are bound to it as well, but are open to a
 -- transaction without one: undecodable messages have no tenant, and the platform's own operators see all.
@@ -145,6 +178,15 @@ BEGIN
             USING (tenant_id = current_setting('app.tenant_id', true) OR coalesce(current_setting('app.tenant_id', true), '') = '')$p$,
             t, guanxi_role('app'));
     END LOOP;
+END
+$$;
+-- +goose StatementEnd
+
+REVOKE EXECUTE ON FUNCTION public.inbox_carry_over(text[]) FROM PUBLIC;
+-- +goose StatementBegin
+DO $$
+BEGIN
+    EXECUTE format('GRANT EXECUTE ON FUNCTION public.inbox_carry_over(text[]) TO %I', guanxi_role('app'));
 END
 $$;
 -- +goose StatementEnd
