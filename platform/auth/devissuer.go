@@ -59,7 +59,8 @@ type TokenRequest struct {
 	Tenant     string   `json:"tenant,omitempty"`
 	Roles      []string `json:"roles,omitempty"`
 	Unit       string   `json:"unit,omitempty"`
-	TTLSeconds int64    `json:"ttl_seconds,omitempty"` // default 3600, at most a day
+	TTLSeconds int64    `json:"ttl_seconds,omitempty"` // default 3600; at most a day; negative for an expired token
+	Audience   string   `json:"audience,omitempty"`    // default: the configured one; another to see it refused
 }
 
 // NewDevIssuer makes a development issuer. It refuses production, URLs off loopback and a broken key file.
@@ -100,17 +101,33 @@ func NewDevIssuer(cfg DevIssuerConfig) (*DevIssuer, error) {
 	return &DevIssuer{cfg: cfg, prefix: strings.TrimSuffix(u.Path, "/"), key: key, signer: signer}, nil
 }
 
-// Token signs a token that starts at the given time. It checks what NewVerifier's tokens must hold, no more, so that
-// tests can make expired ones.
+// Token signs a token that starts at the given time. It checks nothing, so that tests can make expired ones.
 func (d *DevIssuer) Token(r TokenRequest, at time.Time) (string, error) {
-	ttl := defaultTTL
-	if r.TTLSeconds > 0 {
-		ttl = time.Duration(r.TTLSeconds) * time.Second
+	return d.Sign(d.Claims(r, at))
+}
+
+// Claims gives the claims that Token signs, for tests that change some of them.
+func (d *DevIssuer) Claims(r TokenRequest, at time.Time) map[string]any {
+	aud := d.cfg.Audience
+	if r.Audience != "" {
+		aud = r.Audience
 	}
-	return d.Sign(map[string]any{
-		"iss": d.cfg.URL, "aud": d.cfg.Audience, "sub": r.Subject, "tenant": r.Tenant, "roles": r.Roles, "unit": r.Unit,
-		"iat": at.Unix(), "exp": at.Add(ttl).Unix(),
-	})
+	return map[string]any{
+		"iss": d.cfg.URL, "aud": aud, "sub": r.Subject, "tenant": r.Tenant, "roles": r.Roles, "unit": r.Unit,
+		"iat": at.Unix(), "exp": at.Add(r.ttl()).Unix(),
+	}
+}
+
+func (r TokenRequest) ttl() time.Duration {
+	if r.TTLSeconds != 0 {
+		return time.Duration(r.TTLSeconds) * time.Second
+	}
+	return defaultTTL
+}
+
+// JWKS gives the public keys, as they are published.
+func (d *DevIssuer) JWKS() jose.JSONWebKeySet {
+	return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{d.key}}
 }
 
 // Sign signs any claims, for tests of tokens that must not hold.
@@ -135,7 +152,7 @@ func (d *DevIssuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"id_token_signing_alg_values_supported": []string{string(jose.ES256)},
 		})
 	case below && path == "/jwks" && r.Method == http.MethodGet:
-		d.answer(w, http.StatusOK, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{d.key}})
+		d.answer(w, http.StatusOK, d.JWKS())
 	case below && path == "/token" && r.Method == http.MethodPost:
 		d.serveToken(w, r)
 	default:
@@ -155,7 +172,7 @@ func (d *DevIssuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&req); err != nil {
-		d.refuse(w, http.StatusBadRequest, "The body must be {subject, tenant, roles, unit, ttl_seconds}.")
+		d.refuse(w, http.StatusBadRequest, "The body must be {subject, tenant, roles, unit, ttl_seconds, audience}.")
 		return
 	}
 	if fault := req.fault(); fault != "" {
@@ -167,11 +184,9 @@ func (d *DevIssuer) serveToken(w http.ResponseWriter, r *http.Request) {
 		d.refuse(w, http.StatusInternalServerError, "The token could not be signed.")
 		return
 	}
-	ttl := int64(defaultTTL / time.Second)
-	if req.TTLSeconds > 0 {
-		ttl = req.TTLSeconds
-	}
-	d.answer(w, http.StatusOK, map[string]any{"access_token": token, "token_type": "Bearer", "expires_in": ttl})
+	d.answer(w, http.StatusOK, map[string]any{
+		"access_token": token, "token_type": "Bearer", "expires_in": int64(req.ttl() / time.Second),
+	})
 }
 
 // fault says what is wrong with the request, so that a slip of the pen is not found only at the first 403.
@@ -181,8 +196,8 @@ func (r TokenRequest) fault() string {
 		return "The subject is missing or not usable."
 	case r.Tenant != "" && !ValidTenant(r.Tenant):
 		return "The tenant must be a lower-case slug."
-	case r.TTLSeconds < 0 || r.TTLSeconds > int64(maxTTL/time.Second):
-		return "ttl_seconds must be between 1 and 86400."
+	case max(r.TTLSeconds, -r.TTLSeconds) > int64(maxTTL/time.Second):
+		return "ttl_seconds must be at most 86400."
 	}
 	for _, role := range r.Roles {
 		if !slices.Contains(Roles(), role) {

@@ -26,8 +26,8 @@ func (s *Server) edge(c *gin.Context) {
 	st := &state{header: header}
 	plain := s.plain[c.FullPath()]
 	ctx, span := s.observe.start(c, plain)
-	header.Set("Trace-Id", traceID(ctx))
-	put(c, context.WithValue(ctx, stateKey{}, st))
+	header.Set(traceHeader, traceID(ctx))
+	put(context.WithValue(ctx, stateKey{}, st), c)
 	defer func() {
 		aborted := s.caught(c, recover())
 		took := time.Since(start)

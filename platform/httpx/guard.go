@@ -30,7 +30,7 @@ func (s *Server) guard(c *gin.Context, op *Operation) error {
 			return err
 		}
 		st.tenant = principal.Tenant
-		put(c, auth.With(c.Request.Context(), principal))
+		put(auth.With(c.Request.Context(), principal), c)
 	}
 	if op.Method == http.MethodPost && !op.Public {
 		key, ok, err := idempotencyKey(c.Request)
@@ -156,7 +156,7 @@ func (op *Operation) read(c *gin.Context) error {
 	if st := stateOf(r.Context()); st.once != nil {
 		_, _ = st.hash.Write(body)
 		st.once.BodyHash = st.hash.Sum(nil)
-		put(c, pg.WithOnce(r.Context(), *st.once))
+		put(pg.WithOnce(r.Context(), *st.once), c)
 	}
 	return nil
 }
@@ -205,6 +205,6 @@ func (s *Server) limited(c *gin.Context, op *Operation) context.CancelFunc {
 		timeout = s.cfg.RequestTimeout
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), timeout)
-	put(c, ctx)
+	put(ctx, c)
 	return cancel
 }

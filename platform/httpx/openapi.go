@@ -107,15 +107,41 @@ func (op *Operation) statuses() []int {
 func (a *API) finish(op *Operation) {
 	d := a.documented(op)
 	for status, r := range d.Responses {
+		if code, err := strconv.Atoi(status); err == nil && code >= http.StatusBadRequest {
+			d.Responses[status] = a.faultResponse(code)
+			continue
+		}
 		if r.Headers == nil {
 			r.Headers = map[string]*huma.Param{}
 		}
-		r.Headers["Trace-Id"] = &huma.Header{Description: "Finds this request in traces and logs.", Schema: &huma.Schema{Type: huma.TypeString}}
-		if status[0] == '2' && op.Method == http.MethodPost && !op.Public {
+		r.Headers[traceHeader] = traceHeaderDoc()
+		if op.Method == http.MethodPost && !op.Public {
 			r.Headers[replayHeader] = &huma.Header{Description: "true when this repeats an earlier answer.", Schema: &huma.Schema{Type: huma.TypeString}}
 		}
 	}
 	a.ops = append(a.ops, *op)
+}
+
+// faultResponse refers to the one description of a status, so that the document does not repeat it for each operation.
+func (a *API) faultResponse(status int) *huma.Response {
+	components := a.huma.OpenAPI().Components
+	if components.Responses == nil {
+		components.Responses = map[string]*huma.Response{}
+	}
+	name := strings.ReplaceAll(http.StatusText(status), " ", "")
+	if components.Responses[name] == nil {
+		schema := components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+		components.Responses[name] = &huma.Response{
+			Description: http.StatusText(status),
+			Headers:     map[string]*huma.Param{traceHeader: traceHeaderDoc()},
+			Content:     map[string]*huma.MediaType{problemJSON: {Schema: schema}},
+		}
+	}
+	return &huma.Response{Ref: "#/components/responses/" + name}
+}
+
+func traceHeaderDoc() *huma.Header {
+	return &huma.Header{Description: "Finds this request in traces and logs.", Schema: &huma.Schema{Type: huma.TypeString}}
 }
 
 // documented gives the operation as it stands in the document.
@@ -178,11 +204,8 @@ func (a *API) documentStream(op *Operation) {
 	}
 	success.Description = http.StatusText(status)
 	d.Responses = map[string]*huma.Response{strconv.Itoa(status): success}
-	fault := registry.Schema(reflect.TypeFor[Problem](), true, "Problem")
 	for _, code := range d.Errors {
-		d.Responses[strconv.Itoa(code)] = &huma.Response{
-			Description: http.StatusText(code), Content: map[string]*huma.MediaType{problemJSON: {Schema: fault}},
-		}
+		d.Responses[strconv.Itoa(code)] = a.faultResponse(code)
 	}
 	a.huma.OpenAPI().AddOperation(d)
 }

@@ -11,8 +11,10 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
 
-// replayHeader marks an answer that repeats an earlier one.
-const replayHeader = "Idempotent-Replay"
+const (
+	replayHeader = "Idempotent-Replay" // marks an answer that repeats an earlier one
+	traceHeader  = "Trace-Id"          // names the trace of every answer
+)
 
 // state is what the parts of the edge know of one request.
 type state struct {
@@ -32,7 +34,7 @@ func stateOf(ctx context.Context) *state {
 }
 
 // put makes ctx the context of the request.
-func put(c *gin.Context, ctx context.Context) { c.Request = c.Request.WithContext(ctx) }
+func put(ctx context.Context, c *gin.Context) { c.Request = c.Request.WithContext(ctx) }
 
 // MarkReplayed marks the answer as a replay of an earlier one with the same Idempotency-Key, by the header
 // Idempotent-Replay. Call it before the handler returns. Outside of a request it does nothing.

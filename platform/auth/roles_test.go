@@ -1,0 +1,71 @@
+package auth_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/guanxi-crm/guanxi/platform/auth"
+)
+
+// rights is the table from roles to permissions as it was agreed. Whoever changes roles.go changes it here as well, and
+// so sees every right that comes or goes.
+const rights = `
+                 agent sales marketing manager operations integrator admin platform-admin
+customers.read   x     x     x         x       x          x          x     -
+customers.write  x     x     -         x       -          x          x     -
+customers.import -     -     -         -       x          x          x     -
+tenants.read     -     -     -         x       x          -          x     x
+tenants.manage   -     -     -         -       -          -          -     x
+orders.read      x     x     x         x       x          x          x     -
+orders.write     -     x     -         x       -          x          x     -
+orders.import    -     -     -         -       x          x          x     -
+analytics.read   -     x     x         x       x          x          x     -
+ops.operate      -     -     -         -       x          -          x     x
+`
+
+func TestTheTableOfRights(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	b.WriteString("\n" + strings.Repeat(" ", 17) + strings.Join(auth.Roles(), " ") + "\n")
+	for _, perm := range auth.Permissions() {
+		line := fmt.Sprintf("%-17s", perm)
+		for _, role := range auth.Roles() {
+			mark := "-"
+			if auth.Allows(role, perm) {
+				mark = "x"
+			}
+			line += fmt.Sprintf("%-*s ", len(role), mark)
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	require.Equal(t, rights, b.String())
+}
+
+func TestAnUnknownRoleHasNoRight(t *testing.T) {
+	t.Parallel()
+	p := auth.Principal{Subject: "eve", Roles: []string{"", "root", "Admin", "ADMIN"}}
+	for _, perm := range auth.Permissions() {
+		require.False(t, p.Can(perm))
+	}
+	require.False(t, auth.Principal{Subject: "eve", Roles: auth.Roles()}.Can(""))
+}
+
+func TestTenantOfAContext(t *testing.T) {
+	t.Parallel()
+	require.Panics(t, func() { auth.Tenant(t.Context()) })
+	require.Panics(t, func() { auth.Tenant(auth.With(t.Context(), auth.Principal{Subject: "root"})) })
+	require.Equal(t, "music", auth.Tenant(auth.With(t.Context(), auth.Principal{Subject: "ann", Tenant: "music"})))
+}
+
+func TestValidTenant(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]bool{
+		"music": true, "a": true, "9-lives": true, strings.Repeat("a", 63): true,
+		"": false, "-a": false, "Music": false, "a_b": false, "a b": false, "音乐": false, "a\n": false, strings.Repeat("a", 64): false,
+	} {
+		require.Equal(t, want, auth.ValidTenant(id), "%q", id)
+	}
+}
