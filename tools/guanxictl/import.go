@@ -129,7 +129,7 @@ func (t *tool) runImport(cmd *cobra.Command, request client.ImportRequest, file 
 	job, err = api.WaitImport(ctx, request.Kind, job.ID, func(now client.Import) {
 		if now.Rows != last {
 			last = now.Rows
-			cmd.PrintErrf("%d rows, %d accepted, %d rejected\n", now.Rows, now.Accepted, now.Rejected)
+			cmd.PrintErrf("%3.0f%%  %d rows, %d accepted, %d rejected\n", 100*now.Progress, now.Rows, now.Accepted, now.Rejected)
 		}
 	})
 	if err != nil {
@@ -161,7 +161,7 @@ func (t *tool) showImport(ctx context.Context, cmd *cobra.Command, api *client.C
 		drawRejections(p, job, rejections)
 	})
 	if err == nil && job.Failed() {
-		return fmt.Errorf("import %s is %s: %s", job.ID, job.State, job.Reason)
+		return fmt.Errorf("import %s is %s: %s", job.ID, job.State, job.Failure)
 	}
 	return err
 }
@@ -176,9 +176,9 @@ func drawRejections(p *table, job client.Import, rejections []client.Rejection) 
 		return
 	}
 	p.line("")
-	p.row("LINE", "COLUMN", "CODE", "REASON")
+	p.row("LINE", "ROW", "COLUMN", "CODE", "REASON")
 	for _, r := range rejections {
-		p.row(r.Line, r.Column, r.Code, r.Reason)
+		p.row(r.Line, r.Row, r.Column, r.Code, r.Reason)
 	}
 	if rest := job.Rejected - int64(len(rejections)); rest > 0 {
 		p.line(fmt.Sprintf("... and more: %d rows were rejected in all; -o json lists every one", job.Rejected))

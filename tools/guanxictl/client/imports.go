@@ -2,11 +2,11 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -25,33 +25,29 @@ type ImportRequest struct {
 	IdempotencyKey string
 }
 
-// Import is the state of one import.
+// Import is how far one import is.
 type Import struct {
-	ID       string `json:"id"`
-	State    string `json:"state"`
-	Rows     int64  `json:"rows"`
-	Accepted int64  `json:"accepted"`
-	Skipped  int64  `json:"skipped"`
-	Rejected int64  `json:"rejected"`
-	DryRun   bool   `json:"dry_run"`
-	Reason   string `json:"reason"` // of a failure
+	ID    string `json:"id"`
+	State string `json:"state"` // accepted, running, finished, cancelled or failed
+	// Rows were worked on so far; Progress is the share of the file, from 0 to 1.
+	Rows     int64   `json:"rows"`
+	Accepted int64   `json:"accepted"`
+	Rejected int64   `json:"rejected"`
+	Progress float64 `json:"progress"`
+	DryRun   bool    `json:"dry_run"`
+	Failure  string  `json:"failure,omitempty"` // a code
 }
 
-// Finished tells whether nothing more will happen to the import.
-func (i Import) Finished() bool {
-	switch i.State {
-	case "finished", "done", "completed", "failed", "cancelled":
-		return true
-	}
-	return false
-}
+// Ended tells whether nothing more will happen to the import.
+func (i Import) Ended() bool { return i.State == "finished" || i.Failed() }
 
 // Failed tells whether the import ended without having gone through the file.
 func (i Import) Failed() bool { return i.State == "failed" || i.State == "cancelled" }
 
-// Rejection is one fault of one row.
+// Rejection is one reason for which a row was not taken.
 type Rejection struct {
 	Line   int64  `json:"line"`
+	Row    int64  `json:"row"`
 	Column string `json:"column"`
 	Code   string `json:"code"`
 	Reason string `json:"reason"`
@@ -63,9 +59,11 @@ func importsPath(kind string) string { return "/v1/" + kind + "/imports" }
 func (c *Client) StartImport(ctx context.Context, r ImportRequest) (Import, error) {
 	query := url.Values{"format": {r.Format}}
 	if len(r.Mapping) > 0 {
-		query["mapping"] = []string{strings.Join(r.Mapping, ",")}
+		query["mapping"] = r.Mapping
 	}
-	query.Set("header", strconv.FormatBool(r.Header))
+	if r.Format != "jsonl" {
+		query.Set("header", strconv.FormatBool(r.Header))
+	}
 	if r.Policy != "" {
 		query.Set("policy", r.Policy)
 	}
@@ -91,7 +89,7 @@ func (c *Client) GetImport(ctx context.Context, kind, id string) (Import, error)
 	return state, err
 }
 
-// WaitImport reads the state until the import has finished, calling progress (which may be nil) each time. It sits out
+// WaitImport reads the state until the import has ended, calling progress (which may be nil) each time. It sits out
 // servers that are away; only ctx and refusals end it.
 func (c *Client) WaitImport(ctx context.Context, kind, id string, progress func(Import)) (Import, error) {
 	var state Import
@@ -107,16 +105,16 @@ func (c *Client) WaitImport(ctx context.Context, kind, id string, progress func(
 		if progress != nil {
 			progress(state)
 		}
-		return state.Finished(), nil
+		return state.Ended(), nil
 	})
 	return state, err
 }
 
 // Rejections reads every rejection of an import, page by page.
 func (c *Client) Rejections(ctx context.Context, kind, id string, each func(Rejection) error) error {
-	return c.List(ctx, importsPath(kind)+"/"+id+"/rejections", nil, func(raw []byte) error {
+	return c.List(ctx, importsPath(kind)+"/"+id+"/rejections", "items", nil, func(raw []byte) error {
 		var r Rejection
-		if err := decode(raw, &r); err != nil {
+		if err := json.Unmarshal(raw, &r); err != nil {
 			return err
 		}
 		return each(r)
