@@ -77,7 +77,7 @@ func NewClient(cfg Config, log *slog.Logger) (*Client, error) {
 		Logger:             tlog.NewStructuredLogger(log.With("part", "temporal")),
 		MetricsHandler:     opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{}),
 		Interceptors:       []interceptor.ClientInterceptor{tracing},
-		ContextPropagators: []workflow.ContextPropagator{propagator{signer}},
+		ContextPropagators: Propagators(),
 		ConnectionOptions:  client.ConnectionOptions{GetSystemInfoTimeout: patience},
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -33,9 +34,15 @@ func (c *Client) EnsureSchedules(ctx context.Context, queue string, schedules ..
 		if s.ID == "" || s.Workflow == nil || (s.Every > 0) == (s.Cron != "") {
 			return fmt.Errorf("flow: schedule %q needs an id, a workflow, and either an interval or a cron expression", s.ID)
 		}
-		err := c.insist(ctx, "schedule "+s.ID, func() error { return c.ensureSchedule(ctx, queue, s) })
-		if err != nil {
-			return err
+		var refused *serviceerror.InvalidArgument
+		err := c.insist(ctx, "schedule "+s.ID, func() error {
+			if err := c.ensureSchedule(ctx, queue, s); !errors.As(err, &refused) {
+				return err
+			}
+			return nil
+		})
+		if err != nil || refused != nil {
+			return fmt.Errorf("schedule %s: %w", s.ID, errors.Join(err, refused))
 		}
 	}
 	return nil

@@ -103,6 +103,19 @@ func forged() *problem.Error {
 		"The signature of tenant and actor does not hold for this process. Do all services have the same flow key?")
 }
 
+// Signed gives the header that Start sends for a process, for test kits that run a workflow without a server.
+func Signed(key []byte, p auth.Principal, workflowID string) (*commonpb.Header, error) {
+	g, err := newSigner(key)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := converter.GetDefaultDataConverter().ToPayload(g.sign(p, scope{kind: scopeWorkflow, id: workflowID}))
+	if err != nil {
+		return nil, err
+	}
+	return &commonpb.Header{Fields: map[string]*commonpb.Payload{headerField: payload}}, nil
+}
+
 type signedKey struct{}
 
 func withSigned(ctx context.Context, s signed) context.Context {
@@ -111,9 +124,12 @@ func withSigned(ctx context.Context, s signed) context.Context {
 
 // propagator carries the signed header from the client into the workflow and from there to activities, continued runs
 // and update handlers. It only carries: the activity interceptor verifies.
-type propagator struct{ signer *signer }
+type propagator struct{}
 
 var _ workflow.ContextPropagator = propagator{}
+
+// Propagators are the context propagators of every client, worker and test environment.
+func Propagators() []workflow.ContextPropagator { return []workflow.ContextPropagator{propagator{}} }
 
 func (propagator) Inject(ctx context.Context, w workflow.HeaderWriter) error {
 	s, ok := ctx.Value(signedKey{}).(signed)

@@ -62,7 +62,7 @@ type (
 	}
 	listInput struct{ httpx.Page }
 	rowsInput struct {
-		byID
+		ID uuid.UUID `path:"id" format:"uuid"`
 		httpx.Page
 	}
 	viewOutput struct{ Body View }
