@@ -19,13 +19,15 @@ var errNotFound = problem.New(problem.NotFound, "customer_not_found", "There is 
 // exclusiveIndex is the constraint that gives an exclusive identity to one customer only.
 const exclusiveIndex = "customer_identity_exclusive"
 
-const columns = `c.id, c.version, c.kind, c.display_name, c.given_name, c.family_name, c.legal_name, c.source, c.registered_at, c.changed_at`
+const columns = `c.id, c.version, c.kind, c.display_name, c.given_name, c.family_name, c.legal_name, c.source, c.registered_at,
+	c.changed_at, i.types, i.vals, i.added, i.verified`
 
-// identities of a customer c, oldest first, as parallel arrays: one row a customer, however many identities.
-const identities = `(SELECT array_agg(i.type ORDER BY i.added_at, i.type, i.value) FROM customer_identity i WHERE i.tenant_id = c.tenant_id AND i.customer_id = c.id),
-	(SELECT array_agg(i.value ORDER BY i.added_at, i.type, i.value) FROM customer_identity i WHERE i.tenant_id = c.tenant_id AND i.customer_id = c.id),
-	(SELECT array_agg(i.added_at ORDER BY i.added_at, i.type, i.value) FROM customer_identity i WHERE i.tenant_id = c.tenant_id AND i.customer_id = c.id),
-	(SELECT array_agg(i.verified_at ORDER BY i.added_at, i.type, i.value) FROM customer_identity i WHERE i.tenant_id = c.tenant_id AND i.customer_id = c.id)`
+// identities of a customer c, oldest first, as arrays beside each other: one row a customer, however many identities.
+const identities = `LEFT JOIN LATERAL (
+		SELECT array_agg(type ORDER BY added_at, type, value) AS types, array_agg(value ORDER BY added_at, type, value) AS vals,
+			array_agg(added_at ORDER BY added_at, type, value) AS added, array_agg(verified_at ORDER BY added_at, type, value) AS verified
+		FROM customer_identity WHERE tenant_id = c.tenant_id AND customer_id = c.id
+	) i ON true`
 
 // Insert queues new customers with their identities, all in two statements. An exclusive identity that another customer
 // has violates customer_identity_exclusive.
@@ -93,7 +95,7 @@ func insertIdentities(tx *pg.Tx, known []holding) {
 
 // get gives a customer, or errNotFound.
 func get(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Customer, error) {
-	return scan(tx.QueryRow(ctx, `SELECT `+columns+`, `+identities+` FROM customer c WHERE c.tenant_id = $1 AND c.id = $2`,
+	return scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM customer c `+identities+` WHERE c.tenant_id = $1 AND c.id = $2`,
 		tx.Tenant(), id))
 }
 
@@ -105,7 +107,7 @@ func lock(tx *pg.Tx, id uuid.UUID) {
 
 // list gives up to limit customers after the given one, in the order of registration.
 func list(ctx context.Context, tx *pg.Tx, after uuid.UUID, limit int) ([]Customer, error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns+`, `+identities+` FROM customer c
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM customer c `+identities+`
 		WHERE c.tenant_id = $1 AND c.id > $2 ORDER BY c.id LIMIT $3`, tx.Tenant(), after, limit)
 	if err != nil {
 		return nil, err
@@ -116,8 +118,8 @@ func list(ctx context.Context, tx *pg.Tx, after uuid.UUID, limit int) ([]Custome
 // lookup gives the customers who have the identity: those for whom it is verified first, the latest verification before
 // older ones, then those to whom it was added last, since operators give numbers to new people.
 func lookup(ctx context.Context, tx *pg.Tx, i identity.Identity, limit int) ([]Customer, error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns+`, `+identities+`
-		FROM customer_identity k JOIN customer c ON c.tenant_id = k.tenant_id AND c.id = k.customer_id
+	rows, err := tx.Query(ctx, `SELECT `+columns+`
+		FROM customer_identity k JOIN customer c ON c.tenant_id = k.tenant_id AND c.id = k.customer_id `+identities+`
 		WHERE k.tenant_id = $1 AND k.type = $2 AND k.value = $3
 		ORDER BY k.verified_at DESC NULLS LAST, k.added_at DESC, c.id DESC LIMIT $4`, tx.Tenant(), i.Type, i.Value, limit)
 	if err != nil {
@@ -136,7 +138,7 @@ func LockHolders(ctx context.Context, tx *pg.Tx, exclusive []identity.Identity) 
 	const held = `SELECT k.customer_id FROM unnest($2::text[], $3::text[]) AS n(type, value)
 		JOIN customer_identity k ON k.tenant_id = $1 AND k.type = n.type AND k.value = n.value AND k.exclusive`
 	tx.Queue(`SELECT 1 FROM customer WHERE tenant_id = $1 AND id IN (`+held+`) ORDER BY id FOR UPDATE`, tx.Tenant(), types, values)
-	rows, err := tx.Query(ctx, `SELECT `+columns+`, `+identities+` FROM customer c
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM customer c `+identities+`
 		WHERE c.tenant_id = $1 AND c.id IN (`+held+`)`, tx.Tenant(), types, values)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,195 @@
+package order
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/externalref"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	"github.com/guanxi-crm/guanxi/platform/problem"
+	referencev1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/reference/v1"
+	salesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/customerref"
+)
+
+// Orders is what can be done with orders.
+type Orders struct {
+	db     *pg.DB
+	outbox *outbox.Outbox
+	clock  func() time.Time
+}
+
+// New makes the capability.
+func New(db *pg.DB, o *outbox.Outbox, clock func() time.Time) *Orders {
+	return &Orders{db: db, outbox: o, clock: clock}
+}
+
+// Place puts an order into the books. A draft with the external name of an order that is there already gives that order
+// again when both say the same, placed false, and is a Conflict, order_differs, otherwise.
+func (o *Orders) Place(ctx context.Context, d Draft) (order Order, placed bool, err error) {
+	order, placed, err = o.place(ctx, d)
+	if name, _ := pg.Constraint(err); name == externalIndex {
+		return o.place(ctx, d) // somebody placed it between our look and our insert: this time it is seen
+	}
+	return order, placed, err
+}
+
+// place takes two round trips: one to see what is known, one for all that is written.
+func (o *Orders) place(ctx context.Context, d Draft) (Order, bool, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Order{}, false, err
+	}
+	made, faults := Place(id, d, o.now())
+	if len(faults) > 0 {
+		return Order{}, false, invalid("order_invalid", "The order was not accepted: mend the fields named here.", faults)
+	}
+	result, err := o.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+		found := Find(tx, names(d.ExternalRef))
+		customers, err := customerref.Resolve(ctx, tx, names(d.CustomerRef))
+		if err == nil {
+			err = tx.Flush(ctx) // the search, where there was no name to resolve that would have taken it along
+		}
+		if err != nil {
+			return pg.Result{}, err
+		}
+		if there, known := found[d.ExternalRef]; known {
+			return pg.Result{ID: there.ID, Status: http.StatusOK}, same(there, made)
+		}
+		made = made.Of(customers)
+		Insert(tx, made)
+		return pg.Result{ID: made.ID, Status: http.StatusCreated}, o.outbox.Append(ctx, tx, PlacedEvent(made))
+	})
+	if err != nil || (result.ID == made.ID && !result.Replayed) {
+		return made, true, err
+	}
+	there, err := o.Get(ctx, result.ID)
+	return there, result.Status == http.StatusCreated, err
+}
+
+// names gives the name, if it is one, as the list that set-based functions take.
+func names(ref externalref.Ref) []externalref.Ref {
+	if ref.IsZero() {
+		return nil
+	}
+	return []externalref.Ref{ref}
+}
+
+// Of gives the order with the customer whom its reference means, if that is known.
+func (o Order) Of(customers map[externalref.Ref]uuid.UUID) Order {
+	if o.CustomerID == uuid.Nil {
+		o.CustomerID = customers[o.CustomerRef]
+	}
+	return o
+}
+
+// Same tells whether an order that is there says the same as one that is made anew.
+func (k Known) Same(made Order) bool { return bytes.Equal(k.Fingerprint, made.Fingerprint) }
+
+func same(there Known, made Order) error {
+	if there.Same(made) {
+		return nil
+	}
+	return problem.New(problem.Conflict, "order_differs",
+		"An order of this external_ref stands in the books with other content. Orders do not change: take goods back by a return, "+
+			"or place the other order under a name of its own.").
+		WithField("body.external_ref", "order_differs", "belongs to order "+there.ID.String())
+}
+
+// Return takes goods of an order back: two round trips, the order locked in between.
+func (o *Orders) Return(ctx context.Context, orderID uuid.UUID, d ReturnDraft) (Order, Return, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Order{}, Return{}, err
+	}
+	var (
+		now   Order
+		taken Return
+	)
+	result, err := o.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+		lock(tx, orderID)
+		was, err := get(ctx, tx, orderID)
+		if err != nil {
+			return pg.Result{}, err
+		}
+		var faults []problem.Field
+		if now, taken, faults = was.Return(id, d, o.now()); len(faults) > 0 {
+			return pg.Result{}, invalid("return_invalid", "The return was not accepted: mend the fields named here.", faults)
+		}
+		saveReturn(tx, now, taken)
+		return pg.Result{ID: taken.ID, Status: http.StatusCreated}, o.outbox.Append(ctx, tx, returnedEvent(now, taken))
+	})
+	if err == nil && result.Replayed {
+		err = o.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (err error) {
+			if now, err = get(ctx, tx, orderID); err != nil {
+				return err
+			}
+			taken, err = getReturn(ctx, tx, orderID, result.ID)
+			return err
+		})
+	}
+	return now, taken, err
+}
+
+// now is cut to what the database keeps, so that an answer reads the same at once and later.
+func (o *Orders) now() time.Time { return o.clock().UTC().Truncate(time.Microsecond) }
+
+func invalid(code, detail string, faults []problem.Field) error {
+	p := problem.New(problem.Unprocessable, code, "%s", detail)
+	for _, f := range faults {
+		p = p.WithField("body."+f.Location, f.Code, f.Message)
+	}
+	return p
+}
+
+const aggregate = "order"
+
+// PlacedEvent tells of a new order.
+func PlacedEvent(o Order) outbox.Event {
+	lines := make([]*salesv1.OrderLine, len(o.Lines))
+	for i, l := range o.Lines {
+		lines[i] = &salesv1.OrderLine{LineNo: l.No, Sku: l.SKU, Quantity: l.Quantity, AmountMinor: l.AmountMinor}
+	}
+	return outbox.Event{Aggregate: aggregate, ID: o.ID, Time: o.RecordedAt, Message: &salesv1.OrderPlaced{
+		OrderId: o.ID.String(), ExternalRef: reference(o.ExternalRef), CustomerId: text(o.CustomerID), CustomerRef: reference(o.CustomerRef),
+		Channel: o.Channel, Currency: o.Currency, Lines: lines, Units: o.Units, TotalMinor: o.TotalMinor, PlacedAt: timestamppb.New(o.PlacedAt),
+	}}
+}
+
+func attributedEvent(order, customer uuid.UUID, at time.Time) outbox.Event {
+	return outbox.Event{Aggregate: aggregate, ID: order, Time: at, Message: &salesv1.OrderAttributed{
+		OrderId: order.String(), CustomerId: customer.String(), AttributedAt: timestamppb.New(at),
+	}}
+}
+
+func returnedEvent(o Order, r Return) outbox.Event {
+	lines := make([]*salesv1.OrderLine, len(r.Lines))
+	for i, l := range r.Lines {
+		lines[i] = &salesv1.OrderLine{LineNo: l.No, Sku: l.SKU, Quantity: l.Quantity, AmountMinor: l.AmountMinor}
+	}
+	return outbox.Event{Aggregate: aggregate, ID: o.ID, Time: r.RecordedAt, Message: &salesv1.OrderReturned{
+		ReturnId: r.ID.String(), OrderId: o.ID.String(), CustomerId: text(o.CustomerID), Currency: o.Currency, Lines: lines,
+		Units: r.Units, AmountMinor: r.AmountMinor, ReturnedAt: timestamppb.New(r.ReturnedAt),
+	}}
+}
+
+func reference(r externalref.Ref) *referencev1.ExternalRef {
+	if r.IsZero() {
+		return nil
+	}
+	return &referencev1.ExternalRef{System: r.System, Id: r.ID}
+}
+
+func text(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return ""
+	}
+	return id.String()
+}

@@ -1,0 +1,70 @@
+package order
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/externalref"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	"github.com/guanxi-crm/guanxi/platform/problem"
+	accountsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
+	referencev1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/reference/v1"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/customerref"
+)
+
+// Customers is the consumer that learns from accounts whom other systems mean by their ids, and gives the orders that
+// waited for it to their customers.
+func (o *Orders) Customers() inbox.Consumer {
+	return inbox.Consumer{
+		Name:    "customers",
+		Topics:  []string{bus.TopicFor("accounts")},
+		Ordered: true,
+		Handles: []proto.Message{&accountsv1.CustomerRegistered{}, &accountsv1.CustomerChanged{}},
+		Apply:   o.learn,
+	}
+}
+
+func (o *Orders) learn(ctx context.Context, tx *pg.Tx, events []inbox.Event) error {
+	customers := make(map[externalref.Ref]uuid.UUID)
+	for _, e := range events {
+		var (
+			id   string
+			refs []*referencev1.ExternalRef
+		)
+		switch m := e.Message.(type) {
+		case *accountsv1.CustomerRegistered:
+			id, refs = m.GetCustomerId(), m.GetExternalRefs()
+		case *accountsv1.CustomerChanged:
+			id, refs = m.GetCustomerId(), m.GetExternalRefs()
+		}
+		customer, err := uuid.Parse(id)
+		if err != nil {
+			return problem.New(problem.Unprocessable, "event_malformed", "customer_id must be a UUID.").Because(err)
+		}
+		for _, r := range refs {
+			customers[externalref.Ref{System: r.GetSystem(), ID: r.GetId()}] = customer
+		}
+	}
+	if len(customers) == 0 {
+		return nil
+	}
+	customerref.Learn(tx, customers)
+	attributed, err := attribute(ctx, tx, customers)
+	if err != nil || len(attributed) == 0 {
+		return err
+	}
+	at := o.now()
+	told := make([]outbox.Event, 0, len(attributed))
+	for order, customer := range attributed {
+		told = append(told, attributedEvent(order, customer, at))
+	}
+	slices.SortFunc(told, func(a, b outbox.Event) int { return strings.Compare(a.ID.String(), b.ID.String()) })
+	return o.outbox.Append(ctx, tx, told...)
+}

@@ -1,0 +1,40 @@
+// Package sales is what customers buy: orders from the till, the shop or a file, and what comes back of them.
+//
+// Rooms, each importing only those before it:
+//
+//	customerref  whom other systems mean by their ids, as accounts tells
+//	order        placed, attributed to customers, taken back
+//	orderimport  orders from files
+package sales
+
+import (
+	"context"
+
+	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/order"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/orderimport"
+	"github.com/guanxi-crm/guanxi/services/sales/migrations"
+)
+
+const name = "sales"
+
+// Module is the service.
+func Module() app.Module {
+	return app.Module{
+		Name:       name,
+		Title:      "Guanxi sales",
+		Migrations: migrations.FS,
+		Build: func(d app.Deps) (app.Parts, error) {
+			orders := order.New(d.DB, d.Outbox, d.Clock)
+			imports := orderimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
+			return app.Parts{
+				Routes:     []func(*httpx.API){orders.Routes, imports.Routes},
+				Consumers:  []inbox.Consumer{orders.Customers()},
+				Worker:     imports.Register,
+				Background: []func(context.Context) error{imports.Run},
+			}, nil
+		},
+	}
+}
