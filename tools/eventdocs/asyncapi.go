@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 
 	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/guanxi-crm/guanxi/platform/bus"
 )
 
 const asyncAPIIntro = `What the services of Guanxi tell the world, as events on Kafka.
@@ -21,8 +24,10 @@ Events carry no personal data: ids, codes, amounts and times.
 Within a version of a topic an event may gain fields and a topic may gain events; readers ignore what they do not
 know. Whatever would break a reader comes as a new topic.`
 
-// partitions is the number of partitions of every topic of events; a stream stays on its partition for life.
-const partitions = 16
+const deadLettersIntro = `Copies of records of %s that a consumer of Guanxi could not apply, or that are not
+events at all, for whoever wrote them. Key, value and headers stand as they were; guanxi_dead_consumer says who could
+not apply the record, guanxi_dead_code why, guanxi_dead_topic, guanxi_dead_partition and guanxi_dead_offset where it
+stands. The consumer keeps the record itself, so nothing has to be done about a copy.`
 
 // writeAsyncAPI writes the AsyncAPI 3.0 document.
 func writeAsyncAPI(path string, events []event, examples map[string]example) error {
@@ -80,19 +85,27 @@ func channelsOf(events []event) object {
 		for _, e := range on[topic] {
 			messages = append(messages, member{string(e.message.Name()), ref("#/components/messages/" + e.name())})
 		}
-		channels = append(channels, member{topic, object{
-			{"address", topic},
-			{"description", "What the service " + on[topic][0].service + " tells. By default everything is kept."},
-			{"messages", messages},
-			{"bindings", object{{"kafka", object{
-				{"topic", topic},
-				{"partitions", partitions},
-				{"topicConfiguration", object{{"cleanup.policy", []any{"delete"}}, {"retention.ms", -1}}},
-				{"bindingVersion", "0.5.0"},
-			}}}},
-		}})
+		about := "What the service " + on[topic][0].service + " tells."
+		channels = append(channels, channelOf(topic, about, messages))
+		dead := bus.DeadLetters(topic)
+		channels = append(channels, channelOf(dead, fmt.Sprintf(deadLettersIntro, topic), messages))
 	}
 	return channels
+}
+
+// channelOf describes one topic: as the platform makes them, with everything kept.
+func channelOf(topic, about string, messages object) member {
+	return member{topic, object{
+		{"address", topic},
+		{"description", about},
+		{"messages", messages},
+		{"bindings", object{{"kafka", object{
+			{"topic", topic},
+			{"partitions", bus.Partitions},
+			{"topicConfiguration", object{{"cleanup.policy", []any{"delete"}}, {"retention.ms", -1}}},
+			{"bindingVersion", "0.5.0"},
+		}}}},
+	}}
 }
 
 // operationsOf says what Guanxi does on its topics: in AsyncAPI the operations are the application's own, so a
@@ -101,13 +114,19 @@ func operationsOf(events []event) object {
 	var operations object
 	topics, on := topicsOf(events)
 	for _, topic := range topics {
-		operations = append(operations, member{"send." + topic, object{
-			{"action", "send"},
-			{"summary", "The service " + on[topic][0].service + " publishes what has happened, after it was committed."},
-			{"channel", ref("#/channels/" + topic)},
-		}})
+		operations = append(operations,
+			operationOf(topic, "The service "+on[topic][0].service+" publishes what has happened, after it was committed."),
+			operationOf(bus.DeadLetters(topic), "A consumer that sets a record aside publishes a copy."))
 	}
 	return operations
+}
+
+func operationOf(topic, summary string) member {
+	return member{"send." + topic, object{
+		{"action", "send"},
+		{"summary", summary},
+		{"channel", ref("#/channels/" + topic)},
+	}}
 }
 
 func messagesOf(events []event, examples map[string]example) (object, error) {
@@ -151,6 +170,7 @@ func headersOf(e event) object {
 		ref("#/components/schemas/headers"),
 		object{{"type", "object"}, {"properties", object{
 			{"ce_type", object{{"const", e.name()}}},
+			{"ce_dataschema", object{{"const", schemaID(e)}}},
 			{"ce_source", object{{"pattern", "^/guanxi/" + e.service + `\?epoch=[1-9][0-9]*$`}}},
 			{"ce_subject", object{{"pattern", "^" + e.about.GetAggregate() + "/.+$"}}},
 		}}},
@@ -170,14 +190,14 @@ func headersSchema() object {
 		{"ce_source", "The service, and its epoch. The epoch is raised after a restore from a backup, when numbers may be used a second time.", nil},
 		{"ce_subject", "The type and the id of the aggregate on whose stream the event stands.", nil},
 		{"ce_time", "When the service recorded the event, RFC 3339 in UTC.", object{{"format", "date-time"}}},
-		{"ce_dataschema", "Names the schema of the value.", nil},
+		{"ce_dataschema", "Names the JSON Schema of the value: its $id.", nil},
 		{"ce_partitionkey", "The record's key.", nil},
 		{"ce_tenant", "The tenant whose event it is.", object{{"pattern", "^[a-z0-9][a-z0-9-]{0,62}$"}}},
 		{"ce_sequence", "The event's number on its stream, from 1, without gaps.", object{{"pattern", "^[1-9][0-9]*$"}}},
 		{"traceparent", "W3C trace context of the command that caused the event.", nil},
 		{"tracestate", "W3C trace state that goes with traceparent.", nil},
 	}
-	optional := map[string]bool{"ce_dataschema": true, "traceparent": true, "tracestate": true}
+	optional := map[string]bool{"traceparent": true, "tracestate": true}
 	properties, required := object{}, []any{}
 	for _, h := range headers {
 		properties = append(properties, member{h.name, append(object{{"type", "string"}, {"description", h.description}}, h.more...)})
@@ -209,6 +229,7 @@ func exampleOf(e event, x example) (object, error) {
 			{"ce_source", "/guanxi/" + e.service + "?epoch=1"},
 			{"ce_subject", e.about.GetAggregate() + "/" + id},
 			{"ce_time", "2026-11-25T15:00:02.5Z"},
+			{"ce_dataschema", schemaID(e)},
 			{"ce_partitionkey", id},
 			{"ce_tenant", "music"},
 			{"ce_sequence", "1"},

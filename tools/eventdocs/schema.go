@@ -11,8 +11,8 @@ import (
 // schemaFile is the name of an event's schema within the folder of schemas.
 func schemaFile(e event) string { return e.name() + ".json" }
 
-// schemaID names an event's schema. It names and does not lead anywhere, as the schema may be kept in a registry, in
-// a repository or on a disk.
+// schemaID names an event's schema, as ce_dataschema does in platform/pg/outbox. It names and does not lead anywhere,
+// as the schema may be kept in a registry, in a repository or on a disk.
 func schemaID(e event) string { return "urn:guanxi:jsonschema:" + e.name() }
 
 // schemaOf describes an event as ProtoJSON writes it: lowerCamelCase names, 64-bit integers as strings, enums as
