@@ -3,6 +3,8 @@ package inbox
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -64,12 +66,24 @@ func (e *engine) demote(tx *pg.Tx, b *batch, tenant string) {
 }
 
 // deadLetter queues a copy of a parked message to the dead letters of its topic. What is held for a gap gets none: it is
-// not at fault. A rebuild publishes nothing.
+// not at fault. The copy says who could not apply it and by which code, but not the text of the error, which may quote
+// what is not for everybody. A rebuild publishes nothing.
 func (e *engine) deadLetter(ctx context.Context, tx *pg.Tx, it *item) error {
 	if e.shadow || e.outbox == nil {
 		return nil
 	}
-	return nil
+	m := it.msg
+	m.Headers = slices.Clone(m.Headers)
+	for _, h := range [][2]string{
+		{"guanxi_dead_consumer", e.service + "/" + e.consumer.Name},
+		{"guanxi_dead_code", it.code},
+		{"guanxi_dead_topic", m.Topic},
+		{"guanxi_dead_partition", strconv.Itoa(m.Partition)},
+		{"guanxi_dead_offset", strconv.FormatInt(m.Offset, 10)},
+	} {
+		m.Headers = append(m.Headers, bus.Header{Key: h[0], Value: []byte(h[1])})
+	}
+	return e.outbox.Forward(ctx, tx, bus.DeadLetters(m.Topic), m)
 }
 
 // storable makes text out of anything: PostgreSQL takes neither U+0000 nor broken UTF-8.

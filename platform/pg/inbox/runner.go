@@ -2,7 +2,6 @@ package inbox
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -28,7 +27,6 @@ type Runner struct {
 
 	mu       sync.Mutex
 	expected map[place]int64 // offset is 0 in the keys
-	restart  context.CancelFunc
 }
 
 // NewRunner makes the runner of the consumer. db is of the app role; o takes the copies for <topic>.dlq.
@@ -49,27 +47,15 @@ func (r *Runner) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// consume subscribes, and anew when a position was changed from outside.
 func (r *Runner) consume(ctx context.Context) error {
-	for ctx.Err() == nil {
-		sub, cancel := context.WithCancel(ctx)
-		r.mu.Lock()
-		r.restart = cancel
-		r.mu.Unlock()
-		err := r.bus.Subscribe(sub, bus.Subscription{
-			Group: bus.GroupFor(r.engine.service, r.engine.consumer.Name), Topics: r.engine.consumer.Topics,
-			MaxBatch: MaxBatch, Start: r.start, Handle: r.handle,
-		})
-		restarted := sub.Err() != nil && ctx.Err() == nil
-		cancel()
-		if err != nil && !restarted && ctx.Err() == nil {
-			return err
-		}
-	}
-	return nil
+	return r.bus.Subscribe(ctx, bus.Subscription{
+		Group: bus.GroupFor(r.engine.service, r.engine.consumer.Name), Topics: r.engine.consumer.Topics,
+		MaxBatch: MaxBatch, Start: r.start, Handle: r.handle,
+	})
 }
 
-// start gives the position of the partition, which a consumer that is new begins at 0.
+// start gives the position of the partition, which a consumer that is new begins at 0. It is asked again after every
+// failed batch, so a position that was changed from outside is picked up here.
 func (r *Runner) start(ctx context.Context, topic string, partition int) (int64, error) {
 	next, err := r.engine.position(ctx, topic, partition)
 	if err != nil {
@@ -91,10 +77,6 @@ func (r *Runner) handle(ctx context.Context, topic string, partition int, msgs [
 	defer r.mu.Unlock()
 	if next > expected && r.expected[at] == expected {
 		r.expected[at] = next
-	}
-	if errors.Is(err, errRestart) {
-		r.log.Warn("the position was changed from outside; reading begins there again", "topic", topic, "partition", partition)
-		r.restart()
 	}
 	return err
 }
