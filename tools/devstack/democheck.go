@@ -1,0 +1,318 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/guanxi-crm/guanxi/tools/devstack/demo"
+	"github.com/guanxi-crm/guanxi/tools/devstack/internal/cdnow"
+	"github.com/guanxi-crm/guanxi/tools/devstack/stack"
+	"github.com/guanxi-crm/guanxi/tools/guanxictl/client"
+)
+
+// stuckAfter is how long the projections may stand still before they are taken to be stuck.
+const stuckAfter = time.Minute
+
+// verdict is the last line of demo-check.
+type verdict struct {
+	OK     bool   `json:"ok"`
+	Source string `json:"source"`
+	// What the services say, of the tenant music.
+	Customers             int64 `json:"customers"` // accounts
+	Orders                int64 `json:"orders"`    // sales
+	Units                 int64 `json:"units"`     // sales
+	RevenueMinor          int64 `json:"revenue_minor"`
+	SalesRevenueMinor     int64 `json:"sales_revenue_minor"`
+	AnalyticsRevenueMinor int64 `json:"analytics_revenue_minor"`
+	AnalyticsCustomers    int64 `json:"analytics_customers"`
+	AnalyticsOrders       int64 `json:"analytics_orders"`
+	AnalyticsUnits        int64 `json:"analytics_units"`
+	Unresolved            int64 `json:"unresolved"`
+	// TraceID is of one order, from HTTP to the projection.
+	TraceID string `json:"trace_id"`
+	// ImportSeconds is from the first byte sent until every row was in its service, LevelSeconds until every
+	// projection was level with it, Seconds the whole check.
+	ImportSeconds float64 `json:"import_seconds"`
+	LevelSeconds  float64 `json:"level_seconds"`
+	Seconds       float64 `json:"seconds"`
+}
+
+func demoCheckCommand() *cobra.Command {
+	var binary string
+	var keep bool
+	c := &cobra.Command{
+		Use:   "demo-check",
+		Short: "Prove the main road: import a real cohort and compare what every service says of it",
+		Long: `Demo-check starts the whole platform from nothing on free ports in a temporary folder, imports the purchase history
+through the public surfaces only, waits until the projections are level and compares the sums of every service with
+what the file itself adds up to. Its last line is one JSON object; it ends with 0 only if all holds.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			v, err := demoCheck(cmd.Context(), binary, keep, stack.Lines(cmd.OutOrStdout()))
+			v.OK = err == nil
+			if err != nil {
+				cmd.PrintErrln("demo-check:", err)
+			}
+			if encodeErr := json.NewEncoder(cmd.OutOrStdout()).Encode(v); encodeErr != nil {
+				return encodeErr
+			}
+			if err != nil {
+				return errors.New("demo-check failed")
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&binary, "guanxi", "", "program to check instead of building one")
+	c.Flags().BoolVar(&keep, "keep", false, "keep the folder with state and logs also when all holds")
+	return c
+}
+
+func demoCheck(ctx context.Context, binary string, keep bool, report func(string)) (v verdict, err error) {
+	began := time.Now()
+	defer func() { v.Seconds = seconds(began) }()
+	repo, err := findRepo()
+	if err != nil {
+		return v, err
+	}
+	source, want, err := readSource(repo, report)
+	if err != nil {
+		return v, err
+	}
+	v.Source, v.RevenueMinor = filepath.Base(source.Name), want.RevenueMinor
+	dir, err := temporaryDir()
+	if err != nil {
+		return v, err
+	}
+	defer func() {
+		if err != nil || keep {
+			report("state and logs are kept in " + dir)
+			return
+		}
+		err = os.RemoveAll(dir)
+	}()
+	if binary == "" {
+		if binary, err = buildPlatform(ctx, repo, dir, report); err != nil {
+			return v, err
+		}
+	}
+	ports, err := stack.FreePorts()
+	if err != nil {
+		return v, err
+	}
+	s, err := startStack(ctx, dir, ports, report)
+	if err != nil {
+		return v, err
+	}
+	defer func() {
+		report("stopping everything")
+		s.Stop()
+	}()
+	if err = startPlatform(ctx, s, binary, report); err != nil {
+		return v, err
+	}
+	err = v.walk(ctx, s, source, want, report)
+	return v, err
+}
+
+// readSource finds the history and adds it up on its own.
+func readSource(repo string, report func(string)) (cdnow.Source, cdnow.Sums, error) {
+	source, err := cdnow.Find(repo)
+	if err != nil {
+		return source, cdnow.Sums{}, err
+	}
+	want, err := cdnow.Add(bytes.NewReader(source.Data))
+	if err != nil {
+		return source, want, fmt.Errorf("%s: %w", source.Name, err)
+	}
+	report(fmt.Sprintf("input is %s: %d customers, %d orders, %d units, %d minor units",
+		source.Name, want.Customers, want.Orders, want.Units, want.RevenueMinor))
+	if source.Real && want != cdnow.Published() {
+		return source, want, fmt.Errorf("%s does not add up to what its publishers tell: %+v", source.Name, cdnow.Published())
+	}
+	return source, want, nil
+}
+
+func temporaryDir() (string, error) {
+	dir, err := os.MkdirTemp("", "guanxi-demo-check-")
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o755) //nolint:gosec // PostgreSQL's user has to pass through
+}
+
+// walk goes the main road and fills in what is found.
+func (v *verdict) walk(ctx context.Context, s *stack.Stack, source cdnow.Source, want cdnow.Sums, report func(string)) error {
+	at := demo.Installation{Server: s.ServerURL(), Issuer: s.IssuerURL(), Report: report}
+	report("making the tenants")
+	if err := at.Tenants(ctx); err != nil {
+		return err
+	}
+	report("importing customers and then orders of tenant music")
+	began := time.Now()
+	if err := at.LoadMusic(ctx, source); err != nil {
+		return err
+	}
+	v.ImportSeconds = seconds(began)
+	report("waiting until every projection is level")
+	if err := v.waitLevel(ctx, at, want, report); err != nil {
+		return err
+	}
+	v.LevelSeconds = seconds(began)
+	report(fmt.Sprintf("level %.1f s after the first byte was sent", v.LevelSeconds))
+	if err := v.compare(want); err != nil {
+		return err
+	}
+	report("importing tenant pizza and following one order of it through the traces")
+	if err := at.LoadPizza(ctx); err != nil {
+		return err
+	}
+	return v.followOrder(ctx, at, s.TracesURL(), report)
+}
+
+// waitLevel asks the services until nothing is on its way and all say what is wanted, or nothing moves any more.
+func (v *verdict) waitLevel(ctx context.Context, at demo.Installation, want cdnow.Sums, report func(string)) error {
+	api, err := at.Client(demo.Music, "admin")
+	if err != nil {
+		return err
+	}
+	operator, err := at.Client("", "platform-admin")
+	if err != nil {
+		return err
+	}
+	moved, told := time.Now(), time.Now()
+	for {
+		before := *v
+		if err := v.ask(ctx, api); err != nil {
+			return err
+		}
+		level, err := levelEverywhere(ctx, operator)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		if *v != before {
+			moved = now
+		}
+		if level && (v.compare(want) == nil || now.Sub(moved) > 5*time.Second) {
+			return nil
+		}
+		if now.Sub(moved) > stuckAfter {
+			return fmt.Errorf("nothing has moved for %s and the projections are not level: %w", stuckAfter, v.compare(want))
+		}
+		if now.Sub(told) > 3*time.Second {
+			told = now
+			report(fmt.Sprintf("analytics: %d of %d customers, %d of %d orders",
+				v.AnalyticsCustomers, want.Customers, v.AnalyticsOrders, want.Orders))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func levelEverywhere(ctx context.Context, operator *client.Client) (bool, error) {
+	for _, service := range client.Services() {
+		status, err := operator.GetStatus(ctx, service)
+		if err != nil || !status.Level() {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// ask fills in what the services say of the tenant.
+func (v *verdict) ask(ctx context.Context, api *client.Client) error {
+	accounts, err := api.AccountsTotals(ctx)
+	if err != nil {
+		return err
+	}
+	sales, err := api.SalesTotals(ctx)
+	if err != nil {
+		return err
+	}
+	analytics, err := api.AnalyticsTotals(ctx)
+	if err != nil {
+		return err
+	}
+	v.Customers = accounts.Customers
+	v.Orders, v.Units, v.SalesRevenueMinor, v.Unresolved = sales.Orders, sales.Units, sales.RevenueMinor, sales.Unresolved
+	v.AnalyticsCustomers, v.AnalyticsOrders = analytics.Customers, analytics.Orders
+	v.AnalyticsUnits, v.AnalyticsRevenueMinor = analytics.Units, analytics.RevenueMinor
+	return nil
+}
+
+// compare names every number that differs from the file's.
+func (v *verdict) compare(want cdnow.Sums) error {
+	var errs []error
+	same := func(name string, got, want int64) {
+		if got != want {
+			errs = append(errs, fmt.Errorf("%s: %d instead of %d", name, got, want))
+		}
+	}
+	same("customers in accounts", v.Customers, want.Customers)
+	same("orders in sales", v.Orders, want.Orders)
+	same("units in sales", v.Units, want.Units)
+	same("revenue in sales", v.SalesRevenueMinor, want.RevenueMinor)
+	same("orders without a customer in sales", v.Unresolved, 0)
+	same("customers in analytics", v.AnalyticsCustomers, want.Customers)
+	same("orders in analytics", v.AnalyticsOrders, want.Orders)
+	same("units in analytics", v.AnalyticsUnits, want.Units)
+	same("revenue in analytics", v.AnalyticsRevenueMinor, want.RevenueMinor)
+	return errors.Join(errs...)
+}
+
+// followOrder places one order in the other tenant and waits until its trace reaches from HTTP over the relay to a
+// consumer.
+func (v *verdict) followOrder(ctx context.Context, at demo.Installation, traces string, report func(string)) error {
+	api, err := at.Client(demo.Pizza, "sales")
+	if err != nil {
+		return err
+	}
+	v.TraceID = client.NewTraceID()
+	_, err = api.PlaceOrder(client.WithTrace(ctx, v.TraceID), client.Order{
+		ExternalRef: &client.Ref{System: "till", ID: "demo-check"}, CustomerRef: &client.Ref{System: "till", ID: "K002"},
+		Channel: "counter", Currency: "CNY", Lines: []client.OrderLine{{SKU: "margherita", Quantity: 1, AmountMinor: 5800}},
+	})
+	if err != nil {
+		return fmt.Errorf("place an order: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		trace, err := client.GetTrace(ctx, traces, v.TraceID)
+		if err == nil {
+			if err = missingKinds(trace); err == nil {
+				report(fmt.Sprintf("trace %s has %d spans from HTTP over the relay to the consumers", v.TraceID, len(trace.Spans)))
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("trace %s of an order: %w", v.TraceID, err)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+func missingKinds(trace client.Trace) error {
+	for _, kind := range []string{"server", "producer", "consumer"} {
+		if !trace.Has(kind) {
+			return fmt.Errorf("it has no %s span", kind)
+		}
+	}
+	return nil
+}
+
+func seconds(since time.Time) float64 {
+	return float64(time.Since(since).Round(10*time.Millisecond)) / float64(time.Second)
+}
