@@ -1,37 +1,126 @@
-// Package outbox keeps events in the transaction that caused them and carries them to Kafka after it.
+// Package outbox keeps events in the transaction that caused them and carries them to Kafka after it. Nothing is lost when
+// a process dies at any moment, an aggregate's events keep their order, and each may arrive more than once.
 package outbox
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 )
 
 // Event is one fact about one aggregate.
 type Event struct {
-	Aggregate string    // its type, such as customer
+	Aggregate string    // the aggregate's type, such as customer
 	ID        uuid.UUID // the aggregate's id
 	Message   proto.Message
-	Time      time.Time
+	Time      time.Time // when it happened
 }
 
-// Outbox is the outbox of one service.
-type Outbox struct{ service string }
+// Outbox is the outbox of one service. It is safe for concurrent use; make one a process and service, so that an append
+// can wake the relay of the same process.
+type Outbox struct {
+	service string
+	relays  atomic.Int32  // that run in this process
+	wake    chan struct{} // somebody committed, or it is time to look
+	notify  atomic.Bool   // a notification is on its way
+}
 
 // New makes the outbox of the service.
-func New(service string) *Outbox { return &Outbox{service: service} }
-
-// Append queues the events in the transaction, in order.
-func (o *Outbox) Append(ctx context.Context, tx *pg.Tx, events ...Event) error { panic("not yet") }
+func New(service string) *Outbox {
+	return &Outbox{service: service, wake: make(chan struct{}, defaultWorkers)}
+}
 
 // Topic is the topic that the events go to.
-func (o *Outbox) Topic() string { return "guanxi." + o.service + ".events.v1" }
+func (o *Outbox) Topic() string { return bus.TopicFor(o.service) }
 
-// Backlog tells how many rows wait, and since when.
+// appendSQL takes the last sequence number of each aggregate ($3 type, $4 id, $5 how many events) and stores the events.
+// The aggregates come sorted, so that two transactions that append to the same ones wait for each other instead of
+// deadlocking. outbox.id is drawn after the aggregates' rows are locked, so that within an aggregate ids rise with seq.
+const appendSQL = `
+WITH bumped AS (
+    INSERT INTO outbox_seq AS s (tenant_id, topic, aggregate_type, aggregate_id, seq)
+    SELECT $1, $2, a.type, a.id, a.events
+      FROM unnest($3::text[], $4::uuid[], $5::bigint[]) WITH ORDINALITY AS a (type, id, events, n)
+     ORDER BY a.n
+    ON CONFLICT (tenant_id, topic, aggregate_type, aggregate_id) DO UPDATE SET seq = s.seq + excluded.seq
+    RETURNING aggregate_type, aggregate_id, seq
+), last AS (
+    SELECT array_agg(seq ORDER BY aggregate_type COLLATE "C", aggregate_id) AS seq FROM bumped
+)
+INSERT INTO outbox (shard, event_id, tenant_id, aggregate_type, aggregate_id, seq, topic, headers, payload)
+SELECT e.shard, e.event_id, $1, e.type, e.id, last.seq[e.aggregate] - e.later, $2, e.headers::json, e.payload
+  FROM last, unnest($6::smallint[], $7::uuid[], $8::text[], $9::text[], $10::int[], $11::bigint[], $12::text[], $13::bytea[])
+       WITH ORDINALITY AS e (shard, event_id, type, id, aggregate, later, headers, payload, n)
+ ORDER BY e.n`
+
+// Append queues the events in the transaction, in order, in one statement for any number. Each gets the next sequence
+// number of its aggregate and the trace of ctx. An event of more than 900 KiB is refused with the problem
+// event_too_large. After the commit the relay is woken.
+func (o *Outbox) Append(ctx context.Context, tx *pg.Tx, events ...Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	b, err := o.encode(ctx, tx.Tenant(), events)
+	if err != nil {
+		return err
+	}
+	tx.Queue(appendSQL, tx.Tenant(), o.Topic(), b.types, b.ids, b.counts,
+		b.shards, b.eventIDs, b.eventTypes, b.aggregateIDs, b.aggregates, b.later, b.headers, b.payloads)
+	o.wakeAfter(tx)
+	return nil
+}
+
+// Forward queues messages as they stand for another topic, into the partitions they were read from: dead letters. The
+// rows belong to the transaction's tenant, if it has one.
+func (o *Outbox) Forward(_ context.Context, tx *pg.Tx, topic string, messages ...bus.Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	shards, ids := make([]int16, len(messages)), make([][16]byte, len(messages))
+	headers, payloads := make([]string, len(messages)), make([][]byte, len(messages))
+	for i, m := range messages {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return err
+		}
+		raw, err := json.Marshal(storedHeaders{Raw: true, Key: m.Key, Headers: m.Headers})
+		if err != nil {
+			return fmt.Errorf("headers of a message for %s: %w", topic, err)
+		}
+		shards[i], ids[i], headers[i], payloads[i] = int16(m.Partition), id, string(raw), m.Value
+		if m.Value == nil {
+			payloads[i] = []byte{}
+		}
+	}
+	tx.Queue(`INSERT INTO outbox (shard, event_id, tenant_id, aggregate_type, aggregate_id, seq, topic, headers, payload)
+		SELECT e.shard, e.id, $1, '', '', 0, $2, e.headers::json, e.payload
+		  FROM unnest($3::smallint[], $4::uuid[], $5::text[], $6::bytea[]) WITH ORDINALITY AS e (shard, id, headers, payload, n)
+		 ORDER BY e.n`, tx.Tenant(), topic, shards, ids, headers, payloads)
+	o.wakeAfter(tx)
+	return nil
+}
+
+// Backlog tells how many rows wait for the relay, and since when the oldest does; the zero time when there is none. db has
+// the role Relay, Ops or Owner.
 func Backlog(ctx context.Context, db *pg.DB) (rows int64, oldest time.Time, err error) {
-	panic("not yet")
+	var since *time.Time
+	err = db.Read(ctx, "", func(tx *pg.Tx) error {
+		tx.Queue("SELECT count(*), min(created_at) FROM outbox").QueryRow(func(row pgx.Row) error {
+			return row.Scan(&rows, &since)
+		})
+		return nil
+	})
+	if since != nil {
+		oldest = *since
+	}
+	return rows, oldest, err
 }
