@@ -56,7 +56,7 @@ func TestConfigRefusesWhatItDoesNotKnow(t *testing.T) {
 		{"a misspelt variable", "", "GUANXI_HTPP_ADDR=:80", "GUANXI_HTPP_ADDR"},
 		{"a misspelt key", "http:\n  adress: :80\n", "", "adress"},
 		{"a wrong type", "pg:\n  max_conns: many\n", "", "max_conns"},
-		{"a wrong duration", "", "GUANXI_HTTP_SHUTDOWN_DELAY=soon", "soon"},
+		{"a wrong duration", "", "GUANXI_HTTP_SHUTDOWN_DELAY=soon", "http.shutdown_delay"},
 		{"broken YAML", "http: [", "", "yaml"},
 	}
 	for i, c := range cases {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -259,12 +261,21 @@ func (p *Process) startInward(ctx context.Context, group *errgroup.Group, s *ser
 	}
 }
 
-// ensureTopics makes the topics as soon as there is a broker. Relays and consumers wait for theirs by themselves.
+// ensureTopics makes the services' own topics and those that they read as soon as there is a broker: a consumer may be
+// deployed before the service that it listens to.
 func (p *Process) ensureTopics(ctx context.Context) error {
-	var topics []bus.Topic
+	names := make(map[string]bool)
 	for _, s := range p.services {
-		name := s.deps.Outbox.Topic()
-		topics = append(topics, bus.Topic{Name: name, Partitions: bus.Partitions}, bus.Topic{Name: name + ".dlq", Partitions: bus.Partitions})
+		names[s.deps.Outbox.Topic()] = true
+		for _, c := range s.parts.Consumers {
+			for _, topic := range c.Topics {
+				names[topic], names[bus.DeadLetters(topic)] = true, true
+			}
+		}
+	}
+	var topics []bus.Topic
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		topics = append(topics, bus.Topic{Name: name, Partitions: bus.Partitions})
 	}
 	return p.insist(ctx, "topics", func(ctx context.Context) error { return p.bus.EnsureTopics(ctx, topics...) })
 }

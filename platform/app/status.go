@@ -11,6 +11,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 )
@@ -103,8 +104,8 @@ func (s *service) lag(ctx context.Context, c inbox.Consumer, state inbox.Consume
 	return lag, nil
 }
 
-// housekeep keeps the platform's own tables in bounds: tomorrow's partitions are made, old keys and old
-// deduplication rows go. It is safe to run in every replica at once.
+// housekeep makes the partitions of idempotency keys for the coming days and drops those whose keys nobody can send
+// again. It is safe to run in every replica at once.
 func (s *service) housekeep(ctx context.Context) error {
 	const every = 10 * time.Minute
 	timer := time.NewTimer(time.Second)
@@ -115,7 +116,11 @@ func (s *service) housekeep(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
-		if err := s.deps.Ops.Housekeep(ctx, s.deps.Clock()); err != nil && ctx.Err() == nil {
+		err := s.deps.Ops.System(ctx, func(tx *pg.Tx) error {
+			_, err := tx.ExecNow(ctx, `SELECT idempotency_partitions()`)
+			return err
+		})
+		if err != nil && ctx.Err() == nil {
 			s.deps.Log.Warn("housekeeping failed and is tried again later", "error", err)
 		}
 		timer.Reset(every)

@@ -11,16 +11,16 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 )
 
-type summaryOutput struct {
+type factsSummaryOutput struct {
 	Body struct {
-		Customers int64         `json:"customers"`
-		Revenue   []RevenueBody `json:"revenue" doc:"by currency"`
-		AsOf      *time.Time    `json:"as_of" doc:"time of the newest event in these numbers; null when there was none"`
+		Customers int64             `json:"customers"`
+		Revenue   []CurrencyRevenue `json:"revenue" doc:"by currency"`
+		AsOf      *time.Time        `json:"as_of" doc:"time of the newest event in these numbers; null when there was none"`
 	}
 }
 
-// RevenueBody is the business done in one currency, in its minor units.
-type RevenueBody struct {
+// CurrencyRevenue is the business done in one currency, in its minor units.
+type CurrencyRevenue struct {
 	Currency      string `json:"currency" doc:"ISO 4217"`
 	Orders        int64  `json:"orders"`
 	Units         int64  `json:"units" doc:"less those that came back"`
@@ -33,17 +33,17 @@ type customerInput struct {
 	ID uuid.UUID `path:"id"`
 }
 
-type customerOutput struct {
+type customerFactsOutput struct {
 	Body struct {
-		CustomerID uuid.UUID             `json:"customer_id"`
-		Known      bool                  `json:"known" doc:"accounts has spoken of the customer"`
-		Revenue    []customerRevenueBody `json:"revenue" doc:"by currency"`
-		AsOf       *time.Time            `json:"as_of" doc:"time of the newest event in these numbers"`
+		CustomerID uuid.UUID         `json:"customer_id"`
+		Known      bool              `json:"known" doc:"accounts has spoken of the customer"`
+		Revenue    []customerRevenue `json:"revenue" doc:"by currency"`
+		AsOf       *time.Time        `json:"as_of" doc:"time of the newest event in these numbers"`
 	}
 }
 
-type customerRevenueBody struct {
-	RevenueBody
+type customerRevenue struct {
+	CurrencyRevenue
 	FirstPlacedAt time.Time `json:"first_placed_at"`
 	LastPlacedAt  time.Time `json:"last_placed_at"`
 }
@@ -54,14 +54,14 @@ func Routes(q *Queries) func(*httpx.API) {
 		httpx.Register(api, httpx.Operation{
 			ID: "get-facts-summary", Method: http.MethodGet, Path: "/v1/analytics/facts/summary",
 			Summary: "Customers, orders, units and revenue of the tenant", Tag: "facts", Permission: auth.AnalyticsRead,
-		}, func(ctx context.Context, _ *struct{}) (*summaryOutput, error) {
+		}, func(ctx context.Context, _ *struct{}) (*factsSummaryOutput, error) {
 			s, err := q.Summary(ctx, auth.Tenant(ctx))
 			if err != nil {
 				return nil, err
 			}
-			var out summaryOutput
+			var out factsSummaryOutput
 			out.Body.Customers, out.Body.AsOf = s.Customers, TimeOrNil(s.AsOf)
-			out.Body.Revenue = make([]RevenueBody, len(s.Revenue))
+			out.Body.Revenue = make([]CurrencyRevenue, len(s.Revenue))
 			for i, r := range s.Revenue {
 				out.Body.Revenue[i] = toBody(r)
 			}
@@ -70,18 +70,18 @@ func Routes(q *Queries) func(*httpx.API) {
 		httpx.Register(api, httpx.Operation{
 			ID: "get-customer-facts", Method: http.MethodGet, Path: "/v1/analytics/facts/customers/{id}",
 			Summary: "What one customer bought", Tag: "facts", Permission: auth.AnalyticsRead,
-		}, func(ctx context.Context, in *customerInput) (*customerOutput, error) {
+		}, func(ctx context.Context, in *customerInput) (*customerFactsOutput, error) {
 			c, err := q.Customer(ctx, auth.Tenant(ctx), in.ID)
 			if err != nil {
 				return nil, err
 			}
-			var out customerOutput
+			var out customerFactsOutput
 			out.Body.CustomerID, out.Body.Known, out.Body.AsOf = c.CustomerID, c.Known, TimeOrNil(c.AsOf)
-			out.Body.Revenue = make([]customerRevenueBody, len(c.Revenue))
+			out.Body.Revenue = make([]customerRevenue, len(c.Revenue))
 			for i, r := range c.Revenue {
-				out.Body.Revenue[i] = customerRevenueBody{
-					RevenueBody:   toBody(Revenue{Currency: r.Currency, Orders: r.Orders, Units: r.Units, GrossMinor: r.GrossMinor, ReturnedMinor: r.ReturnedMinor}),
-					FirstPlacedAt: r.FirstPlacedAt.UTC(), LastPlacedAt: r.LastPlacedAt.UTC(),
+				out.Body.Revenue[i] = customerRevenue{
+					CurrencyRevenue: toBody(Revenue{Currency: r.Currency, Orders: r.Orders, Units: r.Units, GrossMinor: r.GrossMinor, ReturnedMinor: r.ReturnedMinor}),
+					FirstPlacedAt:   r.FirstPlacedAt.UTC(), LastPlacedAt: r.LastPlacedAt.UTC(),
 				}
 			}
 			return &out, nil
@@ -89,8 +89,8 @@ func Routes(q *Queries) func(*httpx.API) {
 	}
 }
 
-func toBody(r Revenue) RevenueBody {
-	return RevenueBody{
+func toBody(r Revenue) CurrencyRevenue {
+	return CurrencyRevenue{
 		Currency: r.Currency, Orders: r.Orders, Units: r.Units,
 		GrossMinor: r.GrossMinor, ReturnedMinor: r.ReturnedMinor, NetMinor: r.NetMinor(),
 	}

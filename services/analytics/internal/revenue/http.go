@@ -18,22 +18,22 @@ type monthsInput struct {
 	To       string `query:"to" pattern:"^[0-9]{4}-[0-9]{2}$" doc:"last month, included; the last there is when left out"`
 }
 
-type monthsOutput struct {
+type revenueOutput struct {
 	Body struct {
-		Currency string      `json:"currency"`
-		Months   []monthBody `json:"months" doc:"UTC months with any business, oldest first"`
-		Total    AmountsBody `json:"total"`
-		AsOf     *time.Time  `json:"as_of" doc:"time of the newest event in these numbers; null when there was none"`
+		Currency string         `json:"currency"`
+		Months   []revenueMonth `json:"months" doc:"UTC months with any business, oldest first"`
+		Total    RevenueAmounts `json:"total"`
+		AsOf     *time.Time     `json:"as_of" doc:"time of the newest event in these numbers; null when there was none"`
 	}
 }
 
-type monthBody struct {
+type revenueMonth struct {
 	Month string `json:"month" doc:"such as 1997-01"`
-	AmountsBody
+	RevenueAmounts
 }
 
-// AmountsBody is the business of some months; a return counts in the month in which it came back.
-type AmountsBody struct {
+// RevenueAmounts is the business of some months; a return counts in the month in which it came back.
+type RevenueAmounts struct {
 	Orders        int64 `json:"orders"`
 	Units         int64 `json:"units" doc:"sold"`
 	GrossMinor    int64 `json:"gross_minor" doc:"minor units"`
@@ -49,7 +49,7 @@ func Routes(q *Queries) func(*httpx.API) {
 		httpx.Register(api, httpx.Operation{
 			ID: "get-revenue", Method: http.MethodGet, Path: "/v1/analytics/revenue",
 			Summary: "Revenue by month", Tag: "revenue", Permission: auth.AnalyticsRead,
-		}, func(ctx context.Context, in *monthsInput) (*monthsOutput, error) {
+		}, func(ctx context.Context, in *monthsInput) (*revenueOutput, error) {
 			from, to, err := in.span()
 			if err != nil {
 				return nil, err
@@ -58,12 +58,12 @@ func Routes(q *Queries) func(*httpx.API) {
 			if err != nil {
 				return nil, err
 			}
-			var out monthsOutput
+			var out revenueOutput
 			out.Body.Currency, out.Body.AsOf = in.Currency, fact.TimeOrNil(asOf)
 			out.Body.Total = toAmounts(Total(months))
-			out.Body.Months = make([]monthBody, len(months))
+			out.Body.Months = make([]revenueMonth, len(months))
 			for i, m := range months {
-				out.Body.Months[i] = monthBody{Month: m.First.Format(monthLayout), AmountsBody: toAmounts(m)}
+				out.Body.Months[i] = revenueMonth{Month: m.First.Format(monthLayout), RevenueAmounts: toAmounts(m)}
 			}
 			return &out, nil
 		})
@@ -92,8 +92,8 @@ func (in monthsInput) span() (from, to time.Time, err error) {
 	return from, to, nil
 }
 
-func toAmounts(m Month) AmountsBody {
-	return AmountsBody{
+func toAmounts(m Month) RevenueAmounts {
+	return RevenueAmounts{
 		Orders: m.Orders, Units: m.Units, GrossMinor: m.GrossMinor,
 		Returns: m.Returns, ReturnedUnits: m.ReturnedUnits, ReturnedMinor: m.ReturnedMinor, NetMinor: m.NetMinor(),
 	}

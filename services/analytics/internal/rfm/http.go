@@ -30,8 +30,8 @@ type customerInput struct {
 	ID uuid.UUID `path:"id"`
 }
 
-// populationBody is what a rating is relative to.
-type populationBody struct {
+// ratingPopulation is what a rating is relative to.
+type ratingPopulation struct {
 	RatedAt   string     `json:"rated_at" format:"date" doc:"UTC day that recency is counted to"`
 	Currency  string     `json:"currency"`
 	Customers int64      `json:"customers" doc:"customers with a purchase in the window: N of the scores"`
@@ -39,7 +39,7 @@ type populationBody struct {
 	AsOf      *time.Time `json:"as_of" doc:"time of the newest event in these numbers; null when there was none"`
 }
 
-type ratingBody struct {
+type rating struct {
 	CustomerID  uuid.UUID `json:"customer_id"`
 	RecencyDays int64     `json:"recency_days" doc:"days since the last net purchase"`
 	Frequency   int64     `json:"frequency" doc:"distinct purchase days"`
@@ -50,29 +50,29 @@ type ratingBody struct {
 	Cell        string    `json:"cell"`
 }
 
-type listOutput struct {
+type ratingsOutput struct {
 	Body struct {
-		Population populationBody `json:"population"`
-		Items      []ratingBody   `json:"items"`
-		NextCursor string         `json:"next_cursor,omitempty"`
+		Population ratingPopulation `json:"population"`
+		Items      []rating         `json:"items"`
+		NextCursor string           `json:"next_cursor,omitempty"`
 	}
 }
 
-type customerOutput struct {
+type customerRatingOutput struct {
 	Body struct {
-		Population populationBody `json:"population"`
-		Rating     ratingBody     `json:"rating"`
+		Population ratingPopulation `json:"population"`
+		Rating     rating           `json:"rating"`
 	}
 }
 
-type cellsOutput struct {
+type ratingCellsOutput struct {
 	Body struct {
-		Population populationBody `json:"population"`
-		Cells      []cellBody     `json:"cells" doc:"all 25, best first"`
+		Population ratingPopulation `json:"population"`
+		Cells      []ratingCell     `json:"cells" doc:"all 25, best first"`
 	}
 }
 
-type cellBody struct {
+type ratingCell struct {
 	R         int    `json:"r"`
 	F         int    `json:"f"`
 	Cell      string `json:"cell"`
@@ -84,21 +84,23 @@ type cellBody struct {
 func Routes(q *Queries, clock func() time.Time) func(*httpx.API) {
 	return func(api *httpx.API) {
 		httpx.Register(api, operation("list-rfm", "/v1/analytics/rfm", "Recency, frequency and monetary value of every customer"),
-			func(ctx context.Context, in *listInput) (*listOutput, error) { return list(ctx, q, clock, in) })
+			func(ctx context.Context, in *listInput) (*ratingsOutput, error) { return list(ctx, q, clock, in) })
 		httpx.Register(api, operation("get-rfm-cells", "/v1/analytics/rfm/cells", "How many customers stand where, by recency and frequency"),
-			func(ctx context.Context, in *WindowInput) (*cellsOutput, error) { return countCells(ctx, q, clock, in) })
+			func(ctx context.Context, in *WindowInput) (*ratingCellsOutput, error) {
+				return countCells(ctx, q, clock, in)
+			})
 		httpx.Register(api, operation("get-customer-rfm", "/v1/analytics/rfm/customers/{id}", "Recency, frequency and monetary value of one customer"),
-			func(ctx context.Context, in *customerInput) (*customerOutput, error) {
+			func(ctx context.Context, in *customerInput) (*customerRatingOutput, error) {
 				w, err := in.window(clock)
 				if err != nil {
 					return nil, err
 				}
-				rating, population, err := q.Customer(ctx, auth.Tenant(ctx), in.Currency, w, in.ID)
+				r, population, err := q.Customer(ctx, auth.Tenant(ctx), in.Currency, w, in.ID)
 				if err != nil {
 					return nil, err
 				}
-				var out customerOutput
-				out.Body.Population, out.Body.Rating = toPopulation(population, w, in.Currency), ratingBody(rating)
+				var out customerRatingOutput
+				out.Body.Population, out.Body.Rating = toPopulation(population, w, in.Currency), rating(r)
 				return &out, nil
 			})
 	}
@@ -108,7 +110,7 @@ func operation(id, path, summary string) httpx.Operation {
 	return httpx.Operation{ID: id, Method: http.MethodGet, Path: path, Summary: summary, Tag: "rfm", Permission: auth.AnalyticsRead}
 }
 
-func list(ctx context.Context, q *Queries, clock func() time.Time, in *listInput) (*listOutput, error) {
+func list(ctx context.Context, q *Queries, clock func() time.Time, in *listInput) (*ratingsOutput, error) {
 	w, err := in.window(clock)
 	if err != nil {
 		return nil, err
@@ -127,20 +129,20 @@ func list(ctx context.Context, q *Queries, clock func() time.Time, in *listInput
 	if err != nil {
 		return nil, err
 	}
-	var out listOutput
+	var out ratingsOutput
 	if len(ratings) > in.Limit {
 		ratings = ratings[:in.Limit]
 		out.Body.NextCursor = httpx.EncodeCursor(ratings[in.Limit-1].CustomerID.String())
 	}
 	out.Body.Population = toPopulation(population, w, in.Currency)
-	out.Body.Items = make([]ratingBody, len(ratings))
+	out.Body.Items = make([]rating, len(ratings))
 	for i, r := range ratings {
-		out.Body.Items[i] = ratingBody(r)
+		out.Body.Items[i] = rating(r)
 	}
 	return &out, nil
 }
 
-func countCells(ctx context.Context, q *Queries, clock func() time.Time, in *WindowInput) (*cellsOutput, error) {
+func countCells(ctx context.Context, q *Queries, clock func() time.Time, in *WindowInput) (*ratingCellsOutput, error) {
 	w, err := in.window(clock)
 	if err != nil {
 		return nil, err
@@ -149,11 +151,11 @@ func countCells(ctx context.Context, q *Queries, clock func() time.Time, in *Win
 	if err != nil {
 		return nil, err
 	}
-	var out cellsOutput
+	var out ratingCellsOutput
 	out.Body.Population = toPopulation(population, w, in.Currency)
-	out.Body.Cells = make([]cellBody, len(counts))
+	out.Body.Cells = make([]ratingCell, len(counts))
 	for i, c := range counts {
-		out.Body.Cells[i] = cellBody(c)
+		out.Body.Cells[i] = ratingCell(c)
 	}
 	return &out, nil
 }
@@ -171,8 +173,8 @@ func (in WindowInput) window(clock func() time.Time) (Window, error) {
 	return Window{AsOf: asOf, Days: in.WindowDays}, nil
 }
 
-func toPopulation(p Population, w Window, currency string) populationBody {
-	return populationBody{
+func toPopulation(p Population, w Window, currency string) ratingPopulation {
+	return ratingPopulation{
 		RatedAt: w.AsOf.Format(time.DateOnly), Currency: currency, Customers: p.Customers, CellMap: CellVersion, AsOf: fact.TimeOrNil(p.AsOf),
 	}
 }
