@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
+	tlog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 	"google.golang.org/grpc"
@@ -40,11 +41,13 @@ func Environment(t testing.TB, p auth.Principal, workflowID string) *testsuite.T
 }
 
 func environment(header *commonpb.Header, workflowID string) *testsuite.TestWorkflowEnvironment {
+	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	suite := &testsuite.WorkflowTestSuite{}
+	suite.SetLogger(tlog.NewStructuredLogger(quiet))
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetContextPropagators(flow.Propagators())
 	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{
-		flow.Guard(key, slog.New(slog.NewTextHandler(io.Discard, nil))),
+		flow.Guard(key, quiet),
 	}})
 	env.SetHeader(header)
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflowID})

@@ -58,10 +58,11 @@ func Import(ctx workflow.Context, in input) error {
 		switch {
 		case temporal.IsCanceledError(err):
 			return finish(ctx, in, ending{State: Cancelled}, &now)
-		case temporal.IsTimeoutError(err):
-			return err
 		case err != nil:
-			return finish(ctx, in, ending{State: Failed, Failure: code(err)}, &now)
+			if code, final := verdict(err); final {
+				return finish(ctx, in, ending{State: Failed, Failure: code}, &now)
+			}
+			continue // infrastructure has been away for long; it is not the import's fault
 		case now.Cancelled:
 			return finish(ctx, in, ending{State: Cancelled}, &now)
 		case now.Complete:
@@ -75,19 +76,23 @@ func Import(ctx workflow.Context, in input) error {
 // finish records the ending, also when the workflow itself was cancelled.
 func finish(ctx workflow.Context, in input, e ending, now *Progress) error {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	if err := workflow.ExecuteActivity(options(ctx), finishName(in.Kind), in, e).Get(ctx, now); err != nil {
-		return err
+	for {
+		err := workflow.ExecuteActivity(options(ctx), finishName(in.Kind), in, e).Get(ctx, now)
+		if err == nil {
+			workflow.SetCurrentDetails(ctx, now.describe(in.Kind))
+			return nil
+		}
+		if _, final := verdict(err); final {
+			return err
+		}
 	}
-	workflow.SetCurrentDetails(ctx, now.describe(in.Kind))
-	return nil
 }
 
-// options bound one round. It is tried again for a day: only infrastructure gets it there, and after that the sweep
-// starts the import anew.
+// options bound one round.
 func options(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout:    5 * time.Minute,
-		ScheduleToCloseTimeout: 24 * time.Hour,
+		ScheduleToCloseTimeout: time.Hour,
 		HeartbeatTimeout:       10 * time.Second,
 		WaitForCancellation:    true,
 		RetryPolicy: &temporal.RetryPolicy{
@@ -96,13 +101,13 @@ func options(ctx workflow.Context) workflow.Context {
 	})
 }
 
-// code names the fault for which a round was given up.
-func code(err error) string {
+// verdict tells whether an activity's error is final, and its code: whatever else went wrong, trying again may help.
+func verdict(err error) (code string, final bool) {
 	var app *temporal.ApplicationError
-	if errors.As(err, &app) && app.Type() != "" {
-		return app.Type()
+	if errors.As(err, &app) && app.NonRetryable() {
+		return app.Type(), true
 	}
-	return "internal"
+	return "", false
 }
 
 func (p Progress) describe(kind string) string {
