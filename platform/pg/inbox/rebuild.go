@@ -79,6 +79,7 @@ func (r *Rebuilder) run(ctx context.Context, progress func(phase string, events,
 		return Result{}, err
 	}
 	defer b.close()
+	progress("starting", 0, 0)
 	if _, err := b.conn.Exec(ctx, "SELECT guanxi_clear_shadow()"); err != nil {
 		return Result{}, fmt.Errorf("empty the shadow: %w", err)
 	}

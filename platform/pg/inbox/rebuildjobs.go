@@ -106,14 +106,17 @@ func (r *Rebuilder) next(ctx context.Context) error {
 	}
 	begun := false
 	progress := func(phase string, events, total int64) {
-		// The first word comes when the lock is ours.
+		// The first word comes when the lock is ours. One that is lost is made up for by the next.
 		err := r.ops.DB.System(ctx, func(tx *pg.Tx) error {
-			tx.Queue(`UPDATE public.inbox_rebuild SET state = 'running', phase = $2, events = $3, total = greatest($4, $3),
-				started_at = coalesce(started_at, now()), runs = runs + $5 WHERE id = $1::uuid AND state IN ('requested', 'running')`,
+			tx.Queue(`UPDATE public.inbox_rebuild SET state = 'running', phase = $2, events = $3::bigint, total = greatest($4::bigint, $3::bigint),
+				started_at = coalesce(started_at, now()), runs = runs + $5::int WHERE id = $1::uuid AND state IN ('requested', 'running')`,
 				id, phase, events, total, boolToInt(!begun))
 			return nil
 		})
 		begun = begun || err == nil
+		if err != nil {
+			r.log.Warn("the progress of the rebuild is not noted", "error", err)
+		}
 	}
 	_, err = r.run(ctx, progress, func(ctx context.Context, tx pgx.Tx, res Result) error {
 		raw, err := json.Marshal(res)
