@@ -244,6 +244,9 @@ func (p *Process) startInward(ctx context.Context, group *errgroup.Group, s *ser
 		for _, c := range s.parts.Consumers {
 			start("consumer "+c.Name, inbox.NewRunner(s.deps.DB, p.bus, s.deps.Outbox, s.Name, c, s.deps.Log).Run)
 		}
+		if s.Projection != nil {
+			start("rebuilds", inbox.NewRebuilder(s.inboxOps()).Run)
+		}
 	}
 	if p.cfg.Has(RoleWorkers) && s.parts.Worker != nil {
 		start("worker", func(ctx context.Context) error {
@@ -326,7 +329,13 @@ func mountRoutes(api *httpx.API, s *service) {
 	for _, mount := range s.parts.Routes {
 		mount(api)
 	}
-	inbox.Routes(inbox.Ops{Service: s.Name, DB: s.deps.DB, OpsDB: s.deps.Ops, Bus: s.deps.Bus, Outbox: s.deps.Outbox,
-		Consumers: s.parts.Consumers, ProjectionTables: s.ProjectionTables, Log: s.deps.Log})(api)
+	inbox.Routes(s.inboxOps())(api)
 	statusRoutes(s)(api)
+}
+
+func (s *service) inboxOps() inbox.Ops {
+	return inbox.Ops{
+		Service: s.Name, DB: s.deps.DB, OpsDB: s.deps.Ops, Bus: s.deps.Bus, Outbox: s.deps.Outbox,
+		Consumers: s.parts.Consumers, ProjectionTables: s.ProjectionTables, Log: s.deps.Log,
+	}
 }
