@@ -1,0 +1,97 @@
+package telemetry
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// collector counts what is exported, by path.
+type collector struct {
+	mu   sync.Mutex
+	seen map[string]int
+	body bytes.Buffer
+}
+
+func (c *collector) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen[r.URL.Path]++
+	_, _ = io.Copy(&c.body, r.Body)
+}
+
+// The tests of Setup share the process's providers, so they do not run in parallel.
+
+func TestExportsWhenAnEndpointIsSet(t *testing.T) {
+	c := &collector{seen: map[string]int{}}
+	web := httptest.NewServer(c)
+	t.Cleanup(web.Close)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", web.URL)
+	shutdown, log, err := Setup(t.Context(), Config{Service: "accounts", Version: "1.2.3", Env: "production"})
+	require.NoError(t, err)
+	require.NotNil(t, log)
+	ctx, span := Tracer("test").Start(t.Context(), "register a customer")
+	require.True(t, span.IsRecording())
+	counter, err := otel.Meter("test").Int64Counter("customers")
+	require.NoError(t, err)
+	counter.Add(ctx, 1)
+	span.End()
+	require.NoError(t, shutdown(t.Context()), "flushes")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	require.Equal(t, 1, c.seen["/v1/traces"])
+	require.Equal(t, 1, c.seen["/v1/metrics"])
+	for _, want := range []string{"register a customer", "accounts", "1.2.3", "customers"} {
+		require.True(t, bytes.Contains(c.body.Bytes(), []byte(want)), want)
+	}
+}
+
+func TestTraceContextTravelsWithoutAnExporter(t *testing.T) {
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+	shutdown, _, err := Setup(t.Context(), Config{Service: "accounts"})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, shutdown(context.Background())) })
+	ctx, span := Tracer("test").Start(t.Context(), "register a customer")
+	defer span.End()
+	headers := Inject(ctx)
+	require.Contains(t, headers, "traceparent")
+	far := trace.SpanContextFromContext(Extract(context.Background(), headers))
+	require.Equal(t, span.SpanContext().TraceID(), far.TraceID())
+	require.Equal(t, span.SpanContext().SpanID(), far.SpanID())
+	require.True(t, far.IsRemote())
+	require.Empty(t, Inject(context.Background()))
+}
+
+func TestSetupRefusesALevelThatIsNone(t *testing.T) {
+	_, _, err := Setup(t.Context(), Config{Service: "accounts", Level: "loud"})
+	require.ErrorContains(t, err, "loud")
+}
+
+func TestLogLinesNameTheirTrace(t *testing.T) {
+	t.Parallel()
+	sc := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
+	var out bytes.Buffer
+	log := slog.New(newHandler(&out, slog.LevelInfo, false)).With("part", "test")
+	log.InfoContext(trace.ContextWithSpanContext(t.Context(), sc), "hello", "n", 1)
+	log.Debug("not shown")
+	var line map[string]any
+	require.NoError(t, json.Unmarshal(out.Bytes(), &line))
+	require.Equal(t, sc.TraceID().String(), line["trace_id"])
+	require.Equal(t, sc.SpanID().String(), line["span_id"])
+	require.Equal(t, "test", line["part"])
+
+	out.Reset()
+	slog.New(newHandler(&out, slog.LevelInfo, true)).WithGroup("g").Info("hello")
+	require.Contains(t, out.String(), "level=INFO msg=hello")
+	require.NotContains(t, out.String(), "trace_id")
+}
