@@ -82,6 +82,7 @@ type Client struct {
 	mechanism sasl.Mechanism
 	transport *kafka.Transport
 	kafka     *kafka.Client
+	producer  *kafka.Client // the same, with a time-out
 	metrics   metrics
 	closed    context.CancelFunc
 	stall     time.Duration // see stallAfter
@@ -101,6 +102,9 @@ func NewClient(cfg Config, log *slog.Logger) *Client {
 	c := &Client{cfg: cfg, log: log, mechanism: mechanism, closed: cancel, metrics: newMetrics(log), stall: stallAfter}
 	c.transport = c.newTransport(ctx)
 	c.kafka = &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: c.transport}
+	// kafka-go tells the broker the context's deadline only where the client has a later one of its own, and 500 ms
+	// otherwise; after that time a broker answers that it does not know whether the replicas have the batch.
+	c.producer = &kafka.Client{Addr: c.kafka.Addr, Transport: c.transport, Timeout: produceTimeout}
 	return c
 }
 

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 const (
 	commitInterval = time.Second
+	commitTimeout  = 3 * time.Second
 	// handleGrace is how long a batch in hand may take after its partition was lost or the consumer told to stop. It stays
 	// well below rebalanceTimeout, or the group would go on without this member.
 	handleGrace = 10 * time.Second
@@ -64,7 +66,7 @@ func (g *generation) run(sub, gen context.Context) {
 	<-ctx.Done()
 	wg.Wait()
 	<-watched
-	g.commit(workers)
+	g.commit(ctx, workers)
 }
 
 // watch commits what was handled, tells the lag, and gives up the membership when a partition stalls.
@@ -77,7 +79,7 @@ func (g *generation) watch(ctx context.Context, workers []*worker, drop func()) 
 			return
 		case <-ticker.C:
 		}
-		g.commit(workers)
+		g.commit(ctx, workers)
 		for _, w := range workers {
 			w.tellLag(ctx)
 			if g.stalled(ctx, w) {
@@ -106,28 +108,38 @@ func (g *generation) stalled(ctx context.Context, w *worker) bool {
 }
 
 // commit tells Kafka how far the partitions are, for those who watch the lag; nothing is ever read from there. So it may
-// be late, and may fail.
-func (g *generation) commit(workers []*worker) {
-	offsets := make(map[string]map[int]int64)
-	for _, w := range workers {
-		if at := w.position.Load(); at > w.committed {
-			if offsets[w.topic] == nil {
-				offsets[w.topic] = make(map[int]int64)
-			}
-			offsets[w.topic][w.partition] = at
+// be late, and may fail. It does not use the generation's own connection: a commit waits for replicas, and one that takes
+// too long there would end the generation.
+func (g *generation) commit(ctx context.Context, workers []*worker) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	topics := make(map[string][]kafka.OffsetCommit)
+	positions := make([]int64, len(workers))
+	for i, w := range workers {
+		positions[i] = w.position.Load()
+		if positions[i] > w.committed {
+			topics[w.topic] = append(topics[w.topic], kafka.OffsetCommit{Partition: w.partition, Offset: positions[i]})
 		}
 	}
-	if len(offsets) == 0 {
+	if len(topics) == 0 {
 		return
 	}
-	if err := g.gen.CommitOffsets(offsets); err != nil {
+	res, err := g.client.kafka.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
+		GroupID: g.sub.Group, GenerationID: int(g.gen.ID), MemberID: g.gen.MemberID, Topics: topics,
+	})
+	if err == nil {
+		for _, partitions := range res.Topics {
+			for _, p := range partitions {
+				err = errors.Join(err, p.Error)
+			}
+		}
+	}
+	if err != nil {
 		g.log.Debug("Committing offsets failed", "error", err)
 		return
 	}
-	for _, w := range workers {
-		if at, ok := offsets[w.topic][w.partition]; ok {
-			w.committed = at
-		}
+	for i, w := range workers {
+		w.committed = positions[i]
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -108,6 +109,25 @@ func (l *ledger) of(topic string, partition int) []bus.Message {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]bus.Message(nil), l.effects[at(topic, partition)]...)
+}
+
+// arrives waits for the numbers 0 to n-1 and checks that they first came in that order. What was sent again, because its
+// fate was unknown, may stand there twice, later: readers drop what they have seen.
+func (l *ledger) arrives(t *testing.T, topic string, partition, n int) {
+	t.Helper()
+	var got []int
+	eventually(t, "everything arrives", func() bool {
+		got = values(l.of(topic, partition))
+		return slices.Contains(got, n-1)
+	})
+	next := 0
+	for i, v := range got {
+		require.LessOrEqual(t, v, next, "%s/%d: at %d, before it was its turn", topic, partition, i)
+		if v == next {
+			next++
+		}
+	}
+	require.Equal(t, n, next)
 }
 
 // subscription reads topics into the ledger as a member of the group.

@@ -120,7 +120,7 @@ func (c *Client) send(ctx context.Context, topic string, partition int, msgs []M
 		records[i] = kafka.Record{Time: m.Time, Key: kafka.NewBytes(m.Key), Value: kafka.NewBytes(m.Value), Headers: headers}
 	}
 	begin := time.Now()
-	res, err := c.kafka.Produce(ctx, &kafka.ProduceRequest{
+	res, err := c.producer.Produce(ctx, &kafka.ProduceRequest{
 		Topic: topic, Partition: partition, RequiredAcks: kafka.RequireAll,
 		Records:     kafka.NewRecordReader(records...),
 		Compression: kafka.Snappy, // headers repeat in every record; snappy needs no large buffers

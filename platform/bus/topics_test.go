@@ -114,13 +114,15 @@ func TestReadFollowsWhatComes(t *testing.T) {
 	t.Parallel()
 	ctx, c := within(t), bustest.New(t)
 	topic := bustest.Topic(t, c, "orders")
-	go func() {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
 		for i := range 50 {
 			if err := c.Produce(ctx, topic, 0, numbered(i, 1)); err != nil {
 				t.Error(err)
 			}
 		}
-	}()
+	})
 	enough := errors.New("enough")
 	var got []int
 	err := c.Read(ctx, topic, 0, 0, bus.Follow, func(m bus.Message) error {

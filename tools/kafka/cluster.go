@@ -248,7 +248,7 @@ func (b *broker) end(sig os.Signal, patience time.Duration) {
 	}
 }
 
-// await returns when the broker answers and knows all brokers that run.
+// await returns when the broker answers, knows all brokers and sees that they have what they should have.
 func (c *cluster) await(ctx context.Context, b *broker) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
@@ -284,6 +284,13 @@ func (c *cluster) knows(ctx context.Context, b *broker) error {
 	}
 	if len(meta.Brokers) < len(c.brokers) {
 		return fmt.Errorf("it knows %d of %d brokers", len(meta.Brokers), len(c.brokers))
+	}
+	for _, t := range meta.Topics {
+		for _, p := range t.Partitions {
+			if len(p.Isr) < len(p.Replicas) {
+				return fmt.Errorf("replicas of %s/%d are not in sync yet", t.Name, p.ID)
+			}
+		}
 	}
 	return nil
 }
