@@ -61,6 +61,9 @@ const maxAttempts = 5
 func (db *DB) Command(ctx context.Context, tenant string, fn func(tx *Tx) (Result, error)) (Result, error) {
 	o := txOptions{tenant: tenant}
 	if once, ok := OnceFrom(ctx); ok && once.Key != "" {
+		if once.BodyHash == nil {
+			once.BodyHash = []byte{} // no body is a body too
+		}
 		o.once = &once
 	}
 	for attempt := 1; ; attempt++ {
