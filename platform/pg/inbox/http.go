@@ -13,39 +13,17 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
 
-// parkedView is a parked event in a list.
-type parkedView struct {
-	ID          uuid.UUID `json:"id"`
-	Consumer    string    `json:"consumer"`
-	Tenant      string    `json:"tenant,omitempty" doc:"Missing for what could not be decoded, as are the next five."`
-	EventID     string    `json:"event_id,omitempty"`
-	EventType   string    `json:"event_type,omitempty"`
-	Aggregate   string    `json:"aggregate,omitempty" doc:"Its type."`
-	AggregateID string    `json:"aggregate_id,omitempty"`
-	Sequence    int64     `json:"sequence,omitempty"`
-	Epoch       int       `json:"epoch,omitempty"`
-	Topic       string    `json:"topic"`
-	Partition   int       `json:"partition"`
-	Offset      int64     `json:"offset"`
-	State       string    `json:"state" enum:"parked,queued,releasing"`
-	Code        string    `json:"code" doc:"Why, for programs: undecodable, sequence_gap, panic, apply_failed, or the code of a problem."`
-	Error       string    `json:"error" doc:"Why, for people."`
-	Tries       int       `json:"tries"`
-	ParkedAt    time.Time `json:"parked_at"`
-	QueueLength int64     `json:"queue_length" doc:"Events of the same aggregate that wait behind it."`
+// ParkedDetail is the answer with a parked event whole.
+type ParkedDetail struct {
+	Parked
+	Headers []parkedHeader `json:"headers" nullable:"false"`
+	Key     []byte         `json:"key" doc:"Base64."`
+	Payload string         `json:"payload,omitempty" doc:"The value, when it is text."`
+	Binary  []byte         `json:"payload_base64,omitempty" doc:"The value, when it is not."`
+	Time    time.Time      `json:"message_time"`
 }
 
-// parkedDetail is a parked event whole.
-type parkedDetail struct {
-	parkedView
-	Headers []headerView `json:"headers"`
-	Key     []byte       `json:"key" doc:"Base64."`
-	Payload string       `json:"payload,omitempty" doc:"The value, when it is text."`
-	Binary  []byte       `json:"payload_base64,omitempty" doc:"The value, when it is not."`
-	Time    time.Time    `json:"time" doc:"Of the message."`
-}
-
-type headerView struct {
+type parkedHeader struct {
 	Key    string `json:"key"`
 	Value  string `json:"value,omitempty" doc:"When it is text."`
 	Binary []byte `json:"value_base64,omitempty" doc:"When it is not."`
@@ -53,21 +31,21 @@ type headerView struct {
 
 type parkedList struct {
 	Body struct {
-		Parked     []parkedView `json:"parked"`
-		NextCursor string       `json:"next_cursor,omitempty"`
+		Parked     []Parked `json:"parked" nullable:"false"`
+		NextCursor string   `json:"next_cursor,omitempty"`
 	}
 }
 
-type consumerView struct {
-	Name      string         `json:"name"`
-	Ordered   bool           `json:"ordered"`
-	Parked    int64          `json:"parked" doc:"Events that people must decide on, of all tenants."`
-	Queued    int64          `json:"queued" doc:"Events that wait behind them."`
-	Lag       int64          `json:"lag" doc:"Messages that are not applied yet; -1 when the broker cannot be reached."`
-	Positions []positionView `json:"positions"`
+type inboxConsumer struct {
+	Name      string          `json:"name"`
+	Ordered   bool            `json:"ordered"`
+	Parked    int64           `json:"parked" doc:"Events that people must decide on, of all tenants."`
+	Queued    int64           `json:"queued" doc:"Events that wait behind them."`
+	Lag       int64           `json:"lag" doc:"Messages that are not applied yet; -1 when the broker cannot be reached."`
+	Positions []inboxPosition `json:"positions" nullable:"false"`
 }
 
-type positionView struct {
+type inboxPosition struct {
 	Topic     string `json:"topic"`
 	Partition int    `json:"partition"`
 	Next      int64  `json:"next_offset" doc:"The offset that is applied next."`
@@ -131,11 +109,7 @@ func (o Ops) listParked(ctx context.Context, in *parkedInput) (*parkedList, erro
 	}
 	page, next := httpx.NextPage(rows, in.Limit, func(last Parked) []string { return []string{last.ID.String()} })
 	out := &parkedList{}
-	out.Body.NextCursor = next
-	out.Body.Parked = make([]parkedView, len(page))
-	for i, p := range page {
-		out.Body.Parked[i] = p.view()
-	}
+	out.Body.Parked, out.Body.NextCursor = append([]Parked{}, page...), next
 	return out, nil
 }
 
@@ -143,47 +117,47 @@ type parkedID struct {
 	ID uuid.UUID `path:"id" format:"uuid"`
 }
 
-func (o Ops) showParked(ctx context.Context, in *parkedID) (*struct{ Body parkedDetail }, error) {
+func (o Ops) showParked(ctx context.Context, in *parkedID) (*struct{ Body ParkedDetail }, error) {
 	p, err := Show(ctx, o.DB, actorOf(ctx).Tenant, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	d := parkedDetail{parkedView: p.view(), Key: p.Key, Time: p.Time, Headers: make([]headerView, len(p.Headers))}
+	d := ParkedDetail{Parked: p, Key: p.Key, Time: p.Time, Headers: make([]parkedHeader, len(p.Headers))}
 	d.Payload, d.Binary = textOr(p.Payload)
 	for i, h := range p.Headers {
 		d.Headers[i].Key = h.Key
 		d.Headers[i].Value, d.Headers[i].Binary = textOr(h.Value)
 	}
-	return &struct{ Body parkedDetail }{d}, nil
+	return &struct{ Body ParkedDetail }{d}, nil
 }
 
-type releaseOutput struct {
+type parkedRelease struct {
 	Body struct {
 		ID    uuid.UUID `json:"id"`
 		State string    `json:"state" enum:"releasing"`
 	}
 }
 
-func (o Ops) release(ctx context.Context, in *parkedID) (*releaseOutput, error) {
+func (o Ops) release(ctx context.Context, in *parkedID) (*parkedRelease, error) {
 	actor := actorOf(ctx)
 	done, err := Release(ctx, o.DB, actor.Tenant, in.ID, actor.Subject)
 	if err != nil {
 		return nil, err
 	}
 	o.decided(ctx, "a parked event is released", in.ID, actor, done.Replayed)
-	out := &releaseOutput{}
+	out := &parkedRelease{}
 	out.Body.ID, out.Body.State = in.ID, "releasing"
 	return out, nil
 }
 
-type discardInput struct {
-	parkedID
+type parkedDiscard struct {
+	ID   uuid.UUID `path:"id" format:"uuid"`
 	Body struct {
 		Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"Why it is dropped. Kept; no personal data."`
 	}
 }
 
-func (o Ops) discard(ctx context.Context, in *discardInput) (*struct{}, error) {
+func (o Ops) discard(ctx context.Context, in *parkedDiscard) (*struct{}, error) {
 	actor := actorOf(ctx)
 	done, err := Discard(ctx, o.DB, actor.Tenant, in.ID, actor.Subject, in.Body.Reason)
 	if err != nil {
@@ -201,17 +175,15 @@ func (o Ops) decided(ctx context.Context, what string, id uuid.UUID, actor auth.
 	o.Log.InfoContext(ctx, what, "parked", id.String(), "actor", actor.Subject, "tenant", actor.Tenant)
 }
 
-func (o Ops) listConsumers(ctx context.Context, _ *struct{}) (*struct {
+type consumerList struct {
 	Body struct {
-		Consumers []consumerView `json:"consumers"`
+		Consumers []inboxConsumer `json:"consumers" nullable:"false"`
 	}
-}, error) {
-	out := &struct {
-		Body struct {
-			Consumers []consumerView `json:"consumers"`
-		}
-	}{}
-	out.Body.Consumers = make([]consumerView, len(o.Consumers))
+}
+
+func (o Ops) listConsumers(ctx context.Context, _ *struct{}) (*consumerList, error) {
+	out := &consumerList{}
+	out.Body.Consumers = make([]inboxConsumer, len(o.Consumers))
 	for i, c := range o.Consumers {
 		state, err := State(ctx, o.OpsDB, c)
 		if err != nil {
@@ -223,8 +195,8 @@ func (o Ops) listConsumers(ctx context.Context, _ *struct{}) (*struct {
 }
 
 // describe counts the lag from the consumer's own positions; Kafka's committed offsets trail behind them.
-func (o Ops) describe(ctx context.Context, c Consumer, state ConsumerState) consumerView {
-	v := consumerView{Name: c.Name, Ordered: c.Ordered, Parked: state.Parked, Queued: state.Queued, Positions: []positionView{}}
+func (o Ops) describe(ctx context.Context, c Consumer, state ConsumerState) inboxConsumer {
+	v := inboxConsumer{Name: c.Name, Ordered: c.Ordered, Parked: state.Parked, Queued: state.Queued, Positions: []inboxPosition{}}
 	for _, topic := range c.Topics {
 		_, ends, err := o.Bus.Offsets(ctx, topic)
 		if err != nil {
@@ -234,19 +206,13 @@ func (o Ops) describe(ctx context.Context, c Consumer, state ConsumerState) cons
 		}
 		for partition, end := range ends {
 			next := state.Position(topic, partition)
-			v.Positions = append(v.Positions, positionView{topic, partition, next, end})
+			v.Positions = append(v.Positions, inboxPosition{topic, partition, next, end})
 			if v.Lag >= 0 {
 				v.Lag += max(0, end-next)
 			}
 		}
 	}
 	return v
-}
-
-func (p Parked) view() parkedView {
-	return parkedView{ID: p.ID, Consumer: p.Consumer, Tenant: p.Tenant, EventID: p.EventID, EventType: p.Type, Aggregate: p.AggregateType,
-		AggregateID: p.AggregateID, Sequence: p.Sequence, Epoch: p.Epoch, Topic: p.Topic, Partition: p.Partition, Offset: p.Offset,
-		State: p.State, Code: p.Code, Error: p.Error, Tries: p.Tries, ParkedAt: p.ParkedAt, QueueLength: p.QueueLength}
 }
 
 // textOr gives text as text and everything else as bytes.

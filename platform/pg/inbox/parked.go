@@ -17,30 +17,30 @@ import (
 
 // Parked is an event, or a message that is none, which waits for people.
 type Parked struct {
-	ID            uuid.UUID
-	Consumer      string
-	Tenant        string // empty for what could not be decoded, as are the next six
-	EventID       string
-	Type          string
-	AggregateType string
-	AggregateID   string
-	Epoch         int
-	Sequence      int64
-	Topic         string
-	Partition     int
-	Offset        int64
-	State         string // parked, queued (waits behind a parked one of its aggregate) or releasing
-	Code          string // why, for programs: undecodable, sequence_gap, panic, apply_failed or the code of a problem
-	Error         string // why, for people
-	Tries         int
-	ParkedAt      time.Time
-	QueueLength   int64 // events that wait behind it
+	ID            uuid.UUID `json:"id"`
+	Consumer      string    `json:"consumer"`
+	Tenant        string    `json:"tenant,omitempty" doc:"Missing for what could not be decoded, as are the next six."`
+	EventID       string    `json:"event_id,omitempty"`
+	Type          string    `json:"event_type,omitempty"`
+	AggregateType string    `json:"aggregate_type,omitempty"`
+	AggregateID   string    `json:"aggregate_id,omitempty"`
+	Epoch         int       `json:"epoch,omitempty"`
+	Sequence      int64     `json:"sequence,omitempty"`
+	Topic         string    `json:"topic"`
+	Partition     int       `json:"partition"`
+	Offset        int64     `json:"offset"`
+	State         string    `json:"state" enum:"parked,queued,releasing" doc:"queued: it waits behind a parked event of its aggregate."`
+	Code          string    `json:"code" doc:"Why, for programs: undecodable, sequence_gap, panic, apply_failed, or the code of a problem."`
+	Error         string    `json:"error" doc:"Why, for people."`
+	Tries         int       `json:"tries"`
+	ParkedAt      time.Time `json:"parked_at"`
+	QueueLength   int64     `json:"queue_length" doc:"Events of the same aggregate that wait behind it."`
 
-	// Only from Show.
-	Headers []bus.Header
-	Key     []byte
-	Payload []byte
-	Time    time.Time // of the message
+	// Only from Show: the message.
+	Headers []bus.Header `json:"-"`
+	Key     []byte       `json:"-"`
+	Payload []byte       `json:"-"`
+	Time    time.Time    `json:"-"`
 }
 
 // Filter chooses parked events.

@@ -32,8 +32,8 @@ const (
 // errRebuilding says that another process rebuilds at this moment.
 var errRebuilding = problem.New(problem.Conflict, "rebuild_running", "The projection is being rebuilt already. Wait until that is done.")
 
-// Result is what a rebuild has come to.
-type Result struct {
+// RebuildResult is what a rebuild has come to.
+type RebuildResult struct {
 	Events      int64   `json:"events" doc:"Messages replayed."`
 	Seconds     float64 `json:"seconds"`
 	HashLive    string  `json:"hash_live" doc:"Hash of the projection that was in use."`
@@ -66,41 +66,41 @@ type rebuild struct {
 // Rebuild runs the consumers that are not lasting against the schema shadow, from the start of their topics up to where
 // the live ones are, and swaps. The live ones go on meanwhile, but for the last moments. Nothing is published. When it
 // is killed or fails, nothing has changed and it can begin again. One at a time: while another runs, it gives a Conflict.
-func (r *Rebuilder) Rebuild(ctx context.Context) (Result, error) {
+func (r *Rebuilder) Rebuild(ctx context.Context) (RebuildResult, error) {
 	return r.run(ctx, func(string, int64, int64) {}, nil)
 }
 
 // run is Rebuild; done is called in the transaction that swaps.
 func (r *Rebuilder) run(ctx context.Context, progress func(phase string, events, total int64),
-	done func(ctx context.Context, tx pgx.Tx, res Result) error) (res Result, err error) {
+	done func(ctx context.Context, tx pgx.Tx, res RebuildResult) error) (res RebuildResult, err error) {
 	started := time.Now()
 	b := &rebuild{Rebuilder: r, progress: progress}
 	if err := b.open(ctx); err != nil {
-		return Result{}, err
+		return RebuildResult{}, err
 	}
 	defer b.close()
 	progress("starting", 0, 0)
 	if _, err := b.conn.Exec(ctx, "SELECT guanxi_clear_shadow()"); err != nil {
-		return Result{}, fmt.Errorf("empty the shadow: %w", err)
+		return RebuildResult{}, fmt.Errorf("empty the shadow: %w", err)
 	}
 	if err := b.followUp(ctx); err != nil {
-		return Result{}, err
+		return RebuildResult{}, err
 	}
 
 	// From here on the live consumers stand still.
 	progress("taking over", b.events.Load(), b.events.Load())
 	if _, err := b.conn.Exec(ctx, "SELECT pg_advisory_lock($1)", swapLock); err != nil {
-		return Result{}, fmt.Errorf("stop the live consumers: %w", err)
+		return RebuildResult{}, fmt.Errorf("stop the live consumers: %w", err)
 	}
 	if err := b.finish(ctx); err != nil {
-		return Result{}, err
+		return RebuildResult{}, err
 	}
 	if res, err = b.compare(ctx); err != nil {
-		return Result{}, err
+		return RebuildResult{}, err
 	}
 	res.Events, res.Seconds = b.events.Load(), time.Since(started).Seconds()
 	if err := b.swap(ctx, res, done); err != nil {
-		return Result{}, err
+		return RebuildResult{}, err
 	}
 	r.log.Info("the projection is rebuilt", "events", res.Events, "seconds", res.Seconds, "equal", res.Equal, "parked", res.Parked)
 	return res, nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,9 +189,9 @@ func TestARebuildPublishesNothing(t *testing.T) {
 	t.Parallel()
 	b, client := overKafka(t, pgtest.Database(t, projection()), true)
 	apply, o := b.consumer.Apply, outbox.New(service)
-	careful := false
+	var careful atomic.Bool
 	b.consumer.Apply = func(ctx context.Context, tx *pg.Tx, events []Event) error {
-		if err := apply(ctx, tx, events); err != nil || careful && Rebuilding(ctx) {
+		if err := apply(ctx, tx, events); err != nil || careful.Load() && Rebuilding(ctx) {
 			return err
 		}
 		return o.Append(ctx, tx, outbox.Event{Aggregate: "page", ID: uuid.New(), Message: &accounts.CustomerChanged{}, Time: time.Now()})
@@ -203,7 +205,7 @@ func TestARebuildPublishesNothing(t *testing.T) {
 	require.ErrorContains(t, err, "Consumer keeper publishes events while it is rebuilt")
 	require.EqualValues(t, 1, b.count("SELECT count(*) FROM diary"), "nothing was swapped")
 
-	careful = true
+	careful.Store(true)
 	res, err := NewRebuilder(b.opsOf(client)).Rebuild(t.Context())
 	require.NoError(t, err)
 	require.True(t, res.Equal)
@@ -223,13 +225,14 @@ func TestARebuildIsBegunAgainAfterAKill(t *testing.T) {
 
 	ops := b.opsOf(client)
 	reached := make(chan struct{})
-	first := true
+	var once sync.Once
 	apply := b.consumer.Apply
 	ops.Consumers[0].Apply = func(ctx context.Context, tx *pg.Tx, events []Event) error {
-		if first {
-			first = false
+		once.Do(func() {
 			close(reached)
 			<-ctx.Done() // killed in the middle
+		})
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		return apply(ctx, tx, events)
@@ -246,7 +249,7 @@ func TestARebuildIsBegunAgainAfterAKill(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- NewRebuilder(b.opsOf(client)).Run(ctx) }()
-	var job Job
+	var job RebuildJob
 	require.Eventually(t, func() bool {
 		job, err = FindRebuild(t.Context(), b.db, asked.ID)
 		require.NoError(t, err)

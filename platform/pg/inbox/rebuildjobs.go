@@ -18,20 +18,20 @@ import (
 // maxRuns is how often a rebuild is begun again after the process that ran it died.
 const maxRuns = 20
 
-// Job is a rebuild that was asked for.
-type Job struct {
-	ID          uuid.UUID  `json:"id"`
-	State       string     `json:"state" enum:"requested,running,done,failed"`
-	Phase       string     `json:"phase,omitempty"`
-	Events      int64      `json:"events" doc:"Messages replayed so far."`
-	Total       int64      `json:"total" doc:"Messages there are to replay, as far as is known; it grows while producers go on."`
-	Runs        int        `json:"runs" doc:"More than one: the process that ran it died, and it began again."`
-	RequestedBy string     `json:"requested_by"`
-	RequestedAt time.Time  `json:"requested_at"`
-	StartedAt   *time.Time `json:"started_at,omitempty"`
-	FinishedAt  *time.Time `json:"finished_at,omitempty"`
-	Result      *Result    `json:"result,omitempty"`
-	Error       string     `json:"error,omitempty"`
+// RebuildJob is a rebuild that was asked for.
+type RebuildJob struct {
+	ID          uuid.UUID      `json:"id"`
+	State       string         `json:"state" enum:"requested,running,done,failed"`
+	Phase       string         `json:"phase,omitempty"`
+	Events      int64          `json:"events" doc:"Messages replayed so far."`
+	Total       int64          `json:"total" doc:"Messages there are to replay, as far as is known; it grows while producers go on."`
+	Runs        int            `json:"runs" doc:"More than one: the process that ran it died, and it began again."`
+	RequestedBy string         `json:"requested_by"`
+	RequestedAt time.Time      `json:"requested_at"`
+	StartedAt   *time.Time     `json:"started_at,omitempty"`
+	FinishedAt  *time.Time     `json:"finished_at,omitempty"`
+	Result      *RebuildResult `json:"result,omitempty"`
+	Error       string         `json:"error,omitempty"`
 }
 
 // RequestRebuild asks for a rebuild, which a process that runs [Rebuilder.Run] begins within a second. While one is
@@ -57,8 +57,8 @@ func RequestRebuild(ctx context.Context, db *pg.DB, tenant, actor string) (pg.Re
 }
 
 // FindRebuild gives a rebuild that was asked for.
-func FindRebuild(ctx context.Context, db *pg.DB, id uuid.UUID) (Job, error) {
-	j := Job{ID: id}
+func FindRebuild(ctx context.Context, db *pg.DB, id uuid.UUID) (RebuildJob, error) {
+	j := RebuildJob{ID: id}
 	err := db.System(ctx, func(tx *pg.Tx) error {
 		var result []byte
 		err := tx.QueryRow(ctx, `SELECT state, phase, events, total, runs, requested_by, requested_at, started_at, finished_at, result, error
@@ -118,7 +118,7 @@ func (r *Rebuilder) next(ctx context.Context) error {
 			r.log.Warn("the progress of the rebuild is not noted", "error", err)
 		}
 	}
-	_, err = r.run(ctx, progress, func(ctx context.Context, tx pgx.Tx, res Result) error {
+	_, err = r.run(ctx, progress, func(ctx context.Context, tx pgx.Tx, res RebuildResult) error {
 		raw, err := json.Marshal(res)
 		if err != nil {
 			return err
@@ -153,7 +153,7 @@ func boolToInt(b bool) int {
 	return 0
 }
 
-type jobOutput struct{ Body Job }
+type jobOutput struct{ Body RebuildJob }
 
 func (o Ops) rebuildRoutes(api *httpx.API, base string) {
 	start := o.operation("rebuild-start", http.MethodPost, base+"/rebuilds", "Rebuild the projection from its topics",

@@ -78,12 +78,12 @@ func (e *engine) releaseAll(ctx context.Context) error {
 }
 
 // compare hashes both sides.
-func (b *rebuild) compare(ctx context.Context) (res Result, err error) {
+func (b *rebuild) compare(ctx context.Context) (res RebuildResult, err error) {
 	if res.HashLive, err = StateHash(ctx, b.ops.OpsDB, "live", b.ops.ProjectionTables...); err != nil {
-		return Result{}, err
+		return RebuildResult{}, err
 	}
 	if res.HashRebuilt, err = StateHash(ctx, b.ops.OpsDB, "shadow", b.ops.ProjectionTables...); err != nil {
-		return Result{}, err
+		return RebuildResult{}, err
 	}
 	res.Equal = res.HashLive == res.HashRebuilt
 	err = b.ops.OpsDB.System(ctx, func(tx *pg.Tx) error {
@@ -95,7 +95,7 @@ func (b *rebuild) compare(ctx context.Context) (res Result, err error) {
 
 // swap makes the shadow the live side, in one transaction with what it lacks and with the record of the rebuild. Long
 // readers of the live tables are waited for.
-func (b *rebuild) swap(ctx context.Context, res Result, done func(ctx context.Context, tx pgx.Tx, res Result) error) error {
+func (b *rebuild) swap(ctx context.Context, res RebuildResult, done func(ctx context.Context, tx pgx.Tx, res RebuildResult) error) error {
 	lasting := []string{}
 	for _, c := range b.ops.Consumers {
 		if c.Lasting {
