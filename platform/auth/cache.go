@@ -11,9 +11,9 @@ const (
 	cacheSize = 4096
 )
 
-// cache remembers verified tokens for a moment. A verification costs tens of microseconds of a core, as much as the
-// rest of a small request; a caller that sends many requests with one token pays for it twice a minute. Tokens are
-// kept by their hash only.
+// cache remembers verified tokens for a moment. A verification costs 100 to 250 µs of a core (BenchmarkVerify), more
+// than the rest of a small request, against 2 to 4 µs for a remembered one; a caller that sends many requests with one
+// token pays for it twice a minute. Tokens are kept by their hash only.
 type cache struct {
 	mu      sync.RWMutex
 	entries map[[sha256.Size]byte]cached

@@ -23,7 +23,7 @@ func (s *Server) edge(c *gin.Context) {
 	header := c.Writer.Header()
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "no-store")
-	st := &state{header: header}
+	st := &state{header: header, caller: c.Request.Context()}
 	plain := s.plain[c.FullPath()]
 	ctx, span := s.observe.start(c, plain)
 	header.Set(traceHeader, traceID(ctx))
@@ -76,8 +76,8 @@ func (s *Server) access(c *gin.Context, st *state, took time.Duration, plain boo
 	if p := st.problem; p != nil {
 		attrs = append(attrs, slog.String("code", p.Code))
 		switch {
-		case errors.Is(ctx.Err(), context.Canceled):
-			attrs = append(attrs, slog.Bool("caller_gone", true))
+		case p.Kind == problem.Unavailable && st.caller.Err() != nil:
+			attrs = append(attrs, slog.Bool("caller_gone", true)) // who hangs up is nobody's fault
 		case p.Kind == problem.Internal:
 			level = slog.LevelError
 		case p.Kind == problem.Unavailable:

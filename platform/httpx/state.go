@@ -18,8 +18,9 @@ const (
 
 // state is what the parts of the edge know of one request.
 type state struct {
-	header  http.Header    // of the answer
-	problem *problem.Error // that it was answered with
+	caller  context.Context // ends when the caller hangs up, and for no other reason
+	header  http.Header     // of the answer
+	problem *problem.Error  // that it was answered with
 	tenant  string
 	once    *pg.Once  // with Idempotency-Key; its BodyHash is set when the body was read
 	hash    hash.Hash // of method, path and query so far

@@ -129,10 +129,10 @@ func (target Target) unexpectedBodies() []Case {
 
 func query(name, raw string, status int, code, location string) Case {
 	return Case{Name: name, Status: status, Code: code, Location: location, Echo: marker, Change: func(r *http.Request) {
-		if r.URL.RawQuery != "" {
-			r.URL.RawQuery += "&"
-		}
-		r.URL.RawQuery += raw
+		kept := r.URL.Query()
+		parameter, _, _ := strings.Cut(raw, "=")
+		kept.Del(parameter) // so that the bad value stands alone
+		r.URL.RawQuery = strings.TrimPrefix(kept.Encode()+"&"+raw, "&")
 	}}
 }
 
