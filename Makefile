@@ -121,7 +121,8 @@ generate-openapi:
 	@mkdir -p bin proto/openapi
 	@go build -o bin/guanxi ./services/cmd/guanxi
 	@for service in $(SERVICES); do \
-		bin/guanxi openapi $$service > bin/$$service.yaml && mv bin/$$service.yaml proto/openapi/$$service.yaml; \
+		bin/guanxi openapi $$service > bin/$$service.yaml || exit 1; \
+		mv bin/$$service.yaml proto/openapi/$$service.yaml; \
 	done
 
 .PHONY: tools
