@@ -20,7 +20,9 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/bustest"
+	"github.com/guanxi-crm/guanxi/platform/flowtest"
 	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/pgtest"
 )
 
@@ -31,6 +33,7 @@ type Service struct {
 	Database *pgtest.TestDatabase
 	DB       *pg.DB // as the app role
 	Bus      *bus.Client
+	Flow     *flowtest.Frontend // runs what the service starts, in the place of a Temporal server
 	URL      string
 
 	t      testing.TB
@@ -38,13 +41,14 @@ type Service struct {
 	issuer string
 }
 
-// Start runs the module until the test ends: its routes, relay and consumers. Workflows need a Temporal server, which
-// end-to-end tests have.
+// Start runs the module until the test ends: its routes, relay and consumers. Workflows that it starts run as soon as
+// they are started; what needs signals, updates or schedules is tried end to end.
 func Start(t testing.TB, m app.Module) *Service {
 	t.Helper()
 	database := pgtest.Database(t, m.Source())
 	client := bustest.New(t)
-	s := &Service{Database: database, DB: database.DB(pg.App), Bus: client, t: t, name: m.Name, issuer: startIssuer(t)}
+	s := &Service{Database: database, DB: database.DB(pg.App), Bus: client, Flow: flowtest.NewFrontend(t), t: t, name: m.Name, issuer: startIssuer(t)}
+	s.work(m)
 
 	cfg := app.Defaults()
 	cfg.Env = app.Development
@@ -54,9 +58,8 @@ func Start(t testing.TB, m app.Module) *Service {
 	cfg.PG.URL = database.Config().URL
 	cfg.PG.MaxConns = 8
 	cfg.Kafka.Brokers = client.Brokers()
-	cfg.Temporal.Address = "127.0.0.1:1" // nobody
+	cfg.Temporal.Address, cfg.Flow.Key = s.Flow.Address(), string(s.Flow.Key())
 	cfg.OIDC.Issuer, cfg.OIDC.Audience = s.issuer, audience
-	cfg.Flow.Key = strings.Repeat("k", 32)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	p, err := app.Open(ctx, cfg, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), m)
@@ -80,6 +83,21 @@ func Start(t testing.TB, m app.Module) *Service {
 		p.Close()
 	})
 	return s
+}
+
+// work runs the workflows of the module, with parts of their own on the same database.
+func (s *Service) work(m app.Module) {
+	s.t.Helper()
+	parts, err := m.Build(app.Deps{
+		DB: s.DB, Ops: s.Database.DB(pg.Ops), Bus: s.Bus, Outbox: outbox.New(m.Name), Flow: s.Flow.Client(), Clock: time.Now,
+		Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if parts.Worker != nil {
+		s.Flow.Work(parts.Worker)
+	}
 }
 
 func startIssuer(t testing.TB) string {

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
@@ -169,6 +170,7 @@ func (c *Customers) answer(ctx context.Context, made Customer, result pg.Result,
 		return Customer{}, c.taken(ctx, made, err)
 	}
 	if err == nil && result.Replayed {
+		httpx.MarkReplayed(ctx)
 		return c.Get(ctx, result.ID)
 	}
 	return made, err

@@ -11,8 +11,8 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 )
 
-// view is a customer as the API shows it.
-type view struct {
+// customerView is a customer as the API shows it.
+type customerView struct {
 	CustomerID   uuid.UUID      `json:"customer_id" format:"uuid"`
 	Kind         Kind           `json:"kind" enum:"person,organisation"`
 	DisplayName  string         `json:"display_name" doc:"What people read; empty for a customer who is known by an id only." example:"李雷"`
@@ -33,8 +33,8 @@ type identityView struct {
 	VerifiedAt *time.Time `json:"verified_at,omitempty" doc:"When it was shown to be the customer's; absent: never."`
 }
 
-func show(c Customer) view {
-	v := view{
+func show(c Customer) customerView {
+	v := customerView{
 		CustomerID: c.ID, Kind: c.Kind, DisplayName: c.Display, GivenName: c.Given, FamilyName: c.Family, LegalName: c.Legal,
 		Source: c.Source, Identities: make([]identityView, len(c.Identities)), Version: c.Version,
 		RegisteredAt: c.RegisteredAt.UTC(), ChangedAt: c.ChangedAt.UTC(),
@@ -51,7 +51,7 @@ func show(c Customer) view {
 
 type answer struct {
 	ETag string `header:"ETag"`
-	Body view
+	Body customerView
 }
 
 func answered(c Customer, err error) (*answer, error) {
@@ -61,21 +61,22 @@ func answered(c Customer, err error) (*answer, error) {
 	return &answer{ETag: httpx.ETag(c.Version), Body: show(c)}, nil
 }
 
-type givenIdentity struct {
+type newIdentity struct {
 	Type  string `json:"type" doc:"phone, email, card or external:<system>." example:"phone" maxLength:"64"`
 	Value string `json:"value" doc:"As people write it; it is brought to one form." example:"138 0013 8000" maxLength:"512"`
 }
 
-type registerInput struct {
-	Body struct {
-		Kind        Kind            `json:"kind,omitempty" enum:"person,organisation" default:"person"`
-		DisplayName string          `json:"display_name,omitempty" doc:"Made of the other names where it is left out." example:"李雷"`
-		GivenName   string          `json:"given_name,omitempty" example:"雷"`
-		FamilyName  string          `json:"family_name,omitempty" example:"李"`
-		LegalName   string          `json:"legal_name,omitempty" doc:"Of an organisation."`
-		Source      string          `json:"source,omitempty" doc:"Code of where the registration comes from." default:"api" maxLength:"64"`
-		Identities  []givenIdentity `json:"identities,omitempty" maxItems:"50" doc:"What the customer is recognised by."`
-	}
+type registerInput struct{ Body newCustomer }
+
+// newCustomer is what a customer is registered from.
+type newCustomer struct {
+	Kind        Kind          `json:"kind,omitempty" enum:"person,organisation" default:"person"`
+	DisplayName string        `json:"display_name,omitempty" doc:"Made of the other names where it is left out." example:"李雷"`
+	GivenName   string        `json:"given_name,omitempty" example:"雷"`
+	FamilyName  string        `json:"family_name,omitempty" example:"李"`
+	LegalName   string        `json:"legal_name,omitempty" doc:"Of an organisation."`
+	Source      string        `json:"source,omitempty" doc:"Code of where the registration comes from." default:"api" maxLength:"64"`
+	Identities  []newIdentity `json:"identities,omitempty" maxItems:"50" doc:"What the customer is recognised by."`
 }
 
 type byID struct {
@@ -83,30 +84,33 @@ type byID struct {
 }
 
 type changeInput struct {
-	byID
-	IfMatch string `header:"If-Match" doc:"The ETag of the customer as it was read."`
-	Body    struct {
-		DisplayName *string `json:"display_name,omitempty" doc:"Empty: made of the other names."`
-		GivenName   *string `json:"given_name,omitempty"`
-		FamilyName  *string `json:"family_name,omitempty"`
-		LegalName   *string `json:"legal_name,omitempty"`
-	}
+	ID      uuid.UUID `path:"customer_id" format:"uuid"`
+	IfMatch string    `header:"If-Match" doc:"The ETag of the customer as it was read."`
+	Body    customerChange
+}
+
+// customerChange are the names that change.
+type customerChange struct {
+	DisplayName *string `json:"display_name,omitempty" doc:"Empty: made of the other names."`
+	GivenName   *string `json:"given_name,omitempty"`
+	FamilyName  *string `json:"family_name,omitempty"`
+	LegalName   *string `json:"legal_name,omitempty"`
 }
 
 type identifyInput struct {
-	byID
-	Body givenIdentity
+	ID   uuid.UUID `path:"customer_id" format:"uuid"`
+	Body newIdentity
 }
 
 type listInput struct {
 	httpx.Page
 }
 
-type listAnswer struct {
-	Body struct {
-		Customers  []view `json:"customers"`
-		NextCursor string `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
-	}
+type listAnswer struct{ Body customerPage }
+
+type customerPage struct {
+	Customers  []customerView `json:"customers"`
+	NextCursor string         `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
 }
 
 type lookupInput struct {
@@ -114,16 +118,16 @@ type lookupInput struct {
 	Value string `query:"value" required:"true" doc:"As people write it; it is brought to one form." example:"138 0013 8000" maxLength:"512"`
 }
 
-type lookupAnswer struct {
-	Body struct {
-		Customers []view `json:"customers" doc:"The likeliest first; at most 20."`
-	}
+type lookupAnswer struct{ Body customerMatches }
+
+type customerMatches struct {
+	Customers []customerView `json:"customers" doc:"The likeliest first; at most 20."`
 }
 
-type summaryAnswer struct {
-	Body struct {
-		Customers int64 `json:"customers" doc:"How many customers the tenant has."`
-	}
+type summaryAnswer struct{ Body customerSummary }
+
+type customerSummary struct {
+	Customers int64 `json:"customers" doc:"How many customers the tenant has."`
 }
 
 // Routes adds the operations on customers.
@@ -195,9 +199,7 @@ func (c *Customers) list(ctx context.Context, in *listInput) (*listAnswer, error
 		return nil, err
 	}
 	page, next := httpx.NextPage(rows, in.Limit, func(last Customer) []string { return []string{last.ID.String()} })
-	out := &listAnswer{}
-	out.Body.Customers, out.Body.NextCursor = showAll(page), next
-	return out, nil
+	return &listAnswer{customerPage{showAll(page), next}}, nil
 }
 
 // afterID gives the customer after whom a page begins; the nil UUID without a cursor.
@@ -218,20 +220,16 @@ func (c *Customers) lookup(ctx context.Context, in *lookupInput) (*lookupAnswer,
 	if err != nil {
 		return nil, err
 	}
-	out := &lookupAnswer{}
-	out.Body.Customers = showAll(found)
-	return out, nil
+	return &lookupAnswer{customerMatches{showAll(found)}}, nil
 }
 
 func (c *Customers) summary(ctx context.Context, _ *struct{}) (*summaryAnswer, error) {
 	n, err := c.Count(ctx)
-	out := &summaryAnswer{}
-	out.Body.Customers = n
-	return out, err
+	return &summaryAnswer{customerSummary{n}}, err
 }
 
-func showAll(customers []Customer) []view {
-	views := make([]view, len(customers))
+func showAll(customers []Customer) []customerView {
+	views := make([]customerView, len(customers))
 	for n, c := range customers {
 		views[n] = show(c)
 	}

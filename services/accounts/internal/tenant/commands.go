@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
@@ -37,18 +38,18 @@ func (t *Tenants) Create(ctx context.Context, id string, s Settings) (Tenant, er
 	if len(faults) > 0 {
 		return Tenant{}, invalid(faults)
 	}
-	result, err := t.db.Command(ctx, created.ID, func(tx *pg.Tx) (pg.Result, error) {
+	who, _ := auth.From(ctx)
+	result, err := t.db.Command(ctx, who.Tenant, func(tx *pg.Tx) (pg.Result, error) {
+		tx.SetTenant(ctx, id) // whose row and event these are; the request's key stays with who asked
 		insert(tx, created)
 		err := t.outbox.Append(ctx, tx, createdEvent(created))
+		tx.SetTenant(ctx, who.Tenant)
 		return pg.Result{ID: created.StreamID, Status: http.StatusCreated}, err
 	})
 	if name, _ := pg.Constraint(err); name == "tenant_pkey" {
 		return Tenant{}, problem.New(problem.Conflict, "tenant_exists", "There is a tenant of this id already; choose another.").Because(err)
 	}
-	if err == nil && result.Replayed {
-		return t.Get(ctx, id)
-	}
-	return created, err
+	return t.answer(ctx, created, result, err)
 }
 
 // Patch is a change of settings; a nil field stays as it is.
@@ -103,7 +104,7 @@ func (t *Tenants) alter(ctx context.Context, id string, rule func(Tenant) (now T
 	if !auth.ValidTenant(id) {
 		return Tenant{}, errNotFound
 	}
-	var now Tenant
+	now := Tenant{ID: id}
 	result, err := t.db.Command(ctx, id, func(tx *pg.Tx) (pg.Result, error) {
 		was, err := lock(ctx, tx)
 		if err != nil {
@@ -119,10 +120,16 @@ func (t *Tenants) alter(ctx context.Context, id string, rule func(Tenant) (now T
 		}
 		return pg.Result{ID: now.StreamID, Status: http.StatusOK}, err
 	})
+	return t.answer(ctx, now, result, err)
+}
+
+// answer gives the tenant of a command that succeeded, read anew when the command was a repetition.
+func (t *Tenants) answer(ctx context.Context, made Tenant, result pg.Result, err error) (Tenant, error) {
 	if err == nil && result.Replayed {
-		return t.Get(ctx, id)
+		httpx.MarkReplayed(ctx)
+		return t.Get(ctx, made.ID)
 	}
-	return now, err
+	return made, err
 }
 
 // now is cut to what the database keeps, so that an answer reads the same at once and later.

@@ -10,8 +10,8 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 )
 
-// view is a tenant as the API shows it.
-type view struct {
+// tenantView is a tenant as the API shows it.
+type tenantView struct {
 	TenantID    string    `json:"tenant_id" doc:"The tenant's slug." example:"pizza"`
 	DisplayName string    `json:"display_name" doc:"The organisation's name." example:"老王比萨"`
 	Region      string    `json:"region" doc:"ISO 3166-1 alpha-2 country whose national telephone numbers are meant." example:"CN"`
@@ -24,8 +24,8 @@ type view struct {
 	ChangedAt   time.Time `json:"changed_at"`
 }
 
-func show(t Tenant) view {
-	return view{
+func show(t Tenant) tenantView {
+	return tenantView{
 		TenantID: t.ID, DisplayName: t.DisplayName, Region: t.Region, Language: t.Language, TimeZone: t.TimeZone,
 		Currency: t.Currency, State: t.State, Version: t.Version, CreatedAt: t.CreatedAt.UTC(), ChangedAt: t.ChangedAt.UTC(),
 	}
@@ -33,7 +33,7 @@ func show(t Tenant) view {
 
 type answer struct {
 	ETag string `header:"ETag"`
-	Body view
+	Body tenantView
 }
 
 func answered(t Tenant, err error) (*answer, error) {
@@ -43,15 +43,16 @@ func answered(t Tenant, err error) (*answer, error) {
 	return &answer{ETag: httpx.ETag(t.Version), Body: show(t)}, nil
 }
 
-type createInput struct {
-	Body struct {
-		TenantID    string `json:"tenant_id" doc:"The slug by which tokens and rows name the tenant, for life: a-z, 0-9 and -." example:"pizza" maxLength:"63"`
-		DisplayName string `json:"display_name" doc:"The organisation's name." example:"老王比萨" maxLength:"200"`
-		Region      string `json:"region" doc:"ISO 3166-1 alpha-2." example:"CN"`
-		Language    string `json:"language" doc:"BCP 47." example:"zh-Hans"`
-		TimeZone    string `json:"time_zone" doc:"IANA." example:"Asia/Shanghai"`
-		Currency    string `json:"currency" doc:"ISO 4217." example:"CNY"`
-	}
+type createInput struct{ Body newTenant }
+
+// newTenant is what a tenant is created from.
+type newTenant struct {
+	TenantID    string `json:"tenant_id" doc:"The slug by which tokens and rows name the tenant, for life: a-z, 0-9 and -." example:"pizza" maxLength:"63"`
+	DisplayName string `json:"display_name" doc:"The organisation's name." example:"老王比萨" maxLength:"200"`
+	Region      string `json:"region" doc:"ISO 3166-1 alpha-2." example:"CN"`
+	Language    string `json:"language" doc:"BCP 47." example:"zh-Hans"`
+	TimeZone    string `json:"time_zone" doc:"IANA." example:"Asia/Shanghai"`
+	Currency    string `json:"currency" doc:"ISO 4217." example:"CNY"`
 }
 
 type byID struct {
@@ -62,23 +63,26 @@ type listInput struct {
 	httpx.Page
 }
 
-type listAnswer struct {
-	Body struct {
-		Tenants    []view `json:"tenants"`
-		NextCursor string `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
-	}
+type listAnswer struct{ Body tenantPage }
+
+type tenantPage struct {
+	Tenants    []tenantView `json:"tenants"`
+	NextCursor string       `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
 }
 
 type changeInput struct {
-	byID
+	ID      string `path:"tenant_id" doc:"The tenant's slug."`
 	IfMatch string `header:"If-Match" doc:"The ETag of the tenant as it was read."`
-	Body    struct {
-		DisplayName *string `json:"display_name,omitempty" maxLength:"200"`
-		Region      *string `json:"region,omitempty"`
-		Language    *string `json:"language,omitempty"`
-		TimeZone    *string `json:"time_zone,omitempty"`
-		Currency    *string `json:"currency,omitempty"`
-	}
+	Body    tenantChange
+}
+
+// tenantChange are the settings that change.
+type tenantChange struct {
+	DisplayName *string `json:"display_name,omitempty" maxLength:"200"`
+	Region      *string `json:"region,omitempty"`
+	Language    *string `json:"language,omitempty"`
+	TimeZone    *string `json:"time_zone,omitempty"`
+	Currency    *string `json:"currency,omitempty"`
 }
 
 // Routes adds the operations on tenants.
@@ -130,10 +134,9 @@ func (t *Tenants) list(ctx context.Context, in *listInput) (*listAnswer, error) 
 		return nil, err
 	}
 	page, next := httpx.NextPage(rows, in.Limit, func(last Tenant) []string { return []string{last.ID} })
-	out := &listAnswer{}
-	out.Body.Tenants, out.Body.NextCursor = make([]view, len(page)), next
+	body := tenantPage{Tenants: make([]tenantView, len(page)), NextCursor: next}
 	for n, one := range page {
-		out.Body.Tenants[n] = show(one)
+		body.Tenants[n] = show(one)
 	}
-	return out, nil
+	return &listAnswer{body}, nil
 }

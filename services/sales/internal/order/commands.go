@@ -11,6 +11,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/externalref"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
@@ -70,6 +71,9 @@ func (o *Orders) place(ctx context.Context, d Draft) (Order, bool, error) {
 	if err != nil || (result.ID == made.ID && !result.Replayed) {
 		return made, true, err
 	}
+	if result.Replayed {
+		httpx.MarkReplayed(ctx)
+	}
 	there, err := o.Get(ctx, result.ID)
 	return there, result.Status == http.StatusCreated, err
 }
@@ -127,6 +131,7 @@ func (o *Orders) Return(ctx context.Context, orderID uuid.UUID, d ReturnDraft) (
 		return pg.Result{ID: taken.ID, Status: http.StatusCreated}, o.outbox.Append(ctx, tx, returnedEvent(now, taken))
 	})
 	if err == nil && result.Replayed {
+		httpx.MarkReplayed(ctx)
 		err = o.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (err error) {
 			if now, err = get(ctx, tx, orderID); err != nil {
 				return err

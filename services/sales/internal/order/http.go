@@ -25,24 +25,24 @@ func showRef(r externalref.Ref) *refView {
 	return &refView{r.System, r.ID}
 }
 
-// view is an order as the API shows it.
-type view struct {
-	OrderID       uuid.UUID  `json:"order_id" format:"uuid"`
-	ExternalRef   *refView   `json:"external_ref,omitempty" doc:"The selling system's name for the order."`
-	CustomerID    *uuid.UUID `json:"customer_id,omitempty" format:"uuid" doc:"Absent while the customer is not known yet."`
-	CustomerRef   *refView   `json:"customer_ref,omitempty" doc:"The selling system's name for the customer."`
-	Channel       string     `json:"channel" example:"shop"`
-	Currency      string     `json:"currency" doc:"ISO 4217, of every amount." example:"CNY"`
-	Lines         []lineView `json:"lines"`
-	Units         int64      `json:"units" doc:"Of all lines, as sold."`
-	TotalMinor    int64      `json:"total_minor" doc:"Of all lines, as sold, in minor units."`
-	ReturnedUnits int64      `json:"returned_units" doc:"What came back."`
-	ReturnedMinor int64      `json:"returned_minor" doc:"What was given back, in minor units."`
-	PlacedAt      time.Time  `json:"placed_at" doc:"When the customer bought."`
-	RecordedAt    time.Time  `json:"recorded_at" doc:"When the order came in here."`
+// orderView is an order as the API shows it.
+type orderView struct {
+	OrderID       uuid.UUID       `json:"order_id" format:"uuid"`
+	ExternalRef   *refView        `json:"external_ref,omitempty" doc:"The selling system's name for the order."`
+	CustomerID    *uuid.UUID      `json:"customer_id,omitempty" format:"uuid" doc:"Absent while the customer is not known yet."`
+	CustomerRef   *refView        `json:"customer_ref,omitempty" doc:"The selling system's name for the customer."`
+	Channel       string          `json:"channel" example:"shop"`
+	Currency      string          `json:"currency" doc:"ISO 4217, of every amount." example:"CNY"`
+	Lines         []orderLineView `json:"lines"`
+	Units         int64           `json:"units" doc:"Of all lines, as sold."`
+	TotalMinor    int64           `json:"total_minor" doc:"Of all lines, as sold, in minor units."`
+	ReturnedUnits int64           `json:"returned_units" doc:"What came back."`
+	ReturnedMinor int64           `json:"returned_minor" doc:"What was given back, in minor units."`
+	PlacedAt      time.Time       `json:"placed_at" doc:"When the customer bought."`
+	RecordedAt    time.Time       `json:"recorded_at" doc:"When the order came in here."`
 }
 
-type lineView struct {
+type orderLineView struct {
 	LineNo           int32  `json:"line_no"`
 	SKU              string `json:"sku"`
 	Quantity         int64  `json:"quantity"`
@@ -51,35 +51,36 @@ type lineView struct {
 	ReturnedMinor    int64  `json:"returned_minor"`
 }
 
-func show(o Order) view {
-	v := view{
+func show(o Order) orderView {
+	v := orderView{
 		OrderID: o.ID, ExternalRef: showRef(o.ExternalRef), CustomerRef: showRef(o.CustomerRef), Channel: o.Channel,
-		Currency: o.Currency, Lines: make([]lineView, len(o.Lines)), Units: o.Units, TotalMinor: o.TotalMinor,
+		Currency: o.Currency, Lines: make([]orderLineView, len(o.Lines)), Units: o.Units, TotalMinor: o.TotalMinor,
 		ReturnedUnits: o.ReturnedUnits, ReturnedMinor: o.ReturnedMinor, PlacedAt: o.PlacedAt, RecordedAt: o.RecordedAt,
 	}
 	if o.CustomerID != uuid.Nil {
 		v.CustomerID = &o.CustomerID
 	}
 	for i, l := range o.Lines {
-		v.Lines[i] = lineView{l.No, l.SKU, l.Quantity, l.AmountMinor, l.ReturnedQuantity, l.ReturnedMinor}
+		v.Lines[i] = orderLineView{l.No, l.SKU, l.Quantity, l.AmountMinor, l.ReturnedQuantity, l.ReturnedMinor}
 	}
 	return v
 }
 
-type placeInput struct {
-	Body struct {
-		ExternalRef *refView    `json:"external_ref,omitempty" doc:"The selling system's name for the order. The same order sent again is answered as it stands."`
-		CustomerID  *uuid.UUID  `json:"customer_id,omitempty" format:"uuid" doc:"Either this or customer_ref."`
-		CustomerRef *refView    `json:"customer_ref,omitempty" doc:"The selling system's name for the customer, who may become known later."`
-		Channel     string      `json:"channel,omitempty" example:"shop" maxLength:"64"`
-		Currency    string      `json:"currency" doc:"ISO 4217, of every amount." example:"CNY"`
-		Lines       []placeLine `json:"lines" minItems:"1" maxItems:"1000"`
-		TotalMinor  *int64      `json:"total_minor,omitempty" doc:"A control: when given, it must be the sum of the lines."`
-		PlacedAt    *time.Time  `json:"placed_at,omitempty" doc:"When the customer bought; now, where it is left out."`
-	}
+type placeInput struct{ Body newOrder }
+
+// newOrder is what an order is placed from.
+type newOrder struct {
+	ExternalRef *refView       `json:"external_ref,omitempty" doc:"The selling system's name for the order. The same order sent again is answered as it stands."`
+	CustomerID  *uuid.UUID     `json:"customer_id,omitempty" format:"uuid" doc:"Either this or customer_ref."`
+	CustomerRef *refView       `json:"customer_ref,omitempty" doc:"The selling system's name for the customer, who may become known later."`
+	Channel     string         `json:"channel,omitempty" example:"shop" maxLength:"64"`
+	Currency    string         `json:"currency" doc:"ISO 4217, of every amount." example:"CNY"`
+	Lines       []newOrderLine `json:"lines" minItems:"1" maxItems:"1000"`
+	TotalMinor  *int64         `json:"total_minor,omitempty" doc:"A control: when given, it must be the sum of the lines."`
+	PlacedAt    *time.Time     `json:"placed_at,omitempty" doc:"When the customer bought; now, where it is left out."`
 }
 
-type placeLine struct {
+type newOrderLine struct {
 	SKU         string `json:"sku,omitempty" example:"PIZZA-MARGHERITA" maxLength:"64"`
 	Quantity    int64  `json:"quantity" example:"2" minimum:"1"`
 	AmountMinor int64  `json:"amount_minor" doc:"Of the whole line, in minor units." example:"13800" minimum:"0"`
@@ -87,7 +88,7 @@ type placeLine struct {
 
 type answer struct {
 	Status int
-	Body   view
+	Body   orderView
 }
 
 type byID struct {
@@ -101,54 +102,58 @@ type listInput struct {
 	PlacedTo   time.Time `query:"placed_to" doc:"Only those placed before then."`
 }
 
-type listAnswer struct {
-	Body struct {
-		Orders     []view `json:"orders"`
-		NextCursor string `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
-	}
+type listAnswer struct{ Body orderPage }
+
+type orderPage struct {
+	Orders     []orderView `json:"orders"`
+	NextCursor string      `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
 }
 
 type returnInput struct {
-	byID
-	Body struct {
-		All        bool         `json:"all,omitempty" doc:"Everything that has not come back yet. Either this or lines."`
-		Lines      []returnLine `json:"lines,omitempty" maxItems:"1000"`
-		ReturnedAt *time.Time   `json:"returned_at,omitempty" doc:"When the goods came back; now, where it is left out."`
-	}
+	ID   uuid.UUID `path:"order_id" format:"uuid"`
+	Body newReturn
 }
 
-type returnLine struct {
+// newReturn is what a return is taken from.
+type newReturn struct {
+	All        bool            `json:"all,omitempty" doc:"Everything that has not come back yet. Either this or lines."`
+	Lines      []newReturnLine `json:"lines,omitempty" maxItems:"1000"`
+	ReturnedAt *time.Time      `json:"returned_at,omitempty" doc:"When the goods came back; now, where it is left out."`
+}
+
+type newReturnLine struct {
 	LineNo      int32  `json:"line_no" minimum:"1"`
 	Quantity    int64  `json:"quantity" minimum:"1"`
 	AmountMinor *int64 `json:"amount_minor,omitempty" doc:"What is given back; the quantity's share of the line, where it is left out." minimum:"0"`
 }
 
-type returnAnswer struct {
-	Body struct {
-		ReturnID    uuid.UUID          `json:"return_id" format:"uuid"`
-		OrderID     uuid.UUID          `json:"order_id" format:"uuid"`
-		Currency    string             `json:"currency"`
-		Lines       []returnedLineView `json:"lines"`
-		Units       int64              `json:"units"`
-		AmountMinor int64              `json:"amount_minor" doc:"What is given back for all lines, in minor units."`
-		ReturnedAt  time.Time          `json:"returned_at"`
-	}
+type returnAnswer struct{ Body returnView }
+
+// returnView is a return as the API shows it.
+type returnView struct {
+	ReturnID    uuid.UUID        `json:"return_id" format:"uuid"`
+	OrderID     uuid.UUID        `json:"order_id" format:"uuid"`
+	Currency    string           `json:"currency"`
+	Lines       []returnLineView `json:"lines"`
+	Units       int64            `json:"units"`
+	AmountMinor int64            `json:"amount_minor" doc:"What is given back for all lines, in minor units."`
+	ReturnedAt  time.Time        `json:"returned_at"`
 }
 
-type returnedLineView struct {
+type returnLineView struct {
 	LineNo      int32  `json:"line_no"`
 	SKU         string `json:"sku"`
 	Quantity    int64  `json:"quantity"`
 	AmountMinor int64  `json:"amount_minor"`
 }
 
-type summaryAnswer struct {
-	Body struct {
-		Orders     int64         `json:"orders"`
-		Units      int64         `json:"units" doc:"As sold."`
-		Unresolved int64         `json:"unresolved" doc:"Orders whose customer is not known yet."`
-		Revenue    []revenueView `json:"revenue" doc:"By currency."`
-	}
+type summaryAnswer struct{ Body orderSummary }
+
+type orderSummary struct {
+	Orders     int64         `json:"orders"`
+	Units      int64         `json:"units" doc:"As sold."`
+	Unresolved int64         `json:"unresolved" doc:"Orders whose customer is not known yet."`
+	Revenue    []revenueView `json:"revenue" doc:"By currency."`
 }
 
 type revenueView struct {
@@ -249,12 +254,11 @@ func (o *Orders) listHTTP(ctx context.Context, in *listInput) (*listAnswer, erro
 	page, next := httpx.NextPage(rows, in.Limit, func(last Order) []string {
 		return []string{last.PlacedAt.Format(time.RFC3339Nano), last.ID.String()}
 	})
-	out := &listAnswer{}
-	out.Body.Orders, out.Body.NextCursor = make([]view, len(page)), next
+	body := orderPage{Orders: make([]orderView, len(page)), NextCursor: next}
 	for i, one := range page {
-		out.Body.Orders[i] = show(one)
+		body.Orders[i] = show(one)
 	}
-	return out, nil
+	return &listAnswer{body}, nil
 }
 
 // afterSpot gives the order after which a page begins; nil without a cursor.
@@ -286,28 +290,27 @@ func (o *Orders) returnHTTP(ctx context.Context, in *returnInput) (*returnAnswer
 	if err != nil {
 		return nil, err
 	}
-	out := &returnAnswer{}
-	b := &out.Body
-	b.ReturnID, b.OrderID, b.Currency, b.Units, b.AmountMinor = taken.ID, order.ID, order.Currency, taken.Units, taken.AmountMinor
-	b.ReturnedAt = taken.ReturnedAt.UTC()
-	for _, l := range taken.Lines {
-		b.Lines = append(b.Lines, returnedLineView{LineNo: l.No, SKU: l.SKU, Quantity: l.Quantity, AmountMinor: l.AmountMinor})
+	body := returnView{
+		ReturnID: taken.ID, OrderID: order.ID, Currency: order.Currency, Lines: make([]returnLineView, len(taken.Lines)),
+		Units: taken.Units, AmountMinor: taken.AmountMinor, ReturnedAt: taken.ReturnedAt.UTC(),
 	}
-	return out, nil
+	for i, l := range taken.Lines {
+		body.Lines[i] = returnLineView{LineNo: l.No, SKU: l.SKU, Quantity: l.Quantity, AmountMinor: l.AmountMinor}
+	}
+	return &returnAnswer{body}, nil
 }
 
 func (o *Orders) summaryHTTP(ctx context.Context, _ *struct{}) (*summaryAnswer, error) {
 	figures, err := o.Summary(ctx)
-	out := &summaryAnswer{}
-	out.Body.Revenue = make([]revenueView, len(figures))
+	body := orderSummary{Revenue: make([]revenueView, len(figures))}
 	for i, f := range figures {
-		out.Body.Orders += f.Orders
-		out.Body.Units += f.Units
-		out.Body.Unresolved += f.Unresolved
-		out.Body.Revenue[i] = revenueView{
+		body.Orders += f.Orders
+		body.Units += f.Units
+		body.Unresolved += f.Unresolved
+		body.Revenue[i] = revenueView{
 			Currency: f.Currency, Orders: f.Orders, Units: f.Units, RevenueMinor: f.RevenueMinor,
 			ReturnedUnits: f.ReturnedUnits, ReturnedMinor: f.ReturnedMinor,
 		}
 	}
-	return out, err
+	return &summaryAnswer{body}, err
 }
