@@ -262,3 +262,20 @@ func TestSchedulesAreChecked(t *testing.T) {
 }
 
 func activityNamed(name string) activity.RegisterOptions { return activity.RegisterOptions{Name: name} }
+
+// gateSleep is a version gate, as a versions.go names them.
+const gateSleep = "sleep-before-the-end"
+
+func gated(ctx workflow.Context) error {
+	if workflow.GetVersion(ctx, gateSleep, workflow.DefaultVersion, 1) == 1 {
+		return workflow.Sleep(ctx, time.Millisecond)
+	}
+	return nil
+}
+
+func TestReplayFindsTheGate(t *testing.T) {
+	t.Parallel()
+	flowtest.Replay(t, "testdata/gated.json", func(r worker.WorkflowRegistry) {
+		r.RegisterWorkflowWithOptions(gated, workflow.RegisterOptions{Name: "gated"})
+	}, gateSleep)
+}
