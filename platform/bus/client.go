@@ -47,7 +47,7 @@ func (c Config) Validate() error {
 	}
 	for _, b := range c.Brokers {
 		if _, _, err := net.SplitHostPort(b); err != nil {
-			return fmt.Errorf("Kafka broker %q is not host:port: %w", b, err)
+			return fmt.Errorf("the Kafka broker %q is not host:port: %w", b, err)
 		}
 	}
 	_, err := c.SASL.mechanism()
@@ -124,13 +124,10 @@ func (c *Client) Close() {
 // Brokers are the addresses that the client starts from.
 func (c *Client) Brokers() []string { return append([]string(nil), c.cfg.Brokers...) }
 
-// Ping tells whether a broker answers.
+// Ping tells whether a broker answers and lets the client in.
 func (c *Client) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	if _, err := c.kafka.ApiVersions(ctx, &kafka.ApiVersionsRequest{}); err != nil {
-		c.renew()
-		return fmt.Errorf("Kafka does not answer: %w", err)
+	if _, err := c.metadata(ctx); err != nil {
+		return fmt.Errorf("no answer from Kafka: %w", err)
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func relay(ctx context.Context, t *testing.T, c *bus.Client, topic string, parti
 	return told
 }
 
-func TestNothingIsLostOrReorderedWhenABrokerIsKilled(t *testing.T) {
+func TestNothingIsLostOrReorderedWhenABrokerIsKilled(t *testing.T) { //nolint:paralleltest // breaks the cluster that others share
 	ctx, cluster := within(t), bustest.Start(t)
 	c := cluster.Client(t)
 	topic, group, l := bustest.Topic(t, c, "orders"), bustest.Service(t), newLedger()
@@ -59,7 +59,7 @@ func TestNothingIsLostOrReorderedWhenABrokerIsKilled(t *testing.T) {
 	}
 }
 
-func TestNothingIsLostOrReorderedWhenTheLeaderMoves(t *testing.T) {
+func TestNothingIsLostOrReorderedWhenTheLeaderMoves(t *testing.T) { //nolint:paralleltest // breaks the cluster that others share
 	ctx, cluster := within(t), bustest.Start(t)
 	c := cluster.Client(t)
 	topic, l := bustest.Topic(t, c, "orders"), newLedger()
