@@ -82,8 +82,8 @@ func (i Installation) LoadPizza(ctx context.Context) error {
 	orders := client.ImportRequest{
 		Kind: "orders", Format: "csv", Header: true, Policy: "skip",
 		Mapping: []string{
-			"external:till=order", "customer:till=customer", "placed_at=placed_at", "channel=channel", "sku=item",
-			"quantity=quantity", "amount=amount", "currency='CNY'",
+			"external_id=order", "customer=customer", "customer_system='till'", "placed_at=placed_at", "channel=channel",
+			"sku=item", "quantity=quantity", "amount=amount", "currency='CNY'",
 		},
 	}
 	return i.load(ctx, Pizza, orders, pizzaOrders)

@@ -41,8 +41,12 @@ type Process struct {
 	held    bool
 	changed chan struct{} // closed and replaced when any of the fields here changes
 	ready   bool
+	failed  int    // how many times in a row it ended before it was ready
 	said    string // what the program wrote when it was ready
 }
+
+// giveUpAfter is how many times in a row a program may end before it is ready until WaitReady stops waiting.
+const giveUpAfter = 5
 
 func start(program Program, spawn *spawner, logDir string, report func(string)) *Process {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -60,14 +64,17 @@ func start(program Program, spawn *spawner, logDir string, report func(string)) 
 // Log is the file with all that the program wrote.
 func (p *Process) Log() string { return p.log }
 
-// WaitReady waits until the program can be used.
+// WaitReady waits until the program can be used. It fails when the program keeps ending before that.
 func (p *Process) WaitReady(ctx context.Context) error {
 	for {
 		p.mu.Lock()
-		ready, changed := p.ready, p.changed
+		ready, failed, changed := p.ready, p.failed, p.changed
 		p.mu.Unlock()
 		if ready {
 			return nil
+		}
+		if failed >= giveUpAfter {
+			return fmt.Errorf("%s ended %d times before it was ready; %s ends with:\n%s", p.program.Name, failed, p.log, tail(p.log))
 		}
 		select {
 		case <-ctx.Done():
@@ -140,7 +147,12 @@ func (p *Process) keep(ctx context.Context) {
 	for p.allowed(ctx) {
 		began := time.Now()
 		err := p.once(ctx)
-		p.set(func() { p.pid, p.ready = 0, false })
+		p.set(func() {
+			if p.failed++; p.ready {
+				p.failed = 0
+			}
+			p.pid, p.ready = 0, false
+		})
 		if ctx.Err() != nil {
 			return
 		}
@@ -248,6 +260,16 @@ func Ready(say string) {
 }
 
 const readyEnv = "DEVSTACK_READY"
+
+// tail gives the last lines of a log.
+func tail(path string) string {
+	const most = 2000
+	raw, err := os.ReadFile(path) //nolint:gosec // a path of our own
+	if err != nil {
+		return err.Error()
+	}
+	return string(raw[max(0, len(raw)-most):])
+}
 
 func openLog(path string) (*os.File, error) {
 	const most = 20 << 20

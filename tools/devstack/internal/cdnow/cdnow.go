@@ -108,7 +108,8 @@ func CustomersMapping() []string { return []string{"external:cdnow=#1"} }
 // and are purchases of their own.
 func OrdersMapping() []string {
 	return []string{
-		"external:cdnow=$line", "customer:cdnow=#1", "placed_at=#2", "quantity=#3", "amount=#4", "currency='USD'",
+		"external_id=$line", "customer=#1", "customer_system='cdnow'",
+		"placed_at=#2", "quantity=#3", "amount=#4", "currency='USD'",
 	}
 }
 
