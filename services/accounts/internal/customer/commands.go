@@ -113,11 +113,11 @@ func (c *Customers) alter(ctx context.Context, id uuid.UUID,
 	var now Customer
 	result, err := c.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
 		lock(tx, id)
-		t, err := tenant.ForWrite(ctx, tx)
+		was, err := get(ctx, tx, id)
 		if err != nil {
 			return pg.Result{}, err
 		}
-		was, err := get(ctx, tx, id)
+		t, err := tenant.ForWrite(ctx, tx)
 		if err != nil {
 			return pg.Result{}, err
 		}

@@ -46,8 +46,8 @@ type Customer struct {
 	ID           uuid.UUID // UUIDv7
 	Version      int64     // from 1, one more with every change
 	Kind         Kind
-	Source       string // code of where the registration came from, such as api or import
-	Identities   []Identity
+	Source       string     // code of where the registration came from, such as api or import
+	Identities   []Identity // by AddedAt, then by type and value
 	RegisteredAt time.Time
 	ChangedAt    time.Time
 }
@@ -82,7 +82,7 @@ func Register(id uuid.UUID, d Draft, at time.Time) (Customer, []problem.Field) {
 	if utf8.RuneCountInString(c.Source) > maxSource || strings.ContainsFunc(c.Source, unicode.IsControl) {
 		faults = append(faults, problem.Field{Location: "source", Code: "source_malformed", Message: "must be a code of at most 64 characters"})
 	}
-	for _, one := range d.Identities {
+	for _, one := range slices.SortedFunc(slices.Values(d.Identities), identity.Compare) {
 		var added bool
 		if c, added = c.Identify(one, at); added {
 			c.Version = 1
@@ -137,12 +137,7 @@ func (c Customer) External() []identity.Identity {
 			out = append(out, i.Identity)
 		}
 	}
-	slices.SortFunc(out, func(a, b identity.Identity) int {
-		if a.Type != b.Type {
-			return strings.Compare(string(a.Type), string(b.Type))
-		}
-		return strings.Compare(a.Value, b.Value)
-	})
+	slices.SortFunc(out, identity.Compare)
 	return out
 }
 

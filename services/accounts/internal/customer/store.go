@@ -22,11 +22,12 @@ const exclusiveIndex = "customer_identity_exclusive"
 const columns = `c.id, c.version, c.kind, c.display_name, c.given_name, c.family_name, c.legal_name, c.source, c.registered_at,
 	c.changed_at, i.types, i.vals, i.added, i.verified`
 
-// identities of a customer c, oldest first, as arrays beside each other: one row a customer, however many identities.
+// identities of a customer c, in the order of Customer.Identities, as arrays beside each other: one row a customer,
+// however many identities.
 const identities = `LEFT JOIN LATERAL (
-		SELECT array_agg(type ORDER BY added_at, type, value) AS types, array_agg(value ORDER BY added_at, type, value) AS vals,
-			array_agg(added_at ORDER BY added_at, type, value) AS added, array_agg(verified_at ORDER BY added_at, type, value) AS verified
-		FROM customer_identity WHERE tenant_id = c.tenant_id AND customer_id = c.id
+		SELECT array_agg(k.type) AS types, array_agg(k.value) AS vals, array_agg(k.added_at) AS added, array_agg(k.verified_at) AS verified
+		FROM (SELECT * FROM customer_identity WHERE tenant_id = c.tenant_id AND customer_id = c.id
+			ORDER BY added_at, type COLLATE "C", value COLLATE "C") k
 	) i ON true`
 
 // Insert queues new customers with their identities, all in two statements. An exclusive identity that another customer

@@ -110,7 +110,7 @@ func TestABatchDoesWhatThePolicySays(t *testing.T) {
 			first.Version = 3
 			next := 0
 			b := newBatch(c.policy, noon.Add(time.Hour), func() uuid.UUID { next++; return id(next) },
-				map[identity.Identity]customer.Customer{one: first, first.Identities[1].Identity: first, two: second})
+				map[identity.Identity]customer.Customer{one: first, {Type: identity.Card, Value: "FIRST"}: first, two: second})
 			var faults []string
 			for n, r := range c.rows {
 				rec, wrong := readRow(t, int64(n+1), r)

@@ -3,6 +3,7 @@
 package identity
 
 import (
+	"cmp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -45,6 +46,11 @@ func (t Type) Exclusive() bool { return t != Phone && t != Email }
 type Identity struct {
 	Type  Type
 	Value string
+}
+
+// Compare orders identities by type, then by value.
+func Compare(a, b Identity) int {
+	return cmp.Or(strings.Compare(string(a.Type), string(b.Type)), strings.Compare(a.Value, b.Value))
 }
 
 // Fault says what is wrong with an identity. Field is "type" or "value"; Message never repeats the value, which is
