@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"bytes"
 	"fmt"
 	"mime"
 	"net/url"
@@ -144,7 +145,7 @@ func collect(headers []Header) (map[string]string, error) {
 		if !utf8.Valid(header.Value) {
 			return nil, &DecodeError{header.Key, "is not UTF-8"}
 		}
-		if strings.IndexByte(string(header.Value), 0) >= 0 {
+		if bytes.IndexByte(header.Value, 0) >= 0 {
 			return nil, &DecodeError{header.Key, "contains U+0000"}
 		}
 		h[header.Key] = string(header.Value)

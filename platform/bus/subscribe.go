@@ -56,17 +56,12 @@ func (c *Client) Subscribe(ctx context.Context, s Subscription) error {
 		s.MaxBatch = defaultBatch
 	}
 	log := c.log.With("group", s.Group)
-	for ctx.Err() == nil {
-		if !c.awaitTopics(ctx, s) {
-			break
+	for ctx.Err() == nil && c.awaitTopics(ctx, s) {
+		if why := c.member(ctx, &s); ctx.Err() == nil {
+			c.metrics.rebuilt.Add(ctx, 1, groupAttr(s.Group))
+			log.WarnContext(ctx, "Joining the consumer group afresh", "reason", why)
+			sleep(ctx, joinBackoff)
 		}
-		err := c.member(ctx, &s)
-		if ctx.Err() != nil {
-			break
-		}
-		c.metrics.rebuilt.Add(ctx, 1, groupAttr(s.Group))
-		log.WarnContext(ctx, "Joining the consumer group afresh", "error", err)
-		sleep(ctx, joinBackoff)
 	}
 	return nil
 }

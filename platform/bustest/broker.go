@@ -44,7 +44,10 @@ func StartBroker(cfg BrokerConfig) (*Broker, error) {
 		}
 		b.ports = []int{n}
 	}
-	return b, b.Start()
+	if err := b.Start(); err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // Start starts it again, at the same addresses, after Stop.

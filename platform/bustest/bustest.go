@@ -78,6 +78,7 @@ func All(t testing.TB, c *bus.Client, topic string) []bus.Message {
 
 // Log writes to the test's log what warns, or worse.
 func Log(t testing.TB) *slog.Logger {
+	t.Helper()
 	return slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
