@@ -1,0 +1,92 @@
+// Package salestest begins the tests of the rooms of sales: the service as it runs, fed with what accounts would tell.
+// Only tests import it.
+package salestest
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/guanxi-crm/guanxi/platform/apptest"
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	accountsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
+	referencev1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/reference/v1"
+	"github.com/guanxi-crm/guanxi/services/sales"
+)
+
+// World is a running service.
+type World struct {
+	*apptest.Service
+	Sales string // the token of somebody who sells for the tenant pizza
+	t     *testing.T
+	mu    sync.Mutex
+	told  map[uuid.UUID]int64
+}
+
+// Start runs the service until the test ends.
+func Start(t *testing.T) *World {
+	t.Helper()
+	s := apptest.Start(t, sales.Module())
+	return &World{Service: s, Sales: s.Token(auth.RoleSales, "pizza"), t: t, told: map[uuid.UUID]int64{}}
+}
+
+// Tell publishes what accounts tells of a customer of the tenant who is known by ids of the system: that the customer was
+// registered, or, from the second time on, changed.
+func (w *World) Tell(tenant string, customer uuid.UUID, system string, ids ...string) {
+	w.t.Helper()
+	refs := make([]*referencev1.ExternalRef, len(ids))
+	for n, id := range ids {
+		refs[n] = &referencev1.ExternalRef{System: system, Id: id}
+	}
+	w.mu.Lock()
+	w.told[customer]++
+	seq := w.told[customer]
+	w.mu.Unlock()
+	var message proto.Message = &accountsv1.CustomerRegistered{CustomerId: customer.String(), ExternalRefs: refs}
+	if seq > 1 {
+		message = &accountsv1.CustomerChanged{CustomerId: customer.String(), ExternalRefs: refs, ChangedFields: []string{"identities"}}
+	}
+	data, err := protojson.Marshal(message)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.Publish("accounts", bus.Event{
+		ID: uuid.Must(uuid.NewV7()), Type: string(message.ProtoReflect().Descriptor().FullName()), Source: "/guanxi/accounts", Epoch: 1,
+		Tenant: tenant, AggregateType: "customer", AggregateID: customer.String(), Sequence: seq, Time: time.Now(), Data: data,
+	})
+}
+
+// EventsOf waits until n events of the type (such as OrderPlaced) were published and gives them, in the order of each
+// partition.
+func (w *World) EventsOf(name string, n int) []bus.Event {
+	var found []bus.Event
+	w.Eventually("events "+name, func() bool {
+		found = found[:0]
+		for _, e := range w.Events(n) {
+			if strings.HasSuffix(e.Type, "."+name) {
+				found = append(found, e)
+			}
+		}
+		return len(found) >= n
+	})
+	return found
+}
+
+// Count gives what a query that gives one number gives, over all tenants.
+func (w *World) Count(sql string, args ...any) (n int64) {
+	w.t.Helper()
+	err := w.Database.DB(pg.Ops).System(w.t.Context(), func(tx *pg.Tx) error {
+		return tx.QueryRow(w.t.Context(), sql, args...).Scan(&n)
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
