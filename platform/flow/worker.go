@@ -137,7 +137,8 @@ func (a *guardedActivity) ExecuteActivity(ctx context.Context, in *interceptor.E
 	switch {
 	case err == nil, errors.Is(err, activity.ErrResultPending):
 		return result, err
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+	case temporal.IsCanceledError(context.Cause(ctx)) && !problem.CallersFault(err):
+		// Asked to stop by the workflow. A context that ends with its worker is another matter: that attempt failed.
 		return nil, temporal.NewCanceledError()
 	default:
 		log.WarnContext(ctx, "activity failed", "error", err, "final", problem.CallersFault(err))

@@ -102,14 +102,16 @@ func (i *Imports) Routes(api *httpx.API) {
 	httpx.Stream(api, upload, i.upload)
 	httpx.Register(api, op("list", http.MethodGet, "", "List imports, the newest first"), i.list)
 	httpx.Register(api, op("read", http.MethodGet, "/{id}", "Read how far an import is"), i.read)
-	httpx.Register(api, op("rejections", http.MethodGet, "/{id}/rejections", "List the reasons why rows were rejected"), i.rejections)
+	rejections := op("rejections", http.MethodGet, "/{id}/rejections", "List the reasons why rows were rejected")
+	rejections.Description = "In the order of the file. They are kept for 30 days after the import has ended."
+	httpx.Register(api, rejections, i.rejections)
 	cancel := op("cancel", http.MethodPost, "/{id}/cancel", "Cancel an import")
 	cancel.Description = "The import stops after the batch at hand. Rows that were brought in before stay."
 	cancel.Status = http.StatusAccepted
 	httpx.Register(api, cancel, i.cancel)
 	download := op("rejections-csv", http.MethodGet, "/{id}/rejections.csv", "Download the rejected rows")
 	download.Description = "CSV with line, row, column, code and reason; content is the row as it stood in the file, " +
-		"given with the first of its reasons."
+		"given with the first of its reasons. Kept for 30 days after the import has ended."
 	download.Produces = []string{"text/csv"}
 	httpx.Stream(api, download, i.download)
 }

@@ -75,11 +75,19 @@ type world struct {
 	url      string
 	now      *atomic.Pointer[time.Time] // nil means the real time
 	kind     imports.Kind
+	tenant   string // on whose behalf the test asks
+}
+
+// as gives the same world to a test of its own tenant.
+func (w *world) as(t *testing.T, tenant string) *world {
+	other := *w
+	other.t, other.tenant = t, tenant
+	return &other
 }
 
 func newWorld(t *testing.T, change ...func(*imports.Kind)) *world {
 	t.Helper()
-	w := &world{t: t, frontend: flowtest.NewFrontend(t), now: &atomic.Pointer[time.Time]{}}
+	w := &world{t: t, tenant: "music", frontend: flowtest.NewFrontend(t), now: &atomic.Pointer[time.Time]{}}
 	w.database = pgtest.Database(t, migrate.Source{Service: "people", FS: people()})
 	w.db = w.database.DB(pg.App)
 	w.kind = imports.Kind{
@@ -133,7 +141,7 @@ type call struct {
 func (w *world) do(method, path string, body io.Reader, how call, out any) *http.Response {
 	w.t.Helper()
 	if how.tenant == "" {
-		how.tenant = "music"
+		how.tenant = w.tenant
 	}
 	token, err := w.issuer.Token(auth.TokenRequest{Subject: "ann", Tenant: how.tenant, Roles: []string{auth.RoleIntegrator}}, time.Now())
 	require.NoError(w.t, err)
@@ -186,7 +194,7 @@ func (w *world) read(id uuid.UUID) (v imports.View) {
 // ended waits for the workflow and reads the import.
 func (w *world) ended(id uuid.UUID) imports.View {
 	w.t.Helper()
-	require.NoError(w.t, w.frontend.Wait(w.t.Context(), workflowID("music", id)))
+	require.NoError(w.t, w.frontend.Wait(w.t.Context(), workflowID(w.tenant, id)))
 	return w.read(id)
 }
 
@@ -299,17 +307,18 @@ func TestRowsWithFaults(t *testing.T) {
 			`{"ref":"c","name":"C","colour":"red"}` + "\n" + `{"ref":7,"name":"D","age":null}` + "\n" + `{"ref":"\u0000","name":"E"}` + "\n", 1,
 			[]string{"1::key_duplicate", "2:name:value_not_scalar", "3::column_unknown", "5:ref:contains_nul"}},
 	}
-	for _, c := range cases {
+	all := newWorld(t)
+	all.work()
+	for k, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			w.work()
+			w := all.as(t, fmt.Sprintf("tenant-%d", k))
 			v := w.ended(w.upload(c.query, c.file).ID)
 			require.Equal(t, "finished", v.State)
 			require.Equal(t, c.rejected, w.rejections(v.ID, 1))
 			require.Equal(t, c.accepted, v.Accepted)
 			require.Equal(t, v.Rows, v.Accepted+v.Rejected)
-			require.Equal(t, c.accepted, w.count(`SELECT count(*) FROM person`))
+			require.Equal(t, c.accepted, w.count(`SELECT count(*) FROM person WHERE tenant_id = $1`, w.tenant))
 		})
 	}
 }
@@ -373,14 +382,15 @@ func TestMappings(t *testing.T) {
 		{"JSON keys", "?format=jsonl&mapping=ref=nr,name=who", `{"nr":12.50,"who":" Ann ","x":{}}`, "12.50", "Ann"},
 		{"a name with a prefix", "?mapping=ref=Nr,name=Name,external:till=Nr", "Name,Nr\nAnn,a\n", "a", "Ann"},
 	}
-	for _, c := range cases {
+	all := newWorld(t)
+	all.work()
+	for k, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			w.work()
+			w := all.as(t, fmt.Sprintf("tenant-%d", k))
 			v := w.ended(w.upload(c.query, c.file).ID)
 			require.Equal(t, int64(1), v.Accepted, w.rejections(v.ID, 10))
-			require.Equal(t, int64(1), w.count(`SELECT count(*) FROM person WHERE ref = $1 AND name = $2`, c.ref, c.person))
+			require.Equal(t, int64(1), w.count(`SELECT count(*) FROM person WHERE tenant_id = $1 AND ref = $2 AND name = $3`, w.tenant, c.ref, c.person))
 		})
 	}
 }
@@ -567,6 +577,50 @@ func TestSweepForgetsBrokenUploads(t *testing.T) {
 	require.NoError(t, w.imports.Sweep(t.Context()))
 	require.Zero(t, w.count(`SELECT count(*) FROM import_job`))
 	require.Zero(t, w.count(`SELECT count(*) FROM import_chunk`))
+}
+
+func TestSweepDeletesRejectedRowsAfterAMonth(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.work()
+	v := w.ended(w.upload("", "ref,name\na,\nb,\nc,Cid\n").ID)
+	for _, c := range []struct{ days, kept int }{{29, 2}, {31, 0}} {
+		later := time.Now().AddDate(0, 0, c.days)
+		w.now.Store(&later)
+		require.NoError(t, w.imports.Sweep(t.Context()))
+		require.Len(t, w.rejections(v.ID, 50), c.kept)
+	}
+	require.Equal(t, int64(2), w.read(v.ID).Rejected, "how many there were stays")
+}
+
+func TestImportsAreListedNewestFirst(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var want []uuid.UUID
+	for range 5 {
+		want = append([]uuid.UUID{w.upload("", file(1)).ID}, want...)
+	}
+	var got []uuid.UUID
+	for cursor := ""; ; {
+		var page struct {
+			Items      []imports.View `json:"items"`
+			NextCursor string         `json:"next_cursor"`
+		}
+		resp := w.do(http.MethodGet, w.kind.Path+"?limit=2&cursor="+cursor, nil, call{}, &page)
+		require.Equal(t, http.StatusOK, resp.StatusCode)
+		for _, v := range page.Items {
+			require.Equal(t, "accepted", v.State)
+			got = append(got, v.ID)
+		}
+		if cursor = page.NextCursor; cursor == "" {
+			break
+		}
+	}
+	require.Equal(t, want, got)
+	resp := w.do(http.MethodGet, w.kind.Path+"?cursor=broken", nil, call{}, nil)
+	require.Equal(t, http.StatusBadRequest, resp.StatusCode)
+	resp = w.do(http.MethodGet, w.kind.Path+"?limit=10000", nil, call{}, nil)
+	require.Equal(t, http.StatusUnprocessableEntity, resp.StatusCode)
 }
 
 func TestOperationsAreDocumented(t *testing.T) {

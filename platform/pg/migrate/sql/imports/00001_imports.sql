@@ -37,6 +37,8 @@ CREATE TABLE import_job (
 CREATE INDEX import_job_by_kind ON import_job (tenant_id, kind, id);
 CREATE INDEX import_job_open ON import_job (kind, updated_at) WHERE NOT closed;
 
+CREATE INDEX import_job_rejections ON import_job (kind, finished_at) WHERE rejections > 0;
+
 CREATE TABLE import_chunk (
     tenant_id text NOT NULL,
     import_id uuid NOT NULL,
@@ -79,14 +81,21 @@ $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
-DO $$
-BEGIN
-    EXECUTE 'REVOKE EXECUTE ON FUNCTION import_due FROM PUBLIC';
-    EXECUTE format('GRANT EXECUTE ON FUNCTION import_due TO %I', guanxi_role('app'));
-END
+-- import_expired lists imports of all tenants that ended before p_before and whose rejected rows are still kept.
+CREATE FUNCTION import_expired(p_kind text, p_before timestamptz, p_limit integer)
+RETURNS TABLE (tenant_id text, id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT j.tenant_id, j.id FROM import_job j
+     WHERE j.kind = p_kind AND j.rejections > 0 AND j.finished_at < p_before
+     ORDER BY j.finished_at LIMIT p_limit
 $$;
 -- +goose StatementEnd
 
--- +goose Down
-DROP FUNCTION import_due;
-DROP TABLE import_rejection, import_chunk, import_job;
+-- +goose StatementBegin
+DO $$
+BEGIN
+    EXECUTE 'REVOKE EXECUTE ON FUNCTION import_due, import_expired FROM PUBLIC';
+    EXECUTE format('GRANT EXECUTE ON FUNCTION import_due, import_expired TO %I', guanxi_role('app'));
+END
+$$;
+-- +goose StatementEnd
