@@ -117,7 +117,7 @@ func embedded() (binaries, error) {
 	if b, err := inspect(bin); err == nil { // somebody else fetched them meanwhile
 		return b, nil
 	}
-	fmt.Fprintf(os.Stderr, "PostgreSQL %d or newer is not installed here: fetching version %s (25 MB, once)\n", minMajor, version)
+	fmt.Fprintf(os.Stderr, "PostgreSQL %d or newer is not installed here: fetching version %s (15 MB, once)\n", minMajor, version)
 	port, err := freePort()
 	if err != nil {
 		return binaries{}, err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 )
 
@@ -70,5 +71,21 @@ func BenchmarkDelay(b *testing.B) {
 		slices.Sort(delays)
 		b.ReportMetric(float64(delays[len(delays)/2].Microseconds())/1000, "p50-ms")
 		b.ReportMetric(float64(delays[len(delays)*99/100].Microseconds())/1000, "p99-ms")
+	}
+}
+
+// BenchmarkCommand is a command that only appends one event, with a key: what the platform adds to a command's own SQL.
+func BenchmarkCommand(b *testing.B) {
+	s := setup(b)
+	b.ResetTimer()
+	for b.Loop() {
+		id := uuid.New()
+		ctx := pg.WithOnce(context.Background(), pg.Once{Subject: "u", Operation: "o", Key: id.String()})
+		_, err := s.app.Command(ctx, tenant, func(tx *pg.Tx) (pg.Result, error) {
+			return pg.Result{ID: id, Status: 201}, s.outbox.Append(ctx, tx, event(id, "x"))
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
 	}
 }

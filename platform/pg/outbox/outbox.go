@@ -62,6 +62,17 @@ SELECT e.shard, e.event_id, $1, e.type, e.id, last.seq[e.aggregate] - e.later, $
        WITH ORDINALITY AS e (shard, event_id, type, id, aggregate, later, headers, payload, n)
  ORDER BY e.n`
 
+// appendOneSQL is appendSQL for one event. Without arrays the server keeps one plan for it instead of planning anew each
+// time, since the plan does not depend on their length.
+const appendOneSQL = `
+WITH bumped AS (
+    INSERT INTO outbox_seq AS s (tenant_id, topic, aggregate_type, aggregate_id, seq) VALUES ($1, $2, $3, $4, 1)
+    ON CONFLICT (tenant_id, topic, aggregate_type, aggregate_id) DO UPDATE SET seq = s.seq + 1
+    RETURNING seq
+)
+INSERT INTO outbox (shard, event_id, tenant_id, aggregate_type, aggregate_id, seq, topic, headers, payload)
+SELECT $5, $6, $1, $3, $7, seq, $2, $8::text::json, $9 FROM bumped`
+
 // Append queues the events in the transaction, in order, in one statement for any number. Each gets the next sequence
 // number of its aggregate and the trace of ctx. An event of more than 900 KiB is refused with the problem
 // event_too_large. After the commit the relay is woken.
@@ -73,8 +84,13 @@ func (o *Outbox) Append(ctx context.Context, tx *pg.Tx, events ...Event) error {
 	if err != nil {
 		return err
 	}
-	tx.Queue(appendSQL, tx.Tenant(), o.Topic(), b.types, b.ids, b.counts,
-		b.shards, b.eventIDs, b.eventTypes, b.aggregateIDs, b.aggregates, b.later, b.headers, b.payloads)
+	if len(events) == 1 {
+		tx.Queue(appendOneSQL, tx.Tenant(), o.Topic(), b.types[0], b.ids[0],
+			b.shards[0], b.eventIDs[0], b.aggregateIDs[0], b.headers[0], b.payloads[0])
+	} else {
+		tx.Queue(appendSQL, tx.Tenant(), o.Topic(), b.types, b.ids, b.counts,
+			b.shards, b.eventIDs, b.eventTypes, b.aggregateIDs, b.aggregates, b.later, b.headers, b.payloads)
+	}
 	o.wakeAfter(tx)
 	return nil
 }
