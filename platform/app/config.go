@@ -104,7 +104,7 @@ func Defaults() Config {
 const envPrefix = "GUANXI_"
 
 // notSettings are variables with our prefix that other programs of the product read, not the services.
-var notSettings = []string{"GUANXI_DATA", "GUANXI_TOKEN"}
+var notSettings = []string{"GUANXI_DATA", "GUANXI_TOKEN", "GUANXI_PG_BINARIES"}
 
 // LoadConfig reads the file at path (none when empty) and then the environment over the defaults.
 func LoadConfig(path string, environ []string) (Config, error) {
