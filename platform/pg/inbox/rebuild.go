@@ -136,10 +136,12 @@ func (b *rebuild) open(ctx context.Context) error {
 	return nil
 }
 
-// close ends the session, and with it its locks.
+// close gives back the locks and ends the session. A session that was cut off loses its locks as soon as the server
+// notices; one that ends by itself would, without the unlocking, keep them for a moment longer.
 func (b *rebuild) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	_, _ = b.conn.Exec(ctx, "SELECT pg_advisory_unlock_all()")
 	_ = b.conn.Close(ctx)
 }
 
