@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -36,7 +37,7 @@ func (t *tool) rebuild(cmd *cobra.Command, api *client.Client, service string) e
 	cmd.PrintErrf("rebuild %s is %s\n", job.ID, job.State)
 	last := ""
 	job, err = api.WaitRebuild(cmd.Context(), service, job.ID, func(now client.Rebuild) {
-		if line := fmt.Sprintf("%s: %d of %d events", now.Phase, now.Events, now.Total); line != last {
+		if line := fmt.Sprintf("%s: %d of %d events", cmp.Or(now.Phase, now.State), now.Events, now.Total); line != last {
 			last = line
 			cmd.PrintErrln(line)
 		}

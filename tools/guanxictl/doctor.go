@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,7 +59,7 @@ It ends with exit code 1 when something failed; lag, backlog and parked events a
 func (t *tool) examine(ctx context.Context, api *client.Client) []finding {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	findings := []finding{check("api", t.server, api.Ready(ctx)), check("kafka", fmt.Sprint(t.kafka), t.pingKafka(ctx))}
+	findings := []finding{check("api", t.server, api.Ready(ctx)), check("kafka", strings.Join(t.kafka, ", "), t.pingKafka(ctx))}
 	for _, service := range client.Services() {
 		status, err := api.GetStatus(ctx, service)
 		if err != nil {

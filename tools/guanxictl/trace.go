@@ -39,7 +39,7 @@ func drawTrace(p *table, trace client.Trace) {
 	draw = func(node client.TraceNode, depth int) {
 		name := strings.Repeat("  ", depth) + node.Name
 		if node.Linked {
-			name += " (batch, trace " + node.TraceID + ")"
+			name += " (linked, of trace " + node.TraceID + ")"
 		}
 		if node.Error != "" {
 			name += " FAILED: " + node.Error

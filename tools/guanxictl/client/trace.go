@@ -24,7 +24,8 @@ type Span struct {
 	Duration   time.Duration     `json:"duration_ns"`
 	Error      string            `json:"error,omitempty"`
 	Attributes map[string]string `json:"attributes,omitempty"`
-	// Linked tells that the span belongs to another trace (TraceID) and names this one as a cause, as a batch does.
+	// Linked tells that the span belongs to another trace (TraceID) and has a link to this one: a batch of events links
+	// to the traces of each.
 	Linked bool `json:"linked,omitempty"`
 }
 
