@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	kafka "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -23,6 +24,7 @@ type Cluster struct {
 	addrs   []string
 	broker  *Broker // nil: a real one
 	control string
+	name    string // of this test, where brokers are shared
 }
 
 // Start gives a Kafka to break.
@@ -34,7 +36,7 @@ func Start(t testing.TB) *Cluster {
 func start(t testing.TB, brokers int) *Cluster {
 	t.Helper()
 	if addrs := realBrokers(); addrs != nil {
-		return &Cluster{addrs: addrs, control: os.Getenv(EnvControl)}
+		return &Cluster{addrs: addrs, control: os.Getenv(EnvControl), name: uuid.NewString()}
 	}
 	b, err := StartBroker(BrokerConfig{Dir: t.TempDir(), Brokers: brokers})
 	if err != nil {
@@ -59,7 +61,7 @@ func (c *Cluster) Client(t testing.TB) *bus.Client {
 }
 
 // KillBroker kills broker n (from 0) with SIGKILL. In process all brokers go at once, which is worse. With real brokers
-// it waits while another test has one down.
+// it waits while another test has some down; one test may take them all.
 func (c *Cluster) KillBroker(t testing.TB, n int) {
 	t.Helper()
 	if c.broker != nil {
@@ -70,7 +72,7 @@ func (c *Cluster) KillBroker(t testing.TB, n int) {
 	t.Cleanup(func() { c.order(t, n, "start") }) // whatever becomes of the test; starting twice does no harm
 }
 
-// StartBrokerAgain brings back what KillBroker took, and returns when it answers.
+// StartBrokerAgain brings back what KillBroker took. When it was the last one missing, it returns once all are in sync.
 func (c *Cluster) StartBrokerAgain(t testing.TB, n int) {
 	t.Helper()
 	if c.broker == nil {
@@ -90,7 +92,7 @@ func (c *Cluster) order(t testing.TB, n int, what string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, fmt.Sprintf("%s/brokers/%d/%s", c.control, n, what), nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, fmt.Sprintf("%s/brokers/%d/%s?by=%s", c.control, n, what, c.name), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
