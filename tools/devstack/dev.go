@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +25,7 @@ func devCommand() *cobra.Command {
 		Short: "Build and run the platform on all parts, with demo data, until Ctrl-C",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return dev(cmd.Context(), &w, binary, !noDemo, stack.Lines(cmd.OutOrStdout()))
+			return dev(cmd.Context(), &w, binary, !noDemo, cmd.OutOrStdout())
 		},
 	}
 	w.flags(c)
@@ -31,7 +34,8 @@ func devCommand() *cobra.Command {
 	return c
 }
 
-func dev(ctx context.Context, w *where, binary string, withDemo bool, report func(string)) error {
+func dev(ctx context.Context, w *where, binary string, withDemo bool, out io.Writer) error {
+	report := stack.Lines(out)
 	repo, err := findRepo()
 	if err != nil {
 		return err
@@ -54,8 +58,8 @@ func dev(ctx context.Context, w *where, binary string, withDemo bool, report fun
 			return stopped(ctx, err)
 		}
 	}
-	for _, line := range devGuide(s) {
-		report(line)
+	if _, err := fmt.Fprintln(out, strings.Join(devGuide(s), "\n")); err != nil {
+		return err
 	}
 	<-ctx.Done()
 	report("stopping; the state stays in " + s.Dir())
