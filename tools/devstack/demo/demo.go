@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/guanxi-crm/guanxi/tools/devstack/internal/cdnow"
+	"github.com/guanxi-crm/guanxi/tools/devstack/cdnow"
 	"github.com/guanxi-crm/guanxi/tools/guanxictl/client"
 )
 

@@ -5,7 +5,7 @@ import (
 	"log"
 	"os"
 
-	"github.com/guanxi-crm/guanxi/tools/devstack/internal/cdnow"
+	"github.com/guanxi-crm/guanxi/tools/devstack/cdnow"
 )
 
 func main() {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/guanxi-crm/guanxi/tools/devstack/internal/cdnow"
+	"github.com/guanxi-crm/guanxi/tools/devstack/cdnow"
 )
 
 func TestAddsUpAFile(t *testing.T) {
