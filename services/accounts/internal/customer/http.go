@@ -109,7 +109,7 @@ type listInput struct {
 type listAnswer struct{ Body customerPage }
 
 type customerPage struct {
-	Customers  []customerView `json:"customers"`
+	Items      []customerView `json:"items"`
 	NextCursor string         `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
 }
 
@@ -121,7 +121,7 @@ type lookupInput struct {
 type lookupAnswer struct{ Body customerMatches }
 
 type customerMatches struct {
-	Customers []customerView `json:"customers" doc:"The likeliest first; at most 20."`
+	Items []customerView `json:"items" doc:"The likeliest first; at most 20."`
 }
 
 type summaryAnswer struct{ Body customerSummary }

@@ -172,9 +172,9 @@ func TestLookupFindsWhoMayBeCalling(t *testing.T) {
 
 	find := func(token, kind, value string) (names []string) {
 		t.Helper()
-		var found struct{ Customers []customerView }
+		var found struct{ Items []customerView }
 		w.Want(http.StatusOK, http.MethodGet, "/v1/customers/lookup?"+url.Values{"type": {kind}, "value": {value}}.Encode(), token, nil, &found)
-		for _, c := range found.Customers {
+		for _, c := range found.Items {
 			names = append(names, c.DisplayName)
 		}
 		return names
@@ -220,11 +220,11 @@ func TestCustomersAreListedInPagesAndCounted(t *testing.T) {
 	var got []string
 	for cursor := ""; ; {
 		var page struct {
-			Customers  []customerView
+			Items      []customerView
 			NextCursor string `json:"next_cursor"`
 		}
 		w.Want(http.StatusOK, http.MethodGet, "/v1/customers?limit=2&cursor="+cursor, agent, nil, &page)
-		for _, c := range page.Customers {
+		for _, c := range page.Items {
 			got = append(got, c.DisplayName)
 		}
 		if cursor = page.NextCursor; cursor == "" {

@@ -66,7 +66,7 @@ type listInput struct {
 type listAnswer struct{ Body tenantPage }
 
 type tenantPage struct {
-	Tenants    []tenantView `json:"tenants"`
+	Items      []tenantView `json:"items"`
 	NextCursor string       `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
 }
 
@@ -134,9 +134,9 @@ func (t *Tenants) list(ctx context.Context, in *listInput) (*listAnswer, error) 
 		return nil, err
 	}
 	page, next := httpx.NextPage(rows, in.Limit, func(last Tenant) []string { return []string{last.ID} })
-	body := tenantPage{Tenants: make([]tenantView, len(page)), NextCursor: next}
+	body := tenantPage{Items: make([]tenantView, len(page)), NextCursor: next}
 	for n, one := range page {
-		body.Tenants[n] = show(one)
+		body.Items[n] = show(one)
 	}
 	return &listAnswer{body}, nil
 }

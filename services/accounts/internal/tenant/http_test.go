@@ -107,11 +107,11 @@ func TestTenantsAreListedInPages(t *testing.T) {
 	var ids []string
 	for cursor := ""; ; {
 		var page struct {
-			Tenants    []tenantView
+			Items      []tenantView
 			NextCursor string `json:"next_cursor"`
 		}
 		w.Want(http.StatusOK, http.MethodGet, "/v1/tenants?limit=2&cursor="+cursor, w.Root, nil, &page)
-		for _, tenant := range page.Tenants {
+		for _, tenant := range page.Items {
 			ids = append(ids, tenant.TenantID)
 		}
 		if cursor = page.NextCursor; cursor == "" {

@@ -52,21 +52,18 @@ func TestNoOrderMissesItsCustomer(t *testing.T) {
 	w := salestest.Start(t)
 	const customers, each = 60, 3
 	var wait sync.WaitGroup
-	for n := range customers {
-		ref := fmt.Sprintf("c%d", n)
+	for n := range customers * each {
+		ref := fmt.Sprintf("c%d", n%customers)
 		wait.Go(func() {
-			time.Sleep(rand.N(20 * time.Millisecond)) //nolint:gosec // to shuffle
-			w.Tell("pizza", uuid.Must(uuid.NewV7()), "shop", ref)
+			time.Sleep(rand.N(200 * time.Millisecond)) //nolint:gosec // to shuffle
+			order := with(evening(fmt.Sprint(n)), "customer_ref", body{"system": "shop", "id": ref})
+			if answer := w.Do(http.MethodPost, "/v1/orders", w.Sales, order); answer.Status != http.StatusCreated {
+				t.Errorf("got %d %s", answer.Status, answer.Body)
+			}
 		})
-		for k := range each {
-			wait.Go(func() {
-				time.Sleep(rand.N(200 * time.Millisecond)) //nolint:gosec // to shuffle
-				order := with(evening(fmt.Sprintf("%s-%d", ref, k)), "customer_ref", body{"system": "shop", "id": ref})
-				if answer := w.Do(http.MethodPost, "/v1/orders", w.Sales, order); answer.Status != http.StatusCreated {
-					t.Errorf("got %d %s", answer.Status, answer.Body)
-				}
-			})
-		}
+	}
+	for n := range customers {
+		w.Tell("pizza", uuid.Must(uuid.NewV7()), "shop", fmt.Sprintf("c%d", n))
 	}
 	wait.Wait()
 	w.Eventually("every order has its customer", func() bool {

@@ -105,7 +105,7 @@ type listInput struct {
 type listAnswer struct{ Body orderPage }
 
 type orderPage struct {
-	Orders     []orderView `json:"orders"`
+	Items      []orderView `json:"items"`
 	NextCursor string      `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
 }
 
@@ -254,9 +254,9 @@ func (o *Orders) listHTTP(ctx context.Context, in *listInput) (*listAnswer, erro
 	page, next := httpx.NextPage(rows, in.Limit, func(last Order) []string {
 		return []string{last.PlacedAt.Format(time.RFC3339Nano), last.ID.String()}
 	})
-	body := orderPage{Orders: make([]orderView, len(page)), NextCursor: next}
+	body := orderPage{Items: make([]orderView, len(page)), NextCursor: next}
 	for i, one := range page {
-		body.Orders[i] = show(one)
+		body.Items[i] = show(one)
 	}
 	return &listAnswer{body}, nil
 }

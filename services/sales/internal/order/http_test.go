@@ -180,13 +180,13 @@ func TestOrdersAreListedAndAddedUp(t *testing.T) {
 		filter.Set("limit", "2")
 		for {
 			var page struct {
-				Orders []struct {
+				Items []struct {
 					PlacedAt string `json:"placed_at"`
 				}
 				NextCursor string `json:"next_cursor"`
 			}
 			w.Want(http.StatusOK, http.MethodGet, "/v1/orders?"+filter.Encode(), token, nil, &page)
-			for _, o := range page.Orders {
+			for _, o := range page.Items {
 				days = append(days, o.PlacedAt[8:10])
 			}
 			if page.NextCursor == "" {

@@ -4,7 +4,6 @@ package salestest
 
 import (
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,8 +25,7 @@ type World struct {
 	*apptest.Service
 	Sales string // the token of somebody who sells for the tenant pizza
 	t     *testing.T
-	mu    sync.Mutex
-	told  map[uuid.UUID]int64
+	told  map[uuid.UUID]int64 // events of each customer
 }
 
 // Start runs the service until the test ends.
@@ -45,10 +43,8 @@ func (w *World) Tell(tenant string, customer uuid.UUID, system string, ids ...st
 	for n, id := range ids {
 		refs[n] = &referencev1.ExternalRef{System: system, Id: id}
 	}
-	w.mu.Lock()
 	w.told[customer]++
 	seq := w.told[customer]
-	w.mu.Unlock()
 	var message proto.Message = &accountsv1.CustomerRegistered{CustomerId: customer.String(), ExternalRefs: refs}
 	if seq > 1 {
 		message = &accountsv1.CustomerChanged{CustomerId: customer.String(), ExternalRefs: refs, ChangedFields: []string{"identities"}}

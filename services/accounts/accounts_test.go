@@ -1,0 +1,78 @@
+package accounts_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	"github.com/guanxi-crm/guanxi/platform/pgtest"
+	"github.com/guanxi-crm/guanxi/services/accounts"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/accountstest"
+)
+
+func TestEveryTableKeepsTenantsApart(t *testing.T) {
+	t.Parallel()
+	pgtest.CheckTenancy(t, pgtest.New(t, accounts.Module().Source()))
+}
+
+func TestEveryOperationDeclaresItsPermission(t *testing.T) {
+	t.Parallel()
+	parts, err := accounts.Module().Build(app.Deps{Outbox: outbox.New("accounts"), Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := httpx.NewServer(httpx.Config{}, nil, slog.New(slog.DiscardHandler)).API("accounts", "test", "accounts")
+	for _, routes := range parts.Routes {
+		routes(api)
+	}
+	if len(api.Operations()) == 0 {
+		t.Fatal("there are no operations")
+	}
+	for _, op := range api.Operations() {
+		if op.Public || op.Permission == "" {
+			t.Errorf("%s %s declares no permission", op.Method, op.Path)
+		}
+	}
+}
+
+// TestATraceFollowsARegistration is not parallel: spans go to one place in a process.
+func TestATraceFollowsARegistration(t *testing.T) { //nolint:paralleltest // see above
+	spans := tracetest.NewInMemoryExporter()
+	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)))
+	otel.SetTextMapPropagator(propagation.TraceContext{})
+	w := accountstest.Start(t)
+
+	answer := w.Want(http.StatusCreated, http.MethodPost, "/v1/customers", w.Token(auth.RoleAgent, "pizza"), map[string]any{
+		"display_name": "李雷", "identities": []map[string]any{{"type": "phone", "value": "138 0013 8000"}},
+	}, nil)
+	trace := answer.Header.Get("Trace-Id")
+	if event := w.EventsOf("CustomerRegistered", 1)[0]; trace == "" || !strings.Contains(event.Trace["traceparent"], trace) {
+		t.Fatalf("the answer's trace is %s, the event's %v", trace, event.Trace)
+	}
+	var names []string
+	for _, span := range spans.GetSpans() {
+		if span.SpanContext.TraceID().String() == trace {
+			names = append(names, span.Name)
+			for _, a := range span.Attributes {
+				if text := fmt.Sprint(a.Value.AsInterface()); strings.Contains(text, "13800138000") || strings.Contains(text, "李雷") {
+					t.Errorf("span %s tells who: %s=%s", span.Name, a.Key, text)
+				}
+			}
+		}
+	}
+	if !strings.Contains(strings.Join(names, " "), "pg.command") || len(names) < 2 {
+		t.Fatalf("the trace has the spans %v, want the request and its command", names)
+	}
+}

@@ -1,0 +1,144 @@
+package orderimport_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/salestest"
+)
+
+// view is an import as the API shows it.
+type view struct {
+	ID, State                string
+	Rows, Accepted, Rejected int64
+}
+
+// cohort is how the file of the music shop is read: each line is an order, known by its number.
+var cohort = url.Values{"format": {"whitespace"}, "header": {"true"}, "mapping": {
+	"external_id=$line,customer=#1,customer_system='cdnow',placed_at=#2,quantity=#3,amount=#4,currency='USD'",
+}}
+
+// header is the first line of the music shop's file.
+const header = " customer_id  date number_of_cds  dollar_value\r\n"
+
+// upload begins the import of a file.
+func upload(w *salestest.World, token string, query url.Values, file string) (v view) {
+	w.Want(http.StatusAccepted, http.MethodPost, "/v1/orders/imports?"+query.Encode(), token, file, &v, "Content-Type", "text/plain")
+	return v
+}
+
+// bring uploads a file and waits until its import has ended.
+func bring(t *testing.T, w *salestest.World, token string, query url.Values, file string) view {
+	t.Helper()
+	return ended(w, token, upload(w, token, query, file))
+}
+
+// ended waits until the import has ended.
+func ended(w *salestest.World, token string, v view) view {
+	w.Eventually("the import ends", func() bool {
+		w.Want(http.StatusOK, http.MethodGet, "/v1/orders/imports/"+v.ID, token, nil, &v)
+		return v.State == "finished" || v.State == "failed"
+	})
+	return v
+}
+
+func TestGoodRowsGoInAndBadOnesAreNamed(t *testing.T) {
+	t.Parallel()
+	w := salestest.Start(t)
+	integrator := w.Token(auth.RoleIntegrator, "music")
+	v := bring(t, w, integrator, cohort, header+
+		" 00001 19970101  1   11.77\r\n"+
+		" 00001 19970101  1   11.77\r\n"+ // a purchase of its own: another line
+		" 00002 19970231  1   12.00\r\n"+
+		" 00002 19970112  0   12.00\r\n"+
+		" 00002 19970112  5   77.001\r\n"+
+		" 00002 19970112  5   -77.00\r\n"+
+		" 00002 19970112  five   77.00\r\n"+
+		" 00003 19970102  2    0.00\r\n")
+	if v.State != "finished" || v.Rows != 8 || v.Accepted != 3 || v.Rejected != 5 {
+		t.Fatalf("%+v", v)
+	}
+	var rejections struct {
+		Items []struct {
+			Line                 int64
+			Column, Code, Reason string
+		}
+	}
+	w.Want(http.StatusOK, http.MethodGet, "/v1/orders/imports/"+v.ID+"/rejections", integrator, nil, &rejections)
+	var got []string
+	for _, r := range rejections.Items {
+		got = append(got, fmt.Sprintf("%d %s %s", r.Line, r.Column, r.Code))
+	}
+	if want := []string{
+		"4 placed_at time_malformed", "5 quantity quantity_out_of_range", "6 amount amount_too_precise",
+		"7 amount amount_negative", "8 quantity quantity_malformed",
+	}; !slices.Equal(got, want) {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	if n := w.Count(`SELECT sum(total_minor)::bigint FROM sales_order`); n != 2354 {
+		t.Errorf("revenue %d, want 2354", n)
+	}
+	if n := len(w.EventsOf("OrderPlaced", 3)); n != 3 {
+		t.Errorf("%d orders were told of, want 3", n)
+	}
+}
+
+func TestAFileBroughtTwiceChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := salestest.Start(t)
+	integrator := w.Token(auth.RoleIntegrator, "music")
+	var file strings.Builder
+	file.WriteString(header)
+	for n := range 2500 { // three batches
+		fmt.Fprintf(&file, "%05d 19970101 2 1.25\n", n/2)
+	}
+	for range 2 {
+		if v := bring(t, w, integrator, cohort, file.String()); v.State != "finished" || v.Accepted != 2500 || v.Rejected != 0 {
+			t.Fatalf("%+v", v)
+		}
+	}
+	other := bring(t, w, integrator, cohort, strings.Replace(file.String(), "1.25", "1.26", 1))
+	if other.Accepted != 2499 || other.Rejected != 1 {
+		t.Fatalf("a file with one other amount: %+v", other)
+	}
+	if n := w.Count(`SELECT count(*) FROM sales_order`); n != 2500 {
+		t.Fatalf("%d orders, want 2500", n)
+	}
+	if n := w.Count(`SELECT sum(total_minor)::bigint FROM sales_order`); n != 2500*125 {
+		t.Fatalf("revenue %d", n)
+	}
+	if n := len(w.EventsOf("OrderPlaced", 2500)); n != 2500 {
+		t.Fatalf("%d events", n)
+	}
+}
+
+// TestImportedOrdersFindTheirCustomers brings orders in while the news of their customers comes in.
+func TestImportedOrdersFindTheirCustomers(t *testing.T) {
+	t.Parallel()
+	w := salestest.Start(t)
+	var file strings.Builder
+	file.WriteString(header)
+	const customers, orders = 300, 3000
+	for n := range orders {
+		fmt.Fprintf(&file, "%05d 19970101 1 1.00\n", n%customers)
+	}
+	integrator := w.Token(auth.RoleIntegrator, "music")
+	running := upload(w, integrator, cohort, file.String())
+	for n := range customers {
+		w.Tell("music", uuid.Must(uuid.NewV7()), "cdnow", fmt.Sprintf("%05d", n))
+	}
+	if v := ended(w, integrator, running); v.Accepted != orders {
+		t.Fatalf("%+v", v)
+	}
+	w.Eventually("every order has its customer", func() bool {
+		return w.Count(`SELECT count(*) FROM sales_order o JOIN customer_ref r USING (tenant_id, customer_id)
+			WHERE r.system = o.customer_system AND r.external_id = o.customer_external_id`) == orders
+	})
+}
