@@ -55,17 +55,22 @@ bench: ## measure, each figure beside its baseline in the same run
 .PHONY: test
 test: ## all tests of all modules, on a real PostgreSQL and a Kafka within the process
 	$(SAY) 'testing all modules; the first time this compiles for about seven minutes'
-	@go test $(PACKAGES)
+	@go test -timeout 30m $(PACKAGES)
 
 .PHONY: test-race
 test-race: ## the tests of platform and services with the race detector
 	$(SAY) 'testing platform and services with the race detector; the first time this compiles for some minutes'
-	@go test -race ./proto/... ./platform/... ./services/...
+	@go test -race -timeout 30m ./proto/... ./platform/... ./services/...
 
 .PHONY: test-kafka
 test-kafka: ## the tests of bus, outbox and inbox against three brokers of Apache Kafka
 	$(SAY) 'starting Apache Kafka; the first time this downloads it from Maven Central'
 	@go run ./tools/kafka run -- go test -count=1 $(KAFKA_PACKAGES)
+
+.PHONY: e2e
+e2e: ## the built binary over its public surfaces, with every part of the installation killed at will
+	$(SAY) 'building the development stack and breaking it; this takes some minutes'
+	@go test -count=1 -timeout 30m -v ./tools/e2e/...
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) $(WORKFLOWCHECK) ## golangci-lint, the proof that its borders hold, and workflowcheck
