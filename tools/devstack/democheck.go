@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/guanxi-crm/guanxi/tools/devstack/demo"
 	"github.com/guanxi-crm/guanxi/tools/devstack/cdnow"
+	"github.com/guanxi-crm/guanxi/tools/devstack/demo"
 	"github.com/guanxi-crm/guanxi/tools/devstack/stack"
 	"github.com/guanxi-crm/guanxi/tools/guanxictl/client"
 )
@@ -115,10 +115,10 @@ func demoCheck(ctx context.Context, binary string, keep bool, report func(string
 		report("stopping everything")
 		s.Stop()
 	}()
-	if err = startPlatform(ctx, s, binary, report); err != nil {
+	if err := startPlatform(ctx, s, binary, report); err != nil {
 		return v, err
 	}
-	err = v.walk(ctx, s, source, want, report)
+	err = v.walk(ctx, s, source, want, report) // before v is returned: it fills v in
 	return v, err
 }
 

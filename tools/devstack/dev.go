@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/guanxi-crm/guanxi/tools/devstack/demo"
 	"github.com/guanxi-crm/guanxi/tools/devstack/cdnow"
+	"github.com/guanxi-crm/guanxi/tools/devstack/demo"
 	"github.com/guanxi-crm/guanxi/tools/devstack/stack"
 )
 

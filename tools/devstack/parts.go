@@ -36,7 +36,7 @@ func part(name, short string, run func(ctx context.Context, dir string, port int
 	c := &cobra.Command{
 		Use: name, Short: short, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's user has to pass through
+			if err := os.MkdirAll(dir, 0o755); err != nil {
 				return err
 			}
 			return run(cmd.Context(), dir, port)

@@ -189,7 +189,7 @@ func open(cmd *cobra.Command, file string) (io.ReadCloser, error) {
 	if file == "-" {
 		return io.NopCloser(cmd.InOrStdin()), nil
 	}
-	return os.Open(file) //nolint:gosec // the user names it
+	return os.Open(file)
 }
 
 // countingReader tells how far it is, every so many bytes.

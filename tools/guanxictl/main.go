@@ -30,7 +30,6 @@ func main() {
 type tool struct {
 	server, token, issuer, tenant, role, subject string
 	kafka                                        []string
-	traces                                       string
 	output                                       string
 	getenv                                       func(string) string
 }

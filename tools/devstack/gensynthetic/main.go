@@ -2,7 +2,7 @@
 package main
 
 import (
-	"log"
+	"fmt"
 	"os"
 
 	"github.com/guanxi-crm/guanxi/tools/devstack/cdnow"
@@ -10,6 +10,7 @@ import (
 
 func main() {
 	if err := cdnow.Generate(os.Stdout, 500); err != nil {
-		log.Fatal(err)
+		_, _ = fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }

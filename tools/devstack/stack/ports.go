@@ -41,7 +41,7 @@ func FreePorts() (Ports, error) {
 	var failed error
 	pick := func() int {
 		for range tries {
-			port := lowest + rand.IntN(count) //nolint:gosec // nothing depends on its being secret
+			port := lowest + rand.IntN(count)
 			if !taken[port] && free(port) {
 				taken[port] = true
 				return port

@@ -196,7 +196,7 @@ func (p *Process) once(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = readyRead.Close() }()
-	cmd := exec.Command(p.program.Path, p.program.Args...) //nolint:gosec // programs come from our own code
+	cmd := exec.Command(p.program.Path, p.program.Args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = p.program.Env, out, out
 	cmd.ExtraFiles = []*os.File{readyWrite}
 	cmd.SysProcAttr = processAttributes()
@@ -264,7 +264,7 @@ const readyEnv = "DEVSTACK_READY"
 // tail gives the last lines of a log.
 func tail(path string) string {
 	const most = 2000
-	raw, err := os.ReadFile(path) //nolint:gosec // a path of our own
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return err.Error()
 	}
@@ -277,5 +277,5 @@ func openLog(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && info.Size() > most {
 		mode |= os.O_TRUNC
 	}
-	return os.OpenFile(path, mode, 0o600) //nolint:gosec // a path of our own
+	return os.OpenFile(path, mode, 0o600)
 }

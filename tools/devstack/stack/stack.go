@@ -64,7 +64,7 @@ func Start(ctx context.Context, cfg Config) (*Stack, error) {
 		cfg.Report = func(string) {}
 	}
 	for _, dir := range []string{cfg.Dir, filepath.Join(cfg.Dir, "log")} {
-		if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's user has to pass through
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, err
 		}
 	}
@@ -203,7 +203,7 @@ func (s *Stack) writeEnv() error {
 }
 
 func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // a path of our own
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +220,7 @@ func lockDir(dir string) (*os.File, error) {
 
 // secret reads a random key, made on first use.
 func secret(path string) (string, error) {
-	raw, err := os.ReadFile(path) //nolint:gosec // a path of our own
+	raw, err := os.ReadFile(path)
 	if err == nil && len(raw) >= 64 {
 		return string(raw), nil
 	}

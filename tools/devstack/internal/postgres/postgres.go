@@ -34,7 +34,7 @@ func Run(ctx context.Context, dir string, port int, ready func(url string)) erro
 
 // watch returns when ctx ends, or with an error when the server has gone.
 func watch(ctx context.Context, pidFile string) error {
-	raw, err := os.ReadFile(pidFile) //nolint:gosec // a path of our own
+	raw, err := os.ReadFile(pidFile)
 	if err != nil {
 		return err
 	}

@@ -122,11 +122,11 @@ func (s *Store) Recent(limit int) []Summary {
 }
 
 func convert(service string, in *tracepb.Span) client.Span {
-	start := time.Unix(0, int64(in.GetStartTimeUnixNano())).UTC() //nolint:gosec // nanoseconds since 1970 fit until 2262
+	start := time.Unix(0, int64(in.GetStartTimeUnixNano())).UTC()
 	span := client.Span{
 		TraceID: hex.EncodeToString(in.GetTraceId()), SpanID: hex.EncodeToString(in.GetSpanId()),
 		ParentID: hex.EncodeToString(in.GetParentSpanId()), Service: service, Name: in.GetName(), Kind: kindName(in.GetKind()),
-		Start: start, Duration: time.Duration(in.GetEndTimeUnixNano() - in.GetStartTimeUnixNano()), //nolint:gosec // as above
+		Start: start, Duration: time.Duration(in.GetEndTimeUnixNano() - in.GetStartTimeUnixNano()),
 	}
 	if in.GetStatus().GetCode() == tracepb.Status_STATUS_CODE_ERROR {
 		span.Error = in.GetStatus().GetMessage()
