@@ -83,7 +83,7 @@ lint: $(GOLANGCI_LINT) $(WORKFLOWCHECK) ## golangci-lint, the proof that its bor
 			|| { echo "services/$$name has no depguard rule services-$$name in .golangci.yml"; exit 1; }; \
 	done
 	$(SAY) 'golangci-lint; the first time this takes some minutes'
-	@bin/golangci-lint run $(PACKAGES)
+	@bin/golangci-lint run --allow-serial-runners $(PACKAGES)
 	$(SAY) 'workflowcheck: workflows must do the same when they are replayed'
 	@bin/workflowcheck ./platform/... ./services/...
 
