@@ -76,7 +76,7 @@ type Patch struct {
 
 // Rename changes a customer's names, if the customer still is as the caller saw it: fresh is asked with the version.
 func (c *Customers) Rename(ctx context.Context, id uuid.UUID, p Patch, fresh func(version int64) error) (Customer, error) {
-	return c.alter(ctx, id, func(tx *pg.Tx, was Customer, _ tenant.Tenant) (Customer, []string, error) {
+	return c.alter(ctx, id, func(was Customer, _ tenant.Tenant) (Customer, []string, error) {
 		if err := fresh(was.Version); err != nil {
 			return was, nil, err
 		}
@@ -90,7 +90,7 @@ func (c *Customers) Rename(ctx context.Context, id uuid.UUID, p Patch, fresh fun
 
 // Identify adds an identity to a customer; one that the customer has already changes nothing.
 func (c *Customers) Identify(ctx context.Context, id uuid.UUID, given Given) (Customer, error) {
-	return c.alter(ctx, id, func(tx *pg.Tx, was Customer, t tenant.Tenant) (Customer, []string, error) {
+	return c.alter(ctx, id, func(was Customer, t tenant.Tenant) (Customer, []string, error) {
 		i, fault := identity.Normalise(given.Type, given.Value, t.Region)
 		if fault != nil {
 			return was, nil, invalid([]problem.Field{{Location: fault.Field, Code: fault.Code, Message: fault.Message}})
@@ -108,7 +108,7 @@ func (c *Customers) Identify(ctx context.Context, id uuid.UUID, given Given) (Cu
 
 // alter locks the customer, applies the rule, and saves and tells what the rule changed: three round trips.
 func (c *Customers) alter(ctx context.Context, id uuid.UUID,
-	rule func(tx *pg.Tx, was Customer, t tenant.Tenant) (now Customer, changed []string, err error),
+	rule func(was Customer, t tenant.Tenant) (now Customer, changed []string, err error),
 ) (Customer, error) {
 	var now Customer
 	result, err := c.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
@@ -122,7 +122,7 @@ func (c *Customers) alter(ctx context.Context, id uuid.UUID,
 			return pg.Result{}, err
 		}
 		var changed []string
-		if now, changed, err = rule(tx, was, t); err != nil {
+		if now, changed, err = rule(was, t); err != nil {
 			return pg.Result{}, err
 		}
 		err = Save(ctx, tx, c.outbox, Changed{was, now, changed})

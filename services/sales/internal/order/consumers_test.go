@@ -55,7 +55,7 @@ func TestNoOrderMissesItsCustomer(t *testing.T) {
 	for n := range customers * each {
 		ref := fmt.Sprintf("c%d", n%customers)
 		wait.Go(func() {
-			time.Sleep(rand.N(200 * time.Millisecond)) //nolint:gosec // to shuffle
+			time.Sleep(rand.N(200 * time.Millisecond))
 			order := with(evening(fmt.Sprint(n)), "customer_ref", body{"system": "shop", "id": ref})
 			if answer := w.Do(http.MethodPost, "/v1/orders", w.Sales, order); answer.Status != http.StatusCreated {
 				t.Errorf("got %d %s", answer.Status, answer.Body)
