@@ -20,7 +20,7 @@ type customerView struct {
 	FamilyName   string         `json:"family_name,omitempty" example:"李"`
 	LegalName    string         `json:"legal_name,omitempty" doc:"Of an organisation."`
 	Source       string         `json:"source" doc:"Where the registration came from." example:"api"`
-	Identities   []identityView `json:"identities" doc:"What the customer is recognised by, oldest first."`
+	Identities   []identityView `json:"identities" nullable:"false" doc:"What the customer is recognised by, oldest first."`
 	Version      int64          `json:"version" doc:"Rises by one with every change; the ETag."`
 	RegisteredAt time.Time      `json:"registered_at"`
 	ChangedAt    time.Time      `json:"changed_at"`
@@ -76,7 +76,7 @@ type newCustomer struct {
 	FamilyName  string        `json:"family_name,omitempty" example:"李"`
 	LegalName   string        `json:"legal_name,omitempty" doc:"Of an organisation."`
 	Source      string        `json:"source,omitempty" doc:"Code of where the registration comes from." default:"api" maxLength:"64"`
-	Identities  []newIdentity `json:"identities,omitempty" maxItems:"50" doc:"What the customer is recognised by."`
+	Identities  []newIdentity `json:"identities,omitempty" nullable:"false" maxItems:"50" doc:"What the customer is recognised by."`
 }
 
 type byID struct {
@@ -109,7 +109,7 @@ type listInput struct {
 type listAnswer struct{ Body customerPage }
 
 type customerPage struct {
-	Items      []customerView `json:"items"`
+	Items      []customerView `json:"items" nullable:"false"`
 	NextCursor string         `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
 }
 
@@ -121,7 +121,7 @@ type lookupInput struct {
 type lookupAnswer struct{ Body customerMatches }
 
 type customerMatches struct {
-	Items []customerView `json:"items" doc:"The likeliest first; at most 20."`
+	Items []customerView `json:"items" nullable:"false" doc:"The likeliest first; at most 20."`
 }
 
 type summaryAnswer struct{ Body customerSummary }

@@ -66,7 +66,7 @@ type listInput struct {
 type listAnswer struct{ Body tenantPage }
 
 type tenantPage struct {
-	Items      []tenantView `json:"items"`
+	Items      []tenantView `json:"items" nullable:"false"`
 	NextCursor string       `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
 }
 

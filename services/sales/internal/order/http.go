@@ -33,7 +33,7 @@ type orderView struct {
 	CustomerRef   *refView        `json:"customer_ref,omitempty" doc:"The selling system's name for the customer."`
 	Channel       string          `json:"channel" example:"shop"`
 	Currency      string          `json:"currency" doc:"ISO 4217, of every amount." example:"CNY"`
-	Lines         []orderLineView `json:"lines"`
+	Lines         []orderLineView `json:"lines" nullable:"false"`
 	Units         int64           `json:"units" doc:"Of all lines, as sold."`
 	TotalMinor    int64           `json:"total_minor" doc:"Of all lines, as sold, in minor units."`
 	ReturnedUnits int64           `json:"returned_units" doc:"What came back."`
@@ -75,7 +75,7 @@ type newOrder struct {
 	CustomerRef *refView       `json:"customer_ref,omitempty" doc:"The selling system's name for the customer, who may become known later."`
 	Channel     string         `json:"channel,omitempty" example:"shop" maxLength:"64"`
 	Currency    string         `json:"currency" doc:"ISO 4217, of every amount." example:"CNY"`
-	Lines       []newOrderLine `json:"lines" minItems:"1" maxItems:"1000"`
+	Lines       []newOrderLine `json:"lines" nullable:"false" minItems:"1" maxItems:"1000"`
 	TotalMinor  *int64         `json:"total_minor,omitempty" doc:"A control: when given, it must be the sum of the lines."`
 	PlacedAt    *time.Time     `json:"placed_at,omitempty" doc:"When the customer bought; now, where it is left out."`
 }
@@ -105,7 +105,7 @@ type listInput struct {
 type listAnswer struct{ Body orderPage }
 
 type orderPage struct {
-	Items      []orderView `json:"items"`
+	Items      []orderView `json:"items" nullable:"false"`
 	NextCursor string      `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
 }
 
@@ -117,7 +117,7 @@ type returnInput struct {
 // newReturn is what a return is taken from.
 type newReturn struct {
 	All        bool            `json:"all,omitempty" doc:"Everything that has not come back yet. Either this or lines."`
-	Lines      []newReturnLine `json:"lines,omitempty" maxItems:"1000"`
+	Lines      []newReturnLine `json:"lines,omitempty" nullable:"false" maxItems:"1000"`
 	ReturnedAt *time.Time      `json:"returned_at,omitempty" doc:"When the goods came back; now, where it is left out."`
 }
 
@@ -134,7 +134,7 @@ type returnView struct {
 	ReturnID    uuid.UUID        `json:"return_id" format:"uuid"`
 	OrderID     uuid.UUID        `json:"order_id" format:"uuid"`
 	Currency    string           `json:"currency"`
-	Lines       []returnLineView `json:"lines"`
+	Lines       []returnLineView `json:"lines" nullable:"false"`
 	Units       int64            `json:"units"`
 	AmountMinor int64            `json:"amount_minor" doc:"What is given back for all lines, in minor units."`
 	ReturnedAt  time.Time        `json:"returned_at"`
@@ -153,7 +153,7 @@ type orderSummary struct {
 	Orders     int64         `json:"orders"`
 	Units      int64         `json:"units" doc:"As sold."`
 	Unresolved int64         `json:"unresolved" doc:"Orders whose customer is not known yet."`
-	Revenue    []revenueView `json:"revenue" doc:"By currency."`
+	Revenue    []revenueView `json:"revenue" nullable:"false" doc:"By currency."`
 }
 
 type revenueView struct {
