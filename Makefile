@@ -23,7 +23,10 @@ SERVICES  := accounts sales analytics
 GENERATED := proto/gen proto/jsonschema proto/asyncapi proto/openapi proto/baseline.binpb
 
 # What stands between the services and the broker, and is therefore tried on Apache Kafka as well.
-KAFKA_PACKAGES := ./platform/bus/... ./platform/pg/outbox/... ./platform/pg/inbox/...
+KAFKA_PACKAGES := ./platform/bus/... ./platform/pg/outbox/... ./platform/pg/inbox/... ./tools/e2e/...
+
+# What has tests (build tag temporal) that want a real Temporal server.
+TEMPORAL_PACKAGES := ./platform/flow ./platform/imports
 
 SAY := @echo '==>'
 
@@ -56,6 +59,8 @@ bench: ## measure, each figure beside its baseline in the same run
 test: ## all tests of all modules, on a real PostgreSQL and a Kafka within the process
 	$(SAY) 'testing all modules; the first time this compiles for about seven minutes'
 	@go test -timeout 30m $(PACKAGES)
+	$(SAY) 'testing what needs a real Temporal server'
+	@go run ./tools/devstack run -- go test -tags temporal -run Live $(TEMPORAL_PACKAGES)
 
 .PHONY: test-race
 test-race: ## the tests of platform and services with the race detector
@@ -63,9 +68,9 @@ test-race: ## the tests of platform and services with the race detector
 	@go test -race -timeout 30m ./proto/... ./platform/... ./services/...
 
 .PHONY: test-kafka
-test-kafka: ## the tests of bus, outbox and inbox against three brokers of Apache Kafka
+test-kafka: ## the tests of bus, outbox and inbox and the fault tests against three brokers of Apache Kafka
 	$(SAY) 'starting Apache Kafka; the first time this downloads it from Maven Central'
-	@go run ./tools/kafka run -- go test -count=1 $(KAFKA_PACKAGES)
+	@go run ./tools/kafka run -- go test -count=1 -p 1 -timeout 40m $(KAFKA_PACKAGES)
 
 .PHONY: e2e
 e2e: ## the built binary over its public surfaces, with every part of the installation killed at will

@@ -20,6 +20,10 @@ import (
 // LiveEnv names the Temporal server (host:port) of the tests that need a real one; they have the build tag temporal.
 const LiveEnv = "GUANXI_TEST_TEMPORAL"
 
+// RecordEnv, when it is set, has the tests on a real server write the histories that they make; without it the recorded
+// ones stay as they are, since replaying what was just made proves nothing.
+const RecordEnv = "GUANXI_TEST_RECORD"
+
 // Live gives a client of a namespace of the test's own on the real server that LiveEnv names; without one it fails.
 func Live(t testing.TB) *flow.Client {
 	t.Helper()
@@ -39,9 +43,13 @@ func Live(t testing.TB) *flow.Client {
 	return c
 }
 
-// Record writes the history of a process to a file below testdata, for Replay. An existing file is replaced.
+// Record writes the history of a process to a file below testdata, for Replay, when RecordEnv is set. An existing file is
+// replaced.
 func Record(ctx context.Context, t testing.TB, c *flow.Client, workflowID, file string) {
 	t.Helper()
+	if os.Getenv(RecordEnv) == "" {
+		return
+	}
 	history := &historypb.History{}
 	events := c.Temporal().GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {

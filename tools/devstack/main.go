@@ -30,7 +30,7 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(upCommand(), devCommand(), demoCheckCommand())
+	root.AddCommand(upCommand(), devCommand(), runCommand(), demoCheckCommand())
 	root.AddCommand(postgresCommand(), kafkaCommand(), temporalCommand(), issuerCommand(), tracesCommand())
 	return root
 }
