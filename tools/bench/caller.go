@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// caller is one HTTP client with one connection that is kept. It does as little as it can, since it shares the machine
+// with what it measures.
+type caller struct {
+	conn  net.Conn
+	in    *bufio.Reader
+	host  string
+	token string
+}
+
+func newCaller(addr, token string) (*caller, error) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return &caller{conn: conn, in: bufio.NewReader(conn), host: addr, token: token}, nil
+}
+
+// post sends a body under a new idempotency key and fails unless the answer is 201 Created.
+func (c *caller) post(path, body string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nIdempotency-Key: %s\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, c.host, c.token, uuid.NewString(), len(body), body)
+	if _, err := io.WriteString(c.conn, b.String()); err != nil {
+		return err
+	}
+	resp, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if err == nil && resp.StatusCode != http.StatusCreated {
+		err = fmt.Errorf("POST %s: %s: %s", path, resp.Status, answer)
+	}
+	return err
+}
+
+// customer is the body that registers a customer; serial has eight digits.
+func customer(serial string) string {
+	return `{"kind":"person","display_name":"Bench ` + serial + `","family_name":"Bench","given_name":"No ` + serial +
+		`","source":"bench","identities":[{"type":"phone","value":"138` + serial + `"}]}`
+}
+
+func newSerial() string { return fmt.Sprint(10_000_000 + rand.IntN(90_000_000)) } //nolint:gosec // nothing secret
+
+// register lets the callers register customers as fast as they can for the time and gives how many they did.
+func register(ctx context.Context, callers []*caller, window time.Duration) (n int, took time.Duration, err error) {
+	var done atomic.Int64
+	var failed atomic.Value
+	var wg sync.WaitGroup
+	began := time.Now()
+	for _, c := range callers {
+		wg.Go(func() {
+			for time.Since(began) < window && ctx.Err() == nil && failed.Load() == nil {
+				if err := c.post("/v1/customers", customer(newSerial())); err != nil {
+					failed.Store(err)
+					return
+				}
+				done.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	took = time.Since(began)
+	if err, ok := failed.Load().(error); ok {
+		return 0, took, err
+	}
+	return int(done.Load()), took, ctx.Err()
+}
+
+func (b *bench) callers(ctx context.Context, addr string, n int) (list []*caller, closeAll func(), err error) {
+	closeAll = func() {
+		for _, c := range list {
+			_ = c.conn.Close()
+		}
+	}
+	token, err := b.tokens(tenant, "admin")(ctx)
+	if err != nil {
+		return nil, closeAll, err
+	}
+	for range n {
+		c, err := newCaller(addr, token)
+		if err != nil {
+			return nil, closeAll, err
+		}
+		list = append(list, c)
+	}
+	return list, closeAll, nil
+}
+
+// openLoop calls send n times at the rate (a second), each at its own time whether or not earlier ones are done. at is
+// when it was due. It returns when all calls have.
+func openLoop(ctx context.Context, rate, n int, send func(i int, due time.Time) error) error {
+	const atOnce = 64
+	type call struct {
+		i   int
+		due time.Time
+	}
+	calls := make(chan call, n)
+	var wg sync.WaitGroup
+	var failed atomic.Value
+	for range atOnce {
+		wg.Go(func() {
+			for c := range calls {
+				if err := send(c.i, c.due); err != nil {
+					failed.Store(err)
+				}
+			}
+		})
+	}
+	began := time.Now()
+	for i := range n {
+		due := began.Add(time.Duration(i) * time.Second / time.Duration(rate))
+		time.Sleep(time.Until(due))
+		if ctx.Err() != nil || failed.Load() != nil {
+			break
+		}
+		calls <- call{i, due}
+	}
+	close(calls)
+	wg.Wait()
+	if err, ok := failed.Load().(error); ok {
+		return err
+	}
+	return ctx.Err()
+}
