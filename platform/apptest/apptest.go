@@ -126,7 +126,7 @@ func (s *Service) TokenFor(claims map[string]any) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	resp, err := http.Post(s.issuer+"/token", "application/json", bytes.NewReader(body)) //nolint:gosec,noctx // our own issuer
+	resp, err := http.Post(s.issuer+"/token", "application/json", bytes.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
