@@ -80,7 +80,8 @@ func (a *aggregate) hold(at mark) {
 	}
 }
 
-// loadCursors queues one query for all aggregates of the group.
+// loadCursors queues one query for all aggregates of the group. Each is looked for by its whole key: a plain join would,
+// planned while the table was new and empty, read all cursors of the topic for every batch.
 func (e *engine) loadCursors(tx *pg.Tx, b *batch, g *group) {
 	var kinds, ids []string
 	for _, it := range g.items {
@@ -92,13 +93,14 @@ func (e *engine) loadCursors(tx *pg.Tx, b *batch, g *group) {
 	tenant := g.tenant
 	tx.Queue(`SELECT a.kind, a.id, coalesce(c.epoch, 0), coalesce(c.last_seq, 0), p.epoch, p.seq
 		FROM unnest($4::text[], $5::text[]) AS a(kind, id)
-		LEFT JOIN inbox_cursor c ON c.tenant_id = $1 AND c.consumer = $2 AND c.topic = $3
-			AND c.aggregate_type = a.kind AND c.aggregate_id = a.id
+		LEFT JOIN LATERAL (SELECT k.epoch, k.last_seq FROM inbox_cursor k
+			WHERE k.tenant_id = $1 AND k.consumer = $2 AND k.topic = $3 AND k.aggregate_type = a.kind AND k.aggregate_id = a.id
+			LIMIT 1) c ON true
 		LEFT JOIN LATERAL (SELECT h.epoch, h.seq FROM inbox_parked h
 			WHERE h.consumer = $2 AND h.tenant_id = $1 AND h.topic = $3 AND h.aggregate_type = a.kind
 				AND h.aggregate_id = a.id AND h.ordered
 			ORDER BY h.epoch, h.seq LIMIT 1) p ON true
-		WHERE c.tenant_id IS NOT NULL OR p.seq IS NOT NULL`,
+		WHERE c.epoch IS NOT NULL OR p.seq IS NOT NULL`,
 		tenant, e.consumer.Name, b.topic, kinds, ids).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			var kind, id string
