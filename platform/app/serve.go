@@ -228,7 +228,7 @@ func (p *Process) startInward(ctx context.Context, group *errgroup.Group, s *ser
 		group.Go(func() error {
 			err := run(ctx)
 			if ctx.Err() != nil {
-				return nil
+				return nil //nolint:nilerr // to end when told is no failure
 			}
 			if err == nil {
 				err = errors.New("ended by itself")
@@ -299,7 +299,7 @@ func (p *Process) insist(ctx context.Context, what string, try func(context.Cont
 	for {
 		err := try(ctx)
 		if err == nil || ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // what was waited for is needed by nobody any more
 		}
 		if time.Since(said) > quiet {
 			p.log.Warn("waiting", "for", what, "error", err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -29,7 +28,7 @@ var (
 	key   = []byte("thirty-two bytes are the least..")
 	other = []byte("another key of thirty-two bytes.")
 	ann   = auth.Principal{Subject: "ann", Tenant: "music", Unit: "counter", Roles: []string{"agent", "sales"}}
-	quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+	quiet = slog.New(slog.DiscardHandler)
 )
 
 // whoAmI is an activity that answers with the principal it acts for.

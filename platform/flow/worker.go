@@ -74,7 +74,7 @@ func (c *Client) insist(ctx context.Context, what string, try func() error) erro
 	for {
 		err := try()
 		if err == nil || ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // to end when told is no failure
 		}
 		if now := time.Now(); now.Sub(said) > complainPeriod {
 			c.log.Warn("waiting for the process engine", "for", what, "error", err)

@@ -2,7 +2,6 @@ package flowtest
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -41,7 +40,7 @@ func Environment(t testing.TB, p auth.Principal, workflowID string) *testsuite.T
 }
 
 func environment(header *commonpb.Header, workflowID string) *testsuite.TestWorkflowEnvironment {
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	quiet := slog.New(slog.DiscardHandler)
 	suite := &testsuite.WorkflowTestSuite{}
 	suite.SetLogger(tlog.NewStructuredLogger(quiet))
 	env := suite.NewTestWorkflowEnvironment()
@@ -89,7 +88,7 @@ func NewFrontend(t testing.TB) *Frontend {
 	server := grpc.NewServer()
 	workflowservice.RegisterWorkflowServiceServer(server, f)
 	go func() { _ = server.Serve(listener) }()
-	f.client, err = flow.NewClient(flow.Config{Address: f.address, Namespace: "test", Key: key}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	f.client, err = flow.NewClient(flow.Config{Address: f.address, Namespace: "test", Key: key}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package flowtest
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -20,7 +19,7 @@ import (
 // LiveEnv names the Temporal server (host:port) of the tests that need a real one; they have the build tag temporal.
 const LiveEnv = "GUANXI_TEST_TEMPORAL"
 
-// RecordEnv, when it is set, has the tests on a real server write the histories that they make; without it the recorded
+// RecordEnv has, when it is set, the tests on a real server write the histories that they make; without it the recorded
 // ones stay as they are, since replaying what was just made proves nothing.
 const RecordEnv = "GUANXI_TEST_RECORD"
 
@@ -32,7 +31,7 @@ func Live(t testing.TB) *flow.Client {
 		t.Fatalf("%s must name a Temporal server, such as that of devstack", LiveEnv)
 	}
 	c, err := flow.NewClient(flow.Config{Address: address, Namespace: "test-" + uuid.NewString(), Key: key},
-		slog.New(slog.NewTextHandler(io.Discard, nil)))
+		slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

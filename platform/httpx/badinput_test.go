@@ -1,7 +1,6 @@
 package httpx_test
 
 import (
-	"context"
 	"net/http"
 	"testing"
 
@@ -14,7 +13,7 @@ import (
 // database, what a key is for as well.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, httpx.Config{}, shop(func(ctx context.Context, in *createInput) (*created, error) { return created1(ctx, in) }))
+	w := newWorld(t, httpx.Config{}, shop(created1))
 	targets := map[string]badinput.Target{
 		"create": {Method: http.MethodPost, Path: "/v1/things", Body: `{"name":"a","quantity":1,"tags":["b"]}`},
 		"change": {

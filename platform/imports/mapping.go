@@ -195,8 +195,8 @@ func source(a assignment, f format, header []string, width int) (entry, error) {
 // column finds the column that a mapping's target means.
 func (k Kind) column(target string) (Column, bool) {
 	for _, c := range k.Columns {
-		prefix, any := strings.CutSuffix(c.Name, "*")
-		if c.Name == target && !any || any && strings.HasPrefix(target, prefix) && len(target) > len(prefix) {
+		prefix, open := strings.CutSuffix(c.Name, "*")
+		if c.Name == target && !open || open && strings.HasPrefix(target, prefix) && len(target) > len(prefix) {
 			return c, true
 		}
 	}

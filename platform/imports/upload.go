@@ -178,10 +178,10 @@ func (i *Imports) receive(ctx context.Context, file io.Reader, s *stored) error 
 	buffer := make([]byte, chunksPerTx*chunkSize)
 	for n := 0; ; n += chunksPerTx {
 		size, err := io.ReadFull(file, buffer)
-		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		if err != nil && !last {
 			return err
 		}
-		last := err != nil
 		err = i.db.Tx(ctx, s.Tenant, func(tx *pg.Tx) error {
 			if n == 0 {
 				if err := s.insert(tx); err != nil {

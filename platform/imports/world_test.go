@@ -42,7 +42,7 @@ SELECT guanxi_tenant_table('person');
 `)}}
 }
 
-func apply(ctx context.Context, tx *pg.Tx, job imports.Job, rows []imports.Row) (rejected []imports.Rejection, err error) {
+func apply(_ context.Context, tx *pg.Tx, job imports.Job, rows []imports.Row) (rejected []imports.Rejection, err error) {
 	const insert = `INSERT INTO person (tenant_id, ref, name, age, line) VALUES ($1, $2, $3, nullif($4, '')::integer, $5)
 		ON CONFLICT (tenant_id, ref) DO `
 	for _, row := range rows {
@@ -113,7 +113,7 @@ func newWorld(t *testing.T, change ...func(*imports.Kind)) *world {
 	require.NoError(t, err)
 	verifier, err := auth.NewVerifier(t.Context(), auth.Config{Issuer: web.URL, Audience: "guanxi"})
 	require.NoError(t, err)
-	server := httpx.NewServer(httpx.Config{}, verifier, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	server := httpx.NewServer(httpx.Config{}, verifier, slog.New(slog.DiscardHandler))
 	w.imports.Routes(server.API("people", "1", "People"))
 	api := httptest.NewServer(server.Handler())
 	t.Cleanup(api.Close)

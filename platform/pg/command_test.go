@@ -156,7 +156,7 @@ func TestAnAnswerWithoutAResource(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t, shop())
 	for i := range 2 {
-		r, err := db.Command(once("k", ""), pizza, func(tx *pg.Tx) (pg.Result, error) {
+		r, err := db.Command(once("k", ""), pizza, func(*pg.Tx) (pg.Result, error) {
 			return pg.Result{Status: 204}, nil
 		})
 		require.NoError(t, err)

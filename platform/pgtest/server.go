@@ -286,7 +286,7 @@ func (s *Server) startOnce(ctx context.Context) error {
 			return conn.Close(ctx)
 		}
 		select {
-		case <-s.ended:
+		case <-s.ended: //nolint:errcheck // its log says why
 			s.ended = nil
 			return fmt.Errorf("PostgreSQL ended while starting:\n%s", s.said(from))
 		case <-ctx.Done():
@@ -332,10 +332,10 @@ func (s *Server) Stop(mode Mode) error {
 		return err
 	}
 	select {
-	case <-s.ended:
+	case <-s.ended: //nolint:errcheck // what was told to stop may end in any way
 	case <-time.After(stopTimeout):
 		_ = s.process.Signal(syscall.SIGQUIT)
-		<-s.ended
+		<-s.ended //nolint:errcheck // and so may what was killed
 	}
 	s.ended = nil
 	return s.endOrphan()

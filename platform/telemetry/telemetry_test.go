@@ -73,6 +73,7 @@ func TestTraceContextTravelsWithoutAnExporter(t *testing.T) {
 }
 
 func TestSetupRefusesALevelThatIsNone(t *testing.T) {
+	t.Parallel()
 	_, _, err := Setup(t.Context(), Config{Service: "accounts", Level: "loud"})
 	require.ErrorContains(t, err, "loud")
 }

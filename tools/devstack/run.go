@@ -49,7 +49,7 @@ func runWithStack(ctx context.Context, args []string, report func(string)) (err 
 		return err
 	}
 	defer s.Stop()
-	command := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // it is what the caller asks for
+	command := exec.CommandContext(ctx, args[0], args[1:]...)
 	command.Env = append(append(os.Environ(), s.Env()...), temporalForTests+"="+s.TemporalAddr())
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := command.Run(); err != nil {

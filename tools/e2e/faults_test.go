@@ -97,7 +97,7 @@ func (in *installation) replayTopics(ctx context.Context) error {
 func (in *installation) rage(ctx context.Context, stop <-chan struct{}) ([]*fault, error) {
 	faults := in.faults()
 	const breath = 700 * time.Millisecond // in which the platform gets something done
-	for turn := 0; turn < 4*len(faults); turn++ {
+	for turn := range 4 * len(faults) {
 		if turn >= 2*len(faults) {
 			select {
 			case <-stop:
@@ -119,7 +119,7 @@ func (in *installation) rage(ctx context.Context, stop <-chan struct{}) ([]*faul
 	return faults, nil
 }
 
-func TestNothingIsLostOrDoubledWhileEverythingIsKilled(t *testing.T) {
+func TestNothingIsLostOrDoubledWhileEverythingIsKilled(t *testing.T) { //nolint:paralleltest // it wants the machine for itself
 	in := install(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
@@ -217,7 +217,7 @@ func (in *installation) rebuildIsEqual(ctx context.Context) {
 	}
 }
 
-func TestAnOutageParksNothing(t *testing.T) {
+func TestAnOutageParksNothing(t *testing.T) { //nolint:paralleltest // it wants the machine for itself
 	for _, part := range []string{stack.Postgres, stack.Kafka} {
 		t.Run(part, func(t *testing.T) {
 			if part == stack.Kafka && os.Getenv("GUANXI_TEST_KAFKA") != "" {
@@ -292,7 +292,7 @@ func good(tenant, aggregate string, seq int64) bus.Event {
 	return e
 }
 
-func TestAPoisonedEventIsSetAsideAndTheOthersGoOn(t *testing.T) {
+func TestAPoisonedEventIsSetAsideAndTheOthersGoOn(t *testing.T) { //nolint:paralleltest // it wants the machine for itself
 	in := install(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()

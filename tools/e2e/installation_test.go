@@ -66,7 +66,7 @@ func install(t *testing.T) *installation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's user has to pass through
+	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL's user has to pass through
 		t.Fatal(err)
 	}
 	ports, err := stack.FreePorts()

@@ -45,9 +45,10 @@ func (e *engine) apply(ctx context.Context, tx *pg.Tx, items []*item) error {
 func (e *engine) call(ctx context.Context, tx *pg.Tx, events []Event) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &panicError{v, debug.Stack()}
+			panicked := &panicError{v, debug.Stack()}
+			err = panicked
 			e.log.Error("Apply panicked", "topic", events[0].Topic, "partition", events[0].Partition,
-				"offset", events[0].Offset, "panic", fmt.Sprint(v), "stack", string(err.(*panicError).stack))
+				"offset", events[0].Offset, "panic", fmt.Sprint(v), "stack", string(panicked.stack))
 		}
 	}()
 	return e.consumer.Apply(ctx, tx, events)

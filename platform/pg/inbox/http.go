@@ -144,7 +144,7 @@ func (o Ops) release(ctx context.Context, in *parkedID) (*parkedRelease, error) 
 	if err != nil {
 		return nil, err
 	}
-	o.decided(ctx, "a parked event is released", in.ID, actor, done.Replayed)
+	o.decided(ctx, "released", in.ID, actor, done.Replayed)
 	out := &parkedRelease{}
 	out.Body.ID, out.Body.State = in.ID, "releasing"
 	return out, nil
@@ -163,16 +163,17 @@ func (o Ops) discard(ctx context.Context, in *parkedDiscard) (*struct{}, error) 
 	if err != nil {
 		return nil, err
 	}
-	o.decided(ctx, "a parked event is discarded", in.ID, actor, done.Replayed)
+	o.decided(ctx, "discarded", in.ID, actor, done.Replayed)
 	return nil, nil
 }
 
-func (o Ops) decided(ctx context.Context, what string, id uuid.UUID, actor auth.Principal, replayed bool) {
+func (o Ops) decided(ctx context.Context, decision string, id uuid.UUID, actor auth.Principal, replayed bool) {
 	if replayed {
 		httpx.MarkReplayed(ctx)
 		return
 	}
-	o.Log.InfoContext(ctx, what, "parked", id.String(), "actor", actor.Subject, "tenant", actor.Tenant)
+	o.Log.InfoContext(ctx, "decided on a parked event", "decision", decision,
+		"parked", id.String(), "actor", actor.Subject, "tenant", actor.Tenant)
 }
 
 type consumerList struct {

@@ -147,7 +147,7 @@ func (b *rebuild) close() {
 
 // followUp replays until little is left between the shadow and where the live consumers are.
 func (b *rebuild) followUp(ctx context.Context) error {
-	for pass := 0; pass < maxPasses; pass++ {
+	for pass := range maxPasses {
 		if err := b.learnDiscarded(ctx); err != nil {
 			return err
 		}

@@ -138,7 +138,6 @@ func (e *engine) eventSpans(ctx context.Context, events []Event) (context.Contex
 	}
 	batch := trace.SpanContextFromContext(ctx)
 	spans := make([]trace.Span, 0, len(events))
-	inner := ctx
 	for _, ev := range events {
 		parent := telemetry.Extract(ctx, ev.Trace)
 		if len(ev.Trace) == 0 || !trace.SpanContextFromContext(parent).IsValid() {
@@ -155,13 +154,13 @@ func (e *engine) eventSpans(ctx context.Context, events []Event) (context.Contex
 		if batch.IsValid() {
 			opts = append(opts, trace.WithLinks(trace.Link{SpanContext: batch}))
 		}
-		c, span := otel.Tracer(scope).Start(parent, "apply "+ev.Type, opts...)
+		_, span := otel.Tracer(scope).Start(parent, "apply "+ev.Type, opts...)
 		spans = append(spans, span)
-		if len(events) == 1 {
-			inner = c
-		}
 	}
-	return inner, func(err error) {
+	if len(events) == 1 && len(spans) == 1 {
+		ctx = trace.ContextWithSpan(ctx, spans[0])
+	}
+	return ctx, func(err error) {
 		for _, s := range spans {
 			if err != nil {
 				s.SetStatus(codes.Error, codeOf(err))

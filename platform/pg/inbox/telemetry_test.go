@@ -15,8 +15,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 )
 
-// Not parallel: the tracer of a process is one.
-func TestTheTraceOfAnEventGoesOnInItsConsumer(t *testing.T) {
+func TestTheTraceOfAnEventGoesOnInItsConsumer(t *testing.T) { //nolint:paralleltest // the tracer of a process is one
 	spans := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
 	before := otel.GetTracerProvider()

@@ -104,7 +104,7 @@ func queueOrders(tx *pg.Tx, orders []Order) {
 	units, totals, placed, slots := make([]int64, n), make([]int64, n), make([]time.Time, n), make([]int16, n)
 	for i, o := range orders {
 		ids[i], customers[i], channels[i], currencies[i] = o.ID, o.CustomerID, o.Channel, o.Currency
-		units[i], totals[i], placed[i], slots[i] = o.Units, o.TotalMinor, o.PlacedAt, int16(o.Slot) //nolint:gosec // a partition's number
+		units[i], totals[i], placed[i], slots[i] = o.Units, o.TotalMinor, o.PlacedAt, int16(o.Slot)
 	}
 	tx.Queue(insertOrders, tx.Tenant(), ids, customers, channels, currencies, units, totals, placed, slots)
 }
@@ -115,7 +115,7 @@ func queueReturns(tx *pg.Tx, returns []Return) {
 	units, amounts, at, slots := make([]int64, n), make([]int64, n), make([]time.Time, n), make([]int16, n)
 	for i, r := range returns {
 		ids[i], orders[i], currencies[i] = r.ID, r.OrderID, r.Currency
-		units[i], amounts[i], at[i], slots[i] = r.Units, r.AmountMinor, r.ReturnedAt, int16(r.Slot) //nolint:gosec // a partition's number
+		units[i], amounts[i], at[i], slots[i] = r.Units, r.AmountMinor, r.ReturnedAt, int16(r.Slot)
 	}
 	tx.Queue(insertReturns, tx.Tenant(), ids, orders, currencies, units, amounts, at, slots)
 }
@@ -130,7 +130,7 @@ func queueMarks(tx *pg.Tx, newest map[mark]time.Time) {
 	})
 	topics, slots, times := make([]string, len(marks)), make([]int16, len(marks)), make([]time.Time, len(marks))
 	for i, m := range marks {
-		topics[i], slots[i], times[i] = m.topic, int16(m.slot), newest[m] //nolint:gosec // a partition's number
+		topics[i], slots[i], times[i] = m.topic, int16(m.slot), newest[m]
 	}
 	tx.Queue(moveAsOf, tx.Tenant(), topics, slots, times)
 }
