@@ -59,7 +59,7 @@ func customer(serial string) string {
 		`","source":"bench","identities":[{"type":"phone","value":"138` + serial + `"}]}`
 }
 
-func newSerial() string { return fmt.Sprint(10_000_000 + rand.IntN(90_000_000)) } //nolint:gosec // nothing secret
+func newSerial() string { return fmt.Sprint(10_000_000 + rand.IntN(90_000_000)) }
 
 // register lets the callers register customers as fast as they can for the time and gives how many they did.
 func register(ctx context.Context, callers []*caller, window time.Duration) (n int, took time.Duration, err error) {

@@ -139,12 +139,18 @@ func (b *bench) insertPlain(ctx context.Context, n int) (rate float64, err error
 	if _, err := admin.Exec(ctx, `DROP TABLE IF EXISTS bench_insert; CREATE TABLE bench_insert (LIKE live.fact_customer INCLUDING ALL)`); err != nil {
 		return 0, err
 	}
-	conns := make([]*pgx.Conn, connections)
-	for i := range conns {
-		if conns[i], err = b.database(ctx, "analytics"); err != nil {
+	var conns []*pgx.Conn
+	defer func() {
+		for _, conn := range conns {
+			err = errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
+		}
+	}()
+	for range connections {
+		conn, err := b.database(ctx, "analytics")
+		if err != nil {
 			return 0, err
 		}
-		defer func() { err = errors.Join(err, conns[i].Close(context.WithoutCancel(ctx))) }()
+		conns = append(conns, conn)
 	}
 	began := time.Now()
 	g, gctx := errgroup.WithContext(ctx)

@@ -85,7 +85,7 @@ func install(ctx context.Context, o options, say func(string)) (_ *installation,
 func (in *installation) build(ctx context.Context, what string) (string, error) {
 	in.say("building " + what + " (minutes on a cold machine, seconds later)")
 	path := filepath.Join(in.dir, "bin", filepath.Base(what))
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, what) //nolint:gosec // packages of our own
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, what)
 	root, err := repo()
 	if err != nil {
 		return "", err

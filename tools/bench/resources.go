@@ -81,7 +81,7 @@ func descendants() (map[int][]int, error) {
 	}
 	children := make(map[int][]int)
 	for _, path := range stats {
-		raw, err := os.ReadFile(path) //nolint:gosec // of /proc
+		raw, err := os.ReadFile(path)
 		if err != nil {
 			continue // it ended meanwhile
 		}
@@ -101,7 +101,7 @@ func descendants() (map[int][]int, error) {
 
 // proportional is the proportional set size of a process in kB.
 func proportional(pid int) (float64, error) {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid)) //nolint:gosec // of /proc
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		return 0, err
 	}
