@@ -66,7 +66,7 @@ func Update(tx *pg.Tx, customers ...Customer) {
 			family_name = n.family_name, legal_name = n.legal_name, changed_at = n.changed_at
 		FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[])
 			AS n(id, version, display_name, given_name, family_name, legal_name, changed_at)
-		WHERE c.tenant_id = $1 AND c.id = n.id`,
+		WHERE c.tenant_id = $1 AND c.id = n.id AND c.id = ANY($2::uuid[])`, // said twice, so that only these are read
 		tx.Tenant(), ids, versions, display, given, family, legal, changed)
 }
 
@@ -136,11 +136,13 @@ func LockHolders(ctx context.Context, tx *pg.Tx, exclusive []identity.Identity) 
 	for n, i := range exclusive {
 		types[n], values[n] = i.Type, i.Value
 	}
-	const held = `SELECT k.customer_id FROM unnest($2::text[], $3::text[]) AS n(type, value)
-		JOIN customer_identity k ON k.tenant_id = $1 AND k.type = n.type AND k.value = n.value AND k.exclusive`
-	tx.Queue(`SELECT 1 FROM customer WHERE tenant_id = $1 AND id IN (`+held+`) ORDER BY id FOR UPDATE`, tx.Tenant(), types, values)
+	// Each by its whole key: plain joins that were planned while the tables were new would read all of the tenant's.
+	const held = `ARRAY(SELECT k.customer_id FROM unnest($2::text[], $3::text[]) AS n(type, value)
+		JOIN LATERAL (SELECT customer_id FROM customer_identity
+			WHERE tenant_id = $1 AND type = n.type AND value = n.value AND exclusive LIMIT 1) k ON true)`
+	tx.Queue(`SELECT 1 FROM customer WHERE tenant_id = $1 AND id = ANY(`+held+`) ORDER BY id FOR UPDATE`, tx.Tenant(), types, values)
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM customer c `+identities+`
-		WHERE c.tenant_id = $1 AND c.id IN (`+held+`)`, tx.Tenant(), types, values)
+		WHERE c.tenant_id = $1 AND c.id = ANY(`+held+`)`, tx.Tenant(), types, values)
 	if err != nil {
 		return nil, err
 	}

@@ -25,16 +25,18 @@ func Resolve(ctx context.Context, tx *pg.Tx, names []externalref.Ref) (map[exter
 	}
 	systems, ids := split(names)
 	// Rows are made and locked in the order of their key, here and in Learn, so that nobody waits in a circle. The
-	// update that never happens is what locks a row without writing a new version of it.
+	// update that never happens is what locks a row without writing a new version of it. Each is looked for by its whole
+	// key: a plain join that was planned while the table was new would read all names of the tenant.
 	tx.Queue(`INSERT INTO customer_ref AS r (tenant_id, system, external_id)
 		SELECT DISTINCT $1::text, n.system, n.external_id FROM unnest($2::text[], $3::text[]) AS n(system, external_id)
-		WHERE NOT EXISTS (SELECT FROM customer_ref k WHERE k.tenant_id = $1 AND k.system = n.system
-			AND k.external_id = n.external_id AND k.customer_id IS NOT NULL)
+		WHERE (SELECT k.customer_id FROM customer_ref k WHERE k.tenant_id = $1 AND k.system = n.system
+			AND k.external_id = n.external_id LIMIT 1) IS NULL
 		ORDER BY n.system, n.external_id
 		ON CONFLICT (tenant_id, system, external_id) DO UPDATE SET customer_id = r.customer_id WHERE false`, tx.Tenant(), systems, ids)
-	rows, err := tx.Query(ctx, `SELECT r.system, r.external_id, r.customer_id
+	rows, err := tx.Query(ctx, `SELECT n.system, n.external_id, r.customer_id
 		FROM unnest($2::text[], $3::text[]) AS n(system, external_id)
-		JOIN customer_ref r ON r.tenant_id = $1 AND r.system = n.system AND r.external_id = n.external_id
+		JOIN LATERAL (SELECT k.customer_id FROM customer_ref k
+			WHERE k.tenant_id = $1 AND k.system = n.system AND k.external_id = n.external_id LIMIT 1) r ON true
 		WHERE r.customer_id IS NOT NULL`, tx.Tenant(), systems, ids)
 	if err != nil {
 		return nil, err
