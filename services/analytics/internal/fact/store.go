@@ -36,10 +36,11 @@ ORDER BY 2, 3, 4
 ON CONFLICT (tenant_id, currency, month, slot) DO UPDATE SET
 	orders = m.orders + excluded.orders, units = m.units + excluded.units, gross_minor = m.gross_minor + excluded.gross_minor`
 
+	// The ids are said twice, so that only these orders are read, also by a plan made while the table was new.
 	attributeOrders = `
 UPDATE fact_order o SET customer_id = a.customer_id
 FROM unnest($2::uuid[], $3::uuid[]) AS a (order_id, customer_id)
-WHERE o.tenant_id = $1 AND o.order_id = a.order_id`
+WHERE o.tenant_id = $1 AND o.order_id = a.order_id AND o.order_id = ANY($2::uuid[])`
 
 	insertReturns = `
 WITH returned AS (
