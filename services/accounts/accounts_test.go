@@ -2,49 +2,24 @@ package accounts_test
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
-	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/platform/auth"
-	"github.com/guanxi-crm/guanxi/platform/httpx"
-	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
-	"github.com/guanxi-crm/guanxi/platform/pgtest"
 	"github.com/guanxi-crm/guanxi/services/accounts"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/accountstest"
 )
 
-func TestEveryTableKeepsTenantsApart(t *testing.T) {
+func TestTheHouseRulesHold(t *testing.T) {
 	t.Parallel()
-	pgtest.CheckTenancy(t, pgtest.New(t, accounts.Module().Source()))
-}
-
-func TestEveryOperationDeclaresItsPermission(t *testing.T) {
-	t.Parallel()
-	parts, err := accounts.Module().Build(app.Deps{Outbox: outbox.New("accounts"), Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	api := httpx.NewServer(httpx.Config{}, nil, slog.New(slog.DiscardHandler)).API("accounts", "test", "accounts")
-	for _, routes := range parts.Routes {
-		routes(api)
-	}
-	if len(api.Operations()) == 0 {
-		t.Fatal("there are no operations")
-	}
-	for _, op := range api.Operations() {
-		if op.Public || op.Permission == "" {
-			t.Errorf("%s %s declares no permission", op.Method, op.Path)
-		}
-	}
+	apptest.Check(t, accounts.Module())
 }
 
 // TestATraceFollowsARegistration is not parallel: spans go to one place in a process.

@@ -12,11 +12,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/platform/bus"
-	"github.com/guanxi-crm/guanxi/platform/pg"
-	"github.com/guanxi-crm/guanxi/platform/pgtest"
 	accountsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
 	salesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1"
 	"github.com/guanxi-crm/guanxi/services/analytics"
@@ -413,23 +410,7 @@ func TestARebuildReachesTheSameState(t *testing.T) {
 	s.Eventually("the rebuilt state goes on living", func() bool { return summaryOf(s, token).Customers == 2 })
 }
 
-func TestEveryOperationDeclaresItsPermission(t *testing.T) {
+func TestTheHouseRulesHold(t *testing.T) {
 	t.Parallel()
-	operations, err := app.Operations(analytics.Module())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(operations) < 6 {
-		t.Fatalf("only %d operations", len(operations))
-	}
-	for _, o := range operations {
-		if o.Permission == "" && !o.Public {
-			t.Errorf("%s %s declares no permission", o.Method, o.Path)
-		}
-	}
-}
-
-func TestTablesKeepTenantsApart(t *testing.T) {
-	t.Parallel()
-	_, _ = pgtest.Database, pg.App
+	apptest.Check(t, analytics.Module())
 }

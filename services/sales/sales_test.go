@@ -1,43 +1,18 @@
 package sales_test
 
 import (
-	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/guanxi-crm/guanxi/platform/app"
-	"github.com/guanxi-crm/guanxi/platform/httpx"
-	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
-	"github.com/guanxi-crm/guanxi/platform/pgtest"
+	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/services/sales"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/salestest"
 )
 
-func TestEveryTableKeepsTenantsApart(t *testing.T) {
+func TestTheHouseRulesHold(t *testing.T) {
 	t.Parallel()
-	pgtest.CheckTenancy(t, pgtest.New(t, sales.Module().Source()))
-}
-
-func TestEveryOperationDeclaresItsPermission(t *testing.T) {
-	t.Parallel()
-	parts, err := sales.Module().Build(app.Deps{Outbox: outbox.New("sales"), Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	api := httpx.NewServer(httpx.Config{}, nil, slog.New(slog.DiscardHandler)).API("sales", "test", "sales")
-	for _, routes := range parts.Routes {
-		routes(api)
-	}
-	if len(api.Operations()) == 0 {
-		t.Fatal("there are no operations")
-	}
-	for _, op := range api.Operations() {
-		if op.Public || op.Permission == "" {
-			t.Errorf("%s %s declares no permission", op.Method, op.Path)
-		}
-	}
+	apptest.Check(t, sales.Module())
 }
 
 func TestATraceFollowsAnOrderToItsEvent(t *testing.T) {

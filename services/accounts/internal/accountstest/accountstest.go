@@ -4,13 +4,10 @@ package accountstest
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/platform/auth"
-	"github.com/guanxi-crm/guanxi/platform/bus"
-	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/accounts"
 )
 
@@ -37,32 +34,4 @@ func Pizza(id string) map[string]any {
 	return map[string]any{
 		"tenant_id": id, "display_name": "老王比萨", "region": "CN", "language": "zh-Hans", "time_zone": "Asia/Shanghai", "currency": "CNY",
 	}
-}
-
-// EventsOf waits until n events of the type (such as CustomerRegistered) were published and gives them, in the order of
-// each partition.
-func (w *World) EventsOf(name string, n int) []bus.Event {
-	var found []bus.Event
-	w.Eventually("events "+name, func() bool {
-		found = found[:0]
-		for _, e := range w.Events(n) {
-			if strings.HasSuffix(e.Type, "."+name) {
-				found = append(found, e)
-			}
-		}
-		return len(found) >= n
-	})
-	return found
-}
-
-// Count gives what a query that gives one number gives, over all tenants.
-func (w *World) Count(t *testing.T, sql string, args ...any) (n int64) {
-	t.Helper()
-	err := w.Database.DB(pg.Ops).System(t.Context(), func(tx *pg.Tx) error {
-		return tx.QueryRow(t.Context(), sql, args...).Scan(&n)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }

@@ -8,26 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/accountstest"
 )
 
-// view is an import as the API shows it.
-type view struct {
-	ID, State                string
-	Rows, Accepted, Rejected int64
-}
-
 // bring uploads a file and waits until its import has ended.
-func bring(t *testing.T, w *accountstest.World, token string, query url.Values, file string) view {
-	t.Helper()
-	var v view
-	w.Want(http.StatusAccepted, http.MethodPost, "/v1/customers/imports?"+query.Encode(), token, file, &v, "Content-Type", "text/csv")
-	w.Eventually("the import ends", func() bool {
-		w.Want(http.StatusOK, http.MethodGet, "/v1/customers/imports/"+v.ID, token, nil, &v)
-		return v.State == "finished" || v.State == "failed"
-	})
-	return v
+func bring(w *accountstest.World, token string, query url.Values, file string) apptest.Import {
+	return w.Ended(w.Upload("/v1/customers/imports", token, query, file))
 }
 
 func TestGoodRowsGoInAndBadOnesAreNamed(t *testing.T) {
@@ -44,7 +32,7 @@ func TestGoodRowsGoInAndBadOnesAreNamed(t *testing.T) {
 		"display_name": "韩梅梅", "identities": []map[string]any{{"type": "external:shop", "value": "18"}},
 	}, nil)
 
-	v := bring(t, w, integrator, nil, `external:shop,card,display_name,phone,email,kind
+	v := bring(w, integrator, nil, `external:shop,card,display_name,phone,email,kind
 1,,王伟,138 0013 8001,,
 2,,,soon,at,
 3,#,,,,
@@ -58,18 +46,11 @@ func TestGoodRowsGoInAndBadOnesAreNamed(t *testing.T) {
 	if v.State != "finished" || v.Rows != 9 || v.Rejected != 5 || v.Accepted != 4 {
 		t.Fatalf("%+v", v)
 	}
-	var rejections struct {
-		Items []struct {
-			Line                 int64
-			Column, Code, Reason string
-		}
-	}
-	w.Want(http.StatusOK, http.MethodGet, "/v1/customers/imports/"+v.ID+"/rejections", integrator, nil, &rejections)
 	var got []string
-	for _, r := range rejections.Items {
-		got = append(got, fmt.Sprintf("%d %s %s", r.Line, r.Column, r.Code))
-		if r.Reason == "" || strings.Contains(r.Reason, "soon") {
-			t.Errorf("%+v", r)
+	for _, r := range w.Rejections(v) {
+		got = append(got, r.String())
+		if strings.Contains(r.Reason, "soon") {
+			t.Errorf("a reason repeats what the file says: %s", r.Reason)
 		}
 	}
 	want := []string{
@@ -80,10 +61,10 @@ func TestGoodRowsGoInAndBadOnesAreNamed(t *testing.T) {
 	if slices.Sort(want); !slices.Equal(got, want) {
 		t.Fatalf("got %q, want %q", got, want)
 	}
-	if n := w.Count(t, `SELECT count(*) FROM customer WHERE source = 'import'`); n != 2 { // 1 and 4
+	if n := w.Count(`SELECT count(*) FROM customer WHERE source = 'import'`); n != 2 { // 1 and 4
 		t.Errorf("%d customers came in, want 2", n)
 	}
-	if n := w.Count(t, `SELECT count(*) FROM customer WHERE id = $1 AND version = 1`, there.CustomerID); n != 1 {
+	if n := w.Count(`SELECT count(*) FROM customer WHERE id = $1 AND version = 1`, there.CustomerID); n != 1 {
 		t.Error("a customer who was there was changed")
 	}
 	if n := len(w.EventsOf("CustomerRegistered", 4)); n != 4 {
@@ -102,10 +83,10 @@ func TestAFileBroughtTwiceChangesNothing(t *testing.T) {
 	}
 	query := url.Values{"format": {"whitespace"}, "header": {"true"}, "mapping": {"external:cdnow=#1"}}
 	for range 2 {
-		if v := bring(t, w, integrator, query, file.String()); v.State != "finished" || v.Accepted != 2500 {
+		if v := bring(w, integrator, query, file.String()); v.State != "finished" || v.Accepted != 2500 {
 			t.Fatalf("%+v", v)
 		}
-		if n := w.Count(t, `SELECT count(*) FROM customer`); n != 1250 {
+		if n := w.Count(`SELECT count(*) FROM customer`); n != 1250 {
 			t.Fatalf("%d customers, want 1250", n)
 		}
 	}
@@ -118,12 +99,12 @@ func TestUpdateGivesCustomersWhatTheFileSays(t *testing.T) {
 	t.Parallel()
 	w := accountstest.Start(t)
 	integrator := w.Token(auth.RoleIntegrator, "pizza")
-	bring(t, w, integrator, nil, "external:shop,display_name\n1,Lei\n2,Mei\n")
-	v := bring(t, w, integrator, url.Values{"policy": {"update"}}, "external:shop,display_name,card\n1,李雷,VIP17\n2,,\n3,Tao,\n1,,VIP18\n")
+	bring(w, integrator, nil, "external:shop,display_name\n1,Lei\n2,Mei\n")
+	v := bring(w, integrator, url.Values{"policy": {"update"}}, "external:shop,display_name,card\n1,李雷,VIP17\n2,,\n3,Tao,\n1,,VIP18\n")
 	if v.Accepted != 4 {
 		t.Fatalf("%+v", v)
 	}
-	if n := w.Count(t, `SELECT count(*) FROM customer c JOIN customer_identity i ON i.customer_id = c.id
+	if n := w.Count(`SELECT count(*) FROM customer c JOIN customer_identity i ON i.customer_id = c.id
 		WHERE c.display_name = '李雷' AND c.version = 2 AND i.type = 'card'`); n != 2 {
 		t.Errorf("李雷 has %d cards at version 2, want 2", n)
 	}
@@ -136,8 +117,8 @@ func TestASuspendedTenantDoesNotImport(t *testing.T) {
 	t.Parallel()
 	w := accountstest.Start(t)
 	w.Want(http.StatusOK, http.MethodPost, "/v1/tenants/pizza/suspend", w.Root, nil, nil)
-	v := bring(t, w, w.Token(auth.RoleIntegrator, "pizza"), nil, "display_name\n李雷\n")
-	if v.Accepted != 0 || w.Count(t, `SELECT count(*) FROM customer`) != 0 {
+	v := bring(w, w.Token(auth.RoleIntegrator, "pizza"), nil, "display_name\n李雷\n")
+	if v.Accepted != 0 || w.Count(`SELECT count(*) FROM customer`) != 0 {
 		t.Fatalf("%+v", v)
 	}
 }

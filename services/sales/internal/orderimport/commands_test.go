@@ -2,7 +2,6 @@ package orderimport_test
 
 import (
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -10,15 +9,12 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/salestest"
 )
 
-// view is an import as the API shows it.
-type view struct {
-	ID, State                string
-	Rows, Accepted, Rejected int64
-}
+const imports = "/v1/orders/imports"
 
 // cohort is how the file of the music shop is read: each line is an order, known by its number.
 var cohort = url.Values{"format": {"whitespace"}, "header": {"true"}, "mapping": {
@@ -28,32 +24,16 @@ var cohort = url.Values{"format": {"whitespace"}, "header": {"true"}, "mapping":
 // header is the first line of the music shop's file.
 const header = " customer_id  date number_of_cds  dollar_value\r\n"
 
-// upload begins the import of a file.
-func upload(w *salestest.World, token string, query url.Values, file string) (v view) {
-	w.Want(http.StatusAccepted, http.MethodPost, "/v1/orders/imports?"+query.Encode(), token, file, &v, "Content-Type", "text/plain")
-	return v
-}
-
 // bring uploads a file and waits until its import has ended.
-func bring(t *testing.T, w *salestest.World, token string, query url.Values, file string) view {
-	t.Helper()
-	return ended(w, token, upload(w, token, query, file))
-}
-
-// ended waits until the import has ended.
-func ended(w *salestest.World, token string, v view) view {
-	w.Eventually("the import ends", func() bool {
-		w.Want(http.StatusOK, http.MethodGet, "/v1/orders/imports/"+v.ID, token, nil, &v)
-		return v.State == "finished" || v.State == "failed"
-	})
-	return v
+func bring(w *salestest.World, token string, query url.Values, file string) apptest.Import {
+	return w.Ended(w.Upload(imports, token, query, file))
 }
 
 func TestGoodRowsGoInAndBadOnesAreNamed(t *testing.T) {
 	t.Parallel()
 	w := salestest.Start(t)
 	integrator := w.Token(auth.RoleIntegrator, "music")
-	v := bring(t, w, integrator, cohort, header+
+	v := bring(w, integrator, cohort, header+
 		" 00001 19970101  1   11.77\r\n"+
 		" 00001 19970101  1   11.77\r\n"+ // a purchase of its own: another line
 		" 00002 19970231  1   12.00\r\n"+
@@ -65,16 +45,9 @@ func TestGoodRowsGoInAndBadOnesAreNamed(t *testing.T) {
 	if v.State != "finished" || v.Rows != 8 || v.Accepted != 3 || v.Rejected != 5 {
 		t.Fatalf("%+v", v)
 	}
-	var rejections struct {
-		Items []struct {
-			Line                 int64
-			Column, Code, Reason string
-		}
-	}
-	w.Want(http.StatusOK, http.MethodGet, "/v1/orders/imports/"+v.ID+"/rejections", integrator, nil, &rejections)
 	var got []string
-	for _, r := range rejections.Items {
-		got = append(got, fmt.Sprintf("%d %s %s", r.Line, r.Column, r.Code))
+	for _, r := range w.Rejections(v) {
+		got = append(got, r.String())
 	}
 	if want := []string{
 		"4 placed_at time_malformed", "5 quantity quantity_out_of_range", "6 amount amount_too_precise",
@@ -100,11 +73,11 @@ func TestAFileBroughtTwiceChangesNothing(t *testing.T) {
 		fmt.Fprintf(&file, "%05d 19970101 2 1.25\n", n/2)
 	}
 	for range 2 {
-		if v := bring(t, w, integrator, cohort, file.String()); v.State != "finished" || v.Accepted != 2500 || v.Rejected != 0 {
+		if v := bring(w, integrator, cohort, file.String()); v.State != "finished" || v.Accepted != 2500 || v.Rejected != 0 {
 			t.Fatalf("%+v", v)
 		}
 	}
-	other := bring(t, w, integrator, cohort, strings.Replace(file.String(), "1.25", "1.26", 1))
+	other := bring(w, integrator, cohort, strings.Replace(file.String(), "1.25", "1.26", 1))
 	if other.Accepted != 2499 || other.Rejected != 1 {
 		t.Fatalf("a file with one other amount: %+v", other)
 	}
@@ -130,11 +103,11 @@ func TestImportedOrdersFindTheirCustomers(t *testing.T) {
 		fmt.Fprintf(&file, "%05d 19970101 1 1.00\n", n%customers)
 	}
 	integrator := w.Token(auth.RoleIntegrator, "music")
-	running := upload(w, integrator, cohort, file.String())
+	running := w.Upload(imports, integrator, cohort, file.String())
 	for n := range customers {
 		w.Tell("music", uuid.Must(uuid.NewV7()), "cdnow", fmt.Sprintf("%05d", n))
 	}
-	if v := ended(w, integrator, running); v.Accepted != orders {
+	if v := w.Ended(running); v.Accepted != orders {
 		t.Fatalf("%+v", v)
 	}
 	w.Eventually("every order has its customer", func() bool {

@@ -3,7 +3,6 @@
 package salestest
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/bus"
-	"github.com/guanxi-crm/guanxi/platform/pg"
 	accountsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
 	referencev1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/reference/v1"
 	"github.com/guanxi-crm/guanxi/services/sales"
@@ -60,32 +58,4 @@ func (w *World) Tell(tenant string, customer uuid.UUID, system string, ids ...st
 		ID: uuid.Must(uuid.NewV7()), Type: string(message.ProtoReflect().Descriptor().FullName()), Source: "/guanxi/accounts", Epoch: 1,
 		Tenant: tenant, AggregateType: "customer", AggregateID: customer.String(), Sequence: seq, Time: heard, Data: data,
 	})
-}
-
-// EventsOf waits until n events of the type (such as OrderPlaced) were published and gives them, in the order of each
-// partition.
-func (w *World) EventsOf(name string, n int) []bus.Event {
-	var found []bus.Event
-	w.Eventually("events "+name, func() bool {
-		found = found[:0]
-		for _, e := range w.Events(n) {
-			if strings.HasSuffix(e.Type, "."+name) {
-				found = append(found, e)
-			}
-		}
-		return len(found) >= n
-	})
-	return found
-}
-
-// Count gives what a query that gives one number gives, over all tenants.
-func (w *World) Count(sql string, args ...any) (n int64) {
-	w.t.Helper()
-	err := w.Database.DB(pg.Ops).System(w.t.Context(), func(tx *pg.Tx) error {
-		return tx.QueryRow(w.t.Context(), sql, args...).Scan(&n)
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return n
 }

@@ -1,0 +1,27 @@
+package apptest
+
+import (
+	"testing"
+
+	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/pgtest"
+)
+
+// Check holds every service to what no service may forget: each operation declares its permission, and each table keeps
+// tenants apart. A table that cannot needs an exception, with its reason.
+func Check(t *testing.T, m app.Module, except ...pgtest.Exception) {
+	t.Helper()
+	operations, err := app.Operations(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(operations) == 0 {
+		t.Error("the service has no operations")
+	}
+	for _, op := range operations {
+		if op.Public || op.Permission == "" {
+			t.Errorf("%s %s declares no permission", op.Method, op.Path)
+		}
+	}
+	pgtest.CheckTenancy(t, pgtest.New(t, m.Source()), except...)
+}
