@@ -248,20 +248,24 @@ func (p *Process) startInward(ctx context.Context, group *errgroup.Group, s *ser
 			start("rebuilds", inbox.NewRebuilder(s.inboxOps()).Run)
 		}
 	}
-	if p.cfg.Has(RoleWorkers) && s.parts.Worker != nil {
-		start("worker", func(ctx context.Context) error {
-			if err := p.ensureNamespace(ctx); err != nil {
-				return err
-			}
-			if err := p.flow.EnsureSchedules(ctx, s.Name, s.parts.Schedules...); err != nil {
-				return err
-			}
-			return p.flow.RunWorker(ctx, s.Name, s.parts.Worker)
-		})
+	if p.cfg.Has(RoleWorkers) {
+		if s.parts.Worker != nil {
+			start("worker", func(ctx context.Context) error { return p.work(ctx, s) })
+		}
 		for i, run := range s.parts.Background {
 			start(fmt.Sprintf("background %d", i), run)
 		}
 	}
+}
+
+func (p *Process) work(ctx context.Context, s *service) error {
+	if err := p.ensureNamespace(ctx); err != nil {
+		return err
+	}
+	if err := p.flow.EnsureSchedules(ctx, s.Name, s.parts.Schedules...); err != nil {
+		return err
+	}
+	return p.flow.RunWorker(ctx, s.Name, s.parts.Worker)
 }
 
 // ensureTopics makes the services' own topics and those that they read as soon as there is a broker: a consumer may be

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -39,13 +40,28 @@ type Service struct {
 	t      testing.TB
 	name   string
 	issuer string
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // what Run gave; read it after done
 }
 
 // Start runs the module until the test ends: its routes, relay and consumers. Workflows that it starts run as soon as
 // they are started; what needs signals, updates or schedules is tried end to end.
 func Start(t testing.TB, m app.Module) *Service {
 	t.Helper()
-	database := pgtest.Database(t, m.Source())
+	s := StartOn(t, m, pgtest.Database(t, m.Source()), func(*app.Config) {})
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Errorf("the service ended with %v", err)
+		}
+	})
+	return s
+}
+
+// StartOn is Start on a database that the caller may break, with a configuration that the caller may change. The caller
+// stops the service.
+func StartOn(t testing.TB, m app.Module, database *pgtest.TestDatabase, change func(*app.Config)) *Service {
+	t.Helper()
 	client := bustest.New(t)
 	s := &Service{Database: database, DB: database.DB(pg.App), Bus: client, Flow: flowtest.NewFrontend(t), t: t, name: m.Name, issuer: startIssuer(t)}
 	s.work(m)
@@ -60,6 +76,7 @@ func Start(t testing.TB, m app.Module) *Service {
 	cfg.Kafka.Brokers = client.Brokers()
 	cfg.Temporal.Address, cfg.Flow.Key = s.Flow.Address(), string(s.Flow.Key())
 	cfg.OIDC.Issuer, cfg.OIDC.Audience = s.issuer, audience
+	change(&cfg)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	p, err := app.Open(ctx, cfg, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), m)
@@ -73,16 +90,30 @@ func Start(t testing.TB, m app.Module) *Service {
 		t.Fatal(err)
 	}
 	s.URL = "http://" + addr.String()
-	done := make(chan error, 1)
-	go func() { done <- p.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("the service ended with %v", err)
-		}
+	s.cancel, s.done = cancel, make(chan struct{})
+	go func() {
+		defer close(s.done)
+		s.err = p.Run(ctx)
 		p.Close()
-	})
+	}()
 	return s
+}
+
+// Stop ends the service as SIGTERM does and gives what it ended with. It may be called again.
+func (s *Service) Stop() error {
+	s.cancel()
+	return s.Wait()
+}
+
+// Wait waits until the service has ended by itself, and gives what it ended with.
+func (s *Service) Wait() error {
+	s.t.Helper()
+	select {
+	case <-s.done:
+		return s.err
+	case <-time.After(time.Minute):
+		return errors.New("the service has not ended within a minute")
+	}
 }
 
 // work runs the workflows of the module, with parts of their own on the same database.
@@ -254,9 +285,9 @@ func (s *Service) Publish(service string, events ...bus.Event) {
 	}
 	for _, e := range events {
 		shard := bus.Shard(e.Tenant, e.AggregateType, e.AggregateID)
-		if err := s.Bus.Produce(s.t.Context(), topic, shard, []bus.Message{bus.Encode(e)}); err != nil {
-			s.t.Fatal(err)
-		}
+		s.Eventually("the event is published", func() bool { // a relay tries again, too: the topic may be new to its client
+			return s.Bus.Produce(s.t.Context(), topic, shard, []bus.Message{bus.Encode(e)}) == nil
+		})
 	}
 }
 
