@@ -192,14 +192,19 @@ func (w *world) serve(ctx context.Context, cfg httpx.Config, register func(*http
 	return done
 }
 
-func TestRunLetsRequestsInFlightFinish(t *testing.T) {
-	t.Parallel()
-	entered, release := make(chan struct{}), make(chan struct{})
-	register := shop(func(ctx context.Context, in *createInput) (*created, error) {
+// slowShop tells when a request has entered and answers it when it is released.
+func slowShop(entered chan<- struct{}, release <-chan struct{}) func(*httpx.API) {
+	return shop(func(ctx context.Context, in *createInput) (*created, error) {
 		close(entered)
 		<-release
 		return created1(ctx, in)
 	})
+}
+
+func TestRunLetsRequestsInFlightFinish(t *testing.T) {
+	t.Parallel()
+	entered, release := make(chan struct{}), make(chan struct{})
+	register := slowShop(entered, release)
 	w := newWorld(t, httpx.Config{}, register)
 	ctx, stop := context.WithCancel(t.Context())
 	done := w.serve(ctx, httpx.Config{}, register)
@@ -226,11 +231,7 @@ func TestRunCutsOffWhatDoesNotFinish(t *testing.T) {
 	t.Parallel()
 	entered, release := make(chan struct{}), make(chan struct{})
 	t.Cleanup(func() { close(release) })
-	register := shop(func(ctx context.Context, in *createInput) (*created, error) {
-		close(entered)
-		<-release
-		return created1(ctx, in)
-	})
+	register := slowShop(entered, release)
 	w := newWorld(t, httpx.Config{}, register)
 	ctx, stop := context.WithCancel(t.Context())
 	done := w.serve(ctx, httpx.Config{DrainTimeout: 50 * time.Millisecond}, register)

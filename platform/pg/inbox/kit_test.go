@@ -233,16 +233,21 @@ func (b *bundle) release() {
 func (b *bundle) diary(tenant string) []string {
 	b.t.Helper()
 	var list []string
-	err := b.db.Read(b.t.Context(), tenant, func(tx *pg.Tx) error {
-		rows, err := tx.Query(b.t.Context(), "SELECT customer || seq FROM diary ORDER BY n")
+	err := b.db.Read(b.t.Context(), tenant, texts(b.t.Context(), &list, "SELECT customer || seq FROM diary ORDER BY n"))
+	require.NoError(b.t, err)
+	return list
+}
+
+// texts reads rows of one text.
+func texts(ctx context.Context, list *[]string, sql string) func(*pg.Tx) error {
+	return func(tx *pg.Tx) error {
+		rows, err := tx.Query(ctx, sql)
 		if err != nil {
 			return err
 		}
-		list, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		*list, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		return err
-	})
-	require.NoError(b.t, err)
-	return list
+	}
 }
 
 // of gives the diary of one customer.
@@ -254,15 +259,8 @@ func of(list []string, customer string) []string {
 func (b *bundle) held() []string {
 	b.t.Helper()
 	var list []string
-	err := b.ops.System(b.t.Context(), func(tx *pg.Tx) error {
-		rows, err := tx.Query(b.t.Context(), `SELECT state || ':' || coalesce(aggregate_id || seq, '?') FROM inbox_parked
-			ORDER BY tenant_id, aggregate_id, epoch, seq, kafka_offset`)
-		if err != nil {
-			return err
-		}
-		list, err = pgx.CollectRows(rows, pgx.RowTo[string])
-		return err
-	})
+	err := b.ops.System(b.t.Context(), texts(b.t.Context(), &list, `SELECT state || ':' || coalesce(aggregate_id || seq, '?')
+		FROM inbox_parked ORDER BY tenant_id, aggregate_id, epoch, seq, kafka_offset`))
 	require.NoError(b.t, err)
 	return list
 }

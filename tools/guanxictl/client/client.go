@@ -239,3 +239,23 @@ func until(ctx context.Context, every time.Duration, check func() (bool, error))
 		}
 	}
 }
+
+// follow reads a state until it has ended, calling progress (which may be nil) each time. It sits out servers that are
+// away; only ctx and refusals end it.
+func follow[S any](ctx context.Context, read func() (S, error), ended func(S) bool, progress func(S)) (state S, err error) {
+	err = until(ctx, 250*time.Millisecond, func() (bool, error) {
+		now, err := read()
+		if err != nil {
+			if ctx.Err() == nil && Temporary(err) {
+				return false, nil
+			}
+			return false, err
+		}
+		state = now
+		if progress != nil {
+			progress(state)
+		}
+		return ended(state), nil
+	})
+	return state, err
+}

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 )
 
 // ImportRequest is a file to import.
@@ -92,22 +91,7 @@ func (c *Client) GetImport(ctx context.Context, kind, id string) (Import, error)
 // WaitImport reads the state until the import has ended, calling progress (which may be nil) each time. It sits out
 // servers that are away; only ctx and refusals end it.
 func (c *Client) WaitImport(ctx context.Context, kind, id string, progress func(Import)) (Import, error) {
-	var state Import
-	err := until(ctx, 250*time.Millisecond, func() (bool, error) {
-		now, err := c.GetImport(ctx, kind, id)
-		if err != nil {
-			if ctx.Err() == nil && Temporary(err) {
-				return false, nil
-			}
-			return false, err
-		}
-		state = now
-		if progress != nil {
-			progress(state)
-		}
-		return state.Ended(), nil
-	})
-	return state, err
+	return follow(ctx, func() (Import, error) { return c.GetImport(ctx, kind, id) }, Import.Ended, progress)
 }
 
 // Rejections reads every rejection of an import, page by page.

@@ -110,20 +110,10 @@ func (c *Client) StartRebuild(ctx context.Context, service string) (Rebuild, err
 
 // WaitRebuild follows a rebuild until it is done or failed, calling progress (which may be nil) each time.
 func (c *Client) WaitRebuild(ctx context.Context, service, id string, progress func(Rebuild)) (Rebuild, error) {
-	var state Rebuild
-	err := until(ctx, 250*time.Millisecond, func() (bool, error) {
+	read := func() (Rebuild, error) {
 		var now Rebuild
-		if err := c.Get(ctx, "/v1/ops/"+service+"/rebuilds/"+id, nil, &now); err != nil {
-			if ctx.Err() == nil && Temporary(err) {
-				return false, nil
-			}
-			return false, err
-		}
-		state = now
-		if progress != nil {
-			progress(state)
-		}
-		return state.State == "done" || state.State == "failed", nil
-	})
-	return state, err
+		err := c.Get(ctx, "/v1/ops/"+service+"/rebuilds/"+id, nil, &now)
+		return now, err
+	}
+	return follow(ctx, read, func(r Rebuild) bool { return r.State == "done" || r.State == "failed" }, progress)
 }

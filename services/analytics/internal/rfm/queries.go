@@ -27,6 +27,23 @@ type Population struct {
 // List rates customers in the order of their ids, at most limit after the id after. In currency only what was bought
 // in it counts.
 func (q *Queries) List(ctx context.Context, tenant, currency string, w Window, after uuid.UUID, limit int) ([]Rating, Population, error) {
+	return q.rate(ctx, tenant, currency, w, `WHERE customer_id > $5 ORDER BY customer_id LIMIT $6`, after, limit)
+}
+
+// Customer rates one customer; a problem of the kind NotFound when it bought nothing in the window.
+func (q *Queries) Customer(ctx context.Context, tenant, currency string, w Window, id uuid.UUID) (Rating, Population, error) {
+	ratings, population, err := q.rate(ctx, tenant, currency, w, `WHERE customer_id = $5`, id)
+	if err == nil && len(ratings) == 0 {
+		err = problem.New(problem.NotFound, "no_purchase_in_window", "The customer bought nothing in this window and currency.")
+	}
+	if err != nil {
+		return Rating{}, population, err
+	}
+	return ratings[0], population, nil
+}
+
+// rate rates those of all customers whom which (the end of a statement, its arguments from $5 on) names.
+func (q *Queries) rate(ctx context.Context, tenant, currency string, w Window, which string, args ...any) ([]Rating, Population, error) {
 	var ratings []Rating
 	var population Population
 	err := q.db.Read(ctx, tenant, func(tx *pg.Tx) error {
@@ -36,8 +53,8 @@ func (q *Queries) List(ctx context.Context, tenant, currency string, w Window, a
 		}
 		from, to := w.Bounds()
 		rows, err := tx.Query(ctx, ranked+`
-SELECT customer_id, last_day, days, net_minor, worse_r, worse_f, worse_m, n
-FROM ranked WHERE customer_id > $5 ORDER BY customer_id LIMIT $6`, tenant, currency, from, to, after, limit)
+SELECT customer_id, last_day, days, net_minor, worse_r, worse_f, worse_m, n FROM ranked `+which,
+			append([]any{tenant, currency, from, to}, args...)...)
 		if err != nil {
 			return err
 		}
@@ -47,33 +64,6 @@ FROM ranked WHERE customer_id > $5 ORDER BY customer_id LIMIT $6`, tenant, curre
 		return err
 	})
 	return ratings, population, err
-}
-
-// Customer rates one customer; a problem of the kind NotFound when it bought nothing in the window.
-func (q *Queries) Customer(ctx context.Context, tenant, currency string, w Window, id uuid.UUID) (Rating, Population, error) {
-	var rating Rating
-	var population Population
-	err := q.db.Read(ctx, tenant, func(tx *pg.Tx) error {
-		var err error
-		if population.AsOf, err = fact.AsOf(ctx, tx); err != nil {
-			return err
-		}
-		from, to := w.Bounds()
-		rows, err := tx.Query(ctx, ranked+`
-SELECT customer_id, last_day, days, net_minor, worse_r, worse_f, worse_m, n
-FROM ranked WHERE customer_id = $5`, tenant, currency, from, to, id)
-		if err != nil {
-			return err
-		}
-		rating, err = pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (Rating, error) {
-			return scan(row, &population.Customers, w.AsOf)
-		})
-		if err == pgx.ErrNoRows { //nolint:errorlint // pgx returns it bare
-			return problem.New(problem.NotFound, "no_purchase_in_window", "The customer bought nothing in this window and currency.")
-		}
-		return err
-	})
-	return rating, population, err
 }
 
 // CellCount is how many customers stand in a cell, and what they brought in.
