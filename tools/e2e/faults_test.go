@@ -136,6 +136,7 @@ func TestNothingIsLostOrDoubledWhileEverythingIsKilled(t *testing.T) { //nolint:
 
 	imported, raged := make(chan struct{}), make(chan error, 1)
 	go func() {
+		defer close(raged) // also when a fault could not be done, which fails the test from within
 		faults, err := in.rage(ctx, imported)
 		for _, f := range faults {
 			t.Logf("%d times: %s", f.done.Load(), f.name)
@@ -237,9 +238,10 @@ func TestAnOutageParksNothing(t *testing.T) { //nolint:paralleltest // it wants 
 			if err := down.Hold(); err != nil {
 				t.Fatal(err)
 			}
-			over := time.After(20 * time.Second)
+			over := make(chan struct{})
 			go func() {
-				<-over
+				defer close(over)
+				time.Sleep(20 * time.Second)
 				down.Resume()
 			}()
 			in.placeOrders(ctx, api, 50, 100) // each waits, or is taken and waits in the outbox
