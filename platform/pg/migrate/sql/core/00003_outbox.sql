@@ -56,8 +56,9 @@ SELECT guanxi_tenant_table('outbox_seq');
 
 -- +goose StatementBegin
 -- outbox_lease locks one shard that has rows and is due, the next one after the given, and reads its first rows, up to
--- max_bytes of them but at least one. The rows are read by a statement of their own, so with a snapshot taken after
--- the lock: a row that the previous holder has just deleted is not seen again.
+-- max_bytes of them but at least one. The shards are tried one by one, since where much was deleted a look into a shard
+-- goes over many dead rows. Each look, and the reading, is a statement of its own, so with a snapshot taken after the
+-- lock: a row that the previous holder has just deleted is not seen again.
 CREATE FUNCTION outbox_lease(after integer, max_rows integer, max_bytes bigint)
 RETURNS TABLE (shard smallint, id bigint, event_id uuid, tenant_id text, aggregate_type text, aggregate_id text,
                seq bigint, topic text, headers json, payload bytea, created_at timestamptz, epoch integer)
@@ -65,10 +66,16 @@ LANGUAGE plpgsql VOLATILE ROWS 500 AS $$
 DECLARE
     leased smallint;
 BEGIN
-    SELECT s.shard INTO leased FROM outbox_shard s
-     WHERE s.not_before <= clock_timestamp() AND EXISTS (SELECT FROM outbox o WHERE o.shard = s.shard)
-     ORDER BY (s.shard - after + 15) % 16 LIMIT 1 FOR UPDATE OF s SKIP LOCKED;
-    IF NOT FOUND THEN
+    FOR k IN 1..16 LOOP
+        SELECT s.shard INTO leased FROM outbox_shard s
+         WHERE s.shard = (after + k + 16) % 16 AND s.not_before <= clock_timestamp()
+               AND EXISTS (SELECT FROM outbox o WHERE o.shard = s.shard)
+           FOR UPDATE OF s SKIP LOCKED;
+        -- Its last holder may have emptied it between the look and the lock.
+        EXIT WHEN FOUND AND EXISTS (SELECT FROM outbox o WHERE o.shard = leased);
+        leased := NULL;
+    END LOOP;
+    IF leased IS NULL THEN
         RETURN;
     END IF;
     RETURN QUERY
