@@ -38,8 +38,10 @@ func measureImport(ctx context.Context, b *bench) error {
 			return err
 		}
 	}
-	b.add(row{Name: "import: upload accepted", Unit: "rows/s", Measured: median(t.accepted)}.against("COPY into a table", median(t.copied)).atLeast(5000),
-		row{Name: "import: file to every projection level", Unit: "rows/s", Measured: median(t.level)}.against("COPY into a table", median(t.copied)).atLeast(1500),
+	b.add(row{Name: "import: upload accepted", Unit: "rows/s", Measured: median(t.accepted)}.
+		against("COPY into one table", median(t.copied)).atLeast(5000),
+		row{Name: "import: file to every projection level", Unit: "rows/s", Measured: median(t.level)}.
+			against("INSERT into one table, 1000 a transaction", median(t.inserted)).atLeast(1500),
 		row{Name: "import: customers brought into accounts", Unit: "rows/s", Measured: median(t.customers)},
 		row{Name: "import: orders brought into sales", Unit: "rows/s", Measured: median(t.orders)})
 	return nil
@@ -47,7 +49,7 @@ func measureImport(ctx context.Context, b *bench) error {
 
 // importTimes are rates, one of each turn, in rows of the file a second.
 type importTimes struct {
-	accepted, level, customers, orders, copied []float64
+	accepted, level, customers, orders, copied, inserted []float64
 }
 
 func (b *bench) importTurn(ctx context.Context, name string, source cdnow.Source, want cdnow.Sums, t *importTimes) error {
@@ -98,33 +100,54 @@ func (b *bench) importTurn(ctx context.Context, name string, source cdnow.Source
 	if got := (cdnow.Sums{Customers: totals.Customers, Orders: totals.Orders, Units: totals.Units, RevenueMinor: totals.RevenueMinor}); got != want {
 		return fmt.Errorf("analytics has %+v where the file has %+v", got, want)
 	}
-	took, err := b.copyRows(ctx, source.Data)
-	t.copied = append(t.copied, perSecond(rows, took))
+	copied, inserted, err := b.plainRows(ctx, source.Data)
+	t.copied, t.inserted = append(t.copied, perSecond(rows, copied)), append(t.inserted, perSecond(rows, inserted))
 	return err
 }
 
-// copyRows is what cannot be beaten: the rows of the file into one table with a key, as text, in one COPY.
-func (b *bench) copyRows(ctx context.Context, data []byte) (took time.Duration, err error) {
+// plainRows is what cannot be beaten: the rows of the file into one table with a key, as text, in one COPY and then
+// again by inserts of as many rows a transaction as an import takes.
+func (b *bench) plainRows(ctx context.Context, data []byte) (copied, inserted time.Duration, err error) {
+	const batch = 1000
 	conn, err := b.database(ctx, "sales")
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
-	_, err = conn.Exec(ctx, "DROP TABLE IF EXISTS bench_copy; CREATE TABLE bench_copy (line int PRIMARY KEY, customer text, day text, units text, amount text)")
-	if err != nil {
-		return 0, err
+	const table = `DROP TABLE IF EXISTS bench_rows; CREATE TABLE bench_rows (line int PRIMARY KEY, customer text, day text, units text, amount text)`
+	if _, err := conn.Exec(ctx, table); err != nil {
+		return 0, 0, err
 	}
 	lines := strings.Split(strings.TrimSpace(string(data)), "\n")[1:]
 	began := time.Now()
-	_, err = conn.CopyFrom(ctx, pgx.Identifier{"bench_copy"}, []string{"line", "customer", "day", "units", "amount"},
+	_, err = conn.CopyFrom(ctx, pgx.Identifier{"bench_rows"}, []string{"line", "customer", "day", "units", "amount"},
 		pgx.CopyFromSlice(len(lines), func(i int) ([]any, error) {
 			f := strings.Fields(lines[i])
-			return []any{i + 2, f[0], f[1], f[2], f[3]}, nil
+			return []any{i, f[0], f[1], f[2], f[3]}, nil
 		}))
-	took = time.Since(began)
+	copied = time.Since(began)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	_, err = conn.Exec(ctx, "DROP TABLE bench_copy")
-	return took, err
+	if _, err := conn.Exec(ctx, table); err != nil {
+		return 0, 0, err
+	}
+	began = time.Now()
+	for from := 0; from < len(lines); from += batch {
+		columns := make([][]string, 4)
+		for _, line := range lines[from:min(from+batch, len(lines))] {
+			for c, value := range strings.Fields(line) {
+				columns[c] = append(columns[c], value)
+			}
+		}
+		_, err := conn.Exec(ctx, `INSERT INTO bench_rows SELECT $1::int + r.n, r.customer, r.day, r.units, r.amount
+			FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY AS r (customer, day, units, amount, n)`,
+			from, columns[0], columns[1], columns[2], columns[3])
+		if err != nil {
+			return 0, 0, err
+		}
+	}
+	inserted = time.Since(began)
+	_, err = conn.Exec(ctx, "DROP TABLE bench_rows")
+	return copied, inserted, err
 }
