@@ -22,8 +22,6 @@ type Fault struct {
 	Field, Code, Message string
 }
 
-func (f *Fault) Error() string { return f.Field + " " + f.Message }
-
 const (
 	maxSystem = 32  // bytes
 	maxID     = 128 // characters

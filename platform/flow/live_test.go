@@ -25,7 +25,7 @@ import (
 func deciding(ctx workflow.Context) error {
 	decided := false
 	err := workflow.SetUpdateHandlerWithOptions(ctx, "accept",
-		func(ctx workflow.Context, amount int) (p auth.Principal, err error) {
+		func(ctx workflow.Context, _ int) (p auth.Principal, err error) {
 			ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
 			err = workflow.ExecuteActivity(ctx, whoAmI).Get(ctx, &p)
 			decided = err == nil

@@ -25,12 +25,3 @@ func (r Row) Get(column string) string {
 	}
 	return ""
 }
-
-// At gives the value of Job.Columns[i].
-func (r Row) At(i int) string { return r.values[i] }
-
-// Has tells whether the mapping fills the column at all.
-func (r Row) Has(column string) bool {
-	_, ok := r.schema.index[column]
-	return ok
-}
