@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
+	sdkpb "go.temporal.io/api/sdk/v1"
 
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/flowtest"
@@ -47,6 +48,14 @@ func (w *world) requireDetails(c *flow.Client, id uuid.UUID, want string) {
 	var progress imports.Progress
 	require.NoError(w.t, p.Get(&progress))
 	require.Equal(w.t, want, string(progress.State))
+
+	// What Temporal's own page shows beside the workflow.
+	p, err = c.Temporal().QueryWorkflow(w.t.Context(), workflowID("music", id), "", "__temporal_workflow_metadata")
+	require.NoError(w.t, err)
+	var page sdkpb.WorkflowMetadata
+	require.NoError(w.t, p.Get(&page))
+	require.Contains(w.t, page.GetCurrentDetails(), want)
+	require.Contains(w.t, page.GetCurrentDetails(), "rows")
 }
 
 func TestLiveWorkersComeAndGo(t *testing.T) {
