@@ -75,8 +75,8 @@ func TestNothingIsLostOrReorderedWhenTheLeaderMoves(t *testing.T) { //nolint:par
 }
 
 // Someone who is told to stop while the broker is away must not wait for it.
-func TestSubscribeStopsWhileTheBrokerIsAway(t *testing.T) {
-	t.Parallel()
+func TestSubscribeStopsWhileTheBrokerIsAway(t *testing.T) { //nolint:paralleltest // Alone decides
+	bustest.Alone(t)
 	cluster := bustest.Start(t)
 	if cluster.Real() {
 		return // two brokers of three stay

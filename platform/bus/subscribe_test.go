@@ -19,7 +19,7 @@ func TestSubscribeGetsAllInOrderInBatches(t *testing.T) {
 	ctx, c := within(t), bustest.New(t)
 	orders, customers := bustest.Topic(t, c, "orders"), bustest.Topic(t, c, "customers")
 	for p := range bus.Partitions {
-		require.NoError(t, c.Produce(ctx, orders, p, numbered(0, 700)))
+		produce(ctx, t, c, orders, p, numbered(0, 700))
 	}
 	l := newLedger()
 	s := l.subscription("only", bustest.Service(t), orders, customers)
@@ -31,7 +31,7 @@ func TestSubscribeGetsAllInOrderInBatches(t *testing.T) {
 		return apply(ctx, topic, partition, msgs)
 	}
 	stop := subscribe(t, c, s)
-	require.NoError(t, c.Produce(ctx, customers, 2, numbered(0, 1)))
+	produce(ctx, t, c, customers, 2, numbered(0, 1))
 	eventually(t, "all messages arrive", func() bool { return l.count() == 700*bus.Partitions+1 })
 	for p := range bus.Partitions {
 		got := l.of(orders, p)
@@ -47,7 +47,7 @@ func TestSubscribeGetsAllInOrderInBatches(t *testing.T) {
 		return err == nil && slices.Max(lag[orders]) == 0 && slices.Max(lag[customers]) == 0
 	})
 	stop()
-	require.NoError(t, c.Produce(ctx, orders, 1, numbered(700, 3)))
+	produce(ctx, t, c, orders, 1, numbered(700, 3))
 	lag, err := c.Lag(ctx, s.Group, orders)
 	require.NoError(t, err)
 	require.Equal(t, int64(3), lag[orders][1])
@@ -60,7 +60,7 @@ func TestSubscribeBeginsWhereThePositionIs(t *testing.T) {
 	t.Parallel()
 	ctx, c := within(t), bustest.New(t)
 	topic := bustest.Topic(t, c, "orders")
-	require.NoError(t, c.Produce(ctx, topic, 0, numbered(0, 100)))
+	produce(ctx, t, c, topic, 0, numbered(0, 100))
 	l := newLedger()
 	l.position[at(topic, 0)] = 40
 	group := bustest.Service(t)
@@ -68,7 +68,7 @@ func TestSubscribeBeginsWhereThePositionIs(t *testing.T) {
 	eventually(t, "the rest arrives", func() bool { return l.count() == 60 })
 	stop()
 
-	require.NoError(t, c.Produce(ctx, topic, 0, numbered(100, 10)))
+	produce(ctx, t, c, topic, 0, numbered(100, 10))
 	subscribe(t, c, l.subscription("second", group, topic))
 	eventually(t, "the new ones arrive", func() bool { return l.count() == 70 })
 	require.Equal(t, upTo(110)[40:], values(l.of(topic, 0)))
@@ -81,7 +81,7 @@ func TestSubscribeWaitsForItsTopic(t *testing.T) {
 	l := newLedger()
 	subscribe(t, c, l.subscription("early", bustest.Service(t), topic))
 	bustest.Ensure(t, c, bus.Topic{Name: topic})
-	require.NoError(t, c.Produce(ctx, topic, 9, numbered(0, 1)))
+	produce(ctx, t, c, topic, 9, numbered(0, 1))
 	eventually(t, "the message arrives", func() bool { return l.count() == 1 })
 }
 
@@ -98,7 +98,7 @@ func TestAFailingHandlePausesItsPartitionOnly(t *testing.T) {
 	ctx, c := within(t), bustest.New(t)
 	topic := bustest.Topic(t, c, "orders")
 	for p := range bus.Partitions {
-		require.NoError(t, c.Produce(ctx, topic, p, numbered(0, 50)))
+		produce(ctx, t, c, topic, p, numbered(0, 50))
 	}
 	l := newLedger()
 	s := l.subscription("only", bustest.Service(t), topic)
@@ -116,7 +116,7 @@ func TestAFailingHandlePausesItsPartitionOnly(t *testing.T) {
 	}
 	stop := subscribe(t, c, s)
 	eventually(t, "the other partitions go on", func() bool { return l.count() == 50*(bus.Partitions-1) })
-	require.NoError(t, c.Produce(ctx, topic, 5, numbered(50, 50)))
+	produce(ctx, t, c, topic, 5, numbered(50, 50))
 	eventually(t, "and on", func() bool { return l.count() == 50*bus.Partitions })
 	mended.Store(true)
 	eventually(t, "the paused one follows", func() bool { return l.count() == 50*(bus.Partitions+1) })
@@ -132,7 +132,7 @@ func TestAPositionThatCannotBeReadPausesThePartition(t *testing.T) {
 	t.Parallel()
 	ctx, c := within(t), bustest.New(t)
 	topic := bustest.Topic(t, c, "orders")
-	require.NoError(t, c.Produce(ctx, topic, 4, numbered(0, 5)))
+	produce(ctx, t, c, topic, 4, numbered(0, 5))
 	l := newLedger()
 	s := l.subscription("only", bustest.Service(t), topic)
 	var asked atomic.Int64
@@ -152,7 +152,7 @@ func TestHandleMayMoveThePosition(t *testing.T) {
 	t.Parallel()
 	ctx, c := within(t), bustest.New(t)
 	topic := bustest.Topic(t, c, "orders")
-	require.NoError(t, c.Produce(ctx, topic, 0, numbered(0, 100)))
+	produce(ctx, t, c, topic, 0, numbered(0, 100))
 	l := newLedger()
 	s := l.subscription("only", bustest.Service(t), topic)
 	s.MaxBatch = 10
@@ -175,7 +175,7 @@ func TestMessagesBeginAtTheEarliestWhenThePositionIsGone(t *testing.T) {
 	t.Parallel()
 	ctx, c := within(t), bustest.New(t)
 	topic := bustest.Topic(t, c, "orders")
-	require.NoError(t, c.Produce(ctx, topic, 0, numbered(0, 5)))
+	produce(ctx, t, c, topic, 0, numbered(0, 5))
 	l := newLedger()
 	s := l.subscription("only", bustest.Service(t), topic)
 	s.Start = func(context.Context, string, int) (int64, error) { return 1000, nil } // of a topic that was made anew
@@ -228,7 +228,7 @@ func TestShutdownFinishesTheBatchInHand(t *testing.T) {
 	t.Parallel()
 	ctx, c := within(t), bustest.New(t)
 	topic := bustest.Topic(t, c, "orders")
-	require.NoError(t, c.Produce(ctx, topic, 0, numbered(0, 3)))
+	produce(ctx, t, c, topic, 0, numbered(0, 3))
 	l := newLedger()
 	s := l.subscription("only", bustest.Service(t), topic)
 	apply := s.Handle
@@ -259,8 +259,8 @@ func TestTheWatchdogRebuildsAGroupThatStandsStill(t *testing.T) {
 	ctx, c := within(t), bustest.New(t)
 	bus.SetStall(c, 2*time.Second)
 	topic := bustest.Topic(t, c, "orders")
-	require.NoError(t, c.Produce(ctx, topic, 0, numbered(0, 5)))
-	require.NoError(t, c.Produce(ctx, topic, 1, numbered(0, 5)))
+	produce(ctx, t, c, topic, 0, numbered(0, 5))
+	produce(ctx, t, c, topic, 1, numbered(0, 5))
 	l := newLedger()
 	s := l.subscription("only", bustest.Service(t), topic)
 	apply := s.Handle
@@ -282,7 +282,7 @@ func TestTheWatchdogLeavesPausedPartitionsAlone(t *testing.T) {
 	ctx, c := within(t), bustest.New(t)
 	bus.SetStall(c, time.Second)
 	topic := bustest.Topic(t, c, "orders")
-	require.NoError(t, c.Produce(ctx, topic, 0, numbered(0, 1)))
+	produce(ctx, t, c, topic, 0, numbered(0, 1))
 	var starts, tries atomic.Int64
 	s := bus.Subscription{
 		Group: bustest.Service(t), Topics: []string{topic},
@@ -307,7 +307,7 @@ func TestMessagesOfOneBatchAreNotChangedByTheNext(t *testing.T) {
 	ctx, c := within(t), bustest.New(t)
 	topic := bustest.Topic(t, c, "orders")
 	for i := range 30 {
-		require.NoError(t, c.Produce(ctx, topic, 0, numbered(i*100, 100)))
+		produce(ctx, t, c, topic, 0, numbered(i*100, 100))
 	}
 	l := newLedger() // keeps the messages' own slices
 	subscribe(t, c, l.subscription("only", bustest.Service(t), topic))

@@ -27,6 +27,15 @@ type Cluster struct {
 	name    string // of this test, where brokers are shared
 }
 
+// Alone makes a test that breaks its Kafka parallel to others only where that Kafka is its own. A real cluster is shared:
+// there the test runs before the parallel ones begin, which would otherwise see its faults.
+func Alone(t *testing.T) {
+	t.Helper()
+	if realBrokers() == nil {
+		t.Parallel()
+	}
+}
+
 // Start gives a Kafka to break.
 func Start(t testing.TB) *Cluster {
 	t.Helper()

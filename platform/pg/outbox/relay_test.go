@@ -121,8 +121,8 @@ func TestARefusedRowIsParkedAndTheShardGoesOn(t *testing.T) {
 	require.NotEmpty(t, reasons[0])
 }
 
-func TestABrokerThatIsAwayLosesAndParksNothing(t *testing.T) {
-	t.Parallel()
+func TestABrokerThatIsAwayLosesAndParksNothing(t *testing.T) { //nolint:paralleltest // Alone decides
+	bustest.Alone(t)
 	cluster := bustest.Start(t)
 	b := setupOn(t, cluster.Client(t))
 	id := uuid.New()
