@@ -242,7 +242,11 @@ func (p *Process) startInward(ctx context.Context, group *errgroup.Group, s *ser
 	}
 	if p.cfg.Has(RoleConsumers) {
 		for _, c := range s.parts.Consumers {
-			start("consumer "+c.Name, inbox.NewRunner(s.deps.DB, p.bus, s.deps.Outbox, s.Name, c, s.deps.Log).Run)
+			runner := inbox.NewRunner(s.deps.DB, p.bus, s.deps.Outbox, s.Name, c, s.deps.Log)
+			if s.Projection != nil && !c.Lasting {
+				runner.Derived()
+			}
+			start("consumer "+c.Name, runner.Run)
 		}
 		if s.Projection != nil {
 			start("rebuilds", inbox.NewRebuilder(s.inboxOps()).Run)

@@ -122,6 +122,9 @@ func (e *engine) transact(ctx context.Context, b *batch, carefully bool) error {
 // events, all in one round trip.
 func (e *engine) claim(ctx context.Context, tx *pg.Tx, b *batch) error {
 	mayGoOn := e.begin(tx)
+	if e.derived && !e.shadow {
+		tx.Queue(`SELECT set_config('synchronous_commit', 'off', true)`)
+	}
 	moved := false
 	tx.Queue(`UPDATE inbox_position SET next_offset = $5, moved_at = now()
 		WHERE consumer = $1 AND topic = $2 AND partition = $3 AND next_offset = $4`,

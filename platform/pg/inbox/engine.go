@@ -40,6 +40,7 @@ type engine struct {
 	log      *slog.Logger
 	metrics  *metrics
 	shadow   bool
+	derived  bool           // see Runner.Derived
 	skip     map[place]bool // discarded by people before: only a rebuild meets them again
 	wake     chan struct{}  // something was asked to be released
 	pause    func(ctx context.Context, try int)

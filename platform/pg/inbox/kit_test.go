@@ -67,6 +67,7 @@ func projection() migrate.Source {
 
 // bundle is what a test has: a database, a consumer that writes the diary, and the means to make it fail.
 type bundle struct {
+	derived  bool // its runner is told so
 	t        testing.TB
 	database *pgtest.TestDatabase
 	db, ops  *pg.DB

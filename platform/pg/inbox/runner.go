@@ -35,6 +35,13 @@ func NewRunner(db *pg.DB, client *bus.Client, o *outbox.Outbox, service string, 
 	return &Runner{engine: e, bus: client, log: e.log, expected: make(map[place]int64)}
 }
 
+// Derived says that all the consumer writes follows from its topics and that it publishes nothing. Then a batch does not
+// wait for the disk: what a crash of the database takes of it, it takes together with the position, and it is read again.
+func (r *Runner) Derived() *Runner {
+	r.engine.derived = true
+	return r
+}
+
 // Run consumes, carries out requested releases and prunes, until ctx ends. Outages of the database or of Kafka do not
 // end it.
 func (r *Runner) Run(ctx context.Context) error {

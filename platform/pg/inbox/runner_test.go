@@ -33,7 +33,11 @@ func (b *bundle) run(client *bus.Client) (stop func()) {
 	// Groups are shared on a Kafka that tests share.
 	name := service + "-" + b.topic
 	go func() {
-		done <- NewRunner(b.db, client, b.outbox, name, b.consumer, bustest.Log(b.t)).Run(ctx)
+		runner := NewRunner(b.db, client, b.outbox, name, b.consumer, bustest.Log(b.t))
+		if b.derived {
+			runner.Derived()
+		}
+		done <- runner.Run(ctx)
 	}()
 	stopped := false
 	stop = func() {
@@ -133,16 +137,25 @@ func TestARunnerReleasesWhatAnyReplicaAskedFor(t *testing.T) {
 
 func TestAnOutageOfPostgreSQLParksNothing(t *testing.T) {
 	t.Parallel()
-	b, client := overKafka(t, pgtest.OwnServer(t, plain()), true)
-	b.run(client)
-	b.publish(client, customers(10, 1)...)
-	b.applied(10)
-	require.NoError(t, b.database.Server().Stop(pgtest.Immediate))
-	b.publish(client, customers(10, 3)...)
-	time.Sleep(2 * time.Second) // longer than all tries of an event
-	require.NoError(t, b.database.Server().Start(t.Context()))
-	b.applied(30)
-	require.Zero(t, b.count("SELECT count(*) FROM inbox_parked"))
+	for name, derived := range map[string]bool{
+		"every batch is on disk before the next":            false,
+		"batches of a projection go down with the position": true,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, client := overKafka(t, pgtest.OwnServer(t, plain()), true)
+			b.derived = derived
+			b.run(client)
+			b.publish(client, customers(10, 1)...)
+			b.applied(10)
+			require.NoError(t, b.database.Server().Stop(pgtest.Immediate)) // right after the commit
+			b.publish(client, customers(10, 3)...)
+			time.Sleep(2 * time.Second) // longer than all tries of an event
+			require.NoError(t, b.database.Server().Start(t.Context()))
+			b.applied(30)
+			require.Zero(t, b.count("SELECT count(*) FROM inbox_parked"))
+		})
+	}
 }
 
 func TestAKilledSessionParksNothingAndLosesNothing(t *testing.T) {
