@@ -176,3 +176,21 @@ func TestTheCommandLine(t *testing.T) {
 		})
 	}
 }
+
+func TestStatusTellsHowTheServiceIsDoing(t *testing.T) {
+	t.Parallel()
+	m := patient(nil, nil)
+	s := apptest.Start(t, m)
+	operator := s.Token("platform-admin", "")
+	var got app.Status
+	s.Eventually("it has topics", func() bool {
+		return s.Do(http.MethodGet, "/v1/ops/patient/status", operator, nil).Status == http.StatusOK
+	})
+	s.Want(http.StatusOK, http.MethodGet, "/v1/ops/patient/status", operator, nil, &got)
+	if got.Service != "patient" || got.Database != "ok" || got.Kafka != "ok" || got.OutboxBacklog != 0 || got.OutboxParked != 0 || len(got.Consumers) != 0 {
+		t.Errorf("got %+v", got)
+	}
+	if answer := s.Do(http.MethodGet, "/v1/ops/patient/status", s.Token("agent", "music"), nil); answer.Status != http.StatusForbidden {
+		t.Errorf("an agent got %d", answer.Status)
+	}
+}

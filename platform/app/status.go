@@ -26,6 +26,7 @@ type Status struct {
 	// OutboxBacklog is the number of events that are committed and not yet in Kafka.
 	OutboxBacklog       int64            `json:"outbox_backlog"`
 	OutboxOldestSeconds float64          `json:"outbox_oldest_seconds" doc:"age of the oldest of them"`
+	OutboxParked        int64            `json:"outbox_parked" doc:"events that Kafka refused for good"`
 	Consumers           []ConsumerStatus `json:"consumers"`
 }
 
@@ -65,6 +66,9 @@ func (s *service) status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	status.OutboxBacklog = backlog
+	if status.OutboxParked, err = outbox.Parked(ctx, s.deps.Ops); err != nil {
+		return Status{}, err
+	}
 	if backlog > 0 {
 		status.OutboxOldestSeconds = s.deps.Clock().Sub(oldest).Seconds()
 	}

@@ -105,6 +105,10 @@ func judge(s client.Status) []finding {
 		outbox.State = stateWarning
 		outbox.Detail += fmt.Sprintf(", the oldest for %.0f s", s.OutboxOldestSeconds)
 	}
+	if s.OutboxParked > 0 {
+		outbox.State = stateWarning
+		outbox.Detail += fmt.Sprintf(", %d refused by Kafka for good: see the runbook of the outbox", s.OutboxParked)
+	}
 	findings = append(findings, outbox)
 	for _, c := range s.Consumers {
 		f := finding{s.Service + " consumer " + c.Name, stateOK, fmt.Sprintf("%d events behind", c.Lag)}

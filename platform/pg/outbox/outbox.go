@@ -140,3 +140,12 @@ func Backlog(ctx context.Context, db *pg.DB) (rows int64, oldest time.Time, err 
 	}
 	return rows, oldest, err
 }
+
+// Parked counts the rows that Kafka refused for good; consumers hold what follows them in their aggregates. db is of the
+// role relay, ops or owner.
+func Parked(ctx context.Context, db *pg.DB) (rows int64, err error) {
+	err = db.Read(ctx, "", func(tx *pg.Tx) error {
+		return tx.QueryRow(ctx, "SELECT count(*) FROM outbox_parked").Scan(&rows)
+	})
+	return rows, err
+}

@@ -119,6 +119,9 @@ func TestARefusedRowIsParkedAndTheShardGoesOn(t *testing.T) {
 	reasons := rows[string](b, "SELECT reason FROM outbox_parked WHERE seq = 2")
 	require.Len(t, reasons, 1)
 	require.NotEmpty(t, reasons[0])
+	parked, err := outbox.Parked(t.Context(), b.database.DB(pg.Ops))
+	require.NoError(t, err)
+	require.EqualValues(t, 1, parked)
 }
 
 func TestABrokerThatIsAwayLosesAndParksNothing(t *testing.T) { //nolint:paralleltest // Alone decides

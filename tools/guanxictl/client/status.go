@@ -18,6 +18,7 @@ type Status struct {
 	// OutboxBacklog counts events that are committed and not yet in Kafka.
 	OutboxBacklog       int64            `json:"outbox_backlog"`
 	OutboxOldestSeconds float64          `json:"outbox_oldest_seconds"`
+	OutboxParked        int64            `json:"outbox_parked"` // refused by Kafka for good
 	Consumers           []ConsumerStatus `json:"consumers"`
 }
 
