@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -190,6 +191,43 @@ func placement(ctx context.Context, client *kafka.Client, topic string, partitio
 		}
 	}
 	return 0, nil, kafka.UnknownTopicOrPartition
+}
+
+// DeleteTopics deletes every topic whose name begins with the prefix and returns when none is left: for a test whose topics
+// have names that are given.
+func (c *Cluster) DeleteTopics(t testing.TB, prefix string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	for ctx.Err() == nil {
+		client := &kafka.Client{Addr: kafka.TCP(c.addrs...), Transport: &kafka.Transport{}} // a new one does not remember topics
+		left, err := topicsWith(ctx, client, prefix)
+		if err == nil && len(left) == 0 {
+			return
+		}
+		if err == nil {
+			_, err = client.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: left})
+		}
+		if err != nil {
+			t.Logf("delete topics %s*: %v", prefix, err)
+		}
+		client.Transport.(*kafka.Transport).CloseIdleConnections()
+		time.Sleep(500 * time.Millisecond)
+	}
+	t.Fatalf("topics %s* are still there", prefix)
+}
+
+func topicsWith(ctx context.Context, client *kafka.Client, prefix string) (names []string, err error) {
+	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{})
+	if err != nil {
+		return nil, err
+	}
+	for _, topic := range meta.Topics {
+		if strings.HasPrefix(topic.Name, prefix) {
+			names = append(names, topic.Name)
+		}
+	}
+	return names, nil
 }
 
 // FailAfterWrite lets the next n produce requests fail as if the broker had written them and could not say so. In process only.

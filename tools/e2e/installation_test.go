@@ -90,6 +90,7 @@ func install(t *testing.T) *installation {
 	})
 	if os.Getenv(bustest.EnvBrokers) != "" {
 		in.real = bustest.Start(t)
+		in.real.DeleteTopics(t, "guanxi.") // of the installation before
 	}
 	in.bus = bus.NewClient(bus.Config{Brokers: in.brokers()}, bustest.Log(t))
 	t.Cleanup(in.bus.Close)
