@@ -95,6 +95,7 @@ var errDryRun = errors.New("dry run")
 func (i *Imports) commit(ctx context.Context, s *stored, b *batch) error {
 	var next stored
 	err := i.db.Tx(ctx, s.Tenant, func(tx *pg.Tx) error {
+		tx.PlanForAny()
 		now, err := i.load(ctx, tx, s.ID, true)
 		switch {
 		case err != nil:

@@ -81,6 +81,13 @@ func (tx *Tx) SetTenant(_ context.Context, tenant string) {
 	tx.Queue(setTenantSQL, tenant)
 }
 
+// PlanForAny has the transaction's statements planned for any values instead of, the first times, for those at hand. It is
+// for sets looked up by their whole key again and again: of a tenant that is new to the statistics the planner thinks
+// that it has no rows, and reads all of them each time.
+func (tx *Tx) PlanForAny() {
+	tx.Queue(`SELECT set_config('plan_cache_mode', 'force_generic_plan', true)`)
+}
+
 // OnCommit runs fn after the commit, in the order of the calls. fn must not block. It is dropped when the savepoint in
 // which it was given, or the transaction, is undone.
 func (tx *Tx) OnCommit(fn func()) { tx.onCommit = append(tx.onCommit, fn) }
