@@ -334,42 +334,6 @@ func TestCellsCountEverybodyOnce(t *testing.T) {
 	})
 }
 
-func TestBadQuestions(t *testing.T) {
-	t.Parallel()
-	s := apptest.Start(t, analytics.Module())
-	token := s.Token("manager", "music")
-	cases := []struct {
-		name, path, token string
-		status            int
-	}{
-		{"no token", "/v1/analytics/facts/summary", "", 401},
-		{"a role that may not", "/v1/analytics/facts/summary", s.Token("agent", "music"), 403},
-		{"no currency", "/v1/analytics/rfm", token, 422},
-		{"a currency that is none", "/v1/analytics/rfm?currency=dollars", token, 422},
-		{"a date that is none", "/v1/analytics/rfm?currency=USD&as_of=1997-02-30", token, 422},
-		{"a negative window", "/v1/analytics/rfm?currency=USD&window_days=-1", token, 422},
-		{"limit 0", "/v1/analytics/rfm?currency=USD&limit=0", token, 422},
-		{"limit 10,000", "/v1/analytics/rfm?currency=USD&limit=10000", token, 422},
-		{"a broken cursor", "/v1/analytics/rfm?currency=USD&cursor=%21%21", token, 400},
-		{"another list's cursor", "/v1/analytics/rfm?currency=USD&cursor=YWJj", token, 400},
-		{"a month that is none", "/v1/analytics/revenue?currency=USD&from=1997-13", token, 422},
-		{"months the wrong way round", "/v1/analytics/revenue?currency=USD&from=1997-02&to=1997-01", token, 422},
-		{"a grain that is none", "/v1/analytics/revenue?currency=USD&by=second", token, 422},
-		{"an unknown parameter", "/v1/analytics/revenue?currency=USD&form=1997-01", token, 422},
-		{"an id that is none", "/v1/analytics/facts/customers/17", token, 422},
-		{"a customer that never was", "/v1/analytics/facts/customers/" + uuid.Must(uuid.NewV7()).String(), token, 404},
-		{"a customer that bought nothing", "/v1/analytics/rfm/customers/" + uuid.Must(uuid.NewV7()).String() + "?currency=USD", token, 404},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			answer := s.Do(http.MethodGet, c.path, c.token, nil)
-			if answer.Status != c.status || answer.Code() == "" {
-				t.Errorf("got %d %s, want %d and a code", answer.Status, answer.Body, c.status)
-			}
-		})
-	}
-}
-
 func TestARebuildReachesTheSameState(t *testing.T) {
 	t.Parallel()
 	s := apptest.Start(t, analytics.Module())
