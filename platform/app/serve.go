@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +44,9 @@ type Process struct {
 	services []*service
 	probes   *probes
 	server   *httpx.Server
+
+	namespace    sync.Once
+	namespaceErr error
 }
 
 func serve(ctx context.Context, cfg Config, modules []Module) error {
@@ -292,12 +296,13 @@ func (p *Process) ensureTopics(ctx context.Context) error {
 }
 
 // ensureNamespace registers the workflow namespace where the installation allows it: in development. In production
-// it is made beside the databases, by people.
+// it is made beside the databases, by people. The services' workers need it only once between them.
 func (p *Process) ensureNamespace(ctx context.Context) error {
 	if p.cfg.Env != Development {
 		return nil
 	}
-	return p.insist(ctx, "workflow namespace", p.flow.EnsureNamespace)
+	p.namespace.Do(func() { p.namespaceErr = p.insist(ctx, "workflow namespace", p.flow.EnsureNamespace) })
+	return p.namespaceErr
 }
 
 // insist tries until it works or ctx ends, and says once in a while what it is waiting for.

@@ -131,3 +131,19 @@ func TestLiveRecordAGate(t *testing.T) {
 	require.NoError(t, c.Temporal().GetWorkflow(ctx, "case/music/1", run).Get(ctx, nil))
 	flowtest.Record(ctx, t, c, "case/music/1", "testdata/gated.json")
 }
+
+func TestLiveManyProcessesStartAtOnce(t *testing.T) {
+	t.Parallel()
+	c := flowtest.Live(t)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			for range 5 { // each is killed and starts again
+				if err := c.EnsureNamespace(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}

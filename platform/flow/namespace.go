@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -38,21 +40,24 @@ func (c *Client) EnsureNamespace(ctx context.Context) error {
 	return nil
 }
 
+// ensureNamespace asks first: the server takes only about one registration a second, of all processes together.
 func (c *Client) ensureNamespace(ctx context.Context) error {
-	call, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	_, err := c.temporal.WorkflowService().RegisterNamespace(call, &workflowservice.RegisterNamespaceRequest{
-		Namespace:                        c.namespace,
-		Description:                      "Processes of a Guanxi installation",
-		WorkflowExecutionRetentionPeriod: durationpb.New(retention),
-	})
-	var exists *serviceerror.NamespaceAlreadyExists
-	if err != nil && !errors.As(err, &exists) {
-		return err
-	}
 	return c.until(ctx, func(ctx context.Context) error {
 		_, err := c.temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: c.namespace})
-		return err
+		var unknown *serviceerror.NamespaceNotFound
+		if !errors.As(err, &unknown) {
+			return err
+		}
+		_, registered := c.temporal.WorkflowService().RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
+			Namespace:                        c.namespace,
+			Description:                      "Processes of a Guanxi installation",
+			WorkflowExecutionRetentionPeriod: durationpb.New(retention),
+		})
+		var exists *serviceerror.NamespaceAlreadyExists
+		if registered != nil && !errors.As(registered, &exists) {
+			return registered
+		}
+		return err // until every frontend has heard of it
 	})
 }
 
@@ -61,28 +66,26 @@ func (c *Client) ensureSearchAttributes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(missing) > 0 {
-		call, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		_, err := c.temporal.OperatorService().AddSearchAttributes(call, &operatorservice.AddSearchAttributesRequest{
-			Namespace: c.namespace, SearchAttributes: missing,
-		})
-		var exists *serviceerror.AlreadyExists
-		if err != nil && !errors.As(err, &exists) {
-			return err
-		}
-	}
-	// The frontends learn of a new attribute by a cache that is refreshed now and then.
-	return c.until(ctx, func(ctx context.Context) error {
-		for _, name := range slices.Sorted(maps.Keys(searchAttributes)) {
-			_, err := c.temporal.WorkflowService().CountWorkflowExecutions(ctx, &workflowservice.CountWorkflowExecutionsRequest{
-				Namespace: c.namespace, Query: name + " IS NOT NULL",
-			})
-			if err != nil {
-				return err
-			}
-		}
+	if len(missing) == 0 {
 		return nil
+	}
+	call, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_, err = c.temporal.OperatorService().AddSearchAttributes(call, &operatorservice.AddSearchAttributesRequest{
+		Namespace: c.namespace, SearchAttributes: missing,
+	})
+	var exists *serviceerror.AlreadyExists
+	if err != nil && !errors.As(err, &exists) {
+		return err
+	}
+	// The frontends learn of a new attribute by a cache that is refreshed now and then. One query asks for all of them:
+	// the server allows only some ten of these a second, and processes that start together share them.
+	query := strings.Join(slices.Sorted(maps.Keys(searchAttributes)), " IS NOT NULL OR ") + " IS NOT NULL"
+	return c.until(ctx, func(ctx context.Context) error {
+		_, err := c.temporal.WorkflowService().CountWorkflowExecutions(ctx, &workflowservice.CountWorkflowExecutionsRequest{
+			Namespace: c.namespace, Query: query,
+		})
+		return err
 	})
 }
 
@@ -110,11 +113,12 @@ func (c *Client) missingSearchAttributes(ctx context.Context) (map[string]enumsp
 	return missing, nil
 }
 
-// until tries for up to 30 s, long enough for the server's caches.
+// until tries for up to 30 s, long enough for the server's caches, with a growing pause: callers that try again at once keep
+// each other from ever getting below the server's rate limits.
 func (c *Client) until(ctx context.Context, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	for {
+	for pause := 200 * time.Millisecond; ; pause = min(2*pause, 3*time.Second) {
 		call, done := context.WithTimeout(ctx, patience)
 		err := try(call)
 		done()
@@ -124,7 +128,7 @@ func (c *Client) until(ctx context.Context, try func(context.Context) error) err
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(pause/2 + rand.N(pause)):
 		}
 	}
 }
