@@ -95,7 +95,9 @@ var errDryRun = errors.New("dry run")
 func (i *Imports) commit(ctx context.Context, s *stored, b *batch) error {
 	var next stored
 	err := i.db.Tx(ctx, s.Tenant, func(tx *pg.Tx) error {
-		tx.PlanForAny()
+		if s.Rows > 0 { // a plan that is made while the tables are empty, and kept, knows no good index from a bad one
+			tx.PlanForAny()
+		}
 		now, err := i.load(ctx, tx, s.ID, true)
 		switch {
 		case err != nil:

@@ -122,7 +122,6 @@ func (e *engine) transact(ctx context.Context, b *batch, carefully bool) error {
 // events, all in one round trip.
 func (e *engine) claim(ctx context.Context, tx *pg.Tx, b *batch) error {
 	mayGoOn := e.begin(tx)
-	tx.PlanForAny()
 	if e.derived && !e.shadow {
 		tx.Queue(`SELECT set_config('synchronous_commit', 'off', true)`)
 	}
