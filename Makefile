@@ -19,14 +19,14 @@ WORKFLOWCHECK := bin/.installed/workflowcheck@$(WORKFLOWCHECK_VERSION)
 
 MODULES   := proto platform platform/operator services tools
 PACKAGES  := ./proto/... ./platform/... ./services/... ./tools/...
-SERVICES  := accounts sales analytics
+SERVICES  := accounts sales loyalty tickets analytics
 GENERATED := proto/gen proto/jsonschema proto/asyncapi proto/openapi proto/baseline.binpb
 
 # What stands between the services and the broker, and is therefore tried on Apache Kafka as well.
 KAFKA_PACKAGES := ./platform/bus/... ./platform/pg/outbox/... ./platform/pg/inbox/... ./tools/e2e/...
 
 # What has tests (build tag temporal) that want a real Temporal server.
-TEMPORAL_PACKAGES := ./platform/flow ./platform/imports
+TEMPORAL_PACKAGES := ./platform/flow/... ./platform/imports ./services/tickets/...
 
 SAY := @echo '==>'
 

@@ -16,6 +16,22 @@ const (
 	OrdersWrite     Permission = "orders.write"
 	OrdersImport    Permission = "orders.import"
 	AnalyticsRead   Permission = "analytics.read"
+	LoyaltyRead     Permission = "loyalty.read"
+	// LoyaltyWrite allows to enrol members and to book points in their favour or to their charge.
+	LoyaltyWrite Permission = "loyalty.write"
+	// LoyaltyAudit allows the auditor's check of the whole ledger.
+	LoyaltyAudit Permission = "loyalty.audit"
+	TicketsRead  Permission = "tickets.read"
+	TicketsWrite Permission = "tickets.write"
+	// ComplaintsRegister allows to take a complaint in, ComplaintsHandle to lead it through its steps.
+	ComplaintsRegister Permission = "complaints.register"
+	ComplaintsRead     Permission = "complaints.read"
+	ComplaintsHandle   Permission = "complaints.handle"
+	// ComplaintsApprove allows to approve remedies up to the policy's limit, ComplaintsDirect of any cost.
+	ComplaintsApprove Permission = "complaints.approve"
+	ComplaintsDirect  Permission = "complaints.direct"
+	// ComplaintsPolicy allows to change limits and time limits.
+	ComplaintsPolicy Permission = "complaints.policy"
 	// Operate allows the repair of the machinery: parked events, rebuilds, the state of the parts.
 	Operate Permission = "ops.operate"
 )
@@ -24,7 +40,8 @@ const (
 func Permissions() []Permission {
 	return []Permission{
 		CustomersRead, CustomersWrite, CustomersImport, TenantsRead, TenantsManage,
-		OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, Operate,
+		OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyWrite, LoyaltyAudit, TicketsRead, TicketsWrite,
+		ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, Operate,
 	}
 }
 
@@ -51,25 +68,36 @@ func Roles() []string {
 func permissionsOf(role string) []Permission {
 	switch role {
 	case RoleAgent:
-		return []Permission{CustomersRead, CustomersWrite, OrdersRead}
+		return []Permission{
+			CustomersRead, CustomersWrite, OrdersRead, LoyaltyRead, TicketsRead, TicketsWrite,
+			ComplaintsRegister, ComplaintsRead, ComplaintsHandle,
+		}
 	case RoleSales:
-		return []Permission{CustomersRead, CustomersWrite, OrdersRead, OrdersWrite, AnalyticsRead}
+		return []Permission{
+			CustomersRead, CustomersWrite, OrdersRead, OrdersWrite, AnalyticsRead, LoyaltyRead, TicketsRead, ComplaintsRegister, ComplaintsRead,
+		}
 	case RoleMarketing:
-		return []Permission{CustomersRead, OrdersRead, AnalyticsRead}
+		return []Permission{CustomersRead, OrdersRead, AnalyticsRead, LoyaltyRead}
 	case RoleManager:
-		return []Permission{CustomersRead, CustomersWrite, TenantsRead, OrdersRead, OrdersWrite, AnalyticsRead}
+		return []Permission{
+			CustomersRead, CustomersWrite, TenantsRead, OrdersRead, OrdersWrite, AnalyticsRead, LoyaltyRead, LoyaltyWrite,
+			TicketsRead, TicketsWrite, ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove,
+		}
 	case RoleOperations:
 		return []Permission{
-			CustomersRead, CustomersImport, TenantsRead, OrdersRead, OrdersImport, AnalyticsRead, Operate,
+			CustomersRead, CustomersImport, TenantsRead, OrdersRead, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyAudit,
+			TicketsRead, ComplaintsRead, ComplaintsHandle, Operate,
 		}
 	case RoleIntegrator:
 		return []Permission{
 			CustomersRead, CustomersWrite, CustomersImport, OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead,
+			LoyaltyRead, LoyaltyWrite, TicketsRead, TicketsWrite, ComplaintsRegister, ComplaintsRead,
 		}
 	case RoleAdmin:
 		return []Permission{
 			CustomersRead, CustomersWrite, CustomersImport, TenantsRead,
-			OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, Operate,
+			OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyWrite, LoyaltyAudit, TicketsRead, TicketsWrite,
+			ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, Operate,
 		}
 	case RolePlatformAdmin:
 		return []Permission{TenantsRead, TenantsManage, Operate}

@@ -25,6 +25,64 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// FactEffect says what a value does to a fact.
+type FactEffect int32
+
+const (
+	// Not said. Never used.
+	FactEffect_FACT_EFFECT_UNSPECIFIED FactEffect = 0
+	// The value is added.
+	FactEffect_FACT_EFFECT_ADD FactEffect = 1
+	// The value is taken away.
+	FactEffect_FACT_EFFECT_SUBTRACT FactEffect = 2
+	// The fact is the value from now on, as far as the event's aggregate contributes to it: what a
+	// customer has in two aggregates adds up.
+	FactEffect_FACT_EFFECT_SET FactEffect = 3
+)
+
+// Enum value maps for FactEffect.
+var (
+	FactEffect_name = map[int32]string{
+		0: "FACT_EFFECT_UNSPECIFIED",
+		1: "FACT_EFFECT_ADD",
+		2: "FACT_EFFECT_SUBTRACT",
+		3: "FACT_EFFECT_SET",
+	}
+	FactEffect_value = map[string]int32{
+		"FACT_EFFECT_UNSPECIFIED": 0,
+		"FACT_EFFECT_ADD":         1,
+		"FACT_EFFECT_SUBTRACT":    2,
+		"FACT_EFFECT_SET":         3,
+	}
+)
+
+func (x FactEffect) Enum() *FactEffect {
+	p := new(FactEffect)
+	*p = x
+	return p
+}
+
+func (x FactEffect) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FactEffect) Descriptor() protoreflect.EnumDescriptor {
+	return file_guanxi_options_v1_event_proto_enumTypes[0].Descriptor()
+}
+
+func (FactEffect) Type() protoreflect.EnumType {
+	return &file_guanxi_options_v1_event_proto_enumTypes[0]
+}
+
+func (x FactEffect) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FactEffect.Descriptor instead.
+func (FactEffect) EnumDescriptor() ([]byte, []int) {
+	return file_guanxi_options_v1_event_proto_rawDescGZIP(), []int{0}
+}
+
 // Event describes an event message. The values name fields of that message by their proto names.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -42,7 +100,12 @@ type Event struct {
 	Time string `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
 	// A code for the event's title on a timeline, such as "order_placed": a key for translation,
 	// not a text. Never empty and used by one event only within a service.
-	Title         string `protobuf:"bytes,5,opt,name=title,proto3" json:"title,omitempty"`
+	Title string `protobuf:"bytes,5,opt,name=title,proto3" json:"title,omitempty"`
+	// Fields that a timeline shows beside the title, as they are: codes, numbers, amounts, ids.
+	// Strings, integers and booleans only.
+	Shows []string `protobuf:"bytes,6,rep,name=shows,proto3" json:"shows,omitempty"`
+	// What the event does to the facts that are kept of its customer, such as the number of orders.
+	Facts         []*Fact `protobuf:"bytes,7,rep,name=facts,proto3" json:"facts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -112,6 +175,94 @@ func (x *Event) GetTitle() string {
 	return ""
 }
 
+func (x *Event) GetShows() []string {
+	if x != nil {
+		return x.Shows
+	}
+	return nil
+}
+
+func (x *Event) GetFacts() []*Fact {
+	if x != nil {
+		return x.Facts
+	}
+	return nil
+}
+
+// Fact is one change of one number that is kept of a customer.
+type Fact struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The fact's name, a code such as "orders" or "points_available". Several events may change it.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The integer field that carries the value; empty for 1.
+	Field string `protobuf:"bytes,2,opt,name=field,proto3" json:"field,omitempty"`
+	// The string field that says what the value is counted in, such as the currency; empty where
+	// there is only one such thing. The fact is kept for each unit apart.
+	Unit string `protobuf:"bytes,3,opt,name=unit,proto3" json:"unit,omitempty"`
+	// What becomes of the fact.
+	Effect        FactEffect `protobuf:"varint,4,opt,name=effect,proto3,enum=guanxi.options.v1.FactEffect" json:"effect,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fact) Reset() {
+	*x = Fact{}
+	mi := &file_guanxi_options_v1_event_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fact) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fact) ProtoMessage() {}
+
+func (x *Fact) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_options_v1_event_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fact.ProtoReflect.Descriptor instead.
+func (*Fact) Descriptor() ([]byte, []int) {
+	return file_guanxi_options_v1_event_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Fact) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Fact) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *Fact) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *Fact) GetEffect() FactEffect {
+	if x != nil {
+		return x.Effect
+	}
+	return FactEffect_FACT_EFFECT_UNSPECIFIED
+}
+
 var file_guanxi_options_v1_event_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MessageOptions)(nil),
@@ -135,13 +286,26 @@ var File_guanxi_options_v1_event_proto protoreflect.FileDescriptor
 
 const file_guanxi_options_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x1dguanxi/options/v1/event.proto\x12\x11guanxi.options.v1\x1a google/protobuf/descriptor.proto\"\x8e\x01\n" +
+	"\x1dguanxi/options/v1/event.proto\x12\x11guanxi.options.v1\x1a google/protobuf/descriptor.proto\"\xd3\x01\n" +
 	"\x05Event\x12\x1c\n" +
 	"\taggregate\x18\x01 \x01(\tR\taggregate\x12!\n" +
 	"\faggregate_id\x18\x02 \x01(\tR\vaggregateId\x12\x1a\n" +
 	"\bcustomer\x18\x03 \x01(\tR\bcustomer\x12\x12\n" +
 	"\x04time\x18\x04 \x01(\tR\x04time\x12\x14\n" +
-	"\x05title\x18\x05 \x01(\tR\x05title:Q\n" +
+	"\x05title\x18\x05 \x01(\tR\x05title\x12\x14\n" +
+	"\x05shows\x18\x06 \x03(\tR\x05shows\x12-\n" +
+	"\x05facts\x18\a \x03(\v2\x17.guanxi.options.v1.FactR\x05facts\"{\n" +
+	"\x04Fact\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05field\x18\x02 \x01(\tR\x05field\x12\x12\n" +
+	"\x04unit\x18\x03 \x01(\tR\x04unit\x125\n" +
+	"\x06effect\x18\x04 \x01(\x0e2\x1d.guanxi.options.v1.FactEffectR\x06effect*m\n" +
+	"\n" +
+	"FactEffect\x12\x1b\n" +
+	"\x17FACT_EFFECT_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fFACT_EFFECT_ADD\x10\x01\x12\x18\n" +
+	"\x14FACT_EFFECT_SUBTRACT\x10\x02\x12\x13\n" +
+	"\x0fFACT_EFFECT_SET\x10\x03:Q\n" +
 	"\x05event\x12\x1f.google.protobuf.MessageOptions\x18\xb4\x87\x03 \x01(\v2\x18.guanxi.options.v1.EventR\x05eventBGZEgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/options/v1;optionsv1b\x06proto3"
 
 var (
@@ -156,19 +320,24 @@ func file_guanxi_options_v1_event_proto_rawDescGZIP() []byte {
 	return file_guanxi_options_v1_event_proto_rawDescData
 }
 
-var file_guanxi_options_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_guanxi_options_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_guanxi_options_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_guanxi_options_v1_event_proto_goTypes = []any{
-	(*Event)(nil),                       // 0: guanxi.options.v1.Event
-	(*descriptorpb.MessageOptions)(nil), // 1: google.protobuf.MessageOptions
+	(FactEffect)(0),                     // 0: guanxi.options.v1.FactEffect
+	(*Event)(nil),                       // 1: guanxi.options.v1.Event
+	(*Fact)(nil),                        // 2: guanxi.options.v1.Fact
+	(*descriptorpb.MessageOptions)(nil), // 3: google.protobuf.MessageOptions
 }
 var file_guanxi_options_v1_event_proto_depIdxs = []int32{
-	1, // 0: guanxi.options.v1.event:extendee -> google.protobuf.MessageOptions
-	0, // 1: guanxi.options.v1.event:type_name -> guanxi.options.v1.Event
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	1, // [1:2] is the sub-list for extension type_name
-	0, // [0:1] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	2, // 0: guanxi.options.v1.Event.facts:type_name -> guanxi.options.v1.Fact
+	0, // 1: guanxi.options.v1.Fact.effect:type_name -> guanxi.options.v1.FactEffect
+	3, // 2: guanxi.options.v1.event:extendee -> google.protobuf.MessageOptions
+	1, // 3: guanxi.options.v1.event:type_name -> guanxi.options.v1.Event
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	3, // [3:4] is the sub-list for extension type_name
+	2, // [2:3] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_guanxi_options_v1_event_proto_init() }
@@ -181,13 +350,14 @@ func file_guanxi_options_v1_event_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_guanxi_options_v1_event_proto_rawDesc), len(file_guanxi_options_v1_event_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   1,
+			NumEnums:      1,
+			NumMessages:   2,
 			NumExtensions: 1,
 			NumServices:   0,
 		},
 		GoTypes:           file_guanxi_options_v1_event_proto_goTypes,
 		DependencyIndexes: file_guanxi_options_v1_event_proto_depIdxs,
+		EnumInfos:         file_guanxi_options_v1_event_proto_enumTypes,
 		MessageInfos:      file_guanxi_options_v1_event_proto_msgTypes,
 		ExtensionInfos:    file_guanxi_options_v1_event_proto_extTypes,
 	}.Build()

@@ -238,15 +238,15 @@ var File_guanxi_accounts_events_v1_customer_proto protoreflect.FileDescriptor
 
 const file_guanxi_accounts_events_v1_customer_proto_rawDesc = "" +
 	"\n" +
-	"(guanxi/accounts/events/v1/customer.proto\x12\x19guanxi.accounts.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dguanxi/options/v1/event.proto\x1a#guanxi/reference/v1/reference.proto\"\xe0\x02\n" +
+	"(guanxi/accounts/events/v1/customer.proto\x12\x19guanxi.accounts.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dguanxi/options/v1/event.proto\x1a#guanxi/reference/v1/reference.proto\"\xe8\x02\n" +
 	"\x12CustomerRegistered\x12\x1f\n" +
 	"\vcustomer_id\x18\x01 \x01(\tR\n" +
 	"customerId\x12;\n" +
 	"\x04kind\x18\x02 \x01(\x0e2'.guanxi.accounts.events.v1.CustomerKindR\x04kind\x12\x16\n" +
 	"\x06source\x18\x03 \x01(\tR\x06source\x12E\n" +
 	"\rexternal_refs\x18\x04 \x03(\v2 .guanxi.reference.v1.ExternalRefR\fexternalRefs\x12?\n" +
-	"\rregistered_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\fregisteredAt:L\xa2\xbb\x18H\n" +
-	"\bcustomer\x12\vcustomer_id\x1a\vcustomer_id\"\rregistered_at*\x13customer_registered\"\xa3\x02\n" +
+	"\rregistered_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\fregisteredAt:T\xa2\xbb\x18P\n" +
+	"\bcustomer\x12\vcustomer_id\x1a\vcustomer_id\"\rregistered_at*\x13customer_registered2\x06source\"\xa3\x02\n" +
 	"\x0fCustomerChanged\x12\x1f\n" +
 	"\vcustomer_id\x18\x01 \x01(\tR\n" +
 	"customerId\x12%\n" +

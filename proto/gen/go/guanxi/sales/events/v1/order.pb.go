@@ -411,7 +411,7 @@ const file_guanxi_sales_events_v1_order_proto_rawDesc = "" +
 	"\aline_no\x18\x01 \x01(\x05R\x06lineNo\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12!\n" +
-	"\famount_minor\x18\x04 \x01(\x03R\vamountMinor\"\xef\x03\n" +
+	"\famount_minor\x18\x04 \x01(\x03R\vamountMinor\"\xce\x04\n" +
 	"\vOrderPlaced\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12C\n" +
 	"\fexternal_ref\x18\x02 \x01(\v2 .guanxi.reference.v1.ExternalRefR\vexternalRef\x12\x1f\n" +
@@ -425,14 +425,17 @@ const file_guanxi_sales_events_v1_order_proto_rawDesc = "" +
 	"\vtotal_minor\x18\t \x01(\x03R\n" +
 	"totalMinor\x127\n" +
 	"\tplaced_at\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\bplacedAt:;\xa2\xbb\x187\n" +
-	"\x05order\x12\border_id\x1a\vcustomer_id\"\tplaced_at*\forder_placed\"\xd3\x01\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\bplacedAt:\x99\x01\xa2\xbb\x18\x94\x01\n" +
+	"\x05order\x12\border_id\x1a\vcustomer_id\"\tplaced_at*\forder_placed2\achannel2\bcurrency2\vtotal_minor2\x05units:\n" +
+	"\n" +
+	"\x06orders \x01:(\n" +
+	"\rrevenue_minor\x12\vtotal_minor\x1a\bcurrency \x01\"\xd3\x01\n" +
 	"\x0fOrderAttributed\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x1f\n" +
 	"\vcustomer_id\x18\x02 \x01(\tR\n" +
 	"customerId\x12?\n" +
 	"\rattributed_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\fattributedAt:C\xa2\xbb\x18?\n" +
-	"\x05order\x12\border_id\x1a\vcustomer_id\"\rattributed_at*\x10order_attributed\"\xf4\x02\n" +
+	"\x05order\x12\border_id\x1a\vcustomer_id\"\rattributed_at*\x10order_attributed\"\xc1\x03\n" +
 	"\rOrderReturned\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x12\x19\n" +
 	"\border_id\x18\x02 \x01(\tR\aorderId\x12\x1f\n" +
@@ -443,8 +446,9 @@ const file_guanxi_sales_events_v1_order_proto_rawDesc = "" +
 	"\x05units\x18\x06 \x01(\x03R\x05units\x12!\n" +
 	"\famount_minor\x18\a \x01(\x03R\vamountMinor\x12;\n" +
 	"\vreturned_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"returnedAt:?\xa2\xbb\x18;\n" +
-	"\x05order\x12\border_id\x1a\vcustomer_id\"\vreturned_at*\x0eorder_returnedBPZNgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1;saleseventsv1b\x06proto3"
+	"returnedAt:\x8b\x01\xa2\xbb\x18\x86\x01\n" +
+	"\x05order\x12\border_id\x1a\vcustomer_id\"\vreturned_at*\x0eorder_returned2\bcurrency2\famount_minor2\x05units:*\n" +
+	"\x0ereturned_minor\x12\famount_minor\x1a\bcurrency \x01BPZNgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1;saleseventsv1b\x06proto3"
 
 var (
 	file_guanxi_sales_events_v1_order_proto_rawDescOnce sync.Once
