@@ -56,6 +56,7 @@ func collect(files *protoregistry.Files) ([]event, error) {
 	})
 	slices.SortFunc(events, func(a, b event) int { return strings.Compare(a.name(), b.name()) })
 	faults = append(faults, sameTitles(events)...)
+	faults = append(faults, setAndAdded(events)...)
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return events, errors.Join(faults...)
 }
@@ -93,7 +94,65 @@ func (e event) check() []error {
 			fault("%s names %q, which is not a string", named.option, named.field)
 		}
 	}
+	e.checkShows(fault)
+	e.checkFacts(fault)
 	return faults
+}
+
+// checkShows finds what a timeline could not show beside a title.
+func (e event) checkShows(fault func(format string, args ...any)) {
+	for i, name := range e.about.GetShows() {
+		switch field := e.message.Fields().ByName(protoreflect.Name(name)); {
+		case field == nil:
+			fault("shows names the field %q, which is not there", name)
+		case field.IsList() || field.Kind() != protoreflect.StringKind && field.Kind() != protoreflect.BoolKind && !countable(field):
+			fault("shows names %q, which is not a string, an integer of at most 63 bits or a boolean", name)
+		case slices.Contains(e.about.GetShows()[:i], name):
+			fault("shows names %q twice", name)
+		}
+	}
+}
+
+// checkFacts finds changes of facts that could not be made.
+func (e event) checkFacts(fault func(format string, args ...any)) {
+	if len(e.about.GetFacts()) > 0 && e.about.GetCustomer() == "" {
+		fault("changes facts, and names no customer whose they are")
+	}
+	for _, fact := range e.about.GetFacts() {
+		if !code.MatchString(fact.GetName()) {
+			fault("the fact's name %q is not a code like \"orders\"", fact.GetName())
+		}
+		if effect := fact.GetEffect(); effect == optionsv1.FactEffect_FACT_EFFECT_UNSPECIFIED || effect.Descriptor().Values().ByNumber(effect.Number()) == nil {
+			fault("does not say what becomes of the fact %q", fact.GetName())
+		}
+		if name := fact.GetField(); name != "" {
+			switch field := e.message.Fields().ByName(protoreflect.Name(name)); {
+			case field == nil:
+				fault("the fact %q takes its value from %q, which is not there", fact.GetName(), name)
+			case field.IsList() || !countable(field):
+				fault("the fact %q takes its value from %q, which is not an integer of at most 63 bits", fact.GetName(), name)
+			}
+		}
+		if name := fact.GetUnit(); name != "" {
+			switch field := e.message.Fields().ByName(protoreflect.Name(name)); {
+			case field == nil:
+				fault("the fact %q takes its unit from %q, which is not there", fact.GetName(), name)
+			case field.IsList() || field.Kind() != protoreflect.StringKind:
+				fault("the fact %q takes its unit from %q, which is not a string", fact.GetName(), name)
+			}
+		}
+	}
+}
+
+// countable tells whether every value of the field is an int64.
+func countable(field protoreflect.FieldDescriptor) bool {
+	switch field.Kind() {
+	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind, protoreflect.Uint32Kind, protoreflect.Fixed32Kind,
+		protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
+		return true
+	default:
+		return false
+	}
 }
 
 // usedByAnother tells whether a field of some other message has the message's type.
@@ -125,6 +184,28 @@ func sameTitles(events []event) []error {
 			continue
 		}
 		first[key] = e.name()
+	}
+	return faults
+}
+
+// setAndAdded finds facts that some events set and others add to: what is added after the setting would depend on which
+// aggregate it came from, and a reader keeps no such thing.
+func setAndAdded(events []event) []error {
+	var faults []error
+	setter, adder := map[string]string{}, map[string]string{}
+	for _, e := range events {
+		for _, fact := range e.about.GetFacts() {
+			if fact.GetEffect() == optionsv1.FactEffect_FACT_EFFECT_SET {
+				setter[fact.GetName()] = e.name()
+			} else {
+				adder[fact.GetName()] = e.name()
+			}
+		}
+	}
+	for name, sets := range setter {
+		if adds, both := adder[name]; both {
+			faults = append(faults, fmt.Errorf("%s sets the fact %q, to which %s adds", sets, name, adds))
+		}
 	}
 	return faults
 }

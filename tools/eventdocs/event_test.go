@@ -103,6 +103,91 @@ func TestCollectRefusesContractsThatContradictThemselves(t *testing.T) {
 	}
 }
 
+// visited is an event of a customer's with fields of more kinds: customer_id, signs (a list), visitors (unsigned) and
+// counted.
+func visited(name string, change func(*optionsv1.Event)) *descriptorpb.DescriptorProto {
+	about := shopOpened()
+	about.Title, about.Customer = "shop_visited", "customer_id"
+	change(about)
+	message := opened(name, about)
+	for i, f := range []struct {
+		name  string
+		kind  descriptorpb.FieldDescriptorProto_Type
+		label descriptorpb.FieldDescriptorProto_Label
+	}{
+		{"customer_id", descriptorpb.FieldDescriptorProto_TYPE_STRING, descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL},
+		{"signs", descriptorpb.FieldDescriptorProto_TYPE_STRING, descriptorpb.FieldDescriptorProto_LABEL_REPEATED},
+		{"visitors", descriptorpb.FieldDescriptorProto_TYPE_UINT64, descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL},
+		{"counted", descriptorpb.FieldDescriptorProto_TYPE_INT32, descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL},
+	} {
+		message.Field = append(message.Field, &descriptorpb.FieldDescriptorProto{
+			Name: proto.String(f.name), Number: proto.Int32(int32(10 + i)), Type: f.kind.Enum(), Label: f.label.Enum(),
+		})
+	}
+	return message
+}
+
+func TestCollectRefusesWhatATimelineCouldNotShowOrCount(t *testing.T) {
+	t.Parallel()
+	const add, set = optionsv1.FactEffect_FACT_EFFECT_ADD, optionsv1.FactEffect_FACT_EFFECT_SET
+	shows := func(names ...string) func(*optionsv1.Event) {
+		return func(e *optionsv1.Event) { e.Shows = names }
+	}
+	fact := func(name, field, unit string, effect optionsv1.FactEffect) func(*optionsv1.Event) {
+		return func(e *optionsv1.Event) {
+			e.Facts = []*optionsv1.Fact{{Name: name, Field: field, Unit: unit, Effect: effect}}
+		}
+	}
+	cases := map[string]struct {
+		change func(*optionsv1.Event)
+		want   string // empty: nothing is wrong
+	}{
+		"all that can be shown":     {shows("shop_id", "open", "doors", "counted"), ""},
+		"shown but not there":       {shows("windows"), `shows names the field "windows", which is not there`},
+		"a list is shown":           {shows("signs"), `shows names "signs", which is not a string`},
+		"a time is shown":           {shows("opened_at"), `shows names "opened_at", which is not a string`},
+		"64 bits without a sign":    {shows("visitors"), `shows names "visitors", which is not a string`},
+		"shown twice":               {shows("doors", "doors"), `shows names "doors" twice`},
+		"one more":                  {fact("visits", "", "", add), ""},
+		"so many of a unit":         {fact("doors", "doors", "shop_id", set), ""},
+		"a text for a fact's name":  {fact("Visits", "", "", add), `the fact's name "Visits" is not a code`},
+		"a fact without an effect":  {fact("visits", "", "", 0), `does not say what becomes of the fact "visits"`},
+		"an effect that is none":    {fact("visits", "", "", 99), `does not say what becomes of the fact "visits"`},
+		"a value that is not there": {fact("visits", "windows", "", add), `the fact "visits" takes its value from "windows", which is not there`},
+		"a text for a value":        {fact("visits", "shop_id", "", add), `the fact "visits" takes its value from "shop_id", which is not an integer`},
+		"a value beyond an int64":   {fact("visits", "visitors", "", add), `the fact "visits" takes its value from "visitors", which is not an integer`},
+		"a unit that is not there":  {fact("visits", "", "currency", add), `the fact "visits" takes its unit from "currency", which is not there`},
+		"a number for a unit":       {fact("visits", "", "doors", add), `the fact "visits" takes its unit from "doors", which is not a string`},
+		"nobody's fact": {func(e *optionsv1.Event) {
+			fact("visits", "", "", add)(e)
+			e.Customer = ""
+		}, "changes facts, and names no customer"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := collect(read(t, image(t, visited("ShopVisited", c.change))))
+			if c.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+func TestCollectRefusesAFactThatIsBothSetAndAddedTo(t *testing.T) {
+	t.Parallel()
+	event := func(name, title string, effect optionsv1.FactEffect) *descriptorpb.DescriptorProto {
+		return visited(name, func(e *optionsv1.Event) {
+			e.Title, e.Facts = title, []*optionsv1.Fact{{Name: "visits", Effect: effect}}
+		})
+	}
+	_, err := collect(read(t, image(t, event("ShopVisited", "visited", optionsv1.FactEffect_FACT_EFFECT_SUBTRACT),
+		event("ShopCounted", "counted", optionsv1.FactEffect_FACT_EFFECT_SET))))
+	require.ErrorContains(t, err, `guanxi.shop.events.v1.ShopCounted sets the fact "visits", to which guanxi.shop.events.v1.ShopVisited adds`)
+}
+
 func TestCollectRefusesTwoEventsOfOneTitle(t *testing.T) {
 	t.Parallel()
 	_, err := collect(read(t, image(t, opened("ShopOpened", shopOpened()), opened("DoorOpened", shopOpened()))))

@@ -17,9 +17,8 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/bus"
 
-	// The contracts under test register themselves when linked.
-	_ "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
-	_ "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1"
+	// The contracts under test, all of which register themselves when they are linked.
+	_ "github.com/guanxi-crm/guanxi/proto/events"
 )
 
 const contracts = "../../proto"
@@ -61,7 +60,7 @@ func TestEveryProtoFileOfEventsIsUnderTest(t *testing.T) {
 		path, err := filepath.Rel(contracts, file)
 		require.NoError(t, err)
 		_, err = protoregistry.GlobalFiles.FindFileByPath(filepath.ToSlash(path))
-		require.NoError(t, err, "import the generated package of %s in this test", path)
+		require.NoError(t, err, "import the generated package of %s in proto/events", path)
 	}
 }
 
