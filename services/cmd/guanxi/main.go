@@ -5,9 +5,11 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/services/accounts"
 	"github.com/guanxi-crm/guanxi/services/analytics"
+	"github.com/guanxi-crm/guanxi/services/loyalty"
 	"github.com/guanxi-crm/guanxi/services/sales"
+	"github.com/guanxi-crm/guanxi/services/tickets"
 )
 
 func main() {
-	app.Main(accounts.Module(), sales.Module(), analytics.Module())
+	app.Main(accounts.Module(), sales.Module(), tickets.Module(), loyalty.Module(), analytics.Module())
 }

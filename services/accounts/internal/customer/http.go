@@ -190,7 +190,7 @@ func (in *registerInput) registration() Registration {
 }
 
 func (c *Customers) list(ctx context.Context, in *listInput) (*listAnswer, error) {
-	after, err := afterID(in.Cursor)
+	after, err := httpx.AfterID(in.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -200,19 +200,6 @@ func (c *Customers) list(ctx context.Context, in *listInput) (*listAnswer, error
 	}
 	page, next := httpx.NextPage(rows, in.Limit, func(last Customer) []string { return []string{last.ID.String()} })
 	return &listAnswer{customerPage{showAll(page), next}}, nil
-}
-
-// afterID gives the customer after whom a page begins; the nil UUID without a cursor.
-func afterID(cursor string) (uuid.UUID, error) {
-	parts, err := httpx.DecodeCursor(cursor, 1)
-	if parts == nil || err != nil {
-		return uuid.Nil, err
-	}
-	id, err := uuid.Parse(parts[0])
-	if err != nil {
-		return uuid.Nil, httpx.CursorInvalid()
-	}
-	return id, nil
 }
 
 func (c *Customers) lookup(ctx context.Context, in *lookupInput) (*lookupAnswer, error) {

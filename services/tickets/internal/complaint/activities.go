@@ -1,0 +1,109 @@
+package complaint
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
+)
+
+// Input names a complaint to its process; the tenant is in the signed header.
+type Input struct {
+	ID uuid.UUID `json:"id"`
+}
+
+// overdueInput says which step was not taken in time.
+type overdueInput struct {
+	ID    uuid.UUID `json:"id"`
+	DueAt time.Time `json:"due_at"`
+}
+
+// executedInput says what the parts of a proposal came to.
+type executedInput struct {
+	ID       uuid.UUID    `json:"id"`
+	Proposal int          `json:"proposal"`
+	Results  []PartResult `json:"results"`
+}
+
+// failedInput says which part of a proposal was refused for good.
+type failedInput struct {
+	ID       uuid.UUID `json:"id"`
+	Proposal int       `json:"proposal"`
+	Part     int       `json:"part"`
+	Code     string    `json:"code"`
+}
+
+// Decided is what a decision led to, and by which of the requests that brought it.
+type Decided struct {
+	Complaint Complaint `json:"complaint"`
+	Attempt   string    `json:"attempt"`
+}
+
+// Names under which the activities are registered.
+const (
+	loadActivity     = "complaint.load"
+	decideActivity   = "complaint.decide"
+	overdueActivity  = "complaint.overdue"
+	executedActivity = "complaint.executed"
+	failedActivity   = "complaint.failed"
+	endActivity      = "complaint.end"
+)
+
+// Worker registers the process and its activities.
+func (c *Complaints) Worker(r worker.Registry) {
+	r.RegisterWorkflowWithOptions(Handle, workflow.RegisterOptions{Name: WorkflowName})
+	for name, do := range map[string]any{
+		loadActivity: c.load, decideActivity: c.decide, overdueActivity: c.overdue,
+		executedActivity: c.executed, failedActivity: c.failed, endActivity: c.endByHand,
+	} {
+		r.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: name})
+	}
+}
+
+func (c *Complaints) load(ctx context.Context, in Input) (Complaint, error) {
+	found, err := c.Get(ctx, in.ID)
+	return found.Complaint, err
+}
+
+// decide carries a decision out on behalf of the person who made it: whom the header of the Update names, whatever its
+// content says. A decision that stands in the complaint already is answered as it stands.
+func (c *Complaints) decide(ctx context.Context, d Decision) (Decided, error) {
+	d.By = actor(ctx)
+	now, err := c.change(ctx, d.ComplaintID, func(was Complaint, p policy.Policy, now time.Time) (Complaint, error) {
+		if before, err := was.Decided(d); before || err != nil {
+			return was, err
+		}
+		return was.Decide(d, p, now)
+	})
+	return Decided{Complaint: now, Attempt: d.Attempt}, err
+}
+
+func (c *Complaints) overdue(ctx context.Context, in overdueInput) (Complaint, error) {
+	return c.change(ctx, in.ID, func(was Complaint, p policy.Policy, now time.Time) (Complaint, error) {
+		return was.Overdue(in.DueAt, p, now), nil
+	})
+}
+
+func (c *Complaints) executed(ctx context.Context, in executedInput) (Complaint, error) {
+	return c.change(ctx, in.ID, func(was Complaint, p policy.Policy, now time.Time) (Complaint, error) {
+		return was.Executed(in.Proposal, in.Results, p, now), nil
+	})
+}
+
+func (c *Complaints) failed(ctx context.Context, in failedInput) (Complaint, error) {
+	return c.change(ctx, in.ID, func(was Complaint, p policy.Policy, now time.Time) (Complaint, error) {
+		return was.CannotExecute(in.Proposal, in.Part, in.Code, p, now), nil
+	})
+}
+
+// endByHand withdraws a complaint whose process an operator cancelled.
+func (c *Complaints) endByHand(ctx context.Context, in Input) (Complaint, error) {
+	return c.change(ctx, in.ID, func(was Complaint, p policy.Policy, now time.Time) (Complaint, error) {
+		return was.Cancelled(p, now), nil
+	})
+}

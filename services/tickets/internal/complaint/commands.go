@@ -1,0 +1,237 @@
+package complaint
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/flow"
+	"github.com/guanxi-crm/guanxi/platform/flow/starts"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/ticket"
+)
+
+// Complaints is what can be done with complaints.
+type Complaints struct {
+	db      *pg.DB
+	outbox  *outbox.Outbox
+	flow    *flow.Client
+	starter *starts.Starter
+	service string // and task queue
+	clock   func() time.Time
+}
+
+// New makes the capability.
+func New(db *pg.DB, o *outbox.Outbox, fl *flow.Client, starter *starts.Starter, service string, clock func() time.Time) *Complaints {
+	return &Complaints{db: db, outbox: o, flow: fl, starter: starter, service: service, clock: clock}
+}
+
+// Register takes a complaint in, with a ticket of its own: two round trips, one for the policy and the ticket's number,
+// one for all that is written. Its process starts from its event.
+func (c *Complaints) Register(ctx context.Context, d Draft) (Told, error) {
+	id, ticketID, err := twoIDs()
+	if err != nil {
+		return Told{}, err
+	}
+	by := actor(ctx).Subject
+	now := c.now()
+	if _, faults := RegisterComplaint(id, d, by, policy.Standard(), now); len(faults) > 0 { // before a number is drawn
+		return Told{}, invalid("complaint_invalid", "The complaint was not accepted: mend the fields named here.", faults)
+	}
+	var made Told
+	result, err := c.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+		p := policy.Of(tx)
+		number, err := ticket.NextNumber(ctx, tx)
+		if err != nil {
+			return pg.Result{}, err
+		}
+		t, _ := ticket.OpenTicket(ticketID, number, ticket.Draft{
+			Kind: ticket.ComplaintKind, Channel: d.Channel, CustomerID: d.CustomerID, Subject: "complaint: " + d.Category, Impact: 2, Urgency: 2,
+		}, now)
+		made.Complaint, _ = RegisterComplaint(id, d, by, *p, now)
+		made.TicketID, made.Number = t.ID, ticket.Number(t.Number)
+		if made.notes, err = said(id, d, by, now); err != nil {
+			return pg.Result{}, err
+		}
+		ticket.Insert(tx, t)
+		insert(tx, made.Complaint)
+		for _, n := range made.notes {
+			insertNote(tx, n)
+		}
+		return pg.Result{ID: id, Status: http.StatusCreated}, c.outbox.Append(ctx, tx, ticket.OpenedEvent(t), registeredEvent(made.Complaint))
+	})
+	if err == nil && result.Replayed {
+		httpx.MarkReplayed(ctx)
+		return c.Get(ctx, result.ID)
+	}
+	return made, err
+}
+
+func twoIDs() (a, b uuid.UUID, err error) {
+	if a, err = uuid.NewV7(); err == nil {
+		b, err = uuid.NewV7()
+	}
+	return a, b, err
+}
+
+// said are the notes of a new complaint.
+func said(complaint uuid.UUID, d Draft, by string, now time.Time) (map[uuid.UUID]note, error) {
+	notes := make(map[uuid.UUID]note)
+	for kind, text := range map[string]string{"description": d.Description, "wish": d.Wish} {
+		text, _ = words(text)
+		if text == "" {
+			continue
+		}
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, err
+		}
+		notes[id] = note{id: id, complaint: complaint, kind: kind, words: text, by: by, at: now}
+	}
+	return notes, nil
+}
+
+// Decide brings a person's decision to the complaint's process and waits for what it says; reason, which may be empty,
+// is kept here and referred to. What cannot be decided is refused before the process is asked; where two decide at once,
+// the complaint's row says who was first. While the process cannot be reached the answer is Unavailable, and the decision
+// may still take effect: sent again under the same Idempotency-Key it tells.
+func (c *Complaints) Decide(ctx context.Context, d Decision, reason string) (Told, error) {
+	d, err := identified(ctx, d)
+	if err != nil {
+		return Told{}, err
+	}
+	was, before, err := c.prepare(ctx, &d, reason)
+	if err != nil {
+		return Told{}, err
+	}
+	if before {
+		httpx.MarkReplayed(ctx)
+		return c.tell(ctx, was)
+	}
+	var answer Decided
+	err = c.flow.Decide(ctx, flow.Decision{
+		Start: c.start(auth.Tenant(ctx), was), Name: DecideUpdate, ID: d.ID.String(), Args: []any{d},
+	}, &answer)
+	if err != nil {
+		return Told{}, err
+	}
+	if answer.Attempt != d.Attempt {
+		httpx.MarkReplayed(ctx)
+	}
+	return c.tell(ctx, answer.Complaint)
+}
+
+// decisions is the namespace of the ids that decisions get from their Idempotency-Keys.
+var decisions = uuid.MustParse("6b1f2c9e-5d0a-5e0b-9c58-0f2f7f6a3d11")
+
+// identified says who decides and which decision this is: that of the Idempotency-Key, if there is one.
+func identified(ctx context.Context, d Decision) (Decision, error) {
+	attempt, err := uuid.NewV7()
+	if err != nil {
+		return d, err
+	}
+	d.ID, d.Attempt, d.By = attempt, attempt.String(), actor(ctx)
+	if once, ok := pg.OnceFrom(ctx); ok && once.Key != "" {
+		const sep = "\x1f"
+		d.ID = uuid.NewSHA1(decisions, []byte(auth.Tenant(ctx)+sep+once.Subject+sep+once.Operation+sep+once.Key))
+		d.Hash = once.BodyHash
+	}
+	return d, nil
+}
+
+func actor(ctx context.Context) Actor {
+	p, _ := auth.From(ctx)
+	return Actor{Subject: p.Subject, Roles: p.Roles}
+}
+
+// prepare refuses what cannot be decided and keeps the reason; before tells that the decision was made before.
+func (c *Complaints) prepare(ctx context.Context, d *Decision, reason string) (was Complaint, before bool, err error) {
+	reason, ok := words(reason)
+	if !ok {
+		return was, false, invalid("decision_invalid", "The decision was not accepted: mend the fields named here.",
+			[]problem.Field{{Location: "reason", Code: "reason_too_long", Message: "must be at most 20000 characters"}})
+	}
+	err = c.db.Tx(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+		at, hash, found, err := decided(ctx, tx, d.ID)
+		if err != nil {
+			return err
+		}
+		if before = found; found && at != d.ComplaintID {
+			return same(hash, nil)
+		}
+		p := policy.Of(tx)
+		if was, err = load(ctx, tx, d.ComplaintID, false); err != nil {
+			return err
+		}
+		if found {
+			return same(hash, d.Hash)
+		}
+		if _, err = was.Decide(*d, *p, c.now()); err != nil || reason == "" {
+			return err
+		}
+		d.NoteID = uuid.NewSHA1(d.ID, []byte("reason"))
+		insertNote(tx, note{id: d.NoteID, complaint: was.ID, kind: "reason", words: reason, by: d.By.Subject, at: c.now()})
+		return nil
+	})
+	return was, before, err
+}
+
+// start describes the process of a complaint. Its rows decide what is left to do, so that a process that was ended by hand
+// can be started anew.
+func (c *Complaints) start(tenant string, of Complaint) flow.Start {
+	return flow.Start{
+		ID: "complaint/" + tenant + "/" + of.ID.String(), Queue: c.service, Workflow: WorkflowName, Args: []any{Input{ID: of.ID}},
+		Search: of.search(), Again: true,
+	}
+}
+
+// change locks a complaint, applies the rule, and saves and tells what the rule changed: two round trips, three where the
+// ticket follows.
+func (c *Complaints) change(ctx context.Context, id uuid.UUID,
+	rule func(was Complaint, p policy.Policy, now time.Time) (Complaint, error),
+) (now Complaint, err error) {
+	at := c.now()
+	_, err = c.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+		p := policy.Of(tx)
+		was, err := load(ctx, tx, id, true)
+		if err != nil {
+			return pg.Result{}, err
+		}
+		now, err = rule(was, *p, at)
+		if err != nil || now.Version == was.Version {
+			return pg.Result{}, err
+		}
+		save(tx, was, now)
+		if to := ticketStatus(now.Stage); to != ticketStatus(was.Stage) {
+			if err := ticket.Follow(ctx, tx, c.outbox, now.TicketID, to, at); err != nil {
+				return pg.Result{}, err
+			}
+		}
+		return pg.Result{}, c.outbox.Append(ctx, tx, changeEvents(was, now, *p, at)...)
+	})
+	return now, err
+}
+
+// ticketStatus is where the ticket of a complaint stands.
+func ticketStatus(s Stage) ticket.Status {
+	switch s {
+	case Registered:
+		return ticket.StatusNew
+	case Offered:
+		return ticket.StatusPending
+	case Closed:
+		return ticket.StatusClosed
+	default:
+		return ticket.StatusOpen
+	}
+}
+
+// now is cut to what the database keeps, so that an answer reads the same at once and later.
+func (c *Complaints) now() time.Time { return c.clock().UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,68 @@
+package complaint
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+)
+
+// Filter says which complaints are meant; the zero Filter means all.
+type Filter struct {
+	Stage      Stage
+	CustomerID uuid.UUID
+	Before     uuid.UUID // only those registered before this one
+}
+
+// Told is a complaint with what people said about it.
+type Told struct {
+	Complaint
+	notes map[uuid.UUID]note
+}
+
+// Get gives a complaint of the caller's tenant.
+func (c *Complaints) Get(ctx context.Context, id uuid.UUID) (Told, error) {
+	var found Told
+	err := c.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (err error) {
+		if found.Complaint, err = load(ctx, tx, id, false); err != nil {
+			return err
+		}
+		found.notes, err = notes(ctx, tx, id)
+		return err
+	})
+	return found, err
+}
+
+// tell adds what people said to a complaint as it is known here.
+func (c *Complaints) tell(ctx context.Context, known Complaint) (Told, error) {
+	told := Told{Complaint: known}
+	err := c.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (err error) {
+		told.notes, err = notes(ctx, tx, known.ID)
+		return err
+	})
+	return told, err
+}
+
+// List gives up to limit complaints, the latest first.
+func (c *Complaints) List(ctx context.Context, f Filter, limit int) ([]Told, error) {
+	var page []Told
+	err := c.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+		found, err := list(ctx, tx, f, limit)
+		if err != nil {
+			return err
+		}
+		ids := make([]uuid.UUID, len(found))
+		for i, one := range found {
+			ids[i] = one.ID
+		}
+		said, err := notes(ctx, tx, ids...)
+		page = make([]Told, len(found))
+		for i, one := range found {
+			page[i] = Told{Complaint: one, notes: said}
+		}
+		return err
+	})
+	return page, err
+}

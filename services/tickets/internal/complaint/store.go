@@ -1,0 +1,208 @@
+package complaint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
+)
+
+// errNotFound is the same for a complaint that is not there and for another tenant's.
+var errNotFound = problem.New(problem.NotFound, "complaint_not_found", "There is no such complaint.")
+
+// decisionIndex is the constraint that lets a decision's id stand once in a tenant.
+const decisionIndex = "complaint_step_decision"
+
+const columns = `id, version, ticket_id, number, customer_id, order_id, category, channel, stage, severity, unit, person, finding, cause,
+	proposal, currency, cost_minor, approval, proposed_by, rounds, reminders, silent, due_at, outcome, registered_at, closed_at`
+
+// insert queues a new complaint with its first step.
+func insert(tx *pg.Tx, c Complaint) {
+	tx.Queue(`INSERT INTO complaint (tenant_id, `+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+			0, '', 0, '', '', $16, $17, $18, $19, $20, $21, $22)`,
+		tx.Tenant(), c.ID, c.Version, c.TicketID, c.Number, c.CustomerID, idOrNull(c.OrderID), c.Category, c.Channel, c.Stage, c.Severity,
+		c.Unit, c.Person, c.Finding, c.Cause, c.Rounds, c.Reminders, c.Silent, timeOrNull(c.DueAt), c.Outcome, c.RegisteredAt, timeOrNull(c.ClosedAt))
+	insertSteps(tx, c.ID, c.Steps)
+}
+
+// save queues what a rule changed of a complaint that is locked.
+func save(tx *pg.Tx, was, now Complaint) {
+	p := Proposal{}
+	if now.Proposal != nil {
+		p = *now.Proposal
+	}
+	tx.Queue(`UPDATE complaint SET version = $3, stage = $4, severity = $5, unit = $6, person = $7, finding = $8, cause = $9, proposal = $10,
+			currency = $11, cost_minor = $12, approval = $13, proposed_by = $14, rounds = $15, reminders = $16, silent = $17, due_at = $18,
+			outcome = $19, closed_at = $20
+		WHERE tenant_id = $1 AND id = $2`,
+		tx.Tenant(), now.ID, now.Version, now.Stage, now.Severity, now.Unit, now.Person, now.Finding, now.Cause, p.No, p.Currency, p.CostMinor,
+		p.Approval, p.By, now.Rounds, now.Reminders, now.Silent, timeOrNull(now.DueAt), now.Outcome, timeOrNull(now.ClosedAt))
+	insertSteps(tx, now.ID, now.Steps[len(was.Steps):])
+	for _, part := range p.Parts {
+		tx.Queue(`INSERT INTO complaint_part (tenant_id, complaint_id, proposal, no, kind, points, order_id, amount_minor, cost_minor, state, reference)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+			ON CONFLICT (tenant_id, complaint_id, proposal, no) DO UPDATE SET amount_minor = excluded.amount_minor,
+				cost_minor = excluded.cost_minor, state = excluded.state, reference = excluded.reference`,
+			tx.Tenant(), now.ID, p.No, part.No, part.Kind, part.Points, idOrNull(part.OrderID), part.AmountMinor, part.CostMinor, part.State, part.Reference)
+	}
+}
+
+func insertSteps(tx *pg.Tx, complaint uuid.UUID, steps []Step) {
+	for _, s := range steps {
+		tx.Queue(`INSERT INTO complaint_step (tenant_id, complaint_id, no, action, decision_id, input_hash, by_subject, at, note_id)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			tx.Tenant(), complaint, s.No, s.Action, idOrNull(s.DecisionID), s.Hash, s.By, s.At, idOrNull(s.NoteID))
+	}
+}
+
+// note is what somebody said or wrote.
+type note struct {
+	id        uuid.UUID
+	complaint uuid.UUID
+	kind      string
+	words     string
+	by        string
+	at        time.Time
+}
+
+// insertNote queues a note; one that is there already stays as it is.
+func insertNote(tx *pg.Tx, n note) {
+	tx.Queue(`INSERT INTO complaint_note (tenant_id, id, complaint_id, kind, words, by_subject, at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (tenant_id, id) DO NOTHING`, tx.Tenant(), n.id, n.complaint, n.kind, n.words, n.by, n.at)
+}
+
+// notes gives what was said about complaints, by the notes' ids.
+func notes(ctx context.Context, tx *pg.Tx, complaints ...uuid.UUID) (map[uuid.UUID]note, error) {
+	rows, err := tx.Query(ctx, `SELECT id, complaint_id, kind, words, by_subject, at FROM complaint_note
+		WHERE tenant_id = $1 AND complaint_id = ANY($2)`, tx.Tenant(), complaints)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[uuid.UUID]note)
+	var n note
+	_, err = pgx.ForEachRow(rows, []any{&n.id, &n.complaint, &n.kind, &n.words, &n.by, &n.at}, func() error { found[n.id] = n; return nil })
+	return found, err
+}
+
+// decided tells where and with which content a decision stands; found is false where it does not.
+func decided(ctx context.Context, tx *pg.Tx, decision uuid.UUID) (complaint uuid.UUID, hash []byte, found bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT complaint_id, input_hash FROM complaint_step WHERE tenant_id = $1 AND decision_id = $2`,
+		tx.Tenant(), decision).Scan(&complaint, &hash)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return uuid.Nil, nil, false, nil
+	}
+	return complaint, hash, err == nil, err
+}
+
+// load gives a complaint with its steps and its last proposal, or errNotFound; locked until the transaction ends, if
+// asked to. What is read after the lock is what the last change left. One round trip.
+func load(ctx context.Context, tx *pg.Tx, id uuid.UUID, locked bool) (Complaint, error) {
+	if locked {
+		tx.Queue(`SELECT 1 FROM complaint WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, tx.Tenant(), id)
+	}
+	found, err := collect(ctx, tx, `c.id = $2`, 1, id)
+	if err == nil && len(found) == 0 {
+		err = errNotFound
+	}
+	if err != nil {
+		return Complaint{}, err
+	}
+	return found[0], nil
+}
+
+// list gives up to limit complaints that fit the filter, the latest first.
+func list(ctx context.Context, tx *pg.Tx, f Filter, limit int) ([]Complaint, error) {
+	var where []string
+	var args []any
+	only := func(condition string, value any) {
+		args = append(args, value)
+		where = append(where, fmt.Sprintf("c.%s $%d", condition, len(args)+1))
+	}
+	if f.Stage != "" {
+		only("stage =", f.Stage)
+	}
+	if f.CustomerID != uuid.Nil {
+		only("customer_id =", f.CustomerID)
+	}
+	if f.Before != uuid.Nil {
+		only("id <", f.Before)
+	}
+	if len(where) == 0 {
+		where = []string{"true"}
+	}
+	return collect(ctx, tx, strings.Join(where, " AND "), limit, args...)
+}
+
+// collect reads the latest complaints that fit a condition (on c, its values from $2 on) with their steps and last
+// proposals, each as one JSON value beside the row: one statement, however many there are.
+func collect(ctx context.Context, tx *pg.Tx, where string, limit int, args ...any) ([]Complaint, error) {
+	rows, err := tx.Query(ctx, fmt.Sprintf(`SELECT c.%s, p.parts, s.steps
+		FROM (SELECT * FROM complaint c WHERE c.tenant_id = $1 AND %s ORDER BY c.id DESC LIMIT %d) c
+		LEFT JOIN LATERAL (SELECT json_agg(json_build_object('no', no, 'kind', kind, 'points', points, 'order_id', order_id,
+				'amount_minor', amount_minor, 'cost_minor', cost_minor, 'state', state, 'reference', reference) ORDER BY no) AS parts
+			FROM complaint_part WHERE tenant_id = c.tenant_id AND complaint_id = c.id AND proposal = c.proposal) p ON true
+		LEFT JOIN LATERAL (SELECT json_agg(json_build_object('no', no, 'action', action, 'decision_id', decision_id,
+				'hash', encode(input_hash, 'base64'), 'by', by_subject, 'at', at, 'note_id', note_id) ORDER BY no) AS steps
+			FROM complaint_step WHERE tenant_id = c.tenant_id AND complaint_id = c.id) s ON true
+		ORDER BY c.id DESC`, strings.ReplaceAll(columns, ", ", ", c."), where, limit), append([]any{tx.Tenant()}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Complaint, error) { return scan(row) })
+}
+
+func scan(row pgx.Row) (Complaint, error) {
+	var (
+		c           Complaint
+		p           Proposal
+		order       *uuid.UUID
+		due, closed *time.Time
+		approval    string
+	)
+	err := row.Scan(&c.ID, &c.Version, &c.TicketID, &c.Number, &c.CustomerID, &order, &c.Category, &c.Channel, &c.Stage, &c.Severity,
+		&c.Unit, &c.Person, &c.Finding, &c.Cause, &p.No, &p.Currency, &p.CostMinor, &approval, &p.By, &c.Rounds, &c.Reminders, &c.Silent,
+		&due, &c.Outcome, &c.RegisteredAt, &closed, &p.Parts, &c.Steps)
+	if err != nil {
+		return Complaint{}, err
+	}
+	c.RegisteredAt = c.RegisteredAt.UTC()
+	if order != nil {
+		c.OrderID = *order
+	}
+	if due != nil {
+		c.DueAt = due.UTC()
+	}
+	if closed != nil {
+		c.ClosedAt = closed.UTC()
+	}
+	for i := range c.Steps {
+		c.Steps[i].At = c.Steps[i].At.UTC()
+	}
+	if p.No > 0 {
+		p.Approval = policy.Approval(approval)
+		c.Proposal = &p
+	}
+	return c, nil
+}
+
+func idOrNull(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}
+
+func timeOrNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

@@ -1,0 +1,262 @@
+package complaint
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/guanxi-crm/guanxi/platform/flow"
+	loyaltyv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/loyalty/activities/v1"
+	salesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/activities/v1"
+)
+
+// The names by which the process is started, decided on and asked.
+const (
+	WorkflowName = "complaint"
+	DecideUpdate = "decide" // takes a Decision, answers with Decided
+	StepsQuery   = "steps"  // answers with a Standing
+)
+
+// Standing is the answer to the query "steps": where a complaint stands, what happened and what may be decided next.
+type Standing struct {
+	Number  string    `json:"number"`
+	Stage   Stage     `json:"stage"`
+	Outcome Outcome   `json:"outcome,omitempty"`
+	DueAt   time.Time `json:"due_at,omitzero"`
+	Steps   []Step    `json:"steps"`
+	Next    []Next    `json:"next"`
+}
+
+// Handle leads a complaint: it waits for decisions, reminds of what is overdue and carries out what was accepted. All that
+// it knows is in the complaint's row, so it can be killed anywhere, and started anew where it was ended by hand.
+func Handle(ctx workflow.Context, in Input) error {
+	p := &handling{in: in}
+	if err := p.listen(ctx); err != nil {
+		return err
+	}
+	if err := p.ask(ctx, loadActivity, in); err != nil {
+		return err
+	}
+	for p.c.Stage != Closed {
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() && workflow.AllHandlersFinished(ctx) {
+			return workflow.NewContinueAsNewError(ctx, WorkflowName, in)
+		}
+		if err := p.step(ctx); err != nil {
+			return err
+		}
+	}
+	// Whoever decided in the same moment gets an answer.
+	disconnected, _ := workflow.NewDisconnectedContext(ctx)
+	return workflow.Await(disconnected, func() bool { return workflow.AllHandlersFinished(disconnected) })
+}
+
+// handling is one run of the process.
+type handling struct {
+	in Input
+	c  Complaint // as last heard; Version 0 until it was loaded
+}
+
+// listen answers queries and decisions from the first moment on.
+func (p *handling) listen(ctx workflow.Context) error {
+	if err := workflow.SetQueryHandler(ctx, StepsQuery, func() (Standing, error) {
+		return Standing{Number: p.c.Number, Stage: p.c.Stage, Outcome: p.c.Outcome, DueAt: p.c.DueAt, Steps: p.c.Steps, Next: p.c.Next()}, nil
+	}); err != nil {
+		return err
+	}
+	return workflow.SetUpdateHandlerWithOptions(ctx, DecideUpdate, p.decide, workflow.UpdateHandlerOptions{
+		Description: "a person's decision about the complaint",
+		Validator: func(_ workflow.Context, d Decision) error {
+			if d.ComplaintID != p.in.ID {
+				return flow.Err(errNotFound)
+			}
+			if p.c.Version == 0 { // the complaint's row will say
+				return nil
+			}
+			if before, err := p.c.Decided(d); before || err != nil {
+				return flow.Err(err)
+			}
+			return flow.Err(p.c.Check(d))
+		},
+	})
+}
+
+// decide carries a decision out on the complaint's row, where the first of two wins.
+func (p *handling) decide(ctx workflow.Context, d Decision) (Decided, error) {
+	var answer Decided
+	// A decision is carried out, or not, whatever becomes of the process meanwhile.
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	if err := workflow.ExecuteActivity(options(ctx, ""), decideActivity, d).Get(ctx, &answer); err != nil {
+		return answer, err
+	}
+	return answer, p.heard(ctx, answer.Complaint)
+}
+
+// heard takes over where the complaint stands, unless something newer is known, and shows it to operators.
+func (p *handling) heard(ctx workflow.Context, c Complaint) error {
+	if c.Version <= p.c.Version {
+		return nil
+	}
+	p.c = c
+	workflow.SetCurrentDetails(ctx, c.describe())
+	return flow.SetSearch(ctx, c.search())
+}
+
+// step waits for the present step's decision, or carries out what was accepted.
+func (p *handling) step(ctx workflow.Context) error {
+	if p.c.Stage == Accepted {
+		return p.carryOut(ctx)
+	}
+	version, dueAt := p.c.Version, p.c.DueAt
+	decided, err := workflow.AwaitWithTimeout(ctx, max(0, dueAt.Sub(workflow.Now(ctx))), func() bool { return p.c.Version != version })
+	switch {
+	case temporal.IsCanceledError(err): // by an operator; what is being carried out already is not broken off
+		return p.ask(ctx, endActivity, p.in)
+	case err != nil || decided:
+		return err
+	}
+	return p.ask(ctx, overdueActivity, overdueInput{ID: p.in.ID, DueAt: dueAt})
+}
+
+// ask has an activity of ours change or read the complaint.
+func (p *handling) ask(ctx workflow.Context, activity string, in any) error {
+	var now Complaint
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	if err := insist(ctx, "", activity, in, &now); err != nil {
+		return err
+	}
+	return p.heard(ctx, now)
+}
+
+// carryOut carries out the parts of the accepted proposal, one after the other. When one is refused for good, those before
+// it are taken back in reverse, and somebody has to propose something else. Each part has a key of its own, so that it is
+// carried out once however often this runs.
+func (p *handling) carryOut(ctx workflow.Context) error {
+	// The customer's word is given: neither a part nor its compensation is broken off.
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	proposal := p.c.Proposal
+	done := executedInput{ID: p.in.ID, Proposal: proposal.No}
+	var undo []proto.Message
+	for _, part := range proposal.Parts {
+		if part.State != Planned {
+			continue
+		}
+		key := fmt.Sprintf("%s/%d/%d", workflow.GetInfo(ctx).WorkflowExecution.ID, proposal.No, part.No)
+		if part.Kind == Points { // before the step that it undoes: it is right whether or not that takes place
+			undo = append(undo, &loyaltyv1.ReverseGrant{IdempotencyKey: key})
+		}
+		result, err := p.carryOutPart(ctx, part, key)
+		if err != nil {
+			code, final := verdict(err)
+			if !final {
+				return err
+			}
+			if err := takeBack(ctx, undo); err != nil {
+				return err
+			}
+			return p.ask(ctx, failedActivity, failedInput{ID: p.in.ID, Proposal: proposal.No, Part: part.No, Code: code})
+		}
+		done.Results = append(done.Results, result)
+	}
+	return p.ask(ctx, executedActivity, done)
+}
+
+func (p *handling) carryOutPart(ctx workflow.Context, part Part, key string) (PartResult, error) {
+	result := PartResult{No: part.No}
+	switch part.Kind {
+	case Points:
+		var granted loyaltyv1.GrantPointsResult
+		err := request(ctx, "loyalty", &loyaltyv1.GrantPoints{
+			IdempotencyKey: key, CustomerId: p.c.CustomerID.String(), Points: part.Points, ReasonType: aggregate, ReasonId: p.c.ID.String(),
+		}, &granted)
+		result.Reference = granted.GetEntryId()
+		return result, err
+	case Refund:
+		var refunded salesv1.RefundOrderResult
+		err := request(ctx, "sales", &salesv1.RefundOrder{
+			IdempotencyKey: key, OrderId: part.OrderID.String(), CustomerId: p.c.CustomerID.String(), AtMostMinor: part.AmountMinor,
+			Currency: p.c.Proposal.Currency,
+		}, &refunded)
+		result.Reference, result.AmountMinor = refunded.GetReturnId(), refunded.GetAmountMinor()
+		return result, err
+	default: // the words of the offer are all of an apology
+		return result, nil
+	}
+}
+
+// takeBack asks for every compensation, the last first.
+func takeBack(ctx workflow.Context, undo []proto.Message) error {
+	for i := len(undo) - 1; i >= 0; i-- {
+		var reversed loyaltyv1.ReverseGrantResult
+		if err := request(ctx, "loyalty", undo[i], &reversed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// request asks another service for an activity of its contract, until it answers or refuses for good.
+func request(ctx workflow.Context, service string, in, out proto.Message) error {
+	return insist(ctx, service, flow.ActivityName(in), in, out)
+}
+
+// insist has an activity carried out. Infrastructure that is away for however long is no answer: what it might have done
+// is not known, so it is asked again.
+func insist(ctx workflow.Context, queue, activity string, in, out any) error {
+	for {
+		err := workflow.ExecuteActivity(options(ctx, queue), activity, in).Get(ctx, out)
+		if _, final := verdict(err); err == nil || final || temporal.IsCanceledError(err) {
+			return err
+		}
+	}
+}
+
+// options bound one activity; the empty queue is the process's own.
+func options(ctx workflow.Context, queue string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:              queue,
+		StartToCloseTimeout:    10 * time.Second,
+		ScheduleToCloseTimeout: 6 * time.Hour,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second,
+		},
+	})
+}
+
+// verdict tells whether an activity was refused for good, and the code of the reason.
+func verdict(err error) (code string, final bool) {
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) && app.NonRetryable() {
+		return app.Type(), true
+	}
+	return "", false
+}
+
+// search is what operators find and sort complaints by.
+func (c Complaint) search() flow.Search {
+	return flow.Search{Stage: string(c.Stage), DueAt: c.DueAt, Priority: c.Severity, Team: c.Unit}
+}
+
+// describe is what Temporal's page shows.
+func (c Complaint) describe() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "**%s** %s", c.Number, c.Stage)
+	if c.Outcome != "" {
+		fmt.Fprintf(&b, ", %s", c.Outcome)
+	}
+	if !c.DueAt.IsZero() {
+		fmt.Fprintf(&b, "; due %s", c.DueAt.UTC().Format(time.RFC3339))
+	}
+	if c.Reminders > 0 {
+		fmt.Fprintf(&b, "; reminded %d times", c.Reminders)
+	}
+	if p := c.Proposal; p != nil {
+		fmt.Fprintf(&b, "; proposal %d costs %d %s (minor units)", p.No, p.CostMinor, p.Currency)
+	}
+	fmt.Fprintf(&b, "; next: %s", c.possible())
+	return b.String()
+}

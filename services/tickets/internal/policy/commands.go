@@ -1,0 +1,52 @@
+package policy
+
+import (
+	"context"
+
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/problem"
+)
+
+// Policies is what can be done with policies.
+type Policies struct{ db *pg.DB }
+
+// New makes the capability.
+func New(db *pg.DB) *Policies { return &Policies{db: db} }
+
+// Get gives the policy of the caller's tenant.
+func (p *Policies) Get(ctx context.Context) (found Policy, err error) {
+	err = p.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+		at := Of(tx)
+		err := tx.Flush(ctx)
+		found = *at
+		return err
+	})
+	return found, err
+}
+
+// Set puts a policy in the place of the present one, if that still is as the caller saw it: fresh is asked with the
+// version. It holds for the steps that begin after it.
+func (p *Policies) Set(ctx context.Context, to Policy, fresh func(version int64) error) (Policy, error) {
+	if faults := to.Check(); len(faults) > 0 {
+		refusal := problem.New(problem.Unprocessable, "policy_invalid", "The policy was not accepted: mend the fields named here.")
+		for _, f := range faults {
+			refusal = refusal.WithField("body."+f.Location, f.Code, f.Message)
+		}
+		return Policy{}, refusal
+	}
+	err := p.db.Tx(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+		lock(tx)
+		was := Of(tx)
+		if err := tx.Flush(ctx); err != nil {
+			return err
+		}
+		if err := fresh(was.Version); err != nil {
+			return err
+		}
+		to.Version = was.Version + 1
+		save(tx, to)
+		return nil
+	})
+	return to, err
+}

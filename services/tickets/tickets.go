@@ -1,0 +1,45 @@
+// Package tickets is service: what customers ask and report, and what they complain of, led from the first word to the
+// compensation.
+//
+// Rooms, each importing only those before it:
+//
+//	ticket     matters under a number that people say on the telephone
+//	policy     limits and time limits of complaints
+//	complaint  assessed, investigated, remedied: a process of many decisions
+package tickets
+
+import (
+	"context"
+
+	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/flow/starts"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/complaint"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/ticket"
+	"github.com/guanxi-crm/guanxi/services/tickets/migrations"
+)
+
+const name = "tickets"
+
+// Module is the service.
+func Module() app.Module {
+	return app.Module{
+		Name:       name,
+		Title:      "Guanxi tickets",
+		Migrations: migrations.FS,
+		Build: func(d app.Deps) (app.Parts, error) {
+			starter := starts.New(d.DB, d.Flow)
+			all := ticket.New(d.DB, d.Outbox, d.Clock)
+			policies := policy.New(d.DB)
+			complaints := complaint.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
+			return app.Parts{
+				Routes:     []func(*httpx.API){all.Routes, policies.Routes, complaints.Routes},
+				Consumers:  []inbox.Consumer{complaints.Processes()},
+				Worker:     complaints.Worker,
+				Background: []func(context.Context) error{starter.Run, complaints.Sweep},
+			}, nil
+		},
+	}
+}
