@@ -1,0 +1,273 @@
+package ledger
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/google/uuid"
+
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/problem"
+)
+
+// entryView is an entry as the API shows it.
+type entryView struct {
+	EntryID        uuid.UUID `json:"entry_id" format:"uuid"`
+	MemberID       uuid.UUID `json:"member_id" format:"uuid"`
+	Kind           Kind      `json:"kind" enum:"earn,grant,spend,release,reversal" doc:"What the entry does."`
+	Points         int64     `json:"points" doc:"How many points it is about."`
+	Available      int64     `json:"available" doc:"Change of the points to spend."`
+	Pending        int64     `json:"pending" doc:"Change of the locked points."`
+	Debt           int64     `json:"debt" doc:"Change of what the member owes."`
+	AvailableAfter int64     `json:"available_after" doc:"Points to spend once it was booked."`
+	ReasonType     string    `json:"reason_type" example:"order"`
+	ReasonID       string    `json:"reason_id,omitempty"`
+	Reverses       string    `json:"reverses,omitempty" format:"uuid" doc:"The entry that was taken back."`
+	BookedBy       string    `json:"booked_by" doc:"Who asked for it: a token's subject, or a part of the platform."`
+	BookedAt       time.Time `json:"booked_at"`
+	EffectiveAt    time.Time `json:"effective_at" doc:"When what it is for took place."`
+	Lots           []useView `json:"lots" nullable:"false" doc:"The lots that points were taken from."`
+}
+
+type useView struct {
+	LotID  uuid.UUID `json:"lot_id" format:"uuid"`
+	Points int64     `json:"points"`
+}
+
+func show(e Entry) entryView {
+	v := entryView{
+		EntryID: e.ID, MemberID: e.MemberID, Kind: e.Kind, Points: e.Points(), Available: e.Available, Pending: e.Pending, Debt: -e.Debt,
+		AvailableAfter: e.AvailableAfter, ReasonType: e.Reason.Type, ReasonID: e.Reason.ID, BookedBy: e.By,
+		BookedAt: e.RecordedAt, EffectiveAt: e.EffectiveAt, Lots: make([]useView, len(e.Uses)),
+	}
+	if e.Reverses != uuid.Nil {
+		v.Reverses = e.Reverses.String()
+	}
+	for i, u := range e.Uses {
+		v.Lots[i] = useView(u)
+	}
+	return v
+}
+
+// lotView is a lot as the API shows it.
+type lotView struct {
+	LotID       uuid.UUID `json:"lot_id" format:"uuid"`
+	EntryID     uuid.UUID `json:"entry_id" format:"uuid" doc:"The entry that made it."`
+	Points      int64     `json:"points" doc:"At first."`
+	Remaining   int64     `json:"remaining" doc:"What is left of them."`
+	State       string    `json:"state" enum:"available,locked"`
+	AvailableAt time.Time `json:"available_at" doc:"When the points could or can be spent."`
+	EarnedAt    time.Time `json:"earned_at"`
+	ReasonType  string    `json:"reason_type" example:"order"`
+	ReasonID    string    `json:"reason_id,omitempty"`
+}
+
+func showLot(l Lot) lotView {
+	state := "locked"
+	if l.Released {
+		state = "available"
+	}
+	return lotView{
+		LotID: l.ID, EntryID: l.ID, Points: l.Points, Remaining: l.Remaining, State: state, AvailableAt: l.AvailableAt,
+		EarnedAt: l.EarnedAt, ReasonType: l.Reason.Type, ReasonID: l.Reason.ID,
+	}
+}
+
+type earnInput struct {
+	ID   uuid.UUID `path:"member_id" format:"uuid"`
+	Body newEarn
+}
+
+// newEarn is what an earn is made of.
+type newEarn struct {
+	Points      int64      `json:"points" minimum:"1" maximum:"1000000"`
+	ReasonType  string     `json:"reason_type" pattern:"^[a-z0-9_]{1,64}$" doc:"A code of what they are for." example:"campaign"`
+	ReasonID    string     `json:"reason_id,omitempty" maxLength:"64" doc:"The id of what they are for. It goes out in events: nothing personal."`
+	LockedUntil *time.Time `json:"locked_until,omitempty" doc:"They cannot be spent before; at once, where it is left out."`
+}
+
+type spendInput struct {
+	ID   uuid.UUID `path:"member_id" format:"uuid"`
+	Body newSpend
+}
+
+// newSpend is what a spend is made of.
+type newSpend struct {
+	Points     int64  `json:"points" minimum:"1" maximum:"1000000"`
+	ReasonType string `json:"reason_type" pattern:"^[a-z0-9_]{1,64}$" doc:"A code of what they are spent on." example:"reward"`
+	ReasonID   string `json:"reason_id,omitempty" maxLength:"64" doc:"The id of what they are spent on. It goes out in events: nothing personal."`
+}
+
+type answer struct{ Body entryView }
+
+type balanceInput struct {
+	ID uuid.UUID `path:"member_id" format:"uuid"`
+	At time.Time `query:"at" doc:"A past time: what had been booked until then. Now, where it is left out."`
+}
+
+type balanceAnswer struct{ Body balanceView }
+
+type balanceView struct {
+	MemberID  uuid.UUID `json:"member_id" format:"uuid"`
+	Available int64     `json:"available" doc:"Points to spend."`
+	Pending   int64     `json:"pending" doc:"Locked points."`
+	Debt      int64     `json:"debt" doc:"Points owed."`
+	AsOf      time.Time `json:"as_of"`
+}
+
+type explanationInput struct {
+	httpx.Page
+	ID uuid.UUID `path:"member_id" format:"uuid"`
+}
+
+type explanationAnswer struct{ Body explanationView }
+
+type explanationView struct {
+	MemberID      uuid.UUID   `json:"member_id" format:"uuid"`
+	Available     int64       `json:"available" doc:"Points to spend: what is left of the available lots."`
+	Pending       int64       `json:"pending" doc:"Locked points: what is left of the locked lots."`
+	Debt          int64       `json:"debt" doc:"Points owed."`
+	OpenLots      []lotView   `json:"open_lots" nullable:"false" doc:"Lots that have points left, the oldest first; at most 200."`
+	OpenLotsTotal int64       `json:"open_lots_total" doc:"How many there are."`
+	Items         []entryView `json:"items" nullable:"false" doc:"Entries, the latest first."`
+	NextCursor    string      `json:"next_cursor,omitempty" doc:"Where the next page of entries begins; absent on the last one."`
+}
+
+type summaryAnswer struct{ Body summaryView }
+
+type summaryView struct {
+	Members   int64 `json:"members"`
+	Entries   int64 `json:"entries" doc:"Of the ledger."`
+	Earned    int64 `json:"earned" doc:"Points given, those of grants included."`
+	Granted   int64 `json:"granted" doc:"The part of them that was granted, such as for a complaint."`
+	Reversed  int64 `json:"reversed" doc:"Points taken back."`
+	Spent     int64 `json:"spent"`
+	Available int64 `json:"available" doc:"Points that members can spend."`
+	Pending   int64 `json:"pending" doc:"Locked points."`
+	Debt      int64 `json:"debt" doc:"Points that members owe."`
+	LedgerSum int64 `json:"ledger_sum" doc:"All postings added up: 0."`
+}
+
+// Routes adds the operations on points.
+func (l *Ledger) Routes(api *httpx.API) {
+	const tag = "Points"
+	httpx.Register(api, httpx.Operation{
+		ID: "earn-points", Method: http.MethodPost, Path: "/v1/members/{member_id}/earns", Tag: tag, Summary: "Give a member points",
+		Description: "A debt is paid out of them first. Purchases earn without this. An Idempotency-Key is remembered for ever.",
+		Permission:  auth.LoyaltyWrite, Status: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, l.earnHTTP)
+	httpx.Register(api, httpx.Operation{
+		ID: "spend-points", Method: http.MethodPost, Path: "/v1/members/{member_id}/spends", Tag: tag, Summary: "Spend points of a member",
+		Description: "The oldest first. More than are available is answered with 409 and takes nothing. An Idempotency-Key is remembered for ever.",
+		Permission:  auth.LoyaltyWrite, Status: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, l.spendHTTP)
+	httpx.Register(api, httpx.Operation{
+		ID: "get-balance", Method: http.MethodGet, Path: "/v1/members/{member_id}/balance", Tag: tag, Summary: "Read a balance, of now or of a past time",
+		Permission: auth.LoyaltyRead, Errors: []int{http.StatusNotFound},
+	}, l.balanceHTTP)
+	httpx.Register(api, httpx.Operation{
+		ID: "explain-balance", Method: http.MethodGet, Path: "/v1/members/{member_id}/explanation", Tag: tag, Summary: "Explain a balance: its lots and its entries",
+		Permission: auth.LoyaltyRead, Errors: []int{http.StatusNotFound},
+	}, l.explainHTTP)
+	httpx.Register(api, httpx.Operation{
+		ID: "summarise-points", Method: http.MethodGet, Path: "/v1/points/summary", Tag: tag, Summary: "Add the ledger up",
+		Description: "earned - reversed - spent = available + pending - debt.",
+		Permission:  auth.LoyaltyRead,
+	}, func(ctx context.Context, _ *struct{}) (*summaryAnswer, error) {
+		s, err := l.Summary(ctx)
+		return &summaryAnswer{summaryView(s)}, err
+	})
+}
+
+func (l *Ledger) earnHTTP(ctx context.Context, in *earnInput) (*answer, error) {
+	b := in.Body
+	earning := Earning{Points: b.Points, Reason: Reason{b.ReasonType, b.ReasonID}}
+	faults := reasonFaults(earning.Reason)
+	if b.LockedUntil != nil {
+		earning.LockedUntil = *b.LockedUntil
+		if b.LockedUntil.After(l.Now().Add(maxLock)) {
+			faults = append(faults, problem.Field{Location: "locked_until", Code: "locked_until_out_of_range", Message: "must be at most ten years ahead"})
+		}
+	}
+	if len(faults) > 0 {
+		return nil, invalid(faults)
+	}
+	e, err := l.Earn(ctx, in.ID, earning)
+	return &answer{show(e)}, err
+}
+
+// maxLock is how far ahead points may be locked.
+const maxLock = 10 * 365 * 24 * time.Hour
+
+func (l *Ledger) spendHTTP(ctx context.Context, in *spendInput) (*answer, error) {
+	reason := Reason{in.Body.ReasonType, in.Body.ReasonID}
+	if faults := reasonFaults(reason); len(faults) > 0 {
+		return nil, invalid(faults)
+	}
+	e, err := l.Spend(ctx, in.ID, Spending{Points: in.Body.Points, Reason: reason})
+	return &answer{show(e)}, err
+}
+
+// reasonFaults says what is wrong with a reason, as far as the schema does not.
+func reasonFaults(r Reason) (faults []problem.Field) {
+	if strings.ContainsFunc(r.ID, func(c rune) bool { return !unicode.IsPrint(c) }) {
+		faults = append(faults, problem.Field{Location: "reason_id", Code: "reason_id_malformed", Message: "must be printable"})
+	}
+	return faults
+}
+
+func invalid(faults []problem.Field) error {
+	p := problem.New(problem.Unprocessable, "booking_invalid", "Nothing was booked: mend the fields named here.")
+	for _, f := range faults {
+		p = p.WithField("body."+f.Location, f.Code, f.Message)
+	}
+	return p
+}
+
+func (l *Ledger) balanceHTTP(ctx context.Context, in *balanceInput) (*balanceAnswer, error) {
+	now := l.Now()
+	if in.At.After(now) {
+		return nil, problem.New(problem.Unprocessable, "at_in_future", "Nobody knows a balance of the future: ask for a past time.").
+			WithField("query.at", "at_in_future", "must be a past time")
+	}
+	b, err := l.Balance(ctx, in.ID, in.At)
+	view := balanceView{MemberID: in.ID, Available: b.Available, Pending: b.Pending, Debt: b.Debt, AsOf: in.At.UTC()}
+	if in.At.IsZero() {
+		view.AsOf = now
+	}
+	return &balanceAnswer{view}, err
+}
+
+func (l *Ledger) explainHTTP(ctx context.Context, in *explanationInput) (*explanationAnswer, error) {
+	var before int64
+	parts, err := httpx.DecodeCursor(in.Cursor, 1)
+	if err != nil {
+		return nil, err
+	}
+	if parts != nil {
+		if before, err = strconv.ParseInt(parts[0], 10, 64); err != nil || before < 1 {
+			return nil, httpx.CursorInvalid()
+		}
+	}
+	x, err := l.Explain(ctx, in.ID, before, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	page, next := httpx.NextPage(x.Entries, in.Limit, func(last Entry) []string { return []string{strconv.FormatInt(last.No, 10)} })
+	body := explanationView{
+		MemberID: in.ID, Available: x.Available, Pending: x.Pending, Debt: x.Debt, OpenLots: make([]lotView, len(x.Lots)),
+		OpenLotsTotal: x.LotsTotal, Items: make([]entryView, len(page)), NextCursor: next,
+	}
+	for i, lot := range x.Lots {
+		body.OpenLots[i] = showLot(lot)
+	}
+	for i, e := range page {
+		body.Items[i] = show(e)
+	}
+	return &explanationAnswer{body}, nil
+}

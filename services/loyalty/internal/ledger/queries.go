@@ -1,0 +1,138 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
+)
+
+// Balance gives what a member had at a time, by when entries were booked; now where at is zero.
+func (l *Ledger) Balance(ctx context.Context, memberID uuid.UUID, at time.Time) (member.Balance, error) {
+	var b member.Balance
+	err := l.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+		m, err := member.Find(ctx, tx, memberID)
+		if b = m.Balance; err != nil || at.IsZero() {
+			return err
+		}
+		return tx.QueryRow(ctx, `SELECT coalesce(sum(available), 0)::bigint, coalesce(sum(pending), 0)::bigint,
+				coalesce(-sum(debt), 0)::bigint, count(*)
+			FROM ledger_entry WHERE tenant_id = $1 AND member_id = $2 AND recorded_at <= $3`,
+			tx.Tenant(), memberID, at).Scan(&b.Available, &b.Pending, &b.Debt, &b.Entries)
+	})
+	return b, err
+}
+
+// openLots is how many lots an explanation lists.
+const openLots = 200
+
+// Explanation is what a balance is made of. All of it was true at one moment.
+type Explanation struct {
+	member.Balance
+	Lots      []Lot   // that have points left, the oldest first; at most 200
+	LotsTotal int64   // how many there are
+	Entries   []Entry // the latest first
+}
+
+// Explain gives a member's balance with its lots, and up to limit entries before the one of the number before; 0: from the
+// latest on.
+func (l *Ledger) Explain(ctx context.Context, memberID uuid.UUID, before int64, limit int) (Explanation, error) {
+	var x Explanation
+	err := l.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (err error) {
+		if x, err = explained(ctx, tx, memberID); err != nil {
+			return err
+		}
+		if before == 0 || before > x.Balance.Entries {
+			before = x.Balance.Entries + 1 // those that were booked since are not in the balance either
+		}
+		rows, err := tx.Query(ctx, `SELECT `+entryColumns+` FROM ledger_entry e `+uses+`
+			WHERE e.tenant_id = $1 AND e.member_id = $2 AND e.entry_no < $3 ORDER BY e.entry_no DESC LIMIT $4`,
+			tx.Tenant(), memberID, before, limit)
+		if err != nil {
+			return err
+		}
+		x.Entries, err = pgx.CollectRows(rows, scanEntry)
+		return err
+	})
+	return x, err
+}
+
+// explained reads balance and lots in one statement, so that they fit.
+func explained(ctx context.Context, tx *pg.Tx, memberID uuid.UUID) (x Explanation, err error) {
+	rows, err := tx.Query(ctx, `SELECT m.available, m.pending, m.debt, m.entries, l.total, l.id, l.points, l.remaining, l.available_at,
+			l.released, l.earned_at, l.reason_type, l.reason_id
+		FROM member m LEFT JOIN LATERAL (
+			SELECT o.*, count(*) OVER () AS total FROM lot o
+			WHERE o.tenant_id = m.tenant_id AND o.member_id = m.id AND o.remaining > 0 ORDER BY o.earned_at, o.id LIMIT $3
+		) l ON true
+		WHERE m.tenant_id = $1 AND m.id = $2 ORDER BY l.earned_at, l.id`, tx.Tenant(), memberID, openLots)
+	if err != nil {
+		return x, err
+	}
+	defer rows.Close()
+	there := false
+	for rows.Next() {
+		there = true
+		var (
+			total, points, remaining *int64
+			id                       *uuid.UUID
+			availableAt, earnedAt    *time.Time
+			released                 *bool
+			reasonType, reasonID     *string
+		)
+		if err := rows.Scan(&x.Available, &x.Pending, &x.Debt, &x.Balance.Entries, &total, &id, &points, &remaining, &availableAt,
+			&released, &earnedAt, &reasonType, &reasonID); err != nil {
+			return x, err
+		}
+		if id == nil {
+			continue
+		}
+		x.LotsTotal = *total
+		x.Lots = append(x.Lots, Lot{
+			ID: *id, MemberID: memberID, Points: *points, Remaining: *remaining, AvailableAt: availableAt.UTC(), Released: *released,
+			EarnedAt: earnedAt.UTC(), Reason: Reason{*reasonType, *reasonID},
+		})
+	}
+	if err := rows.Err(); err != nil {
+		return x, err
+	}
+	if !there {
+		_, err = member.Find(ctx, tx, memberID) // says that there is none
+	}
+	return x, err
+}
+
+// Summary adds the ledger of a tenant up. Earned - Reversed - Spent = Available + Pending - Debt.
+type Summary struct {
+	Members                  int64
+	Entries                  int64
+	Earned                   int64 // points given, those of grants included
+	Granted                  int64 // the part of them that other services gave
+	Reversed, Spent          int64
+	Available, Pending, Debt int64
+	LedgerSum                int64 // of all postings: 0
+}
+
+// Summary gives the sums of the caller's tenant.
+func (l *Ledger) Summary(ctx context.Context) (s Summary, err error) {
+	err = l.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+		tx.Queue(`SELECT count(*) FROM member WHERE tenant_id = $1`, tx.Tenant()).QueryRow(func(row pgx.Row) error {
+			return row.Scan(&s.Members)
+		})
+		tx.Queue(`SELECT count(*), coalesce(-sum(issued) FILTER (WHERE kind IN ('earn', 'grant')), 0)::bigint,
+				coalesce(-sum(issued) FILTER (WHERE kind = 'grant'), 0)::bigint,
+				coalesce(sum(issued) FILTER (WHERE kind = 'reversal'), 0)::bigint, coalesce(sum(redeemed), 0)::bigint,
+				coalesce(sum(available), 0)::bigint, coalesce(sum(pending), 0)::bigint, coalesce(-sum(debt), 0)::bigint,
+				coalesce(sum(pending + available + debt + issued + redeemed + expired + adjusted + settlement), 0)::bigint
+			FROM ledger_entry WHERE tenant_id = $1`, tx.Tenant()).QueryRow(func(row pgx.Row) error {
+			return row.Scan(&s.Entries, &s.Earned, &s.Granted, &s.Reversed, &s.Spent, &s.Available, &s.Pending, &s.Debt, &s.LedgerSum)
+		})
+		return nil
+	})
+	return s, err
+}

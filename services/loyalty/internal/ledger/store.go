@@ -1,0 +1,274 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
+)
+
+// KeyConstraint is what gives a key to one entry only.
+const KeyConstraint = "ledger_entry_key"
+
+// ErrNoEntry says that there is no such entry.
+var ErrNoEntry = problem.New(problem.NotFound, "entry_not_found", "The ledger has no such entry.")
+
+// Book queues the steps, each of which begins where the one before it of the same member ended, and their events, after
+// those in lead. The members are locked.
+func (l *Ledger) Book(ctx context.Context, tx *pg.Tx, lead []outbox.Event, steps ...Step) error {
+	events := make([]outbox.Event, len(lead), len(lead)+len(steps))
+	copy(events, lead)
+	for _, s := range steps {
+		events = append(events, event(s))
+	}
+	if len(steps) == 1 && len(steps[0].Changed) == 0 {
+		saveOne(tx, steps[0])
+	} else if len(steps) > 0 {
+		save(tx, steps)
+	}
+	return l.outbox.Append(ctx, tx, events...)
+}
+
+// saveOne is save for a step that changes no lot. Without arrays the server keeps one plan for each statement instead of
+// planning anew each time.
+func saveOne(tx *pg.Tx, s Step) {
+	e := s.Entry
+	tx.Queue(`INSERT INTO ledger_entry (tenant_id, id, member_id, entry_no, kind, key, input_hash, reason_type, reason_id, booked_by,
+			effective_at, recorded_at, pending, available, debt, issued, available_after)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+		tx.Tenant(), e.ID, e.MemberID, e.No, e.Kind, e.Key, e.InputHash, e.Reason.Type, e.Reason.ID, e.By,
+		e.EffectiveAt, e.RecordedAt, e.Pending, e.Available, e.Debt, e.Issued, e.AvailableAfter)
+	if m := s.Made; m != nil {
+		tx.Queue(`INSERT INTO lot (tenant_id, id, member_id, points, remaining, available_at, released, earned_at, reason_type, reason_id)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+			tx.Tenant(), m.ID, m.MemberID, m.Points, m.Remaining, m.AvailableAt, m.Released, m.EarnedAt, m.Reason.Type, m.Reason.ID)
+	}
+	member.Save(tx, s.Account.Member)
+}
+
+// save queues any number of steps in five statements: what was made and changed in several of them is written once, as it
+// is in the end.
+func save(tx *pg.Tx, steps []Step) {
+	var (
+		members = make(map[uuid.UUID]member.Member)
+		place   = make(map[uuid.UUID]int) // of lots that were made
+		made    []Lot
+		changed = make(map[uuid.UUID]Lot)
+	)
+	for _, s := range steps {
+		members[s.Account.ID] = s.Account.Member
+		if s.Made != nil {
+			place[s.Made.ID] = len(made)
+			made = append(made, *s.Made)
+		}
+		for _, l := range s.Changed {
+			if n, new := place[l.ID]; new {
+				made[n] = l
+			} else {
+				changed[l.ID] = l
+			}
+		}
+	}
+	insertEntries(tx, steps)
+	insertLots(tx, made)
+	updateLots(tx, changed)
+	insertUses(tx, steps)
+	final := make([]member.Member, 0, len(members))
+	for _, m := range members {
+		final = append(final, m)
+	}
+	member.Save(tx, final...)
+}
+
+func insertEntries(tx *pg.Tx, steps []Step) {
+	n := len(steps)
+	ids, members, nos := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]int64, n)
+	kinds, keys, hashes := make([]string, n), make([]string, n), make([][]byte, n)
+	types, reasons, reverses, by := make([]string, n), make([]string, n), make([]*uuid.UUID, n), make([]string, n)
+	effective, recorded := make([]time.Time, n), make([]time.Time, n)
+	var postings [8][]int64
+	for k := range postings {
+		postings[k] = make([]int64, n)
+	}
+	after := make([]int64, n)
+	for i := range steps {
+		e := &steps[i].Entry
+		ids[i], members[i], nos[i], kinds[i], keys[i], hashes[i] = e.ID, e.MemberID, e.No, string(e.Kind), e.Key, e.InputHash
+		types[i], reasons[i], by[i], effective[i], recorded[i] = e.Reason.Type, e.Reason.ID, e.By, e.EffectiveAt, e.RecordedAt
+		if e.Reverses != uuid.Nil {
+			reverses[i] = &e.Reverses
+		}
+		p := e.Postings
+		for k, v := range [8]int64{p.Pending, p.Available, p.Debt, p.Issued, p.Redeemed, p.Expired, p.Adjusted, p.Settlement} {
+			postings[k][i] = v
+		}
+		after[i] = e.AvailableAfter
+	}
+	tx.Queue(`INSERT INTO ledger_entry (tenant_id, id, member_id, entry_no, kind, key, input_hash, reason_type, reason_id, reverses,
+			booked_by, effective_at, recorded_at, pending, available, debt, issued, redeemed, expired, adjusted, settlement, available_after)
+		SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], $8::text[], $9::text[],
+			$10::uuid[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[],
+			$18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[])`,
+		tx.Tenant(), ids, members, nos, kinds, keys, hashes, types, reasons, reverses, by, effective, recorded,
+		postings[0], postings[1], postings[2], postings[3], postings[4], postings[5], postings[6], postings[7], after)
+}
+
+func insertLots(tx *pg.Tx, lots []Lot) {
+	n := len(lots)
+	if n == 0 {
+		return
+	}
+	ids, members, points, remaining := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]int64, n), make([]int64, n)
+	available, released, earned := make([]time.Time, n), make([]bool, n), make([]time.Time, n)
+	types, reasons := make([]string, n), make([]string, n)
+	for i, l := range lots {
+		ids[i], members[i], points[i], remaining[i] = l.ID, l.MemberID, l.Points, l.Remaining
+		available[i], released[i], earned[i], types[i], reasons[i] = l.AvailableAt, l.Released, l.EarnedAt, l.Reason.Type, l.Reason.ID
+	}
+	tx.Queue(`INSERT INTO lot (tenant_id, id, member_id, points, remaining, available_at, released, earned_at, reason_type, reason_id)
+		SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::boolean[], $8::timestamptz[],
+			$9::text[], $10::text[])`, tx.Tenant(), ids, members, points, remaining, available, released, earned, types, reasons)
+}
+
+func updateLots(tx *pg.Tx, lots map[uuid.UUID]Lot) {
+	if len(lots) == 0 {
+		return
+	}
+	ids, remaining, released := make([]uuid.UUID, 0, len(lots)), make([]int64, 0, len(lots)), make([]bool, 0, len(lots))
+	for _, l := range lots {
+		ids, remaining, released = append(ids, l.ID), append(remaining, l.Remaining), append(released, l.Released)
+	}
+	// The ids are said twice, so that only these lots are read, also by a plan made while the table was new.
+	tx.Queue(`UPDATE lot l SET remaining = n.remaining, released = n.released
+		FROM unnest($2::uuid[], $3::bigint[], $4::boolean[]) AS n(id, remaining, released)
+		WHERE l.tenant_id = $1 AND l.id = n.id AND l.id = ANY($2::uuid[])`, tx.Tenant(), ids, remaining, released)
+}
+
+func insertUses(tx *pg.Tx, steps []Step) {
+	var entries, lots []uuid.UUID
+	var points []int64
+	for _, s := range steps {
+		for _, u := range s.Entry.Uses {
+			entries, lots, points = append(entries, s.Entry.ID), append(lots, u.LotID), append(points, u.Points)
+		}
+	}
+	if len(entries) == 0 {
+		return
+	}
+	tx.Queue(`INSERT INTO lot_use (tenant_id, entry_id, lot_id, points) SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::bigint[])`,
+		tx.Tenant(), entries, lots, points)
+}
+
+// InsertVoid queues a tombstone: an entry without postings that keeps the key from being used.
+func InsertVoid(tx *pg.Tx, b Booking) {
+	tx.Queue(`INSERT INTO ledger_entry (tenant_id, id, kind, key, reason_type, reason_id, booked_by, effective_at, recorded_at, available_after)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)`,
+		tx.Tenant(), b.ID, KindVoid, b.Key, b.Reason.Type, b.Reason.ID, b.By, b.EffectiveAt, b.RecordedAt)
+}
+
+const lotColumns = `l.id, l.member_id, l.points, l.remaining, l.available_at, l.released, l.earned_at, l.reason_type, l.reason_id`
+
+func scanLot(row pgx.CollectableRow) (l Lot, err error) {
+	err = row.Scan(&l.ID, &l.MemberID, &l.Points, &l.Remaining, &l.AvailableAt, &l.Released, &l.EarnedAt, &l.Reason.Type, &l.Reason.ID)
+	l.AvailableAt, l.EarnedAt = l.AvailableAt.UTC(), l.EarnedAt.UTC()
+	return l, err
+}
+
+// LotsAtOnce is how many of a member's lots are read where a few are likely to be enough.
+const LotsAtOnce = 100
+
+// QueueLots queues the reading of the members' lots that have points left; they are filled in by the next round trip. Of
+// each member these are up to limit released ones and as many locked ones, the oldest first; 0 means all. The lots of
+// the ids in own are among them, whether or not anything is left of them.
+func QueueLots(tx *pg.Tx, members, own []uuid.UUID, limit int) (lots *Lots) {
+	lots = &Lots{of: make(map[uuid.UUID][]Lot, len(members)), limit: limit}
+	var most *int
+	if limit > 0 {
+		most = &limit
+	}
+	add := func(rows pgx.Rows) error {
+		found, err := pgx.CollectRows(rows, scanLot)
+		for _, l := range found {
+			lots.add(l)
+		}
+		return err
+	}
+	tx.Queue(`SELECT `+lotColumns+` FROM unnest($2::uuid[]) AS n(id) JOIN LATERAL (
+			(SELECT * FROM lot r WHERE r.tenant_id = $1 AND r.member_id = n.id AND r.released AND r.remaining > 0
+				ORDER BY r.earned_at, r.id LIMIT $3)
+			UNION ALL
+			(SELECT * FROM lot p WHERE p.tenant_id = $1 AND p.member_id = n.id AND NOT p.released AND p.remaining > 0
+				ORDER BY p.earned_at, p.id LIMIT $3)
+		) l ON true`, tx.Tenant(), members, most).Query(add)
+	if len(own) > 0 {
+		tx.Queue(`SELECT `+lotColumns+` FROM unnest($2::uuid[]) AS n(id)
+			JOIN LATERAL (SELECT * FROM lot k WHERE k.tenant_id = $1 AND k.id = n.id LIMIT 1) l ON true`, tx.Tenant(), own).Query(add)
+	}
+	return lots
+}
+
+const entryColumns = `e.id, e.member_id, e.entry_no, e.kind, e.key, e.input_hash, e.reason_type, e.reason_id, e.reverses, e.booked_by,
+	e.effective_at, e.recorded_at, e.pending, e.available, e.debt, e.issued, e.redeemed, e.expired, e.adjusted, e.settlement,
+	e.available_after, u.lots, u.points`
+
+// uses of an entry e as arrays beside each other: one row an entry, however many lots.
+const uses = `LEFT JOIN LATERAL (
+		SELECT array_agg(lot_id ORDER BY lot_id) AS lots, array_agg(points ORDER BY lot_id) AS points
+		FROM lot_use WHERE tenant_id = e.tenant_id AND entry_id = e.id
+	) u ON true`
+
+func scanEntry(row pgx.CollectableRow) (Entry, error) {
+	var (
+		e                Entry
+		memberID, undoes *uuid.UUID
+		no               *int64
+		lots             []uuid.UUID
+		points           []int64
+	)
+	err := row.Scan(&e.ID, &memberID, &no, &e.Kind, &e.Key, &e.InputHash, &e.Reason.Type, &e.Reason.ID, &undoes, &e.By,
+		&e.EffectiveAt, &e.RecordedAt, &e.Pending, &e.Available, &e.Debt, &e.Issued, &e.Redeemed, &e.Expired, &e.Adjusted,
+		&e.Settlement, &e.AvailableAfter, &lots, &points)
+	if err != nil {
+		return Entry{}, err
+	}
+	if memberID != nil {
+		e.MemberID, e.No = *memberID, *no
+	}
+	if undoes != nil {
+		e.Reverses = *undoes
+	}
+	e.EffectiveAt, e.RecordedAt = e.EffectiveAt.UTC(), e.RecordedAt.UTC()
+	for i := range lots {
+		e.Uses = append(e.Uses, Use{LotID: lots[i], Points: points[i]})
+	}
+	return e, nil
+}
+
+// FindKey gives the entry that has the key, or ErrNoEntry.
+func FindKey(ctx context.Context, tx *pg.Tx, key string) (Entry, error) {
+	return oneEntry(tx.Query(ctx, `SELECT `+entryColumns+` FROM ledger_entry e `+uses+` WHERE e.tenant_id = $1 AND e.key = $2`,
+		tx.Tenant(), key))
+}
+
+func findEntry(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Entry, error) {
+	return oneEntry(tx.Query(ctx, `SELECT `+entryColumns+` FROM ledger_entry e `+uses+` WHERE e.tenant_id = $1 AND e.id = $2`,
+		tx.Tenant(), id))
+}
+
+func oneEntry(rows pgx.Rows, err error) (Entry, error) {
+	if err != nil {
+		return Entry{}, err
+	}
+	e, err := pgx.CollectExactlyOneRow(rows, scanEntry)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Entry{}, ErrNoEntry
+	}
+	return e, err
+}

@@ -1,0 +1,117 @@
+package member
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/problem"
+)
+
+// memberView is a member as the API shows it.
+type memberView struct {
+	MemberID   uuid.UUID `json:"member_id" format:"uuid"`
+	CustomerID uuid.UUID `json:"customer_id" format:"uuid"`
+	CardNumber string    `json:"card_number" doc:"16 digits, the last one a check digit after Luhn." example:"9274018365528809"`
+	Source     string    `json:"source" doc:"How the customer became a member." example:"first_purchase"`
+	EnrolledAt time.Time `json:"enrolled_at"`
+	Available  int64     `json:"available" doc:"Points to spend."`
+	Pending    int64     `json:"pending" doc:"Locked points: available when the return window of what they were earned for ends."`
+	Debt       int64     `json:"debt" doc:"Points owed: taken back after they were spent. Later points pay them first."`
+}
+
+func show(m Member) memberView {
+	return memberView{
+		MemberID: m.ID, CustomerID: m.CustomerID, CardNumber: m.CardNumber, Source: m.Source, EnrolledAt: m.EnrolledAt,
+		Available: m.Available, Pending: m.Pending, Debt: m.Debt,
+	}
+}
+
+type enrolInput struct{ Body newMember }
+
+// newMember is what a member is made of.
+type newMember struct {
+	CustomerID uuid.UUID `json:"customer_id" format:"uuid"`
+}
+
+type answer struct {
+	Status int
+	Body   memberView
+}
+
+type byID struct {
+	ID uuid.UUID `path:"member_id" format:"uuid"`
+}
+
+type listInput struct {
+	httpx.Page
+	CustomerID uuid.UUID `query:"customer_id" format:"uuid" doc:"Only the member who is this customer."`
+}
+
+type listAnswer struct{ Body memberPage }
+
+type memberPage struct {
+	Items      []memberView `json:"items" nullable:"false"`
+	NextCursor string       `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
+}
+
+// Routes adds the operations on members.
+func (m *Members) Routes(api *httpx.API) {
+	const tag = "Members"
+	httpx.Register(api, httpx.Operation{
+		ID: "enrol-member", Method: http.MethodPost, Path: "/v1/members", Tag: tag, Summary: "Enrol a customer",
+		Description: "A customer who is a member already is answered as the member stands (200). Whoever buys becomes a member without this.",
+		Permission:  auth.LoyaltyWrite, Status: http.StatusCreated,
+	}, m.enrolHTTP)
+	httpx.Register(api, httpx.Operation{
+		ID: "list-members", Method: http.MethodGet, Path: "/v1/members", Tag: tag, Summary: "List members in the order of enrolment",
+		Permission: auth.LoyaltyRead,
+	}, m.listHTTP)
+	httpx.Register(api, httpx.Operation{
+		ID: "get-member", Method: http.MethodGet, Path: "/v1/members/{member_id}", Tag: tag, Summary: "Read a member",
+		Permission: auth.LoyaltyRead, Errors: []int{http.StatusNotFound},
+	}, func(ctx context.Context, in *byID) (*answer, error) {
+		found, err := m.Get(ctx, in.ID)
+		return &answer{Status: http.StatusOK, Body: show(found)}, err
+	})
+}
+
+func (m *Members) enrolHTTP(ctx context.Context, in *enrolInput) (*answer, error) {
+	if in.Body.CustomerID == uuid.Nil {
+		return nil, problem.New(problem.Unprocessable, "member_invalid", "The customer was not enrolled: mend the field named here.").
+			WithField("body.customer_id", "customer_required", "must be the id of a customer")
+	}
+	member, enrolled, err := m.Enrol(ctx, in.Body.CustomerID, SourceAPI)
+	status := http.StatusOK
+	if enrolled {
+		status = http.StatusCreated
+	}
+	return &answer{Status: status, Body: show(member)}, err
+}
+
+func (m *Members) listHTTP(ctx context.Context, in *listInput) (*listAnswer, error) {
+	var after uuid.UUID
+	parts, err := httpx.DecodeCursor(in.Cursor, 1)
+	if err != nil {
+		return nil, err
+	}
+	if parts != nil {
+		if after, err = uuid.Parse(parts[0]); err != nil {
+			return nil, httpx.CursorInvalid()
+		}
+	}
+	rows, err := m.List(ctx, in.CustomerID, after, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	page, next := httpx.NextPage(rows, in.Limit, func(last Member) []string { return []string{last.ID.String()} })
+	body := memberPage{Items: make([]memberView, len(page)), NextCursor: next}
+	for i, one := range page {
+		body.Items[i] = show(one)
+	}
+	return &listAnswer{body}, nil
+}

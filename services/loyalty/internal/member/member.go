@@ -1,0 +1,73 @@
+// Package member keeps the customers who collect points, with their cards and what they have.
+package member
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// How a customer became a member.
+const (
+	SourceAPI           = "api"
+	SourceFirstPurchase = "first_purchase"
+	SourceGrant         = "grant"
+)
+
+// Member is a customer who collects points.
+type Member struct {
+	ID         uuid.UUID // UUIDv7
+	CustomerID uuid.UUID
+	CardNumber string // 16 digits, the last one after Luhn
+	Source     string // code
+	EnrolledAt time.Time
+	Balance
+}
+
+// Balance is what a member has. Where there is a debt there are no points: they would have paid it.
+type Balance struct {
+	Available int64 // points to spend, 0 or more
+	Pending   int64 // locked points, 0 or more
+	Debt      int64 // points owed since they were taken back after they were spent, 0 or more
+	Entries   int64 // the number of the member's latest entry in the ledger
+}
+
+// Enrol makes a member of the customer, with a new card.
+func Enrol(customerID uuid.UUID, source string, now time.Time) (Member, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Member{}, err
+	}
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return Member{}, err
+	}
+	return Member{
+		ID: id, CustomerID: customerID, CardNumber: cardNumber(binary.BigEndian.Uint64(b[:])), Source: source, EnrolledAt: now,
+	}, nil
+}
+
+// cardNumber makes the number of a card of anything random: a 9, which no bank's card begins with, fourteen digits that
+// nobody can guess, and the check digit.
+func cardNumber(random uint64) string {
+	body := fmt.Sprintf("9%014d", random%100_000_000_000_000)
+	return body + string('0'+luhn(body))
+}
+
+// luhn gives the check digit that belongs behind the digits: it tells when a digit was misread or two were swapped.
+func luhn(digits string) byte {
+	sum := 0
+	for i := range len(digits) {
+		d := int(digits[len(digits)-1-i] - '0')
+		if i%2 == 0 { // every second one, beginning with that beside the check digit
+			if d *= 2; d > 9 {
+				d -= 9
+			}
+		}
+		sum += d
+	}
+	return byte((10 - sum%10) % 10)
+}

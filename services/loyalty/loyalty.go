@@ -1,0 +1,34 @@
+// Package loyalty is what customers get for coming back: members, and the points that they earn and spend.
+//
+// Rooms, each importing only those before it:
+//
+//	programme  what a purchase is worth
+//	member     who collects points
+//	ledger     the points: entries, lots, balances
+package loyalty
+
+import (
+	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/ledger"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
+	"github.com/guanxi-crm/guanxi/services/loyalty/migrations"
+)
+
+const name = "loyalty"
+
+// Module is the service.
+func Module() app.Module {
+	return app.Module{
+		Name:       name,
+		Title:      "Guanxi loyalty",
+		Migrations: migrations.FS,
+		Build: func(d app.Deps) (app.Parts, error) {
+			members := member.New(d.DB, d.Outbox, d.Clock)
+			points := ledger.New(d.DB, d.Outbox, d.Clock)
+			return app.Parts{
+				Routes: []func(*httpx.API){members.Routes, points.Routes},
+			}, nil
+		},
+	}
+}
