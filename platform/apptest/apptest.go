@@ -21,6 +21,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/bustest"
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/flowtest"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
@@ -56,6 +57,23 @@ func Start(t testing.TB, m app.Module) *Service {
 		}
 	})
 	return s
+}
+
+// StartLive is Start with every part, workers included, on the real Temporal server that flowtest.LiveEnv names, in a
+// namespace of the test's own. It gives a client of that namespace as well.
+func StartLive(t testing.TB, m app.Module) (*Service, *flow.Client) {
+	t.Helper()
+	client, live := flowtest.LiveAt(t)
+	s := StartOn(t, m, pgtest.Database(t, m.Source()), func(cfg *app.Config) {
+		cfg.Run = app.AllRoles
+		cfg.Temporal.Address, cfg.Temporal.Namespace, cfg.Flow.Key = live.Address, live.Namespace, string(live.Key)
+	})
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Errorf("the service ended with %v", err)
+		}
+	})
+	return s, client
 }
 
 // StartOn is Start on a database that the caller may break, with a configuration that the caller may change. The caller

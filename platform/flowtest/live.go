@@ -26,12 +26,19 @@ const RecordEnv = "GUANXI_TEST_RECORD"
 // Live gives a client of a namespace of the test's own on the real server that LiveEnv names; without one it fails.
 func Live(t testing.TB) *flow.Client {
 	t.Helper()
+	c, _ := LiveAt(t)
+	return c
+}
+
+// LiveAt is Live and says where that is, for a process that makes its own client.
+func LiveAt(t testing.TB) (*flow.Client, flow.Config) {
+	t.Helper()
 	address := os.Getenv(LiveEnv)
 	if address == "" {
 		t.Fatalf("%s must name a Temporal server, such as that of devstack", LiveEnv)
 	}
-	c, err := flow.NewClient(flow.Config{Address: address, Namespace: "test-" + uuid.NewString(), Key: key},
-		slog.New(slog.DiscardHandler))
+	cfg := flow.Config{Address: address, Namespace: "test-" + uuid.NewString(), Key: key}
+	c, err := flow.NewClient(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +46,7 @@ func Live(t testing.TB) *flow.Client {
 	if err := c.EnsureNamespace(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return c, cfg
 }
 
 // Record writes the history of a process to a file below testdata, for Replay, when RecordEnv is set. An existing file is

@@ -167,7 +167,7 @@ func (c Complaint) Check(d Decision) error {
 		return problem.New(problem.Conflict, "complaint_stage",
 			"This cannot be decided now: the complaint is %s. Possible now: %s.", c.Stage, c.possible())
 	case !d.By.can(r.right):
-		return problem.New(problem.Forbidden, "forbidden", "Your roles do not allow this decision.")
+		return problem.New(problem.Forbidden, "permission_missing", "This needs the permission %s.", r.right)
 	case (d.Action == Approve || d.Action == Refuse) && d.By.Subject == c.Proposal.By:
 		return problem.New(problem.Forbidden, "approval_by_proposer", "Nobody decides on their own proposal: ask somebody else.")
 	case !d.By.can(c.right(r)):
@@ -319,6 +319,7 @@ func (c Complaint) Decide(d Decision, p policy.Policy, now time.Time) (Complaint
 	if faults := d.faults(); len(faults) > 0 {
 		return c, invalid("decision_invalid", "The decision was not accepted: mend the fields named here.", faults)
 	}
+	was := c
 	c.Version++
 	c.happened(Step{Action: d.Action, DecisionID: d.ID, Hash: d.Hash, By: d.By.Subject, At: now, NoteID: d.NoteID})
 	switch d.Action {
@@ -335,7 +336,11 @@ func (c Complaint) Decide(d Decision, p policy.Policy, now time.Time) (Complaint
 		c.Finding, c.Cause = d.Finding, d.Cause
 		c.enter(Found, p, now)
 	case Propose:
-		return c.propose(d, p, now)
+		offer, err := c.propose(d, p, now)
+		if err != nil {
+			return was, err
+		}
+		return offer, nil
 	case Approve:
 		c.enter(Offered, p, now)
 	case Refuse:
