@@ -5,13 +5,17 @@
 //	programme  what a purchase is worth
 //	member     who collects points
 //	ledger     the points: entries, lots, balances
+//	earning    points for what sales tells of orders
 package loyalty
 
 import (
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/earning"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/ledger"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
 	"github.com/guanxi-crm/guanxi/services/loyalty/migrations"
 )
 
@@ -27,7 +31,8 @@ func Module() app.Module {
 			members := member.New(d.DB, d.Outbox, d.Clock)
 			points := ledger.New(d.DB, d.Outbox, d.Clock)
 			return app.Parts{
-				Routes: []func(*httpx.API){members.Routes, points.Routes},
+				Routes:    []func(*httpx.API){members.Routes, points.Routes},
+				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard())},
 			}, nil
 		},
 	}

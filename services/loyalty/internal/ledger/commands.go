@@ -77,7 +77,7 @@ func (l *Ledger) Spend(ctx context.Context, memberID uuid.UUID, in Spending) (En
 			return nil, err
 		}
 		steps, err := Account{m}.spend(b, in.Points, lots)
-		if errors.Is(err, errLotsMissing) {
+		if errors.Is(err, ErrLotsMissing) {
 			lots = QueueLots(tx, []uuid.UUID{memberID}, nil, 0)
 			if err := tx.Flush(ctx); err != nil {
 				return nil, err
@@ -109,7 +109,7 @@ func (a Account) spend(b Booking, points int64, read *Lots) ([]Step, error) {
 	}
 	s, err := a.Spend(b, points, lots)
 	if problem.KindOf(err) == problem.Conflict && read.limit > 0 && len(read.Of(a.ID)) >= read.limit {
-		err = errLotsMissing // what was not read may be due as well
+		err = ErrLotsMissing // what was not read may be due as well
 	}
 	return append(steps, s), err
 }

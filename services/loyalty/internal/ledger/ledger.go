@@ -115,32 +115,36 @@ type Lot struct {
 	Reason      Reason
 }
 
-// Lots are lots of some members, as far as they were read.
+// Lots are lots of some members, as far as they were read. The zero Lots are none.
 type Lots struct {
 	of    map[uuid.UUID][]Lot
-	limit int // how many were read of each member's released ones, and of the locked ones; 0 for all
+	place map[uuid.UUID]int // of each lot among those of its member
+	limit int               // how many were read of each member's released ones, and of the locked ones; 0 for all
 }
 
 // Of gives the lots of a member.
 func (l *Lots) Of(memberID uuid.UUID) []Lot { return l.of[memberID] }
 
-// add puts a lot in, in the place of what it was before.
-func (l *Lots) add(lot Lot) {
-	all := l.of[lot.MemberID]
-	if i := slices.IndexFunc(all, func(x Lot) bool { return x.ID == lot.ID }); i >= 0 {
-		all[i] = lot
+// put puts a lot in, in the place of what it was before.
+func (l *Lots) put(lot Lot) {
+	if l.of == nil {
+		l.of, l.place = make(map[uuid.UUID][]Lot), make(map[uuid.UUID]int)
+	}
+	if n, there := l.place[lot.ID]; there {
+		l.of[lot.MemberID][n] = lot
 		return
 	}
-	l.of[lot.MemberID] = append(all, lot)
+	l.place[lot.ID] = len(l.of[lot.MemberID])
+	l.of[lot.MemberID] = append(l.of[lot.MemberID], lot)
 }
 
 // Follow keeps the lots up to what the step did.
 func (l *Lots) Follow(s Step) {
 	if s.Made != nil {
-		l.add(*s.Made)
+		l.put(*s.Made)
 	}
 	for _, c := range s.Changed {
-		l.add(c)
+		l.put(c)
 	}
 }
 
@@ -161,8 +165,9 @@ type Step struct {
 	Changed []Lot
 }
 
-// errLotsMissing says that the lots at hand are fewer than the account has, and that the rule needs more of them.
-var errLotsMissing = errors.New("ledger: more lots are needed than were read")
+// ErrLotsMissing says that the lots at hand are fewer than the account has, and that the rule needs more of them: read
+// all of them and begin anew.
+var ErrLotsMissing = errors.New("ledger: more lots are needed than were read")
 
 // step makes an entry of the postings.
 func (a Account) step(b Booking, p Postings) Step {
@@ -219,7 +224,7 @@ func (a Account) Spend(b Booking, points int64, lots []Lot) (Step, error) {
 	slices.SortFunc(lots, older)
 	t := take(points, lots)
 	if t.rest > 0 {
-		return Step{}, errLotsMissing
+		return Step{}, ErrLotsMissing
 	}
 	s := a.step(b, Postings{Available: -points, Redeemed: points})
 	s.Changed, s.Entry.Uses = t.changed, t.uses
@@ -231,29 +236,36 @@ func (a Account) Spend(b Booking, points int64, lots []Lot) (Step, error) {
 func (a Account) TakeBack(b Booking, reverses uuid.UUID, points int64, lots []Lot) (Step, error) {
 	lots = slices.Clone(lots)
 	slices.SortFunc(lots, func(x, y Lot) int {
-		return cmp.Or(-compareBool(x.ID == reverses, y.ID == reverses), -compareBool(x.Released, y.Released), older(x, y))
+		return cmp.Or(first(x.ID == reverses, y.ID == reverses), first(x.Released, y.Released), older(x, y))
 	})
 	t := take(points, lots)
-	if !a.enough(lots, t, reverses) {
-		return Step{}, errLotsMissing
+	others := t.rest > 0 || slices.ContainsFunc(t.changed, func(l Lot) bool { return l.ID != reverses })
+	if others && sum(lots) != a.Available+a.Pending {
+		return Step{}, ErrLotsMissing
 	}
 	s := a.step(b, Postings{Pending: -t.pending, Available: -t.available, Debt: -t.rest, Issued: points})
 	s.Changed, s.Entry.Uses, s.Entry.Reverses = t.changed, t.uses, reverses
 	return s, nil
 }
 
-// enough tells whether the lots at hand were enough to take from in the right order: other locked lots are touched only
-// when nothing is available any more, and a debt is made only when there is nothing at all.
-func (a Account) enough(lots []Lot, t taken, own uuid.UUID) bool {
-	var available, all int64
+// sum gives what is left of the lots.
+func sum(lots []Lot) (points int64) {
 	for _, l := range lots {
-		all += l.Remaining
-		if l.Released {
-			available += l.Remaining
-		}
+		points += l.Remaining
 	}
-	others := slices.ContainsFunc(t.changed, func(l Lot) bool { return !l.Released && l.ID != own })
-	return (!others || available == a.Available) && (t.rest == 0 || all == a.Available+a.Pending)
+	return points
+}
+
+// first orders what has something before what has not.
+func first(x, y bool) int {
+	switch {
+	case x == y:
+		return 0
+	case x:
+		return -1
+	default:
+		return 1
+	}
 }
 
 // taken is what was taken from lots.
@@ -284,15 +296,4 @@ func take(points int64, lots []Lot) taken {
 	}
 	slices.SortFunc(t.uses, func(a, b Use) int { return bytes.Compare(a.LotID[:], b.LotID[:]) })
 	return t
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	default:
-		return -1
-	}
 }

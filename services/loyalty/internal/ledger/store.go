@@ -188,7 +188,7 @@ const LotsAtOnce = 100
 // each member these are up to limit released ones and as many locked ones, the oldest first; 0 means all. The lots of
 // the ids in own are among them, whether or not anything is left of them.
 func QueueLots(tx *pg.Tx, members, own []uuid.UUID, limit int) (lots *Lots) {
-	lots = &Lots{of: make(map[uuid.UUID][]Lot, len(members)), limit: limit}
+	lots = &Lots{limit: limit}
 	var most *int
 	if limit > 0 {
 		most = &limit
@@ -196,7 +196,7 @@ func QueueLots(tx *pg.Tx, members, own []uuid.UUID, limit int) (lots *Lots) {
 	add := func(rows pgx.Rows) error {
 		found, err := pgx.CollectRows(rows, scanLot)
 		for _, l := range found {
-			lots.add(l)
+			lots.put(l)
 		}
 		return err
 	}
