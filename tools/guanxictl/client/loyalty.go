@@ -1,0 +1,222 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// Balance is what a member has, in points.
+type Balance struct {
+	Available int64 `json:"available"` // to spend
+	Pending   int64 `json:"pending"`   // locked
+	Debt      int64 `json:"debt"`      // owed: taken back after it was spent
+}
+
+// Member is a customer who collects points.
+type Member struct {
+	MemberID   string    `json:"member_id"`
+	CustomerID string    `json:"customer_id"`
+	CardNumber string    `json:"card_number"`
+	Source     string    `json:"source"` // how the customer became a member
+	EnrolledAt time.Time `json:"enrolled_at"`
+	Balance
+}
+
+// ErrNoMember says that a customer does not collect points.
+var ErrNoMember = errors.New("the customer is no member yet: who buys becomes one within moments")
+
+// EnrolMember makes a customer a member; one who is a member already is given as the member stands.
+func (c *Client) EnrolMember(ctx context.Context, customerID string) (Member, error) {
+	var m Member
+	err := c.Post(ctx, "/v1/members", map[string]string{"customer_id": customerID}, &m)
+	return m, err
+}
+
+// GetMember reads a member.
+func (c *Client) GetMember(ctx context.Context, memberID string) (Member, error) {
+	var m Member
+	err := c.Get(ctx, "/v1/members/"+url.PathEscape(memberID), nil, &m)
+	return m, err
+}
+
+// MemberOf finds the member who is the customer; ErrNoMember when there is none.
+func (c *Client) MemberOf(ctx context.Context, customerID string) (Member, error) {
+	var page struct{ Items []Member }
+	if err := c.Get(ctx, "/v1/members", url.Values{"customer_id": {customerID}}, &page); err != nil {
+		return Member{}, err
+	}
+	if len(page.Items) == 0 {
+		return Member{}, ErrNoMember
+	}
+	return page.Items[0], nil
+}
+
+// BalanceAt is a balance and its time.
+type BalanceAt struct {
+	MemberID string `json:"member_id"`
+	Balance
+	AsOf time.Time `json:"as_of"`
+}
+
+// GetBalance reads what a member had at a past time; a zero time means now.
+func (c *Client) GetBalance(ctx context.Context, memberID string, at time.Time) (BalanceAt, error) {
+	var b BalanceAt
+	query := url.Values{}
+	if !at.IsZero() {
+		query.Set("at", at.Format(time.RFC3339Nano))
+	}
+	err := c.Get(ctx, memberPath(memberID, "balance"), query, &b)
+	return b, err
+}
+
+func memberPath(memberID, what string) string {
+	return "/v1/members/" + url.PathEscape(memberID) + "/" + what
+}
+
+// Explanation is what a balance is made of.
+type Explanation struct {
+	MemberID string `json:"member_id"`
+	Balance
+	OpenLots      []Lot   `json:"open_lots"` // the first 200, the oldest first
+	OpenLotsTotal int64   `json:"open_lots_total"`
+	Items         []Entry `json:"items"` // the latest first
+}
+
+// Lot is points that came in together.
+type Lot struct {
+	LotID       string    `json:"lot_id"`
+	EntryID     string    `json:"entry_id"` // that made it
+	Points      int64     `json:"points"`   // at first
+	Remaining   int64     `json:"remaining"`
+	State       string    `json:"state"` // available or locked
+	AvailableAt time.Time `json:"available_at"`
+	EarnedAt    time.Time `json:"earned_at"`
+	ReasonType  string    `json:"reason_type"`
+	ReasonID    string    `json:"reason_id,omitempty"`
+}
+
+// Entry is one entry of the ledger. Available, Pending and Debt are changes.
+type Entry struct {
+	EntryID  string `json:"entry_id"`
+	MemberID string `json:"member_id"`
+	Kind     string `json:"kind"` // earn, grant, spend, release or reversal
+	Points   int64  `json:"points"`
+	Balance
+	AvailableAfter int64     `json:"available_after"`
+	ReasonType     string    `json:"reason_type"`
+	ReasonID       string    `json:"reason_id,omitempty"`
+	Reverses       string    `json:"reverses,omitempty"` // the entry that was taken back
+	BookedBy       string    `json:"booked_by"`
+	BookedAt       time.Time `json:"booked_at"`
+	EffectiveAt    time.Time `json:"effective_at"` // when what it is for took place
+	Lots           []Use     `json:"lots"`         // that points were taken from
+}
+
+// Use is points that an entry took from a lot.
+type Use struct {
+	LotID  string `json:"lot_id"`
+	Points int64  `json:"points"`
+}
+
+// ExplainBalance reads a member's balance, the lots that it is made of, and the entries behind it: the latest ones, up to
+// most, or all of them where most is 0.
+func (c *Client) ExplainBalance(ctx context.Context, memberID string, most int) (Explanation, error) {
+	var whole Explanation
+	query := url.Values{"limit": {"200"}}
+	for {
+		var page struct {
+			Explanation
+			NextCursor string `json:"next_cursor"`
+		}
+		if most > 0 {
+			query.Set("limit", strconv.Itoa(min(200, most-len(whole.Items))))
+		}
+		if err := c.Get(ctx, memberPath(memberID, "explanation"), query, &page); err != nil {
+			return whole, err
+		}
+		items := append(whole.Items, page.Items...)
+		if whole.MemberID == "" {
+			whole = page.Explanation // the balance and the lots fit the entries of the first page
+		}
+		whole.Items = items
+		if page.NextCursor == "" || most > 0 && len(items) >= most {
+			return whole, nil
+		}
+		query.Set("cursor", page.NextCursor)
+	}
+}
+
+// Booking is points to be given or spent.
+type Booking struct {
+	Points      int64      `json:"points"` // 1 to 1,000,000
+	ReasonType  string     `json:"reason_type"`
+	ReasonID    string     `json:"reason_id,omitempty"`
+	LockedUntil *time.Time `json:"locked_until,omitempty"` // of points that are given
+	// Key is the Idempotency-Key; one is made up when it is empty.
+	Key string `json:"-"`
+}
+
+// Earn gives a member points.
+func (c *Client) Earn(ctx context.Context, memberID string, b Booking) (Entry, error) {
+	return c.book(ctx, memberPath(memberID, "earns"), b)
+}
+
+// Spend takes points that are available; more than there are is a Problem with the code points_insufficient.
+func (c *Client) Spend(ctx context.Context, memberID string, b Booking) (Entry, error) {
+	return c.book(ctx, memberPath(memberID, "spends"), b)
+}
+
+func (c *Client) book(ctx context.Context, path string, b Booking) (Entry, error) {
+	var e Entry
+	_, err := c.Do(ctx, Request{Method: http.MethodPost, Path: path, In: b, IdempotencyKey: b.Key}, &e)
+	return e, err
+}
+
+// PointsSummary adds the ledger of a tenant up. Earned - Reversed - Spent = Available + Pending - Debt.
+type PointsSummary struct {
+	Members  int64 `json:"members"`
+	Entries  int64 `json:"entries"`
+	Earned   int64 `json:"earned"`  // grants included
+	Granted  int64 `json:"granted"` // the part of it that other services gave
+	Reversed int64 `json:"reversed"`
+	Spent    int64 `json:"spent"`
+	Balance
+	LedgerSum int64 `json:"ledger_sum"` // 0
+}
+
+// PointsSummary asks loyalty.
+func (c *Client) PointsSummary(ctx context.Context) (PointsSummary, error) {
+	var s PointsSummary
+	err := c.Get(ctx, "/v1/points/summary", nil, &s)
+	return s, err
+}
+
+// Audit is what the auditor's check of a tenant's ledger found.
+type Audit struct {
+	OK          bool              `json:"ok"`
+	CheckedAt   time.Time         `json:"checked_at"`
+	LedgerSum   int64             `json:"ledger_sum"`
+	Entries     int64             `json:"entries"`
+	Members     int64             `json:"members"`
+	Differences []AuditDifference `json:"differences"`
+}
+
+// AuditDifference is a number of a member that is not what the entries say.
+type AuditDifference struct {
+	MemberID string          `json:"member_id"`
+	What     string          `json:"what"`
+	Wanted   json.RawMessage `json:"wanted"`
+	Found    json.RawMessage `json:"found"`
+}
+
+// AuditPoints has the whole ledger of the tenant checked.
+func (c *Client) AuditPoints(ctx context.Context) (Audit, error) {
+	var a Audit
+	_, err := c.Do(ctx, Request{Method: http.MethodPost, Path: "/v1/points/audits"}, &a)
+	return a, err
+}
