@@ -216,7 +216,7 @@ func (s *Server) settings() []string {
 		"listen_addresses":        "",
 		"unix_socket_directories": s.sock,
 		"port":                    "5432",
-		"max_connections":         "300",
+		"max_connections":         "600",
 		"shared_buffers":          "64MB",
 		"huge_pages":              "off",
 		"jit":                     "off",

@@ -12,9 +12,11 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/worker"
 
+	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/flow"
+	"github.com/guanxi-crm/guanxi/platform/pgtest"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	loyaltyv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/loyalty/activities/v1"
 	salesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/activities/v1"
@@ -35,6 +37,19 @@ type World struct {
 func Start(t *testing.T) *World {
 	t.Helper()
 	return world(t, apptest.Start(t, tickets.Module()))
+}
+
+// StartWithoutTemporal is Start where nobody answers for the process engine.
+func StartWithoutTemporal(t *testing.T) *World {
+	t.Helper()
+	m := tickets.Module()
+	s := apptest.StartOn(t, m, pgtest.Database(t, m.Source()), func(cfg *app.Config) { cfg.Temporal.Address = "127.0.0.1:1" })
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Errorf("the service ended with %v", err)
+		}
+	})
+	return world(t, s)
 }
 
 // StartLive runs the service with workers on a real Temporal server, beside stand-ins of loyalty and sales.

@@ -23,7 +23,7 @@ func Run(ctx context.Context, dir string, port int, ready func(url string)) erro
 	server, err := pgtest.StartServer(ctx, pgtest.ServerConfig{
 		Dir: dir, Port: port, Fsync: true,
 		// Ten programs and Temporal share the server; the memory is only taken when it is used.
-		Settings: map[string]string{"max_connections": "200"},
+		Settings: map[string]string{"max_connections": "400"},
 	})
 	if err != nil {
 		return err
