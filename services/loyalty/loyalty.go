@@ -6,6 +6,7 @@
 //	member     who collects points
 //	ledger     the points: entries, lots, balances
 //	earning    points for what sales tells of orders
+//	grant      points that other services' workflows give
 package loyalty
 
 import (
@@ -13,6 +14,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/earning"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/grant"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/ledger"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
@@ -30,9 +32,11 @@ func Module() app.Module {
 		Build: func(d app.Deps) (app.Parts, error) {
 			members := member.New(d.DB, d.Outbox, d.Clock)
 			points := ledger.New(d.DB, d.Outbox, d.Clock)
+			grants := grant.New(d.DB, points)
 			return app.Parts{
 				Routes:    []func(*httpx.API){members.Routes, points.Routes},
 				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard())},
+				Worker:    grants.Register,
 			}, nil
 		},
 	}
