@@ -7,6 +7,7 @@
 //	identity        telephone, mail, card, ids of other systems: one form for each
 //	customer        registered, changed, found by an identity
 //	customerimport  customers from files
+//	timeline        what all services' events say of a customer
 package accounts
 
 import (
@@ -14,10 +15,13 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customerimport"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/tenant"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/timeline"
 	"github.com/guanxi-crm/guanxi/services/accounts/migrations"
+	"github.com/guanxi-crm/guanxi/services/accounts/projection"
 )
 
 const name = "accounts"
@@ -25,15 +29,18 @@ const name = "accounts"
 // Module is the service.
 func Module() app.Module {
 	return app.Module{
-		Name:       name,
-		Title:      "Guanxi accounts",
-		Migrations: migrations.FS,
+		Name:             name,
+		Title:            "Guanxi accounts",
+		Migrations:       migrations.FS,
+		Projection:       projection.FS,
+		ProjectionTables: []string{"timeline_entry", "timeline_unresolved", "timeline_fact", "timeline_as_of"},
 		Build: func(d app.Deps) (app.Parts, error) {
 			tenants := tenant.New(d.DB, d.Ops, d.Outbox, d.Clock)
 			customers := customer.New(d.DB, d.Outbox, d.Clock)
 			imports := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
 			return app.Parts{
-				Routes:     []func(*httpx.API){tenants.Routes, customers.Routes, imports.Routes},
+				Routes:     []func(*httpx.API){tenants.Routes, customers.Routes, imports.Routes, timeline.New(d.DB).Routes},
+				Consumers:  []inbox.Consumer{timeline.Consumer()},
 				Worker:     imports.Register,
 				Background: []func(context.Context) error{imports.Run},
 			}, nil

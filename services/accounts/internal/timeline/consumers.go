@@ -1,0 +1,114 @@
+package timeline
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/proto/events"
+	optionsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/options/v1"
+)
+
+// placed are the types of the events that have a place on a timeline: those that name a customer.
+func placed() []events.Type {
+	return slices.DeleteFunc(events.All(), func(t events.Type) bool { return !t.NamesCustomer() })
+}
+
+// Consumer places whatever event names a customer, of every service that there is.
+func Consumer() inbox.Consumer {
+	p := projector{}
+	c := inbox.Consumer{Name: "timeline", Ordered: true, Apply: p.apply}
+	for _, t := range placed() {
+		p[t.Name()] = t
+		c.Handles = append(c.Handles, t.New())
+		if !slices.Contains(c.Topics, t.Topic()) {
+			c.Topics = append(c.Topics, t.Topic())
+		}
+	}
+	return c
+}
+
+// projector are the types of the events that it places, by name.
+type projector map[string]events.Type
+
+// apply places a batch: events of one tenant that came by one partition.
+func (p projector) apply(ctx context.Context, tx *pg.Tx, heard []inbox.Event) error {
+	batch := make([]entry, len(heard))
+	var newest time.Time
+	for i, e := range heard {
+		var err error
+		if batch[i], err = p.read(e); err != nil {
+			return err
+		}
+		if e.Time.After(newest) {
+			newest = e.Time
+		}
+	}
+	kept, err := takeKept(ctx, tx, batch)
+	if err != nil {
+		return err
+	}
+	known, unknown := resolve(kept, batch)
+	if err := keep(tx, unknown); err != nil {
+		return err
+	}
+	moveAsOf(tx, p[heard[0].Type].Service(), heard[0].Partition, newest)
+	fresh, err := insert(ctx, tx, known)
+	if err != nil {
+		return err
+	}
+	return count(tx, fresh, heard[0].Partition)
+}
+
+// read makes an entry of an event. One that breaks its own contract is a problem of the kind Unprocessable: trying again
+// cannot help.
+func (p projector) read(e inbox.Event) (entry, error) {
+	t := p[e.Type]
+	about, err := t.Read(e.Message)
+	if err != nil {
+		return entry{}, broken(e, err.Error())
+	}
+	n := entry{
+		stream: stream{t.Service(), e.AggregateType, e.AggregateID},
+		event:  e.ID, at: about.At, title: t.Title(), epoch: e.Epoch, seq: e.Sequence,
+	}
+	if about.Customer != "" {
+		if n.customer, err = uuid.Parse(about.Customer); err != nil || n.customer == uuid.Nil {
+			return entry{}, broken(e, "the customer is not an id")
+		}
+	}
+	if n.details, err = details(about.Shows); err != nil {
+		return entry{}, broken(e, err.Error())
+	}
+	n.changes = make([]change, len(about.Facts))
+	for i, f := range about.Facts {
+		c := change{Name: f.Name, Unit: f.Unit, Value: f.Value, Set: f.Effect == optionsv1.FactEffect_FACT_EFFECT_SET}
+		if f.Effect == optionsv1.FactEffect_FACT_EFFECT_SUBTRACT {
+			c.Value = -c.Value
+		}
+		n.changes[i] = c
+	}
+	return n, nil
+}
+
+// details writes what an event shows as JSON, always the same text for the same event.
+func details(shows []events.Shown) (string, error) {
+	fields := make(map[string]any, len(shows))
+	for _, s := range shows {
+		if s.Value != "" {
+			fields[s.Name] = s.Value
+		}
+	}
+	text, err := json.Marshal(fields)
+	return string(text), err
+}
+
+func broken(e inbox.Event, why string) error {
+	return problem.New(problem.Unprocessable, "event_breaks_contract", "%s %s: %s.", e.Type, e.ID, why)
+}
