@@ -10,11 +10,12 @@ import (
 	"github.com/guanxi-crm/guanxi/tools/guanxictl/client"
 )
 
-func (t *tool) analyticsCommand() *cobra.Command {
-	c := &cobra.Command{Use: "analytics", Short: "Look after the projection of analytics"}
+// projectionCommand looks after the projection of a service.
+func (t *tool) projectionCommand(service, projection string) *cobra.Command {
+	c := &cobra.Command{Use: service, Short: "Look after " + projection}
 	c.AddCommand(&cobra.Command{
 		Use:   "rebuild",
-		Short: "Fill the projection anew from the topics and compare it with the one in use",
+		Short: "Fill " + projection + " anew from the topics and compare with what is in use",
 		Long: `Rebuild fills the projection beside the one in use, which goes on, puts it in its place and shows a hash of both: they
 are equal unless events were parked. It needs an administrator of the platform, since a projection holds all tenants.`,
 		Args: cobra.NoArgs,
@@ -23,7 +24,7 @@ are equal unless events were parked. It needs an administrator of the platform, 
 			if err != nil {
 				return err
 			}
-			return t.rebuild(cmd, api, "analytics")
+			return t.rebuild(cmd, api, service)
 		},
 	})
 	return c

@@ -1,5 +1,5 @@
-// Command guanxictl is the command line of the platform: it imports files, follows and replays events, repairs what is
-// parked, and tells how an installation is doing.
+// Command guanxictl is the command line of the platform: it imports files, explains points, leads complaints, follows and
+// replays events, repairs what is parked, and tells how an installation is doing.
 package main
 
 import (
@@ -69,8 +69,8 @@ fetched for --tenant and --role.`,
 	flags.StringVar(&t.subject, "subject", "guanxictl", "subject of the development token")
 	flags.StringSliceVar(&t.kafka, "kafka", []string{devKafka}, "Kafka brokers, host:port")
 	flags.StringVarP(&t.output, "output", "o", "table", "table or json")
-	root.AddCommand(t.importCommand(), t.eventsCommand(), t.parkedCommand(), t.doctorCommand(), t.traceCommand(),
-		t.analyticsCommand(), t.tokenCommand())
+	root.AddCommand(t.importCommand(), t.pointsCommand(), t.complaintCommand(), t.eventsCommand(), t.parkedCommand(), t.doctorCommand(),
+		t.traceCommand(), t.projectionCommand("accounts", "customers' timelines"), t.projectionCommand("analytics", "the projection of analytics"), t.tokenCommand())
 	return root
 }
 

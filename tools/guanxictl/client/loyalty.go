@@ -126,7 +126,7 @@ type Use struct {
 // ExplainBalance reads a member's balance, the lots that it is made of, and the entries behind it: the latest ones, up to
 // most, or all of them where most is 0.
 func (c *Client) ExplainBalance(ctx context.Context, memberID string, most int) (Explanation, error) {
-	var whole Explanation
+	whole := Explanation{Items: []Entry{}}
 	query := url.Values{"limit": {"200"}}
 	for {
 		var page struct {
@@ -139,12 +139,12 @@ func (c *Client) ExplainBalance(ctx context.Context, memberID string, most int) 
 		if err := c.Get(ctx, memberPath(memberID, "explanation"), query, &page); err != nil {
 			return whole, err
 		}
-		items := append(whole.Items, page.Items...)
 		if whole.MemberID == "" {
 			whole = page.Explanation // the balance and the lots fit the entries of the first page
+		} else {
+			whole.Items = append(whole.Items, page.Items...)
 		}
-		whole.Items = items
-		if page.NextCursor == "" || most > 0 && len(items) >= most {
+		if page.NextCursor == "" || most > 0 && len(whole.Items) >= most {
 			return whole, nil
 		}
 		query.Set("cursor", page.NextCursor)
