@@ -10,6 +10,14 @@ import (
 	"github.com/guanxi-crm/guanxi/tools/guanxictl/client"
 )
 
+func (t *tool) accountsCommand() *cobra.Command {
+	return t.projectionCommand("accounts", "customers' timelines")
+}
+
+func (t *tool) analyticsCommand() *cobra.Command {
+	return t.projectionCommand("analytics", "the facts of analytics")
+}
+
 // projectionCommand looks after the projection of a service.
 func (t *tool) projectionCommand(service, projection string) *cobra.Command {
 	c := &cobra.Command{Use: service, Short: "Look after " + projection}
