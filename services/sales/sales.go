@@ -10,6 +10,8 @@ package sales
 import (
 	"context"
 
+	"go.temporal.io/sdk/worker"
+
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
@@ -30,9 +32,12 @@ func Module() app.Module {
 			orders := order.New(d.DB, d.Outbox, d.Clock)
 			imports := orderimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
 			return app.Parts{
-				Routes:     []func(*httpx.API){orders.Routes, imports.Routes},
-				Consumers:  []inbox.Consumer{orders.Customers()},
-				Worker:     imports.Register,
+				Routes:    []func(*httpx.API){orders.Routes, imports.Routes},
+				Consumers: []inbox.Consumer{orders.Customers()},
+				Worker: func(r worker.Registry) {
+					imports.Register(r)
+					orders.Register(r)
+				},
 				Background: []func(context.Context) error{imports.Run},
 			}, nil
 		},

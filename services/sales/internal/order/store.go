@@ -217,6 +217,29 @@ func saveReturn(tx *pg.Tx, o Order, r Return) {
 		tx.Tenant(), o.ID, o.ReturnedUnits, o.ReturnedMinor)
 }
 
+// knownReturn is a return that is in the books; the zero knownReturn is none.
+type knownReturn struct {
+	orderID uuid.UUID
+	amount  int64
+}
+
+// returnKey is the constraint that gives an id to one return only.
+const returnKey = "order_return_pkey"
+
+// findReturn queues the search for a return, of whatever order; it is filled in by the next round trip.
+func findReturn(tx *pg.Tx, id uuid.UUID) *knownReturn {
+	found := &knownReturn{}
+	tx.Queue(`SELECT order_id, amount_minor FROM order_return WHERE tenant_id = $1 AND id = $2`, tx.Tenant(), id).
+		QueryRow(func(row pgx.Row) error {
+			err := row.Scan(&found.orderID, &found.amount)
+			if errors.Is(err, pgx.ErrNoRows) {
+				return nil
+			}
+			return err
+		})
+	return found
+}
+
 // getReturn gives a return of the order.
 func getReturn(ctx context.Context, tx *pg.Tx, orderID, id uuid.UUID) (Return, error) {
 	rows, err := tx.Query(ctx, `SELECT r.units, r.amount_minor, r.returned_at, r.recorded_at, l.line_no, l.quantity, l.amount_minor, o.sku
