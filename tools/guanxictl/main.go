@@ -70,7 +70,7 @@ fetched for --tenant and --role.`,
 	flags.StringSliceVar(&t.kafka, "kafka", []string{devKafka}, "Kafka brokers, host:port")
 	flags.StringVarP(&t.output, "output", "o", "table", "table or json")
 	root.AddCommand(t.importCommand(), t.pointsCommand(), t.complaintCommand(), t.eventsCommand(), t.parkedCommand(), t.doctorCommand(),
-		t.traceCommand(), t.projectionCommand("accounts", "customers' timelines"), t.projectionCommand("analytics", "the projection of analytics"), t.tokenCommand())
+		t.traceCommand(), t.accountsCommand(), t.analyticsCommand(), t.tokenCommand())
 	return root
 }
 
