@@ -4,12 +4,18 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
+	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/golden"
+	"github.com/guanxi-crm/guanxi/proto/events"
+	optionsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/options/v1"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/accountstest"
 )
 
@@ -249,6 +255,22 @@ func TestItDoesNotMatterHowEventsFallIntoBatches(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("in batches of %d the state is another", size)
+		}
+	}
+}
+
+func TestEveryFactIsExplainedToIntegrators(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/accounts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events.All() {
+		about, _ := proto.GetExtension(e.New().ProtoReflect().Descriptor().Options(), optionsv1.E_Event).(*optionsv1.Event)
+		for _, fact := range about.GetFacts() {
+			if !strings.Contains(string(page), "`"+fact.GetName()+"`") {
+				t.Errorf("%s changes the fact %s, of which services/docs/accounts.md says nothing", e.Name(), fact.GetName())
+			}
 		}
 	}
 }
