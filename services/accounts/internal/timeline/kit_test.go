@@ -88,6 +88,11 @@ func (k *teller) earned(member, customer string, day int, available int64) bus.E
 	})
 }
 
+func (k *teller) enrolled(member, customer string, day int) bus.Event {
+	k.t.Helper()
+	return k.event("member", member, &loyaltyv1.MemberEnrolled{MemberId: member, CustomerId: customer, Source: "first_purchase", EnrolledAt: on(day)})
+}
+
 func (k *teller) complained(complaint, customer string, day int) bus.Event {
 	k.t.Helper()
 	return k.event("complaint", complaint, &ticketsv1.ComplaintRegistered{

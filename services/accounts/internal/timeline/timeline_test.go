@@ -238,6 +238,7 @@ func TestItDoesNotMatterHowEventsFallIntoBatches(t *testing.T) {
 	t.Parallel()
 	k := newTeller(t, "pizza")
 	customer, other, order, lost, complaint := newID().String(), newID().String(), newID().String(), newID().String(), newID().String()
+	member, second := newID().String(), newID().String()
 	var told []bus.Event
 	for range 3 {
 		told = append(told, k.placed(newID().String(), customer, 19, 100))
@@ -245,7 +246,8 @@ func TestItDoesNotMatterHowEventsFallIntoBatches(t *testing.T) {
 	told = append(told,
 		k.placed(order, "", 20, 14800), k.placed(lost, "", 20, 500), k.returned(order, "", 21, 6900), k.attributed(order, customer, 22),
 		k.returned(order, "", 23, 100), k.complained(complaint, "", 24), k.closed(complaint, other, 25), k.returned(order, customer, 26, 50),
-		k.earned(order, "", 20, 7), k.earned(order, "", 21, 9), k.earned(order, customer, 22, 8), k.earned(order, "", 23, 3),
+		k.earned(member, "", 20, 7), k.earned(member, "", 21, 9), k.enrolled(member, customer, 22), k.earned(member, "", 23, 3),
+		k.earned(second, customer, 20, 5), k.earned(second, customer, 21, 6), k.earned(second, customer, 22, 2),
 	)
 	want := ""
 	for _, size := range []int{len(told), 1, 2, 3, 5} {
