@@ -10,6 +10,8 @@
 package loyalty
 
 import (
+	"context"
+
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
@@ -37,6 +39,9 @@ func Module() app.Module {
 				Routes:    []func(*httpx.API){members.Routes, points.Routes},
 				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard())},
 				Worker:    grants.Register,
+				Background: []func(context.Context) error{
+					ledger.NewReleaser(points, d.Ops, name, d.Log).Run,
+				},
 			}, nil
 		},
 	}

@@ -214,6 +214,28 @@ func QueueLots(tx *pg.Tx, members, own []uuid.UUID, limit int) (lots *Lots) {
 	return lots
 }
 
+// lockAll locks members and gives their accounts.
+func lockAll(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) (map[uuid.UUID]Account, error) {
+	member.LockAll(tx, ids)
+	members, err := member.FindAll(ctx, tx, ids)
+	accounts := make(map[uuid.UUID]Account, len(members))
+	for _, m := range members {
+		accounts[m.ID] = Account{m}
+	}
+	return accounts, err
+}
+
+// dueOf gives up to 500 lots of the members, who are locked, whose lock ends by now, the longest due first.
+func dueOf(ctx context.Context, tx *pg.Tx, members []uuid.UUID, now time.Time) ([]Lot, error) {
+	rows, err := tx.Query(ctx, `SELECT `+lotColumns+` FROM lot l
+		WHERE l.tenant_id = $1 AND l.member_id = ANY($2::uuid[]) AND NOT l.released AND l.remaining > 0 AND l.available_at <= $3
+		ORDER BY l.available_at, l.id LIMIT $4`, tx.Tenant(), members, now, releaseAtOnce)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scanLot)
+}
+
 const entryColumns = `e.id, e.member_id, e.entry_no, e.kind, e.key, e.input_hash, e.reason_type, e.reason_id, e.reverses, e.booked_by,
 	e.effective_at, e.recorded_at, e.pending, e.available, e.debt, e.issued, e.redeemed, e.expired, e.adjusted, e.settlement,
 	e.available_after, u.lots, u.points`
