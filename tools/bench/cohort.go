@@ -97,8 +97,14 @@ func (b *bench) importTurn(ctx context.Context, name string, source cdnow.Source
 	if err != nil {
 		return err
 	}
-	if got := (cdnow.Sums{Customers: totals.Customers, Orders: totals.Orders, Units: totals.Units, RevenueMinor: totals.RevenueMinor}); got != want {
-		return fmt.Errorf("analytics has %+v where the file has %+v", got, want)
+	points, err := api.PointsSummary(ctx)
+	if err != nil {
+		return err
+	}
+	if got := (cdnow.Sums{
+		Customers: totals.Customers, Orders: totals.Orders, Units: totals.Units, RevenueMinor: totals.RevenueMinor, Points: points.Earned,
+	}); got != want {
+		return fmt.Errorf("analytics and loyalty have %+v where the file has %+v", got, want)
 	}
 	copied, inserted, err := b.plainRows(ctx, source.Data)
 	t.copied, t.inserted = append(t.copied, perSecond(rows, copied)), append(t.inserted, perSecond(rows, inserted))

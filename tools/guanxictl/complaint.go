@@ -110,7 +110,7 @@ func drawComplaint(p *table, c client.Complaint) {
 
 func drawProposal(p *table, c client.Complaint) {
 	approval := ""
-	if c.Proposal.Approval != "none" {
+	if c.Stage == "proposed" {
 		approval = ", needs a " + c.Proposal.Approval + " to approve it"
 	}
 	p.line("")

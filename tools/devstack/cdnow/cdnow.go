@@ -8,6 +8,7 @@ package cdnow
 import (
 	"bufio"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -53,19 +54,66 @@ func Find(repo string) (Source, error) {
 	}
 }
 
-// Sums is what a history adds up to.
+// Sums is what a history, or one customer's part of it, adds up to.
 type Sums struct {
 	Customers int64 `json:"customers"`
 	Orders    int64 `json:"orders"`
 	Units     int64 `json:"units"`
 	// RevenueMinor is in cents.
 	RevenueMinor int64 `json:"revenue_minor"`
+	// Points is one for each whole dollar of each order.
+	Points int64 `json:"points"`
+}
+
+// purchase is one line of a history.
+type purchase struct {
+	customer     string
+	units, cents int64
+}
+
+func (s *Sums) add(p purchase) {
+	s.Orders++
+	s.Units += p.units
+	s.RevenueMinor += p.cents
+	s.Points += p.cents / 100
 }
 
 // Add reads a history and adds it up, on its own: nothing of it goes through the code that imports.
 func Add(r io.Reader) (Sums, error) {
 	var sums Sums
 	customers := make(map[string]bool)
+	err := each(r, func(p purchase) {
+		customers[p.customer] = true
+		sums.add(p)
+	})
+	sums.Customers = int64(len(customers))
+	return sums, err
+}
+
+// Regular finds the first customer in a history who came back most often, and adds up what that customer bought.
+func Regular(r io.Reader) (customer string, sums Sums, err error) {
+	var order []string
+	all := make(map[string]*Sums)
+	err = each(r, func(p purchase) {
+		if all[p.customer] == nil {
+			all[p.customer] = &Sums{Customers: 1}
+			order = append(order, p.customer)
+		}
+		all[p.customer].add(p)
+	})
+	for _, one := range order {
+		if all[one].Orders > sums.Orders {
+			customer, sums = one, *all[one]
+		}
+	}
+	if err == nil && customer == "" {
+		err = errors.New("nobody buys anything")
+	}
+	return customer, sums, err
+}
+
+// each calls do with every line of a history.
+func each(r io.Reader, do func(purchase)) error {
 	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {
 		fields := strings.Fields(lines.Text())
@@ -73,23 +121,19 @@ func Add(r io.Reader) (Sums, error) {
 			continue
 		}
 		if len(fields) != 4 {
-			return Sums{}, fmt.Errorf("line %d has %d columns, not 4", n, len(fields))
+			return fmt.Errorf("line %d has %d columns, not 4", n, len(fields))
 		}
 		units, err := strconv.ParseInt(fields[2], 10, 64)
 		if err != nil {
-			return Sums{}, fmt.Errorf("line %d: units: %w", n, err)
+			return fmt.Errorf("line %d: units: %w", n, err)
 		}
 		cents, err := minor(fields[3])
 		if err != nil {
-			return Sums{}, fmt.Errorf("line %d: value: %w", n, err)
+			return fmt.Errorf("line %d: value: %w", n, err)
 		}
-		customers[fields[0]] = true
-		sums.Orders++
-		sums.Units += units
-		sums.RevenueMinor += cents
+		do(purchase{customer: fields[0], units: units, cents: cents})
 	}
-	sums.Customers = int64(len(customers))
-	return sums, lines.Err()
+	return lines.Err()
 }
 
 // minor reads a decimal with two digits after the point without going through a floating-point number.
@@ -113,7 +157,10 @@ func OrdersMapping() []string {
 	}
 }
 
-// Published are the sums of the original, as its publishers tell them.
+// Published are the sums of the original, as its publishers tell them. They tell nothing of points; those follow from the
+// file by
+//
+//	awk 'NR > 1 { split($4, dollars, "."); points += dollars[1] } END { print points }' CDNOW_master.txt
 func Published() Sums {
-	return Sums{Customers: 23570, Orders: 69659, Units: 167881, RevenueMinor: 250031563}
+	return Sums{Customers: 23570, Orders: 69659, Units: 167881, RevenueMinor: 250031563, Points: 2453159}
 }

@@ -17,12 +17,30 @@ func TestAddsUpAFile(t *testing.T) {
 		" customer_id  date number_of_cds  dollar_value\r\n" +
 			" 00001 19970101  1   11.77\r\n 00002 19970112  5   77.00\r\n 00002 19970112  5   77.00\r\n"))
 	require.NoError(t, err)
-	require.Equal(t, cdnow.Sums{Customers: 2, Orders: 3, Units: 11, RevenueMinor: 16577}, sums)
+	require.Equal(t, cdnow.Sums{Customers: 2, Orders: 3, Units: 11, RevenueMinor: 16577, Points: 165}, sums)
 
 	for _, bad := range []string{"1 19970101 1", "1 19970101 x 1.00", "1 19970101 1 1.0", "1 19970101 1 1"} {
 		_, err := cdnow.Add(strings.NewReader("header\r\n" + bad + "\r\n"))
 		require.ErrorContains(t, err, "line 2", bad)
 	}
+}
+
+func TestPointsAreWholeDollarsOfEachOrder(t *testing.T) {
+	t.Parallel()
+	sums, err := cdnow.Add(strings.NewReader("header\n1 19970101 1 0.99\n1 19970102 1 0.00\n1 19970103 1 1.01\n1 19970104 1 2.99\n"))
+	require.NoError(t, err)
+	require.EqualValues(t, 3, sums.Points, "not the 4 dollars of all together")
+}
+
+func TestTheRegularIsWhoCameBackMostOften(t *testing.T) {
+	t.Parallel()
+	id, sums, err := cdnow.Regular(strings.NewReader(
+		"header\n1 19970101 1 1.00\n2 19970101 1 2.50\n3 19970101 1 9.00\n2 19970102 2 3.75\n3 19970103 1 9.00\n"))
+	require.NoError(t, err)
+	require.Equal(t, "2", id)
+	require.Equal(t, cdnow.Sums{Customers: 1, Orders: 2, Units: 3, RevenueMinor: 625, Points: 5}, sums)
+	_, _, err = cdnow.Regular(strings.NewReader("header\n"))
+	require.Error(t, err)
 }
 
 func TestSyntheticFileIsWhatTheGeneratorMakes(t *testing.T) {

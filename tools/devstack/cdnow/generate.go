@@ -27,7 +27,7 @@ func Generate(w io.Writer, n int) error {
 		pause := 20 + random.ExpFloat64()*70
 		end := day.AddDate(0, 0, int(random.ExpFloat64()*180))
 		for !day.After(last) && !day.After(end) {
-			line := purchase(random, customer, day)
+			line := buy(random, customer, day)
 			for range 1 + random.IntN(200)/199 {
 				_, _ = out.WriteString(line)
 			}
@@ -37,7 +37,7 @@ func Generate(w io.Writer, n int) error {
 	return out.Flush() // the first failed write, if any, shows here
 }
 
-func purchase(random *rand.Rand, customer int, day time.Time) string {
+func buy(random *rand.Rand, customer int, day time.Time) string {
 	units := 1
 	for random.Float64() < 0.55 && units < 40 {
 		units++

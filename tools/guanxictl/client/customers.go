@@ -71,6 +71,21 @@ func (t Timeline) Count(title string) (n int64) {
 	return n
 }
 
+// Points adds up the points that were given for a reason.
+func (t Timeline) Points(reasonID string) (sum int64) {
+	for _, e := range t.Items {
+		var reason string
+		var points int64
+		if e.Title != "points_earned" || json.Unmarshal(e.Details["reason_id"], &reason) != nil || reason != reasonID {
+			continue
+		}
+		if json.Unmarshal(e.Details["points"], &points) == nil {
+			sum += points
+		}
+	}
+	return sum
+}
+
 // GetTimeline reads the whole timeline of a customer, page by page; facts and times are those of the last page.
 func (c *Client) GetTimeline(ctx context.Context, customerID string) (Timeline, error) {
 	var whole Timeline

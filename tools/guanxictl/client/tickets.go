@@ -105,6 +105,12 @@ func (c *Client) GetComplaint(ctx context.Context, id string) (Complaint, error)
 	return found, err
 }
 
+// WaitComplaint reads a complaint until it has come as far as is wanted. It sits out servers that are away; only ctx and
+// refusals end it.
+func (c *Client) WaitComplaint(ctx context.Context, id string, far func(Complaint) bool) (Complaint, error) {
+	return follow(ctx, func() (Complaint, error) { return c.GetComplaint(ctx, id) }, far, nil)
+}
+
 // ListComplaints calls each with the complaints, the latest first; stage and customer may be empty.
 func (c *Client) ListComplaints(ctx context.Context, stage, customerID string, each func(Complaint) error) error {
 	query := url.Values{}
