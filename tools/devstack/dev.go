@@ -93,6 +93,9 @@ func loadDemo(ctx context.Context, s *stack.Stack, repo string, report func(stri
 	if err := at.LoadPizza(ctx); err != nil {
 		return err
 	}
+	if err := at.LoadComplaints(ctx); err != nil {
+		return err
+	}
 	if err := at.LoadMusic(ctx, source); err != nil {
 		return err
 	}
@@ -112,7 +115,7 @@ func devGuide(s *stack.Stack) []string {
 	if s.KafkaAddr() != "127.0.0.1:9092" {
 		events += " --kafka " + s.KafkaAddr()
 	}
-	lines := []string{"", "The platform runs. Where to look:", "API              " + s.ServerURL() + "/openapi/accounts.yaml (also sales, analytics)"}
+	lines := []string{"", "The platform runs. Where to look:", "API              " + s.ServerURL() + "/openapi/accounts.yaml (also sales, loyalty, tickets, analytics)"}
 	lines = append(lines, places(s)...)
 	lines = append(lines,
 		"logs             "+filepath.Join(s.Dir(), "log"),
@@ -122,6 +125,9 @@ func devGuide(s *stack.Stack) []string {
 		"All well?        "+events+" doctor",
 		"Events:          "+events+" events tail --tenant pizza --since start --until-now",
 		"                 kcat -b "+s.KafkaAddr()+" -t guanxi.sales.events.v1 -C -c 1 -f '%h\\n%s\\n'",
+		"Complaints:      "+ctl+" --tenant pizza complaint list",
+		"                 "+ctl+" --tenant pizza complaint show T-000002   (the next decision: complaint decide)",
+		"Points:          "+ctl+" --tenant pizza points explain --customer ID   (the id of a customer of the list above)",
 		"A trace:         "+ctl+" trace --traces "+s.TracesURL()+" ID (the ids of recent ones: "+s.TracesURL()+"/traces)",
 		"Import:          "+ctl+" --tenant pizza import customers FILE.csv --map external:till=number ...",
 		"Ctrl-C stops everything; the state is kept for the next start.")

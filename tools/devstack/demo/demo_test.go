@@ -23,6 +23,9 @@ func TestShopIsWholeInItself(t *testing.T) {
 			cards[card] = true
 		}
 	}
+	for _, g := range grievances() {
+		require.True(t, known[g.customer], g.customer)
+	}
 	numbers := map[string]bool{}
 	for _, o := range orders {
 		require.True(t, known[o["customer"]], o["order"])
