@@ -15,7 +15,10 @@ const (
 	sessionTimeout    = 10 * time.Second // a member that died without a word loses its partitions after this time
 	rebalanceTimeout  = 30 * time.Second // a member may take this long to finish what it has in hand
 	joinBackoff       = 500 * time.Millisecond
-	leaveTimeout      = 3 * time.Second // after it, requests of a group that is being left are cut off
+	// A join is answered when the slowest member has joined, and every member that comes or goes meanwhile may begin that
+	// time anew. Members that are less patient than that keep each other from ever joining after several were killed.
+	coordinatorTimeout = 30 * time.Second
+	leaveTimeout       = 3 * time.Second // after it, requests of a group that is being left are cut off
 )
 
 // Subscription is what a consumer wants to hear and what it does with it.
@@ -100,7 +103,7 @@ func (c *Client) member(ctx context.Context, s *Subscription) error {
 		ID: s.Group, Brokers: c.cfg.Brokers, Dialer: dialer, Topics: s.Topics,
 		GroupBalancers:    []kafka.GroupBalancer{seeingBalancer{topics: s.Topics, blind: func() { cancel(errBlind) }}},
 		HeartbeatInterval: heartbeatInterval, SessionTimeout: sessionTimeout, RebalanceTimeout: rebalanceTimeout,
-		JoinGroupBackoff: joinBackoff,
+		JoinGroupBackoff: joinBackoff, Timeout: coordinatorTimeout,
 	})
 	if err != nil {
 		return err

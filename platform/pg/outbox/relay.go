@@ -159,6 +159,9 @@ func (r *Relay) hear(ctx context.Context) error {
 	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
 		return err
 	}
+	// The server has nothing to cancel in a session that only waits, so the end of ctx would be waited for until the
+	// client gives up on it: seconds of every shutdown.
+	defer context.AfterFunc(ctx, func() { _ = conn.PgConn().Conn().Close() })()
 	for {
 		if _, err := conn.WaitForNotification(ctx); err != nil {
 			return err
