@@ -95,7 +95,7 @@ func (e *earner) plan(ctx context.Context, tx *pg.Tx, p plan, facts []fact, orde
 	members map[uuid.UUID]member.Member,
 ) (plan, error) {
 	ids, own := takenFrom(facts, orders, members)
-	for _, limit := range []int{ledger.LotsAtOnce, 0} {
+	for _, limit := range ledger.Portions {
 		p.lots = &ledger.Lots{}
 		if len(ids) > 0 {
 			p.lots = ledger.QueueLots(tx, ids, own, limit)

@@ -71,20 +71,17 @@ type Spending struct {
 func (l *Ledger) Spend(ctx context.Context, memberID uuid.UUID, in Spending) (Entry, error) {
 	return l.command(ctx, memberID, KindSpend, in.Reason, func(tx *pg.Tx, b Booking) ([]Step, error) {
 		tx.Queue(`SELECT 1 FROM member WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, tx.Tenant(), memberID)
-		lots := QueueLots(tx, []uuid.UUID{memberID}, nil, LotsAtOnce)
-		m, err := member.Find(ctx, tx, memberID)
-		if err != nil {
-			return nil, err
-		}
-		steps, err := Account{m}.spend(b, in.Points, lots)
-		if errors.Is(err, ErrLotsMissing) {
-			lots = QueueLots(tx, []uuid.UUID{memberID}, nil, 0)
-			if err := tx.Flush(ctx); err != nil {
+		for _, limit := range Portions {
+			lots := QueueLots(tx, []uuid.UUID{memberID}, nil, limit)
+			m, err := member.Find(ctx, tx, memberID)
+			if err != nil {
 				return nil, err
 			}
-			steps, err = Account{m}.spend(b, in.Points, lots)
+			if steps, err := (Account{m}).spend(b, in.Points, lots); !errors.Is(err, ErrLotsMissing) {
+				return steps, err
+			}
 		}
-		return steps, err
+		return nil, ErrLotsMissing
 	})
 }
 

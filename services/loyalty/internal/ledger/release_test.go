@@ -137,7 +137,7 @@ func TestASpendOfManyLots(t *testing.T) {
 	lily := w.Enrol()
 	_, points := later(w)
 	ctx := auth.With(t.Context(), auth.Principal{Subject: "x", Tenant: "pizza"})
-	const lots = 2*ledger.LotsAtOnce + 10
+	const lots = 210
 	for n := range lots {
 		until := time.Time{}
 		if n%2 == 1 {

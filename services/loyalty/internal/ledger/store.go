@@ -28,7 +28,7 @@ func (l *Ledger) Book(ctx context.Context, tx *pg.Tx, lead []outbox.Event, steps
 	for _, s := range steps {
 		events = append(events, event(s))
 	}
-	if len(steps) == 1 && len(steps[0].Changed) == 0 {
+	if len(steps) == 1 && len(steps[0].Changed) <= 1 {
 		saveOne(tx, steps[0])
 	} else if len(steps) > 0 {
 		save(tx, steps)
@@ -36,21 +36,35 @@ func (l *Ledger) Book(ctx context.Context, tx *pg.Tx, lead []outbox.Event, steps
 	return l.outbox.Append(ctx, tx, events...)
 }
 
-// saveOne is save for a step that changes no lot. Without arrays the server keeps one plan for each statement instead of
-// planning anew each time.
+// saveOne is save for a step that changes at most one lot. Without arrays the server keeps one plan for each statement
+// instead of planning anew each time.
 func saveOne(tx *pg.Tx, s Step) {
 	e := s.Entry
-	tx.Queue(`INSERT INTO ledger_entry (tenant_id, id, member_id, entry_no, kind, key, input_hash, reason_type, reason_id, booked_by,
-			effective_at, recorded_at, pending, available, debt, issued, available_after)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
-		tx.Tenant(), e.ID, e.MemberID, e.No, e.Kind, e.Key, e.InputHash, e.Reason.Type, e.Reason.ID, e.By,
-		e.EffectiveAt, e.RecordedAt, e.Pending, e.Available, e.Debt, e.Issued, e.AvailableAfter)
+	tx.Queue(`INSERT INTO ledger_entry (tenant_id, id, member_id, entry_no, kind, key, input_hash, reason_type, reason_id, reverses,
+			booked_by, effective_at, recorded_at, pending, available, debt, issued, redeemed, expired, adjusted, settlement, available_after)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
+		tx.Tenant(), e.ID, e.MemberID, e.No, e.Kind, e.Key, e.InputHash, e.Reason.Type, e.Reason.ID, known(e.Reverses),
+		e.By, e.EffectiveAt, e.RecordedAt, e.Pending, e.Available, e.Debt, e.Issued, e.Redeemed, e.Expired, e.Adjusted, e.Settlement,
+		e.AvailableAfter)
 	if m := s.Made; m != nil {
 		tx.Queue(`INSERT INTO lot (tenant_id, id, member_id, points, remaining, available_at, released, earned_at, reason_type, reason_id)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 			tx.Tenant(), m.ID, m.MemberID, m.Points, m.Remaining, m.AvailableAt, m.Released, m.EarnedAt, m.Reason.Type, m.Reason.ID)
 	}
+	for _, l := range s.Changed {
+		tx.Queue(`UPDATE lot SET remaining = $3, released = $4 WHERE tenant_id = $1 AND id = $2`, tx.Tenant(), l.ID, l.Remaining, l.Released)
+	}
+	for _, u := range e.Uses {
+		tx.Queue(`INSERT INTO lot_use (tenant_id, entry_id, lot_id, points) VALUES ($1, $2, $3, $4)`, tx.Tenant(), e.ID, u.LotID, u.Points)
+	}
 	member.Save(tx, s.Account.Member)
+}
+
+func known(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
 }
 
 // save queues any number of steps in five statements: what was made and changed in several of them is written once, as it
@@ -102,9 +116,7 @@ func insertEntries(tx *pg.Tx, steps []Step) {
 		e := &steps[i].Entry
 		ids[i], members[i], nos[i], kinds[i], keys[i], hashes[i] = e.ID, e.MemberID, e.No, string(e.Kind), e.Key, e.InputHash
 		types[i], reasons[i], by[i], effective[i], recorded[i] = e.Reason.Type, e.Reason.ID, e.By, e.EffectiveAt, e.RecordedAt
-		if e.Reverses != uuid.Nil {
-			reverses[i] = &e.Reverses
-		}
+		reverses[i] = known(e.Reverses)
 		p := e.Postings
 		for k, v := range [8]int64{p.Pending, p.Available, p.Debt, p.Issued, p.Redeemed, p.Expired, p.Adjusted, p.Settlement} {
 			postings[k][i] = v
@@ -181,8 +193,8 @@ func scanLot(row pgx.CollectableRow) (l Lot, err error) {
 	return l, err
 }
 
-// LotsAtOnce is how many of a member's lots are read where a few are likely to be enough.
-const LotsAtOnce = 100
+// Portions are how many of a member's lots are read at first, then where these are not enough, and in the end: all.
+var Portions = [...]int{20, 1000, 0}
 
 // QueueLots queues the reading of the members' lots that have points left; they are filled in by the next round trip. Of
 // each member these are up to limit released ones and as many locked ones, the oldest first; 0 means all. The lots of
@@ -200,18 +212,26 @@ func QueueLots(tx *pg.Tx, members, own []uuid.UUID, limit int) (lots *Lots) {
 		}
 		return err
 	}
-	tx.Queue(`SELECT `+lotColumns+` FROM unnest($2::uuid[]) AS n(id) JOIN LATERAL (
-			(SELECT * FROM lot r WHERE r.tenant_id = $1 AND r.member_id = n.id AND r.released AND r.remaining > 0
-				ORDER BY r.earned_at, r.id LIMIT $3)
-			UNION ALL
-			(SELECT * FROM lot p WHERE p.tenant_id = $1 AND p.member_id = n.id AND NOT p.released AND p.remaining > 0
-				ORDER BY p.earned_at, p.id LIMIT $3)
-		) l ON true`, tx.Tenant(), members, most).Query(add)
+	if len(members) == 1 { // a plan for any one member is kept; one for any number of them is made anew each time
+		tx.Queue(openLotsOf("$2"), tx.Tenant(), members[0], most).Query(add)
+	} else {
+		tx.Queue(`SELECT l.* FROM unnest($2::uuid[]) AS n(id) JOIN LATERAL (`+openLotsOf("n.id")+`) l ON true`,
+			tx.Tenant(), members, most).Query(add)
+	}
 	if len(own) > 0 {
 		tx.Queue(`SELECT `+lotColumns+` FROM unnest($2::uuid[]) AS n(id)
 			JOIN LATERAL (SELECT * FROM lot k WHERE k.tenant_id = $1 AND k.id = n.id LIMIT 1) l ON true`, tx.Tenant(), own).Query(add)
 	}
 	return lots
+}
+
+// openLotsOf gives the query for the open lots of a member of the tenant $1, up to $3 of each state.
+func openLotsOf(memberID string) string {
+	of := func(state string) string {
+		return `(SELECT ` + lotColumns + ` FROM lot l WHERE l.tenant_id = $1 AND l.member_id = ` + memberID + ` AND ` + state + `
+			AND l.remaining > 0 ORDER BY l.earned_at, l.id LIMIT $3)`
+	}
+	return of("l.released") + " UNION ALL " + of("NOT l.released")
 }
 
 // lockAll locks members and gives their accounts.
