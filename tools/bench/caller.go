@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 )
 
 // caller is one HTTP client with one connection that is kept. It does as little as it can, since it shares the machine
@@ -61,32 +62,28 @@ func customer(serial string) string {
 
 func newSerial() string { return fmt.Sprint(10_000_000 + rand.IntN(90_000_000)) }
 
-// register lets the callers register customers as fast as they can for the time and gives how many they did.
-func register(ctx context.Context, callers []*caller, window time.Duration) (n int, took time.Duration, err error) {
+// repeat lets each caller send as often as it can for the time and gives how often all of them did.
+func repeat(ctx context.Context, callers []*caller, window time.Duration, send func(*caller) error) (n int, took time.Duration, err error) {
 	var done atomic.Int64
-	var failed atomic.Value
-	var wg sync.WaitGroup
+	group, ctx := errgroup.WithContext(ctx)
 	began := time.Now()
 	for _, c := range callers {
-		wg.Go(func() {
-			for time.Since(began) < window && ctx.Err() == nil && failed.Load() == nil {
-				if err := c.post("/v1/customers", customer(newSerial())); err != nil {
-					failed.Store(err)
-					return
+		group.Go(func() error {
+			for time.Since(began) < window && ctx.Err() == nil {
+				if err := send(c); err != nil {
+					return err
 				}
 				done.Add(1)
 			}
+			return ctx.Err()
 		})
 	}
-	wg.Wait()
-	took = time.Since(began)
-	if err, ok := failed.Load().(error); ok {
-		return 0, took, err
-	}
-	return int(done.Load()), took, ctx.Err()
+	err = group.Wait()
+	return int(done.Load()), time.Since(began), err
 }
 
-func (b *bench) callers(ctx context.Context, addr string, n int) (list []*caller, closeAll func(), err error) {
+// callers are n administrators of the tenant.
+func (b *bench) callers(ctx context.Context, tenant, addr string, n int) (list []*caller, closeAll func(), err error) {
 	closeAll = func() {
 		for _, c := range list {
 			_ = c.conn.Close()
@@ -104,6 +101,31 @@ func (b *bench) callers(ctx context.Context, addr string, n int) (list []*caller
 		list = append(list, c)
 	}
 	return list, closeAll, nil
+}
+
+// crowd calls do for 0 to n-1, by so many clients at once, and gives how long each call took.
+func crowd(ctx context.Context, clients, n int, do func(ctx context.Context, i int) error) (each []time.Duration, took time.Duration, err error) {
+	each = make([]time.Duration, n)
+	var next atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	began := time.Now()
+	for range clients {
+		group.Go(func() error {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return nil
+				}
+				sent := time.Now()
+				if err := do(ctx, i); err != nil {
+					return err
+				}
+				each[i] = time.Since(sent)
+			}
+		})
+	}
+	err = group.Wait()
+	return each, time.Since(began), err
 }
 
 // openLoop calls send n times at the rate (a second), each at its own time whether or not earlier ones are done. at is

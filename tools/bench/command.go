@@ -19,100 +19,156 @@ import (
 // maxTrips is how many round trips a command may take.
 const maxTrips = 3
 
+// operation is a POST that writes to the database of one service.
+type operation struct {
+	service string
+	tenant  string // of those who call it while it is recorded
+	name    string
+	// serial gives the number, of eight digits, that tells one request's data from another's. Where it is always the same,
+	// requests differ in what is made of them only.
+	serial func() string
+	path   func(serial string) string
+	body   func(serial string) string
+}
+
+// recording is what an operation sends to PostgreSQL.
+type recording struct {
+	trips    []trip
+	script   *script
+	settings map[string]string // of the connections
+}
+
+// rows tells of round trips and statements.
+func (r *recording) rows(name string) []row {
+	statements := 0
+	for _, t := range r.trips {
+		statements += len(t)
+	}
+	return []row{
+		row{Name: name + ": round trips", Unit: "trips", Measured: float64(len(r.trips))}.atMost(maxTrips),
+		{Name: name + ": statements, BEGIN and COMMIT included", Unit: "statements", Measured: float64(statements)},
+	}
+}
+
+// registration registers customers.
+func registration() operation {
+	return operation{
+		service: "accounts", tenant: tenant, name: "POST /v1/customers", serial: newSerial,
+		path: func(string) string { return "/v1/customers" }, body: customer,
+	}
+}
+
 // measureCommand compares POST /v1/customers with pgbench, which sends the same statements in the same batches over as
 // many connections, by turns and with relay and consumers at work on what either writes.
 func measureCommand(ctx context.Context, b *bench) error {
-	recorded, s, settings, err := b.recordCommand(ctx)
+	op := registration()
+	recorded, err := b.record(ctx, op)
 	if err != nil {
 		return err
 	}
-	statements := 0
-	for _, t := range recorded {
-		statements += len(t)
-	}
-	b.add(row{Name: "POST /v1/customers: round trips", Unit: "trips", Measured: float64(len(recorded))}.atMost(maxTrips),
-		row{Name: "POST /v1/customers: statements, BEGIN and COMMIT included", Unit: "statements", Measured: float64(statements)})
-	p, err := newPgbench(b.dir, b.appURL(), settings, s)
+	b.add(recorded.rows(op.name)...)
+	p, err := newPgbench(b.dir, b.appURL(op.service), recorded, 10_000_000, 99_999_999)
 	if err != nil {
 		return err
 	}
-	callers, closeAll, err := b.callers(ctx, strings.TrimPrefix(b.stack.ServerURL(), "http://"), b.clients)
+	callers, closeAll, err := b.callers(ctx, tenant, b.addr(), b.clients)
 	defer closeAll()
 	if err != nil {
 		return err
 	}
-	window, turns := length(b, 5*time.Second, time.Second), length(b, 6, 1)
-	if _, _, err := register(ctx, callers, window); err != nil { // warm up
+	c, err := b.compare(ctx, p, callers, func(c *caller) error { return c.post("/v1/customers", customer(newSerial())) })
+	if err != nil {
 		return err
 	}
-	var rates, baselines, ratios []float64
-	for range turns {
-		if err := b.settle(ctx); err != nil {
-			return err
-		}
-		n, took, err := register(ctx, callers, window)
-		if err != nil {
-			return err
-		}
-		if err := b.settle(ctx); err != nil {
-			return err
-		}
-		tps, err := p.run(ctx, b.clients, window)
-		if err != nil {
-			return err
-		}
-		rates, baselines = append(rates, perSecond(n, took)), append(baselines, tps)
-		ratios = append(ratios, perSecond(n, took)/tps)
-	}
-	b.add(row{Name: "POST /v1/customers", Unit: "/s", Measured: median(rates), Ratio: median(ratios)}.
-		against("pgbench, same SQL", median(baselines)).ratioAtLeast(0.6))
+	b.add(c.row(op.name).ratioAtLeast(0.6))
 	return b.settle(ctx)
 }
 
-func (b *bench) appURL() string {
-	return pg.Config{URL: b.setting("GUANXI_PG_URL")}.For("accounts", pg.App)
+// comparison is of an operation with pgbench, by turns.
+type comparison struct {
+	rates, baselines, ratios []float64
+	done                     int // operations in all, those to warm up included
 }
 
-// recordCommand lets a second process of the platform, whose way to PostgreSQL is listened to, register customers until
+func (c comparison) row(name string) row {
+	return row{Name: name, Unit: "/s", Measured: median(c.rates), Ratio: median(c.ratios)}.against("pgbench, same SQL", median(c.baselines))
+}
+
+// compare lets the callers send as fast as they can and pgbench work, by turns.
+func (b *bench) compare(ctx context.Context, p *pgbench, callers []*caller, send func(*caller) error) (c comparison, err error) {
+	window, turns := length(b, 5*time.Second, time.Second), length(b, 6, 1)
+	if c.done, _, err = repeat(ctx, callers, window, send); err != nil { // warm up
+		return c, err
+	}
+	for range turns {
+		if err := b.settle(ctx); err != nil {
+			return c, err
+		}
+		n, took, err := repeat(ctx, callers, window, send)
+		c.done += n
+		if err != nil {
+			return c, err
+		}
+		if err := b.settle(ctx); err != nil {
+			return c, err
+		}
+		tps, err := p.run(ctx, b.clients, window)
+		if err != nil {
+			return c, err
+		}
+		c.rates, c.baselines = append(c.rates, perSecond(n, took)), append(c.baselines, tps)
+		c.ratios = append(c.ratios, perSecond(n, took)/tps)
+	}
+	return c, nil
+}
+
+func (b *bench) appURL(service string) string {
+	return pg.Config{URL: b.setting("GUANXI_PG_URL")}.For(service, pg.App)
+}
+
+// addr is where the platform answers HTTP.
+func (b *bench) addr() string { return strings.TrimPrefix(b.stack.ServerURL(), "http://") }
+
+// record lets a second process of the platform, whose way to PostgreSQL is listened to, carry the operation out until
 // its connections have prepared all statements, and turns two further requests into a script. It has a relay, as the
 // all-in-one process has: without one, a notification of other processes' relays would follow some commands.
-func (b *bench) recordCommand(ctx context.Context) (command []trip, s *script, settings map[string]string, err error) {
-	u, err := url.Parse(b.appURL())
+func (b *bench) record(ctx context.Context, op operation) (*recording, error) {
+	u, err := url.Parse(b.appURL(op.service))
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	t, err := newTap(u.Host, u.User.Username())
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	defer t.close()
 	addr, err := freeAddr()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	probe, err := client.New("http://"+addr, nil)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	process := b.stack.Run(stack.Program{Name: "tapped", Path: b.program, Args: []string{"serve", "--run=http,relay"}, Ready: probe.Ready,
 		Env: append(append([]string{}, b.env...), "GUANXI_HTTP_ADDR="+addr, "GUANXI_PG_ADMIN_URL=",
 			"GUANXI_PG_URL="+strings.Replace(b.setting("GUANXI_PG_URL"), u.Host, t.addr(), 1))})
 	defer process.Stop()
 	if err := process.WaitReady(ctx); err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
-	callers, closeAll, err := b.callers(ctx, addr, 1)
+	callers, closeAll, err := b.callers(ctx, op.tenant, addr, 1)
 	defer closeAll()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	const warm = 10
 	var commands [][]trip
 	var serials []string
 	for range warm {
-		serial := newSerial()
-		if err := callers[0].post("/v1/customers", customer(serial)); err != nil {
-			return nil, nil, nil, err
+		serial := op.serial()
+		if err := callers[0].post(op.path(serial), op.body(serial)); err != nil {
+			return nil, err
 		}
 		commands, serials = append(commands, t.take()), append(serials, serial)
 	}
@@ -121,16 +177,16 @@ func (b *bench) recordCommand(ctx context.Context) (command []trip, s *script, s
 	for n := warm - 1; n > 0; n-- {
 		first, second := commands[n-1], commands[n]
 		if err = sameShape(first, second); err == nil && len(first) > 0 {
-			s = newScript(serials[n-1], serials[n])
-			return first, s, t.settings, b.translate(ctx, s, first, second)
+			s := newScript(serials[n-1], serials[n])
+			return &recording{first, s, t.settings}, b.translate(ctx, op.service, s, first, second)
 		}
 	}
-	return nil, nil, nil, errors.Join(errors.New("no two requests in a row sent the same to PostgreSQL"), err)
+	return nil, errors.Join(errors.New("no two requests in a row sent the same to PostgreSQL"), err)
 }
 
 // translate fills the script. The server itself says of what type each parameter is and how it reads as text.
-func (b *bench) translate(ctx context.Context, s *script, first, second []trip) error {
-	conn, err := pgconn.Connect(ctx, b.appURL()+"&search_path=live,public")
+func (b *bench) translate(ctx context.Context, service string, s *script, first, second []trip) error {
+	conn, err := pgconn.Connect(ctx, b.appURL(service)+"&search_path=live,public")
 	if err != nil {
 		return err
 	}

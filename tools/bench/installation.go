@@ -77,8 +77,12 @@ func install(ctx context.Context, o options, say func(string)) (_ *installation,
 	if in.api, err = in.client(tenant, "admin"); err != nil {
 		return nil, err
 	}
-	return in, in.operate.EnsureTenant(ctx, client.Tenant{
-		TenantID: tenant, DisplayName: "Bench", Region: "CN", Language: "zh-Hans", TimeZone: "Asia/Shanghai", Currency: "CNY",
+	return in, in.ensureTenant(ctx, tenant)
+}
+
+func (in *installation) ensureTenant(ctx context.Context, name string) error {
+	return in.operate.EnsureTenant(ctx, client.Tenant{
+		TenantID: name, DisplayName: "Bench", Region: "CN", Language: "zh-Hans", TimeZone: "Asia/Shanghai", Currency: "CNY",
 	})
 }
 

@@ -34,6 +34,9 @@ func figures() []figure {
 		{"backlog", measureBacklog},
 		{"import", measureImport},
 		{"consumer", measureConsumer},
+		{"earn", measureEarn},
+		{"spends", measureSpends},
+		{"complaints", measureComplaints},
 	}
 }
 

@@ -22,7 +22,8 @@ type pgbench struct {
 	env     []string
 }
 
-func newPgbench(dir, database string, settings map[string]string, s *script) (*pgbench, error) {
+// newPgbench writes the script with serial numbers between first and last.
+func newPgbench(dir, database string, r *recording, first, last int) (*pgbench, error) {
 	program, err := findPgbench()
 	if err != nil {
 		return nil, err
@@ -31,19 +32,23 @@ func newPgbench(dir, database string, settings map[string]string, s *script) (*p
 	if err != nil {
 		return nil, err
 	}
-	file := filepath.Join(dir, "command.pgbench")
-	if err := os.WriteFile(file, []byte(s.text()), 0o600); err != nil {
+	file, err := os.CreateTemp(dir, "*.pgbench")
+	if err != nil {
+		return nil, err
+	}
+	_, err = file.WriteString(r.script.text(first, last))
+	if err := errors.Join(err, file.Close()); err != nil {
 		return nil, err
 	}
 	host, port := splitHost(u)
 	password, _ := u.User.Password()
-	p := &pgbench{program: program, args: []string{"-n", "-M", "prepared", "-f", file}}
-	for i, value := range s.constants {
+	p := &pgbench{program: program, args: []string{"-n", "-M", "prepared", "-f", file.Name()}}
+	for i, value := range r.script.constants {
 		p.args = append(p.args, "-D", fmt.Sprintf("c%d=%s", i+1, value))
 	}
 	// The sessions have the settings that the program's have.
 	var options []string
-	for name, value := range settings {
+	for name, value := range r.settings {
 		if !slices.Contains([]string{"user", "database", "client_encoding", "application_name"}, name) {
 			options = append(options, "-c "+name+"="+strings.ReplaceAll(value, " ", `\ `))
 		}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/guanxi-crm/guanxi/tools/guanxictl/client"
 )
 
 func TestPercentileIsASampleThatTheShareDoesNotExceed(t *testing.T) {
@@ -76,6 +78,32 @@ func TestScriptVariesWhatTellsOneRequestFromAnother(t *testing.T) {
 	require.Equal(t, "(:shard)::smallint", s.value("smallint", "3", "3"), "equal by chance")
 	require.Equal(t, "(:c6)::text", s.value("text", "12:00:01", "12:00:02"), "what need not differ stays as it was")
 	require.Equal(t, []string{"bench", "{", "}", "+86", "id", "12:00:01"}, s.constants)
+}
+
+func TestScriptOfOneMemberVariesCountersAndDigests(t *testing.T) {
+	t.Parallel()
+	const member = "00000000-0000-7000-8000-000010000000"
+	const a, b = "0193a5b0-0000-7000-8000-000000000001", "0193a5b0-0000-7000-8000-000000000002"
+	s := newScript("10000000", "10000000")
+	s.learn(a, b)
+	require.Equal(t, "(((:c1)::text || (:serial)::text))::uuid", s.value("uuid", member, member), "the same in both, and the serial number in it")
+	require.Equal(t, "(:n1)::bigint", s.value("bigint", "4", "5"))
+	require.Equal(t, "(:c2)::bigint", s.value("bigint", "10", "10"))
+	require.Equal(t, "((:c3)::text || md5((:h1)::text))::text",
+		s.value("text", "http/"+strings.Repeat("a", 32), "http/"+strings.Repeat("b", 32)))
+	require.Equal(t, "('')::text", s.value("text", "", ""))
+	require.Equal(t, "convert_to((:c4)::text || (:serial)::text || (:c5)::text || "+uuidOf("u1")+", 'UTF8')",
+		s.value("bytea", `\x`+hexText("of "+member+" "+a), `\x`+hexText("of "+member+" "+b)))
+	require.Equal(t, []string{"00000000-0000-7000-8000-0000", "10", "http/", "of 00000000-0000-7000-8000-0000", " "}, s.constants)
+	require.Contains(t, s.text(10_000_000, 10_000_999), "\\set serial random(10000000, 10000999)\n\\set shard :serial % 16\n")
+}
+
+func TestLatenessIsCountedFromTheStepBefore(t *testing.T) {
+	t.Parallel()
+	at := func(ms int) time.Time { return time.UnixMilli(int64(ms)) }
+	require.Equal(t, []time.Duration{20 * time.Millisecond, 30 * time.Millisecond}, remindersOf(client.Complaint{Steps: []client.Step{
+		{Action: "register", At: at(0)}, {Action: "assign", At: at(500)}, {Action: "remind", At: at(1520)}, {Action: "remind", At: at(2550)},
+	}}, time.Second))
 }
 
 func hexText(s string) string { return hex.EncodeToString([]byte(s)) }

@@ -11,13 +11,14 @@ import (
 
 // script turns the statements of one command, as they were seen on the line, into a script of pgbench that sends the
 // same statements in the same batches. Two requests are compared: what is equal in both is sent as the same parameter
-// each time; ids, the serial number of the test's own data, hashes and shards are made anew for every transaction, so
-// that rows and index entries spread as the command's do.
+// each time; ids, the serial number of the test's own data, hashes, counters and shards are made anew for every
+// transaction, so that rows and index entries spread as the command's do.
 type script struct {
 	serial    [2]string
 	constants []string       // of the variables c1, c2, ...; they go to pgbench as -D
 	ids       map[string]int // an id of the first request -> the number of its variable
 	hashes    int
+	counters  int
 	body      strings.Builder
 }
 
@@ -26,10 +27,11 @@ func newScript(serialA, serialB string) *script {
 	return &script{serial: [2]string{serialA, serialB}, ids: make(map[string]int)}
 }
 
-// uuidPattern and argumentPattern match an id, and a parameter of a statement.
+// uuidPattern, argumentPattern and digestPattern match an id, a parameter of a statement, and a hash as text.
 const (
 	uuidPattern     = `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`
 	argumentPattern = `\$\d+`
+	digestPattern   = `^([a-z]+/)([0-9a-f]{32})$`
 )
 
 // trip adds a batch that is sent in one round trip. values are the SQL expressions of each statement's parameters.
@@ -46,16 +48,20 @@ func (s *script) trip(statements []string, values [][]string) {
 	s.body.WriteString("\\endpipeline\n")
 }
 
-// text is the script.
-func (s *script) text() string {
+// text is the script; the serial numbers are between two.
+func (s *script) text(first, last int) string {
 	const any63 = "random(1, 9223372036854775806)"
 	var head strings.Builder
-	head.WriteString("\\set serial random(10000000, 99999999)\n\\set shard random(0, 15)\n")
+	// What has the same serial number is of the same shard: events of one aggregate come in order.
+	fmt.Fprintf(&head, "\\set serial random(%d, %d)\n\\set shard :serial %% 16\n", first, last)
 	for n := range len(s.ids) {
 		fmt.Fprintf(&head, "\\set u%d %s\n", n+1, any63)
 	}
 	for n := range s.hashes {
 		fmt.Fprintf(&head, "\\set h%d %s\n", n+1, any63)
+	}
+	for n := range s.counters {
+		fmt.Fprintf(&head, "\\set n%d random(1, 9007199254740991)\n", n+1)
 	}
 	return head.String() + s.body.String()
 }
@@ -66,13 +72,20 @@ func (s *script) null(kind string) string { return "NULL::" + kind }
 // value is the expression of a parameter that was a in the first request and b in the second, both in the text form of
 // the type.
 func (s *script) value(kind, a, b string) string {
+	digest := regexp.MustCompile(digestPattern)
 	switch {
 	case kind == "smallint": // the only one in a command: the shard of its events
 		return "(:shard)::smallint"
 	case kind == "smallint[]":
 		return "ARRAY[:shard]::smallint[]"
-	case a == b:
+	case a == b && !strings.Contains(a, s.serial[0]):
 		return "(" + s.constant(a) + ")::" + kind
+	case kind == "bigint": // of what the row before it came to
+		s.counters++
+		return fmt.Sprintf("(:n%d)::bigint", s.counters)
+	case kind == "text" && digest.MatchString(a):
+		s.hashes++
+		return fmt.Sprintf("((%s)::text || md5((:h%d)::text))::text", s.constant(digest.FindStringSubmatch(a)[1]), s.hashes)
 	case kind == "bytea":
 		return s.bytes(a, b)
 	case kind == "bytea[]":
@@ -106,6 +119,9 @@ func (s *script) bytes(a, b string) string {
 }
 
 func (s *script) constant(text string) string {
+	if text == "" { // no variable of pgbench can be empty
+		return "''"
+	}
 	s.constants = append(s.constants, text)
 	return ":c" + strconv.Itoa(len(s.constants))
 }
@@ -132,17 +148,23 @@ func (s *script) parts(text string) (expression string, varies bool) {
 	tokens := regexp.MustCompile(uuidPattern + "|" + regexp.QuoteMeta(s.serial[0]))
 	end := 0
 	for _, at := range tokens.FindAllStringIndex(text, -1) {
-		token := text[at[0]:at[1]]
+		from, to := at[0], at[1]
 		made := "(:serial)::text"
-		if n, known := s.ids[token]; known {
+		n, known := s.ids[text[from:to]]
+		within := strings.Index(text[from:to], s.serial[0]) // it may be a part of an id
+		switch {
+		case known:
 			made = uuidOf("u" + strconv.Itoa(n))
-		} else if token != s.serial[0] {
+		case within >= 0:
+			from += within
+			to = from + len(s.serial[0])
+		default:
 			continue
 		}
-		literal(text[end:at[0]])
-		list, end = append(list, made), at[1]
+		literal(text[end:from])
+		list, end, varies = append(list, made), to, true
 	}
-	if len(list) == 0 {
+	if !varies {
 		return "", false
 	}
 	literal(text[end:])

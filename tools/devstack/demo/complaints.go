@@ -59,7 +59,8 @@ func (i Installation) lead(ctx context.Context, g grievance) (c client.Complaint
 		return c, err
 	}
 	for c.Stage != g.until {
-		by, action, d := agent, "", client.Decision{}
+		var action string
+		by, d := agent, client.Decision{}
 		switch admissible := true; c.Stage {
 		case "registered":
 			action, d.Admissible, d.Severity = "assess", &admissible, 3
