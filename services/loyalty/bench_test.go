@@ -6,12 +6,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/loyaltytest"
 )
 
@@ -81,4 +84,33 @@ func (c *caller) post(path, body string) error {
 		err = fmt.Errorf("POST %s: %s: %s", path, resp.Status, answer)
 	}
 	return err
+}
+
+// BenchmarkOrders takes in what an import of orders tells: seven orders of two customers, of long ago. One operation is
+// one order.
+func BenchmarkOrders(b *testing.B) {
+	w := loyaltytest.Start(b)
+	customers := make([]uuid.UUID, max(1, b.N*2/7))
+	for n := range customers {
+		customers[n] = uuid.Must(uuid.NewV7())
+	}
+	byShard := make(map[int][]bus.Message)
+	for n := range b.N {
+		e := loyaltytest.NewOrder(customers[n%len(customers)]).Placed(b, time.Date(1997, 1, 1, 0, 0, n, 0, time.UTC), 2354)
+		shard := bus.Shard(e.Tenant, e.AggregateType, e.AggregateID)
+		byShard[shard] = append(byShard[shard], bus.Encode(e))
+	}
+	w.Tell() // the topic is there
+	b.ResetTimer()
+	for shard, messages := range byShard {
+		for part := range slices.Chunk(messages, 1000) {
+			if err := w.Bus.Produce(b.Context(), bus.TopicFor("sales"), shard, part); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	w.Eventually("all orders are taken in", func() bool {
+		return w.Count(`SELECT coalesce(sum(next_offset), 0)::bigint FROM inbox_position WHERE consumer = 'orders'`) == int64(b.N)
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "orders/s")
 }
