@@ -35,8 +35,8 @@ func TestTheExamplesOfTheServicesPagesRun(t *testing.T) { //nolint:paralleltest 
 	in.persist(ctx, "import", func() error { return in.at().LoadMusic(ctx, source) })
 	in.eventually(time.Minute, in.level)
 
-	script, blocks := in.examples("accounts", "sales", "analytics")
-	if blocks < 8 {
+	script, blocks := in.examples("accounts", "sales", "loyalty", "tickets", "analytics")
+	if blocks < 14 {
 		t.Fatalf("only %d examples were found", blocks)
 	}
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)

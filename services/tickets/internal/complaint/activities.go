@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
 )
 
@@ -80,6 +81,9 @@ func (c *Complaints) decide(ctx context.Context, d Decision) (Decided, error) {
 		}
 		return was.Decide(d, p, now)
 	})
+	if name, _ := pg.Constraint(err); name == decisionIndex { // on another complaint, in the same moment
+		err = same(nil, d.ID[:])
+	}
 	return Decided{Complaint: now, Attempt: d.Attempt}, err
 }
 

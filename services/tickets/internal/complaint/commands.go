@@ -164,7 +164,7 @@ func (c *Complaints) prepare(ctx context.Context, d *Decision, reason string) (w
 			return err
 		}
 		if before = found; found && at != d.ComplaintID {
-			return same(hash, nil)
+			return same(hash, d.ID[:]) // never the same
 		}
 		p := policy.Of(tx)
 		if was, err = load(ctx, tx, d.ComplaintID, false); err != nil {

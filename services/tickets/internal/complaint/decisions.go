@@ -18,7 +18,8 @@ type deciding[B content] struct {
 
 // content is what a person decides, and why.
 type content interface {
-	decision() (Decision, string)
+	fill(d *Decision)
+	why() string
 }
 
 // whyOnly is a decision that has nothing to say but its reason.
@@ -26,7 +27,8 @@ type whyOnly struct {
 	Reason string `json:"reason,omitempty" doc:"Why. It goes into no event." maxLength:"20000"`
 }
 
-func (w whyOnly) decision() (Decision, string) { return Decision{}, w.Reason }
+func (w whyOnly) fill(*Decision) {}
+func (w whyOnly) why() string    { return w.Reason }
 
 type assessment struct {
 	Admissible bool `json:"admissible" doc:"Whether it is taken up; if not, it is closed."`
@@ -34,9 +36,7 @@ type assessment struct {
 	whyOnly
 }
 
-func (a assessment) decision() (Decision, string) {
-	return Decision{Admissible: a.Admissible, Severity: a.Severity}, a.Reason
-}
+func (a assessment) fill(d *Decision) { d.Admissible, d.Severity = a.Admissible, a.Severity }
 
 type assignment struct {
 	Unit   string `json:"unit" doc:"Code of the unit that answers for it." example:"kitchen" maxLength:"64"`
@@ -44,9 +44,7 @@ type assignment struct {
 	whyOnly
 }
 
-func (a assignment) decision() (Decision, string) {
-	return Decision{Unit: a.Unit, Person: a.Person}, a.Reason
-}
+func (a assignment) fill(d *Decision) { d.Unit, d.Person = a.Unit, a.Person }
 
 type investigation struct {
 	Finding string `json:"finding" enum:"founded,partly,unfounded,not_provable"`
@@ -54,9 +52,7 @@ type investigation struct {
 	whyOnly
 }
 
-func (f investigation) decision() (Decision, string) {
-	return Decision{Finding: f.Finding, Cause: f.Cause}, f.Reason
-}
+func (f investigation) fill(d *Decision) { d.Finding, d.Cause = f.Finding, f.Cause }
 
 type newProposal struct {
 	Currency string    `json:"currency" doc:"ISO 4217, of every amount." example:"CNY"`
@@ -71,8 +67,8 @@ type newPart struct {
 	AmountMinor int64      `json:"amount_minor,omitempty" minimum:"0" doc:"Of a refund: the most that it may be, in minor units."`
 }
 
-func (n newProposal) decision() (Decision, string) {
-	d := Decision{Currency: n.Currency}
+func (n newProposal) fill(d *Decision) {
+	d.Currency = n.Currency
 	for _, p := range n.Parts {
 		part := PartDraft{Kind: p.Kind, Points: p.Points, AmountMinor: p.AmountMinor}
 		if p.OrderID != nil {
@@ -80,7 +76,6 @@ func (n newProposal) decision() (Decision, string) {
 		}
 		d.Parts = append(d.Parts, part)
 	}
-	return d, n.Reason
 }
 
 // decisionRoutes adds an operation for every decision.
@@ -113,8 +108,8 @@ func route[B content](c *Complaints, api *httpx.API, action Action, summary, des
 		Tag: "Complaints", Summary: summary, Description: description, Permission: action.right(),
 		Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable},
 	}, func(ctx context.Context, in *deciding[B]) (*answer, error) {
-		d, reason := in.Body.decision()
-		d.ComplaintID, d.Action = in.ID, action
-		return answered(c.Decide(ctx, d, reason))
+		d := Decision{ComplaintID: in.ID, Action: action}
+		in.Body.fill(&d)
+		return answered(c.Decide(ctx, d, in.Body.why()))
 	})
 }

@@ -278,6 +278,27 @@ func TestLiveDecisionsRefuseBadInput(t *testing.T) {
 	require.Equal(t, "true", replayed.Header.Get("Idempotent-Replay"), "also when the complaint has gone on")
 }
 
+func TestLiveOneKeyDecidesOnOneComplaint(t *testing.T) {
+	t.Parallel()
+	w, _, _ := ticketstest.StartLive(t)
+	key, codes := uuid.NewString(), make(chan string, 8)
+	var wait sync.WaitGroup
+	for range cap(codes) {
+		c := w.Register(uuid.NewString())
+		wait.Go(func() {
+			answer := w.Do(http.MethodPost, "/v1/complaints/"+c.ID+"/assess", w.Agent, body{"admissible": true, "severity": 2}, "Idempotency-Key", key)
+			codes <- fmt.Sprintf("%d %s", answer.Status, answer.Code())
+		})
+	}
+	wait.Wait()
+	close(codes)
+	count := map[string]int{}
+	for code := range codes {
+		count[code]++
+	}
+	require.Equal(t, map[string]int{"200 ": 1, "422 idempotency_key_reused": 7}, count)
+}
+
 func TestLiveAProcessThatWasEndedByHandGoesOn(t *testing.T) {
 	t.Parallel()
 	w, client, _ := ticketstest.StartLive(t)

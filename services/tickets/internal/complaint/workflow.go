@@ -59,6 +59,8 @@ func Handle(ctx workflow.Context, in Input) error {
 type handling struct {
 	in Input
 	c  Complaint // as last heard; Version 0 until it was loaded
+	// asking counts activities that may be changing the row at this moment: what was last heard may be old.
+	asking int
 }
 
 // listen answers queries and decisions from the first moment on.
@@ -74,7 +76,7 @@ func (p *handling) listen(ctx workflow.Context) error {
 			if d.ComplaintID != p.in.ID {
 				return flow.Err(errNotFound)
 			}
-			if p.c.Version == 0 { // the complaint's row will say
+			if p.c.Version == 0 || p.asking > 0 { // the complaint's row will say
 				return nil
 			}
 			if before, err := p.c.Decided(d); before || err != nil {
@@ -90,7 +92,10 @@ func (p *handling) decide(ctx workflow.Context, d Decision) (Decided, error) {
 	var answer Decided
 	// A decision is carried out, or not, whatever becomes of the process meanwhile.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	if err := workflow.ExecuteActivity(options(ctx, ""), decideActivity, d).Get(ctx, &answer); err != nil {
+	p.asking++
+	err := workflow.ExecuteActivity(options(ctx, ""), decideActivity, d).Get(ctx, &answer)
+	p.asking--
+	if err != nil {
 		return answer, err
 	}
 	return answer, p.heard(ctx, answer.Complaint)
@@ -126,7 +131,10 @@ func (p *handling) step(ctx workflow.Context) error {
 func (p *handling) ask(ctx workflow.Context, activity string, in any) error {
 	var now Complaint
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	if err := insist(ctx, "", activity, in, &now); err != nil {
+	p.asking++
+	err := insist(ctx, "", activity, in, &now)
+	p.asking--
+	if err != nil {
 		return err
 	}
 	return p.heard(ctx, now)
@@ -205,11 +213,11 @@ func request(ctx workflow.Context, service string, in, out proto.Message) error 
 }
 
 // insist has an activity carried out. Infrastructure that is away for however long is no answer: what it might have done
-// is not known, so it is asked again.
+// is not known, so it is asked again. The context must be disconnected.
 func insist(ctx workflow.Context, queue, activity string, in, out any) error {
 	for {
 		err := workflow.ExecuteActivity(options(ctx, queue), activity, in).Get(ctx, out)
-		if _, final := verdict(err); err == nil || final || temporal.IsCanceledError(err) {
+		if _, final := verdict(err); err == nil || final {
 			return err
 		}
 	}
