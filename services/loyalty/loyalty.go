@@ -7,14 +7,19 @@
 //	ledger     the points: entries, lots, balances
 //	earning    points for what sales tells of orders
 //	grant      points that other services' workflows give
+//	audit      the auditor's check of the ledger
 package loyalty
 
 import (
 	"context"
 
+	"go.temporal.io/sdk/worker"
+
 	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/audit"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/earning"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/grant"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/ledger"
@@ -35,10 +40,15 @@ func Module() app.Module {
 			members := member.New(d.DB, d.Outbox, d.Clock)
 			points := ledger.New(d.DB, d.Outbox, d.Clock)
 			grants := grant.New(d.DB, points)
+			auditor := audit.New(d.DB, d.Ops, d.Clock)
 			return app.Parts{
-				Routes:    []func(*httpx.API){members.Routes, points.Routes},
+				Routes:    []func(*httpx.API){members.Routes, points.Routes, auditor.Routes},
 				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard())},
-				Worker:    grants.Register,
+				Worker: func(r worker.Registry) {
+					grants.Register(r)
+					auditor.Activities(d.Log).Register(r)
+				},
+				Schedules: []flow.Schedule{audit.Schedule()},
 				Background: []func(context.Context) error{
 					ledger.NewReleaser(points, d.Ops, name, d.Log).Run,
 				},

@@ -44,7 +44,7 @@ type Earning struct {
 
 // Earn gives a member points: two round trips, the member locked in between.
 func (l *Ledger) Earn(ctx context.Context, memberID uuid.UUID, in Earning) (Entry, error) {
-	return l.command(ctx, memberID, KindEarn, in.Reason, func(tx *pg.Tx, b Booking) ([]Step, error) {
+	return l.command(ctx, KindEarn, in.Reason, func(tx *pg.Tx, b Booking) ([]Step, error) {
 		m, err := member.Lock(ctx, tx, memberID)
 		if err != nil {
 			return nil, err
@@ -69,7 +69,7 @@ type Spending struct {
 
 // Spend takes points that are available, those included whose lock ends now, the oldest first.
 func (l *Ledger) Spend(ctx context.Context, memberID uuid.UUID, in Spending) (Entry, error) {
-	return l.command(ctx, memberID, KindSpend, in.Reason, func(tx *pg.Tx, b Booking) ([]Step, error) {
+	return l.command(ctx, KindSpend, in.Reason, func(tx *pg.Tx, b Booking) ([]Step, error) {
 		tx.Queue(`SELECT 1 FROM member WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, tx.Tenant(), memberID)
 		for _, limit := range Portions {
 			lots := QueueLots(tx, []uuid.UUID{memberID}, nil, limit)
@@ -124,7 +124,7 @@ func (a Account) releaseOf(lot Lot, by string, now time.Time) (Step, error) {
 
 // command books the steps that rule makes, the last of which is the answer. The caller's Idempotency-Key is kept for a
 // day by the platform, and for ever as the key of the entry.
-func (l *Ledger) command(ctx context.Context, memberID uuid.UUID, kind Kind, reason Reason,
+func (l *Ledger) command(ctx context.Context, kind Kind, reason Reason,
 	rule func(tx *pg.Tx, b Booking) ([]Step, error),
 ) (Entry, error) {
 	id, err := uuid.NewV7()

@@ -33,7 +33,7 @@ func NewReleaser(l *Ledger, ops *pg.DB, service string, log *slog.Logger) *Relea
 
 // Run releases what is due every second until ctx ends.
 func (r *Releaser) Run(ctx context.Context) error {
-	tick := time.NewTicker(releaseEvery)
+	tick := time.NewTicker(releaseEvery) //nolint:forbidigo // the pause between two looks; what is due is told by the clock
 	defer tick.Stop()
 	failing := false
 	for {

@@ -83,7 +83,7 @@ func save(tx *pg.Tx, steps []Step) {
 			made = append(made, *s.Made)
 		}
 		for _, l := range s.Changed {
-			if n, new := place[l.ID]; new {
+			if n, fresh := place[l.ID]; fresh {
 				made[n] = l
 			} else {
 				changed[l.ID] = l

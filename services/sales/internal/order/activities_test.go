@@ -33,8 +33,7 @@ func refunds(t *testing.T) (*salestest.World, *order.Orders, context.Context) {
 }
 
 // bought is an order of Lily for 148.00.
-func bought(w *salestest.World, t *testing.T, id string) orderView {
-	t.Helper()
+func bought(w *salestest.World, id string) orderView {
 	var placed orderView
 	w.Want(http.StatusCreated, http.MethodPost, "/v1/orders", w.Sales,
 		with(with(evening(id), "customer_ref", nil), "customer_id", lilys), &placed)
@@ -50,7 +49,7 @@ func asked(key string, of orderView) *salesactivitiesv1.RefundOrder {
 func TestARefundTakesBackWhatIsLeftOnce(t *testing.T) {
 	t.Parallel()
 	w, orders, ctx := refunds(t)
-	placed := bought(w, t, "1")
+	placed := bought(w, "1")
 	w.Want(http.StatusCreated, http.MethodPost, "/v1/orders/"+placed.OrderID+"/returns", w.Sales, body{"lines": []body{{"line_no": 1, "quantity": 1}}}, nil)
 	first, err := orders.Refund(ctx, asked("k", placed))
 	if err != nil || first.GetAmountMinor() != 14800-6900 {
@@ -80,7 +79,7 @@ func TestARefundTakesBackWhatIsLeftOnce(t *testing.T) {
 func TestRefundsAtOnceMakeOneReturn(t *testing.T) {
 	t.Parallel()
 	w, orders, ctx := refunds(t)
-	placed := bought(w, t, "1")
+	placed := bought(w, "1")
 	results := make([]*salesactivitiesv1.RefundOrderResult, 20)
 	var wait sync.WaitGroup
 	for n := range results {
@@ -108,7 +107,7 @@ func TestRefundsAtOnceMakeOneReturn(t *testing.T) {
 func TestARefundOfWhatCannotBeTakenBack(t *testing.T) {
 	t.Parallel()
 	w, orders, ctx := refunds(t)
-	placed, other := bought(w, t, "1"), bought(w, t, "2")
+	placed, other := bought(w, "1"), bought(w, "2")
 	var unresolved orderView
 	w.Want(http.StatusCreated, http.MethodPost, "/v1/orders", w.Sales, evening("3"), &unresolved)
 	if _, err := orders.Refund(ctx, asked("used", other)); err != nil {
@@ -154,7 +153,7 @@ func TestARefundOfWhatCannotBeTakenBack(t *testing.T) {
 func TestAWorkflowAsksForARefundByTheNameOfTheContract(t *testing.T) {
 	t.Parallel()
 	w, orders, _ := refunds(t)
-	request := asked("complaint/pizza/1/refund/1", bought(w, t, "1"))
+	request := asked("complaint/pizza/1/refund/1", bought(w, "1"))
 	env := flowtest.Environment(t, auth.Principal{Subject: "agent", Tenant: "pizza"}, "complaint/pizza/1")
 	orders.Register(env)
 	env.ExecuteWorkflow(func(ctx workflow.Context) (*salesactivitiesv1.RefundOrderResult, error) {
