@@ -34,6 +34,7 @@ const audience = "guanxi-test"
 type Service struct {
 	Database *pgtest.TestDatabase
 	DB       *pg.DB // as the app role
+	ops      *pg.DB // looks over all tenants
 	Bus      *bus.Client
 	Flow     *flowtest.Frontend // runs what the service starts, in the place of a Temporal server
 	URL      string
@@ -81,7 +82,7 @@ func StartLive(t testing.TB, m app.Module) (*Service, *flow.Client) {
 func StartOn(t testing.TB, m app.Module, database *pgtest.TestDatabase, change func(*app.Config)) *Service {
 	t.Helper()
 	client := bustest.New(t)
-	s := &Service{Database: database, DB: database.DB(pg.App), Bus: client, Flow: flowtest.NewFrontend(t), t: t, name: m.Name, issuer: startIssuer(t)}
+	s := &Service{Database: database, DB: database.DB(pg.App), ops: database.DB(pg.Ops), Bus: client, Flow: flowtest.NewFrontend(t), t: t, name: m.Name, issuer: startIssuer(t)}
 	s.work(m)
 
 	cfg := app.Defaults()
@@ -138,7 +139,7 @@ func (s *Service) Wait() error {
 func (s *Service) work(m app.Module) {
 	s.t.Helper()
 	parts, err := m.Build(app.Deps{
-		DB: s.DB, Ops: s.Database.DB(pg.Ops), Bus: s.Bus, Outbox: outbox.New(m.Name), Flow: s.Flow.Client(), Clock: time.Now,
+		DB: s.DB, Ops: s.ops, Bus: s.Bus, Outbox: outbox.New(m.Name), Flow: s.Flow.Client(), Clock: time.Now,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

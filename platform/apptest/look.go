@@ -30,7 +30,7 @@ func (s *Service) EventsOf(name string, n int) []bus.Event {
 // Count gives what a query that gives one number gives, over all tenants.
 func (s *Service) Count(sql string, args ...any) (n int64) {
 	s.t.Helper()
-	err := s.Database.DB(pg.Ops).System(s.t.Context(), func(tx *pg.Tx) error {
+	err := s.ops.System(s.t.Context(), func(tx *pg.Tx) error {
 		return tx.QueryRow(s.t.Context(), sql, args...).Scan(&n)
 	})
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/services/tickets"
@@ -19,6 +21,7 @@ func TestTheHouseRulesHold(t *testing.T) {
 
 func TestATraceFollowsAComplaintToItsProcess(t *testing.T) {
 	t.Parallel()
+	otel.SetTextMapPropagator(propagation.TraceContext{}) // as a process does when it starts
 	w := ticketstest.Start(t)
 	var c ticketstest.Complaint
 	answer := w.Want(http.StatusCreated, http.MethodPost, "/v1/complaints", w.Agent, ticketstest.Cold(uuid.NewString()), &c,

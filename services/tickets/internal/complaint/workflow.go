@@ -3,7 +3,6 @@ package complaint
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -251,20 +250,18 @@ func (c Complaint) search() flow.Search {
 
 // describe is what Temporal's page shows.
 func (c Complaint) describe() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "**%s** %s", c.Number, c.Stage)
+	text := fmt.Sprintf("**%s** %s", c.Number, c.Stage)
 	if c.Outcome != "" {
-		fmt.Fprintf(&b, ", %s", c.Outcome)
+		text += ", " + string(c.Outcome)
 	}
 	if !c.DueAt.IsZero() {
-		fmt.Fprintf(&b, "; due %s", c.DueAt.UTC().Format(time.RFC3339))
+		text += "; due " + c.DueAt.UTC().Format(time.RFC3339)
 	}
 	if c.Reminders > 0 {
-		fmt.Fprintf(&b, "; reminded %d times", c.Reminders)
+		text += fmt.Sprintf("; reminded %d times", c.Reminders)
 	}
 	if p := c.Proposal; p != nil {
-		fmt.Fprintf(&b, "; proposal %d costs %d %s (minor units)", p.No, p.CostMinor, p.Currency)
+		text += fmt.Sprintf("; proposal %d costs %d %s (minor units)", p.No, p.CostMinor, p.Currency)
 	}
-	fmt.Fprintf(&b, "; next: %s", c.possible())
-	return b.String()
+	return text + "; next: " + c.possible()
 }
