@@ -12,6 +12,26 @@ func NextPage[T any](rows []T, limit int, key func(last T) []string) (page []T, 
 	return page, EncodeCursor(key(page[limit-1])...)
 }
 
+// PageByID gives one page of a list that is sorted by id alone: rows are asked for after (or before, as the list goes) the
+// id that the cursor names, one more than the page takes, and shown.
+func PageByID[T, V any](in Page, rows func(after uuid.UUID, limit int) ([]T, error), id func(T) uuid.UUID, show func(T) V,
+) (items []V, next string, err error) {
+	after, err := AfterID(in.Cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	found, err := rows(after, in.Limit+1)
+	if err != nil {
+		return nil, "", err
+	}
+	page, next := NextPage(found, in.Limit, func(last T) []string { return []string{id(last).String()} })
+	items = make([]V, len(page))
+	for i, one := range page {
+		items[i] = show(one)
+	}
+	return items, next, nil
+}
+
 // AfterID gives the id of the row after which a page begins, of a list that is sorted by id alone; uuid.Nil without a
 // cursor.
 func AfterID(cursor string) (uuid.UUID, error) {

@@ -72,6 +72,15 @@ func New(kind Kind, code, format string, args ...any) *Error {
 	return &Error{Kind: kind, Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 
+// InvalidBody is the problem of a request whose body breaks rules: each fault says where in the body it stands.
+func InvalidBody(code, detail string, faults []Field) *Error {
+	p := New(Unprocessable, code, "%s", detail)
+	for _, f := range faults {
+		p = p.WithField("body."+f.Location, f.Code, f.Message)
+	}
+	return p
+}
+
 // WithField returns a copy of e that also names one faulty field.
 func (e *Error) WithField(location, code, message string) *Error {
 	c := *e

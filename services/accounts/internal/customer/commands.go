@@ -239,11 +239,7 @@ func (n Names) patched(p Patch) Names {
 }
 
 func invalid(faults []problem.Field) error {
-	p := problem.New(problem.Unprocessable, "customer_invalid", "The customer was not accepted: mend the fields named here.")
-	for _, f := range faults {
-		p = p.WithField("body."+f.Location, f.Code, f.Message)
-	}
-	return p
+	return problem.InvalidBody("customer_invalid", "The customer was not accepted: mend the fields named here.", faults)
 }
 
 const aggregate = "customer"

@@ -190,16 +190,12 @@ func (in *registerInput) registration() Registration {
 }
 
 func (c *Customers) list(ctx context.Context, in *listInput) (*listAnswer, error) {
-	after, err := httpx.AfterID(in.Cursor)
+	items, next, err := httpx.PageByID(in.Page, func(after uuid.UUID, limit int) ([]Customer, error) { return c.List(ctx, after, limit) },
+		func(c Customer) uuid.UUID { return c.ID }, show)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := c.List(ctx, after, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	page, next := httpx.NextPage(rows, in.Limit, func(last Customer) []string { return []string{last.ID.String()} })
-	return &listAnswer{customerPage{showAll(page), next}}, nil
+	return &listAnswer{customerPage{items, next}}, nil
 }
 
 func (c *Customers) lookup(ctx context.Context, in *lookupInput) (*lookupAnswer, error) {

@@ -136,11 +136,7 @@ func (t *Tenants) answer(ctx context.Context, made Tenant, result pg.Result, err
 func (t *Tenants) now() time.Time { return t.clock().UTC().Truncate(time.Microsecond) }
 
 func invalid(faults []problem.Field) error {
-	p := problem.New(problem.Unprocessable, "tenant_invalid", "The tenant was not accepted: mend the fields named here.")
-	for _, f := range faults {
-		p = p.WithField("body."+f.Location, f.Code, f.Message)
-	}
-	return p
+	return problem.InvalidBody("tenant_invalid", "The tenant was not accepted: mend the fields named here.", faults)
 }
 
 const aggregate = "tenant"

@@ -43,7 +43,7 @@ func (c *Complaints) Register(ctx context.Context, d Draft) (Told, error) {
 	by := actor(ctx).Subject
 	now := c.now()
 	if _, faults := RegisterComplaint(id, d, by, policy.Standard(), now); len(faults) > 0 { // before a number is drawn
-		return Told{}, invalid("complaint_invalid", "The complaint was not accepted: mend the fields named here.", faults)
+		return Told{}, problem.InvalidBody("complaint_invalid", "The complaint was not accepted: mend the fields named here.", faults)
 	}
 	var made Told
 	result, err := c.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
@@ -155,8 +155,7 @@ func actor(ctx context.Context) Actor {
 func (c *Complaints) prepare(ctx context.Context, d *Decision, reason string) (was Complaint, before bool, err error) {
 	reason, ok := words(reason)
 	if !ok {
-		return was, false, invalid("decision_invalid", "The decision was not accepted: mend the fields named here.",
-			[]problem.Field{{Location: "reason", Code: "reason_too_long", Message: "must be at most 20000 characters"}})
+		return was, false, decisionInvalid([]problem.Field{{Location: "reason", Code: "reason_too_long", Message: "must be at most 20000 characters"}})
 	}
 	err = c.db.Tx(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
 		at, hash, found, err := decided(ctx, tx, d.ID)

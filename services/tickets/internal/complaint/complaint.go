@@ -317,7 +317,7 @@ func (c Complaint) Decide(d Decision, p policy.Policy, now time.Time) (Complaint
 		return c, err
 	}
 	if faults := d.faults(); len(faults) > 0 {
-		return c, invalid("decision_invalid", "The decision was not accepted: mend the fields named here.", faults)
+		return c, decisionInvalid(faults)
 	}
 	was := c
 	c.Version++

@@ -9,6 +9,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
 )
 
@@ -74,10 +75,10 @@ type nextView struct {
 
 func show(t Told) complaintView {
 	v := complaintView{
-		ComplaintID: t.ID, TicketID: t.TicketID, Number: t.Number, CustomerID: t.CustomerID, OrderID: idOrNull(t.OrderID),
+		ComplaintID: t.ID, TicketID: t.TicketID, Number: t.Number, CustomerID: t.CustomerID, OrderID: pg.OrNull(t.OrderID),
 		Category: t.Category, Channel: t.Channel, Stage: t.Stage, Severity: t.Severity, Unit: t.Unit, Person: t.Person,
-		Finding: t.Finding, Cause: t.Cause, Rounds: t.Rounds, Reminders: t.Reminders, DueAt: timeOrNull(t.DueAt), Outcome: t.Outcome,
-		RegisteredAt: t.RegisteredAt, ClosedAt: timeOrNull(t.ClosedAt), Version: t.Version,
+		Finding: t.Finding, Cause: t.Cause, Rounds: t.Rounds, Reminders: t.Reminders, DueAt: pg.OrNull(t.DueAt), Outcome: t.Outcome,
+		RegisteredAt: t.RegisteredAt, ClosedAt: pg.OrNull(t.ClosedAt), Version: t.Version,
 		Steps: make([]stepView, len(t.Steps)), Next: []nextView{},
 	}
 	for _, n := range t.notes {
@@ -90,7 +91,7 @@ func show(t Told) complaintView {
 		}
 	}
 	for i, s := range t.Steps {
-		v.Steps[i] = stepView{Action: s.Action, DecisionID: idOrNull(s.DecisionID), By: s.By, At: s.At, Reason: t.notes[s.NoteID].words}
+		v.Steps[i] = stepView{Action: s.Action, DecisionID: pg.OrNull(s.DecisionID), By: s.By, At: s.At, Reason: t.notes[s.NoteID].words}
 	}
 	for _, n := range t.Next() {
 		v.Next = append(v.Next, nextView(n))
@@ -99,7 +100,7 @@ func show(t Told) complaintView {
 		v.Proposal = &proposalView{No: p.No, Currency: p.Currency, CostMinor: p.CostMinor, Approval: p.Approval, ProposedBy: p.By,
 			Parts: make([]partView, len(p.Parts))}
 		for i, part := range p.Parts {
-			v.Proposal.Parts[i] = partView{Kind: part.Kind, Points: part.Points, OrderID: idOrNull(part.OrderID),
+			v.Proposal.Parts[i] = partView{Kind: part.Kind, Points: part.Points, OrderID: pg.OrNull(part.OrderID),
 				AmountMinor: part.AmountMinor, State: part.State, Reference: part.Reference}
 		}
 	}
@@ -171,18 +172,11 @@ func (c *Complaints) Routes(api *httpx.API) {
 }
 
 func (c *Complaints) listHTTP(ctx context.Context, in *listInput) (*listAnswer, error) {
-	before, err := httpx.AfterID(in.Cursor)
+	items, next, err := httpx.PageByID(in.Page, func(before uuid.UUID, limit int) ([]Told, error) {
+		return c.List(ctx, Filter{Stage: in.Stage, CustomerID: in.CustomerID, Before: before}, limit)
+	}, func(t Told) uuid.UUID { return t.ID }, show)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := c.List(ctx, Filter{Stage: in.Stage, CustomerID: in.CustomerID, Before: before}, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	page, next := httpx.NextPage(rows, in.Limit, func(last Told) []string { return []string{last.ID.String()} })
-	body := complaintPage{Items: make([]complaintView, len(page)), NextCursor: next}
-	for i, one := range page {
-		body.Items[i] = show(one)
-	}
-	return &listAnswer{body}, nil
+	return &listAnswer{complaintPage{items, next}}, nil
 }

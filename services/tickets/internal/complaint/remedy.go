@@ -104,7 +104,7 @@ func (c Complaint) propose(d Decision, p policy.Policy, now time.Time) (Complain
 		next.Parts = append(next.Parts, part)
 	}
 	if len(faults) > 0 {
-		return c, invalid("decision_invalid", "The decision was not accepted: mend the fields named here.", faults)
+		return c, decisionInvalid(faults)
 	}
 	slices.SortStableFunc(next.Parts, func(a, b Part) int { return slices.Index(order, a.Kind) - slices.Index(order, b.Kind) })
 	for i := range next.Parts {
@@ -271,10 +271,6 @@ func same(before, now []byte) error {
 		"This Idempotency-Key was used with another body. Use a new key for a new request.")
 }
 
-func invalid(code, detail string, faults []problem.Field) error {
-	p := problem.New(problem.Unprocessable, code, "%s", detail)
-	for _, f := range faults {
-		p = p.WithField("body."+f.Location, f.Code, f.Message)
-	}
-	return p
+func decisionInvalid(faults []problem.Field) error {
+	return problem.InvalidBody("decision_invalid", "The decision was not accepted: mend the fields named here.", faults)
 }

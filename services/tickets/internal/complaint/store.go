@@ -28,8 +28,8 @@ const columns = `id, version, ticket_id, number, customer_id, order_id, category
 func insert(tx *pg.Tx, c Complaint) {
 	tx.Queue(`INSERT INTO complaint (tenant_id, `+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
 			0, '', 0, '', '', $16, $17, $18, $19, $20, $21, $22)`,
-		tx.Tenant(), c.ID, c.Version, c.TicketID, c.Number, c.CustomerID, idOrNull(c.OrderID), c.Category, c.Channel, c.Stage, c.Severity,
-		c.Unit, c.Person, c.Finding, c.Cause, c.Rounds, c.Reminders, c.Silent, timeOrNull(c.DueAt), c.Outcome, c.RegisteredAt, timeOrNull(c.ClosedAt))
+		tx.Tenant(), c.ID, c.Version, c.TicketID, c.Number, c.CustomerID, pg.OrNull(c.OrderID), c.Category, c.Channel, c.Stage, c.Severity,
+		c.Unit, c.Person, c.Finding, c.Cause, c.Rounds, c.Reminders, c.Silent, pg.OrNull(c.DueAt), c.Outcome, c.RegisteredAt, pg.OrNull(c.ClosedAt))
 	insertSteps(tx, c.ID, c.Steps)
 }
 
@@ -44,14 +44,14 @@ func save(tx *pg.Tx, was, now Complaint) {
 			outcome = $19, closed_at = $20
 		WHERE tenant_id = $1 AND id = $2`,
 		tx.Tenant(), now.ID, now.Version, now.Stage, now.Severity, now.Unit, now.Person, now.Finding, now.Cause, p.No, p.Currency, p.CostMinor,
-		p.Approval, p.By, now.Rounds, now.Reminders, now.Silent, timeOrNull(now.DueAt), now.Outcome, timeOrNull(now.ClosedAt))
+		p.Approval, p.By, now.Rounds, now.Reminders, now.Silent, pg.OrNull(now.DueAt), now.Outcome, pg.OrNull(now.ClosedAt))
 	insertSteps(tx, now.ID, now.Steps[len(was.Steps):])
 	for _, part := range p.Parts {
 		tx.Queue(`INSERT INTO complaint_part (tenant_id, complaint_id, proposal, no, kind, points, order_id, amount_minor, cost_minor, state, reference)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 			ON CONFLICT (tenant_id, complaint_id, proposal, no) DO UPDATE SET amount_minor = excluded.amount_minor,
 				cost_minor = excluded.cost_minor, state = excluded.state, reference = excluded.reference`,
-			tx.Tenant(), now.ID, p.No, part.No, part.Kind, part.Points, idOrNull(part.OrderID), part.AmountMinor, part.CostMinor, part.State, part.Reference)
+			tx.Tenant(), now.ID, p.No, part.No, part.Kind, part.Points, pg.OrNull(part.OrderID), part.AmountMinor, part.CostMinor, part.State, part.Reference)
 	}
 }
 
@@ -59,7 +59,7 @@ func insertSteps(tx *pg.Tx, complaint uuid.UUID, steps []Step) {
 	for _, s := range steps {
 		tx.Queue(`INSERT INTO complaint_step (tenant_id, complaint_id, no, action, decision_id, input_hash, by_subject, at, note_id)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			tx.Tenant(), complaint, s.No, s.Action, idOrNull(s.DecisionID), s.Hash, s.By, s.At, idOrNull(s.NoteID))
+			tx.Tenant(), complaint, s.No, s.Action, pg.OrNull(s.DecisionID), s.Hash, s.By, s.At, pg.OrNull(s.NoteID))
 	}
 }
 
@@ -191,18 +191,4 @@ func scan(row pgx.Row) (Complaint, error) {
 		c.Proposal = &p
 	}
 	return c, nil
-}
-
-func idOrNull(id uuid.UUID) *uuid.UUID {
-	if id == uuid.Nil {
-		return nil
-	}
-	return &id
-}
-
-func timeOrNull(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }

@@ -29,11 +29,7 @@ func (p *Policies) Get(ctx context.Context) (found Policy, err error) {
 // version. It holds for the steps that begin after it.
 func (p *Policies) Set(ctx context.Context, to Policy, fresh func(version int64) error) (Policy, error) {
 	if faults := to.Check(); len(faults) > 0 {
-		refusal := problem.New(problem.Unprocessable, "policy_invalid", "The policy was not accepted: mend the fields named here.")
-		for _, f := range faults {
-			refusal = refusal.WithField("body."+f.Location, f.Code, f.Message)
-		}
-		return Policy{}, refusal
+		return Policy{}, problem.InvalidBody("policy_invalid", "The policy was not accepted: mend the fields named here.", faults)
 	}
 	err := p.db.Tx(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
 		lock(tx)

@@ -103,11 +103,7 @@ func (t *Tickets) answer(ctx context.Context, made Ticket, result pg.Result, err
 func (t *Tickets) now() time.Time { return t.clock().UTC().Truncate(time.Microsecond) }
 
 func invalid(faults []problem.Field) error {
-	p := problem.New(problem.Unprocessable, "ticket_invalid", "The ticket was not accepted: mend the fields named here.")
-	for _, f := range faults {
-		p = p.WithField("body."+f.Location, f.Code, f.Message)
-	}
-	return p
+	return problem.InvalidBody("ticket_invalid", "The ticket was not accepted: mend the fields named here.", faults)
 }
 
 const aggregate = "ticket"

@@ -9,6 +9,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg"
 )
 
 // ticketView is a ticket as the API shows it.
@@ -31,7 +32,7 @@ type ticketView struct {
 
 func show(t Ticket) ticketView {
 	return ticketView{
-		TicketID: t.ID, Number: Number(t.Number), Kind: t.Kind, Channel: t.Channel, CustomerID: idOrNull(t.CustomerID), Subject: t.Subject,
+		TicketID: t.ID, Number: Number(t.Number), Kind: t.Kind, Channel: t.Channel, CustomerID: pg.OrNull(t.CustomerID), Subject: t.Subject,
 		Description: t.Description, Impact: t.Impact, Urgency: t.Urgency, Priority: t.Priority, Status: t.Status, Version: t.Version,
 		OpenedAt: t.OpenedAt.UTC(), ChangedAt: t.ChangedAt.UTC(),
 	}
@@ -134,18 +135,11 @@ func (t *Tickets) Routes(api *httpx.API) {
 }
 
 func (t *Tickets) list(ctx context.Context, in *listInput) (*listAnswer, error) {
-	before, err := httpx.AfterID(in.Cursor)
+	items, next, err := httpx.PageByID(in.Page, func(before uuid.UUID, limit int) ([]Ticket, error) {
+		return t.List(ctx, Filter{Status: in.Status, CustomerID: in.CustomerID, Before: before}, limit)
+	}, func(t Ticket) uuid.UUID { return t.ID }, show)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := t.List(ctx, Filter{Status: in.Status, CustomerID: in.CustomerID, Before: before}, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	page, next := httpx.NextPage(rows, in.Limit, func(last Ticket) []string { return []string{last.ID.String()} })
-	body := ticketPage{Items: make([]ticketView, len(page)), NextCursor: next}
-	for n, one := range page {
-		body.Items[n] = show(one)
-	}
-	return &listAnswer{body}, nil
+	return &listAnswer{ticketPage{items, next}}, nil
 }

@@ -29,15 +29,8 @@ func NextNumber(ctx context.Context, tx *pg.Tx) (n int64, err error) {
 // Insert queues a new ticket.
 func Insert(tx *pg.Tx, t Ticket) {
 	tx.Queue(`INSERT INTO ticket (tenant_id, `+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
-		tx.Tenant(), t.ID, t.Version, t.Number, t.Kind, t.Channel, idOrNull(t.CustomerID), t.Subject, t.Description, t.Impact, t.Urgency,
+		tx.Tenant(), t.ID, t.Version, t.Number, t.Kind, t.Channel, pg.OrNull(t.CustomerID), t.Subject, t.Description, t.Impact, t.Urgency,
 		t.Priority, t.Status, t.OpenedAt, t.ChangedAt)
-}
-
-func idOrNull(id uuid.UUID) *uuid.UUID {
-	if id == uuid.Nil {
-		return nil
-	}
-	return &id
 }
 
 // save queues a ticket that is locked.
