@@ -36,6 +36,15 @@ type verdict struct {
 	AnalyticsOrders       int64 `json:"analytics_orders"`
 	AnalyticsUnits        int64 `json:"analytics_units"`
 	Unresolved            int64 `json:"unresolved"`
+	// Points that loyalty gave for the orders, and those that the file makes. All postings of its ledger add up to 0.
+	LoyaltyPointsEarned   int64 `json:"loyalty_points_earned"`
+	LoyaltyPointsExpected int64 `json:"loyalty_points_expected"`
+	LoyaltyLedgerSum      int64 `json:"loyalty_ledger_sum"`
+	// A complaint of one customer, led to its end: its stage there, and the entries on that customer's timeline.
+	ComplaintID      string `json:"complaint_id"`
+	ComplaintState   string `json:"complaint_state"`
+	ComplaintTraceID string `json:"complaint_trace_id"`
+	TimelineEntries  int64  `json:"timeline_entries"`
 	// TraceID is of one order, from HTTP to the projection.
 	TraceID string `json:"trace_id"`
 	// ImportSeconds is from the first byte sent until every row was in its service, LevelSeconds until every
@@ -50,10 +59,11 @@ func demoCheckCommand() *cobra.Command {
 	var keep bool
 	c := &cobra.Command{
 		Use:   "demo-check",
-		Short: "Prove the main road: import a real cohort and compare what every service says of it",
+		Short: "Prove the main roads: import a real cohort, compare what every service says of it, and settle a complaint",
 		Long: `Demo-check starts the whole platform from nothing on free ports in a temporary folder, imports the purchase history
 through the public surfaces only, waits until the projections are level and compares the sums of every service with
-what the file itself adds up to. Its last line is one JSON object; it ends with 0 only if all holds.`,
+what the file itself adds up to. Then it leads a complaint of one customer to its end, with points as compensation, and
+reads it back from the customer's timeline. Its last line is one JSON object; it ends with 0 only if all holds.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v, err := demoCheck(cmd.Context(), binary, keep, stack.Lines(cmd.OutOrStdout()))
@@ -86,7 +96,10 @@ func demoCheck(ctx context.Context, binary string, keep bool, report func(string
 	if err != nil {
 		return v, err
 	}
-	v.Source, v.RevenueMinor = filepath.Base(source.Name), want.RevenueMinor
+	v.Source, v.RevenueMinor, v.LoyaltyPointsExpected = "synthetic", want.RevenueMinor, want.Points
+	if source.Real {
+		v.Source = filepath.Base(source.Name)
+	}
 	dir, err := temporaryDir()
 	if err != nil {
 		return v, err
@@ -132,8 +145,8 @@ func readSource(repo string, report func(string)) (cdnow.Source, cdnow.Sums, err
 	if err != nil {
 		return source, want, fmt.Errorf("%s: %w", source.Name, err)
 	}
-	report(fmt.Sprintf("input is %s: %d customers, %d orders, %d units, %d minor units",
-		source.Name, want.Customers, want.Orders, want.Units, want.RevenueMinor))
+	report(fmt.Sprintf("input is %s: %d customers, %d orders, %d units, %d minor units, %d points",
+		source.Name, want.Customers, want.Orders, want.Units, want.RevenueMinor, want.Points))
 	if source.Real && want != cdnow.Published() {
 		return source, want, fmt.Errorf("%s does not add up to what its publishers tell: %+v", source.Name, cdnow.Published())
 	}
@@ -170,8 +183,14 @@ func (v *verdict) walk(ctx context.Context, s *stack.Stack, source cdnow.Source,
 	if err := v.compare(want); err != nil {
 		return err
 	}
+	if err := v.settleComplaint(ctx, at, source, s.TracesURL()); err != nil {
+		return fmt.Errorf("the complaint: %w", err)
+	}
 	report("importing tenant pizza and following one order of it through the traces")
 	if err := at.LoadPizza(ctx); err != nil {
+		return err
+	}
+	if err := at.LoadComplaints(ctx); err != nil {
 		return err
 	}
 	return v.followOrder(ctx, at, s.TracesURL(), report)
@@ -209,8 +228,8 @@ func (v *verdict) waitLevel(ctx context.Context, at demo.Installation, want cdno
 		}
 		if now.Sub(told) > 3*time.Second {
 			told = now
-			report(fmt.Sprintf("analytics: %d of %d customers, %d of %d orders",
-				v.AnalyticsCustomers, want.Customers, v.AnalyticsOrders, want.Orders))
+			report(fmt.Sprintf("analytics: %d of %d customers, %d of %d orders; loyalty: %d of %d points",
+				v.AnalyticsCustomers, want.Customers, v.AnalyticsOrders, want.Orders, v.LoyaltyPointsEarned, want.Points))
 		}
 		select {
 		case <-ctx.Done():
@@ -244,6 +263,11 @@ func (v *verdict) ask(ctx context.Context, api *client.Client) error {
 	if err != nil {
 		return err
 	}
+	points, err := api.PointsSummary(ctx)
+	if err != nil {
+		return err
+	}
+	v.LoyaltyPointsEarned, v.LoyaltyLedgerSum = points.Earned-points.Granted, points.LedgerSum
 	v.Customers = accounts.Customers
 	v.Orders, v.Units, v.SalesRevenueMinor, v.Unresolved = sales.Orders, sales.Units, sales.RevenueMinor, sales.Unresolved
 	v.AnalyticsCustomers, v.AnalyticsOrders = analytics.Customers, analytics.Orders
@@ -268,6 +292,8 @@ func (v *verdict) compare(want cdnow.Sums) error {
 	same("orders in analytics", v.AnalyticsOrders, want.Orders)
 	same("units in analytics", v.AnalyticsUnits, want.Units)
 	same("revenue in analytics", v.AnalyticsRevenueMinor, want.RevenueMinor)
+	same("points in loyalty", v.LoyaltyPointsEarned, want.Points)
+	same("sum of loyalty's ledger", v.LoyaltyLedgerSum, 0)
 	return errors.Join(errs...)
 }
 
@@ -286,20 +312,48 @@ func (v *verdict) followOrder(ctx context.Context, at demo.Installation, traces 
 	if err != nil {
 		return fmt.Errorf("place an order: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	trace, err := waitTrace(ctx, traces, v.TraceID, missingKinds)
+	if err != nil {
+		return fmt.Errorf("an order: %w", err)
+	}
+	report(fmt.Sprintf("trace %s has %d spans from HTTP over the relay to the consumers", v.TraceID, len(trace.Spans)))
+	return nil
+}
+
+// waitTrace reads a trace until nothing is missing in it.
+func waitTrace(ctx context.Context, traces, id string, missing func(client.Trace) error) (trace client.Trace, err error) {
+	err = soon(ctx, func(ctx context.Context) (err error) {
+		if trace, err = client.GetTrace(ctx, traces, id); err == nil {
+			err = missing(trace)
+		}
+		return err
+	})
+	if err != nil {
+		err = fmt.Errorf("trace %s: %w", id, err)
+	}
+	return trace, err
+}
+
+// soonIs how long what follows from something may take: a second, where nothing is wrong.
+const soonIs = 30 * time.Second
+
+// soon asks until holds says nothing more against it, and gives what it said last when that does not come about.
+func soon(ctx context.Context, holds func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, soonIs)
 	defer cancel()
+	var last error
 	for {
-		trace, err := client.GetTrace(ctx, traces, v.TraceID)
+		err := holds(ctx)
 		if err == nil {
-			if err = missingKinds(trace); err == nil {
-				report(fmt.Sprintf("trace %s has %d spans from HTTP over the relay to the consumers", v.TraceID, len(trace.Spans)))
-				return nil
-			}
+			return nil
+		}
+		if ctx.Err() == nil {
+			last = err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("trace %s of an order: %w", v.TraceID, err)
-		case <-time.After(200 * time.Millisecond):
+			return errors.Join(last, ctx.Err())
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
