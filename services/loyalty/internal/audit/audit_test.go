@@ -2,9 +2,11 @@ package audit_test
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,11 +15,13 @@ import (
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/flowtest"
 	"github.com/guanxi-crm/guanxi/platform/golden"
 	"github.com/guanxi-crm/guanxi/platform/httpx/badinput"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	"github.com/guanxi-crm/guanxi/platform/problem"
 	loyaltyactivitiesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/loyalty/activities/v1"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/audit"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/grant"
@@ -88,6 +92,84 @@ func TestAGoodLedgerPasses(t *testing.T) {
 		t.Fatalf("the story has another end: %+v", lily)
 	}
 	golden.JSON(t, "testdata/audit.json", w.Want(http.StatusOK, http.MethodPost, "/v1/points/audits", w.Auditor, nil, nil).Body)
+}
+
+// TestWhateverHappensAtOnceTheLedgerAddsUp books from all sides at once for three members: people earn and spend, some of
+// them repeating themselves, workflows grant and reverse, orders come in and come back, and releasers release.
+func TestWhateverHappensAtOnceTheLedgerAddsUp(t *testing.T) {
+	t.Parallel()
+	w := loyaltytest.Start(t)
+	members := []loyaltytest.Member{w.Enrol(), w.Enrol(), w.Enrol()}
+	for _, m := range members {
+		w.Earn(m, 300)
+	}
+	var (
+		wait     sync.WaitGroup
+		ops      = w.Database.DB(pg.Ops)
+		ctx      = auth.With(t.Context(), auth.Principal{Subject: "process", Tenant: "pizza"})
+		tomorrow = ledger.New(w.DB, outbox.New("loyalty"), func() time.Time { return time.Now().AddDate(0, 0, 1) })
+		grants   = grant.New(w.DB, tomorrow)
+	)
+	several := func(times int, do func(n int, m loyaltytest.Member)) {
+		for worker := range 3 {
+			wait.Go(func() {
+				for n := range times {
+					do(n, members[(n+worker)%len(members)])
+				}
+			})
+		}
+	}
+	post := func(n int, m loyaltytest.Member, what string, b body) {
+		answer := w.Do(http.MethodPost, m.Path+what, w.Manager, b, "Idempotency-Key", fmt.Sprint(what, n, m.MemberID)) // of two workers at times
+		if answer.Status != http.StatusCreated && answer.Status != http.StatusConflict {
+			t.Errorf("%s: %d %s", what, answer.Status, answer.Body)
+		}
+	}
+	several(40, func(n int, m loyaltytest.Member) {
+		post(n, m, "/spends", body{"points": 7 + n%5, "reason_type": "reward"})
+	})
+	several(20, func(n int, m loyaltytest.Member) {
+		post(n, m, "/earns", body{"points": 5 + n%5, "reason_type": "campaign", "locked_until": time.Now().Add(time.Duration(n%3) * time.Hour).Truncate(time.Hour)})
+	})
+	several(15, func(n int, m loyaltytest.Member) {
+		key := fmt.Sprint("grant ", n%8)
+		if n%3 == 2 {
+			if _, err := grants.Reverse(ctx, &loyaltyactivitiesv1.ReverseGrant{IdempotencyKey: key}); err != nil {
+				t.Error(err)
+			}
+			return
+		}
+		_, err := grants.Grant(ctx, &loyaltyactivitiesv1.GrantPoints{
+			IdempotencyKey: key, CustomerId: m.CustomerID.String(), Points: 20, ReasonType: "complaint", ReasonId: uuid.Nil.String(),
+		})
+		if code := problem.From(err); code != nil && code.Code != "grant_reversed" && code.Code != "idempotency_key_reused" {
+			t.Error(err)
+		}
+	})
+	several(10, func(int, loyaltytest.Member) {
+		if _, err := ledger.NewReleaser(tomorrow, ops, "loyalty", slog.New(slog.DiscardHandler)).Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	var events []bus.Event
+	for n := range 60 {
+		order := loyaltytest.NewOrder(members[n%3].CustomerID)
+		events = append(events, order.Placed(t, time.Now().AddDate(0, 0, -13-n%2), 2000))
+		if n%2 == 0 {
+			events = append(events, order.Returned(t, 1000), order.Returned(t, 1000))
+		}
+	}
+	w.Tell(events...)
+	wait.Wait()
+	var found report
+	if answer := w.Want(http.StatusOK, http.MethodPost, "/v1/points/audits", w.Auditor, nil, &found); !found.OK {
+		t.Fatalf("%s", answer.Body)
+	}
+	var sum struct{ Earned, Reversed, Spent, Available, Pending, Debt int64 }
+	w.Want(http.StatusOK, http.MethodGet, "/v1/points/summary", w.Manager, nil, &sum)
+	if sum.Earned-sum.Reversed-sum.Spent != sum.Available+sum.Pending-sum.Debt || sum.Spent == 0 || sum.Reversed == 0 {
+		t.Fatalf("%+v", sum)
+	}
 }
 
 // TestWhatASuperuserBreaksIsFound breaks one thing at a time, with every constraint out of the way.
