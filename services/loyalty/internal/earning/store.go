@@ -63,7 +63,7 @@ func saveOrders(tx *pg.Tx, orders map[uuid.UUID]order, touched map[uuid.UUID]boo
 	for id := range touched {
 		o := orders[id]
 		ids, currencies, totals, returned = append(ids, id), append(currencies, o.Currency), append(totals, o.TotalMinor), append(returned, o.ReturnedMinor)
-		customers, entries = append(customers, known(o.CustomerID)), append(entries, known(o.EntryID))
+		customers, entries = append(customers, pg.OrNull(o.CustomerID)), append(entries, pg.OrNull(o.EntryID))
 		placed, points, back = append(placed, o.PlacedAt), append(points, o.Points), append(back, o.TakenBack)
 		returns = append(returns, arrayText(o.Returns))
 	}
@@ -76,13 +76,6 @@ func saveOrders(tx *pg.Tx, orders map[uuid.UUID]order, touched map[uuid.UUID]boo
 		ON CONFLICT (tenant_id, order_id) DO UPDATE SET customer_id = excluded.customer_id, returned_minor = excluded.returned_minor,
 			taken_back = excluded.taken_back, entry_id = excluded.entry_id, returns = excluded.returns`,
 		tx.Tenant(), ids, customers, currencies, totals, returned, placed, points, back, entries, returns)
-}
-
-func known(id uuid.UUID) *uuid.UUID {
-	if id == uuid.Nil {
-		return nil
-	}
-	return &id
 }
 
 // arrayText writes ids as an array of PostgreSQL: a set of rows cannot have arrays of different lengths in one column.

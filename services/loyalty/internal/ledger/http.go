@@ -222,11 +222,7 @@ func reasonFaults(r Reason) (faults []problem.Field) {
 }
 
 func invalid(faults []problem.Field) error {
-	p := problem.New(problem.Unprocessable, "booking_invalid", "Nothing was booked: mend the fields named here.")
-	for _, f := range faults {
-		p = p.WithField("body."+f.Location, f.Code, f.Message)
-	}
-	return p
+	return problem.InvalidBody("booking_invalid", "Nothing was booked: mend the fields named here.", faults)
 }
 
 func (l *Ledger) balanceHTTP(ctx context.Context, in *balanceInput) (*balanceAnswer, error) {

@@ -43,7 +43,7 @@ func saveOne(tx *pg.Tx, s Step) {
 	tx.Queue(`INSERT INTO ledger_entry (tenant_id, id, member_id, entry_no, kind, key, input_hash, reason_type, reason_id, reverses,
 			booked_by, effective_at, recorded_at, pending, available, debt, issued, redeemed, expired, adjusted, settlement, available_after)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
-		tx.Tenant(), e.ID, e.MemberID, e.No, e.Kind, e.Key, e.InputHash, e.Reason.Type, e.Reason.ID, known(e.Reverses),
+		tx.Tenant(), e.ID, e.MemberID, e.No, e.Kind, e.Key, e.InputHash, e.Reason.Type, e.Reason.ID, pg.OrNull(e.Reverses),
 		e.By, e.EffectiveAt, e.RecordedAt, e.Pending, e.Available, e.Debt, e.Issued, e.Redeemed, e.Expired, e.Adjusted, e.Settlement,
 		e.AvailableAfter)
 	if m := s.Made; m != nil {
@@ -58,13 +58,6 @@ func saveOne(tx *pg.Tx, s Step) {
 		tx.Queue(`INSERT INTO lot_use (tenant_id, entry_id, lot_id, points) VALUES ($1, $2, $3, $4)`, tx.Tenant(), e.ID, u.LotID, u.Points)
 	}
 	member.Save(tx, s.Account.Member)
-}
-
-func known(id uuid.UUID) *uuid.UUID {
-	if id == uuid.Nil {
-		return nil
-	}
-	return &id
 }
 
 // save queues any number of steps in five statements: what was made and changed in several of them is written once, as it
@@ -116,7 +109,7 @@ func insertEntries(tx *pg.Tx, steps []Step) {
 		e := &steps[i].Entry
 		ids[i], members[i], nos[i], kinds[i], keys[i], hashes[i] = e.ID, e.MemberID, e.No, string(e.Kind), e.Key, e.InputHash
 		types[i], reasons[i], by[i], effective[i], recorded[i] = e.Reason.Type, e.Reason.ID, e.By, e.EffectiveAt, e.RecordedAt
-		reverses[i] = known(e.Reverses)
+		reverses[i] = pg.OrNull(e.Reverses)
 		p := e.Postings
 		for k, v := range [8]int64{p.Pending, p.Available, p.Debt, p.Issued, p.Redeemed, p.Expired, p.Adjusted, p.Settlement} {
 			postings[k][i] = v

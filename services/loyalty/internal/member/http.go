@@ -82,8 +82,8 @@ func (m *Members) Routes(api *httpx.API) {
 
 func (m *Members) enrolHTTP(ctx context.Context, in *enrolInput) (*answer, error) {
 	if in.Body.CustomerID == uuid.Nil {
-		return nil, problem.New(problem.Unprocessable, "member_invalid", "The customer was not enrolled: mend the field named here.").
-			WithField("body.customer_id", "customer_required", "must be the id of a customer")
+		return nil, problem.InvalidBody("member_invalid", "The customer was not enrolled: mend the field named here.",
+			[]problem.Field{{Location: "customer_id", Code: "customer_required", Message: "must be the id of a customer"}})
 	}
 	member, enrolled, err := m.Enrol(ctx, in.Body.CustomerID, SourceAPI)
 	status := http.StatusOK
@@ -94,24 +94,8 @@ func (m *Members) enrolHTTP(ctx context.Context, in *enrolInput) (*answer, error
 }
 
 func (m *Members) listHTTP(ctx context.Context, in *listInput) (*listAnswer, error) {
-	var after uuid.UUID
-	parts, err := httpx.DecodeCursor(in.Cursor, 1)
-	if err != nil {
-		return nil, err
-	}
-	if parts != nil {
-		if after, err = uuid.Parse(parts[0]); err != nil {
-			return nil, httpx.CursorInvalid()
-		}
-	}
-	rows, err := m.List(ctx, in.CustomerID, after, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	page, next := httpx.NextPage(rows, in.Limit, func(last Member) []string { return []string{last.ID.String()} })
-	body := memberPage{Items: make([]memberView, len(page)), NextCursor: next}
-	for i, one := range page {
-		body.Items[i] = show(one)
-	}
-	return &listAnswer{body}, nil
+	items, next, err := httpx.PageByID(in.Page, func(after uuid.UUID, limit int) ([]Member, error) {
+		return m.List(ctx, in.CustomerID, after, limit)
+	}, func(one Member) uuid.UUID { return one.ID }, show)
+	return &listAnswer{memberPage{Items: items, NextCursor: next}}, err
 }
