@@ -18,6 +18,7 @@ func TestBadDecisionsAreRefusedBeforeTheyAreSent(t *testing.T) {
 		{"points balance --member 1 --customer 2", "none of the others can be"},
 		{"points explain --member 1 extra", "unknown command"},
 		{"points balance --member 1 --at yesterday", "--at:"},
+		{"points balance --member 1 --at start", "--at:"},
 		{"complaint decide 1", "accepts 2 arg(s)"},
 		{"complaint decide 1 forgive", `no decision is called "forgive"`},
 		{"complaint decide 1 assess", "either --severity or --not-admissible"},

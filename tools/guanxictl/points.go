@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -46,6 +47,9 @@ func (t *tool) balanceCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			when, err := parseTime(at, time.Now())
+			if err == nil && at != "" && when.IsZero() {
+				err = errors.New("there was nothing at the start")
+			}
 			if err != nil {
 				return fmt.Errorf("--at: %w", err)
 			}
