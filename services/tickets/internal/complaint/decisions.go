@@ -22,18 +22,18 @@ type content interface {
 	why() string
 }
 
-// whyOnly is a decision that has nothing to say but its reason.
-type whyOnly struct {
+// Why is a decision that has nothing to say but its reason; it is part of every other.
+type Why struct {
 	Reason string `json:"reason,omitempty" doc:"Why. It goes into no event." maxLength:"20000"`
 }
 
-func (w whyOnly) fill(*Decision) {}
-func (w whyOnly) why() string    { return w.Reason }
+func (w Why) fill(*Decision) {}
+func (w Why) why() string    { return w.Reason }
 
 type assessment struct {
 	Admissible bool `json:"admissible" doc:"Whether it is taken up; if not, it is closed."`
 	Severity   int  `json:"severity,omitempty" minimum:"0" maximum:"4" doc:"1 (grave) to 4 (slight), of one that is taken up."`
-	whyOnly
+	Why
 }
 
 func (a assessment) fill(d *Decision) { d.Admissible, d.Severity = a.Admissible, a.Severity }
@@ -41,7 +41,7 @@ func (a assessment) fill(d *Decision) { d.Admissible, d.Severity = a.Admissible,
 type assignment struct {
 	Unit   string `json:"unit" doc:"Code of the unit that answers for it." example:"kitchen" maxLength:"64"`
 	Person string `json:"person,omitempty" doc:"Subject of the accountable person." maxLength:"255"`
-	whyOnly
+	Why
 }
 
 func (a assignment) fill(d *Decision) { d.Unit, d.Person = a.Unit, a.Person }
@@ -49,7 +49,7 @@ func (a assignment) fill(d *Decision) { d.Unit, d.Person = a.Unit, a.Person }
 type investigation struct {
 	Finding string `json:"finding" enum:"founded,partly,unfounded,not_provable"`
 	Cause   string `json:"cause" enum:"product,service,delivery,price,attitude,promise,misunderstanding,other"`
-	whyOnly
+	Why
 }
 
 func (f investigation) fill(d *Decision) { d.Finding, d.Cause = f.Finding, f.Cause }
@@ -57,7 +57,7 @@ func (f investigation) fill(d *Decision) { d.Finding, d.Cause = f.Finding, f.Cau
 type newProposal struct {
 	Currency string    `json:"currency" doc:"ISO 4217, of every amount." example:"CNY"`
 	Parts    []newPart `json:"parts" nullable:"false" minItems:"1" maxItems:"10"`
-	whyOnly
+	Why
 }
 
 type newPart struct {
@@ -85,11 +85,11 @@ func (c *Complaints) decisionRoutes(api *httpx.API) {
 	route[investigation](c, api, Find, "Say what was found", "")
 	route[newProposal](c, api, Propose, "Propose a remedy",
 		"One that costs more than the policy leaves free, or is for a grave complaint, has to be approved by somebody else.")
-	route[whyOnly](c, api, Approve, "Approve a proposal", "Nobody approves their own.")
-	route[whyOnly](c, api, Refuse, "Refuse a proposal", "Another one is due then.")
-	route[whyOnly](c, api, Accept, "The customer accepts", "The remedy is carried out at once; the answer does not wait for it.")
-	route[whyOnly](c, api, Reject, "The customer rejects", "Another proposal is due then, unless there were as many as the policy allows.")
-	route[whyOnly](c, api, Withdraw, "The customer withdraws the complaint", "")
+	route[Why](c, api, Approve, "Approve a proposal", "Nobody approves their own.")
+	route[Why](c, api, Refuse, "Refuse a proposal", "Another one is due then.")
+	route[Why](c, api, Accept, "The customer accepts", "The remedy is carried out at once; the answer does not wait for it.")
+	route[Why](c, api, Reject, "The customer rejects", "Another proposal is due then, unless there were as many as the policy allows.")
+	route[Why](c, api, Withdraw, "The customer withdraws the complaint", "")
 }
 
 // right is the least permission that a decision needs.

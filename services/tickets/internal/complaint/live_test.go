@@ -268,13 +268,15 @@ func TestLiveDecisionsRefuseBadInput(t *testing.T) {
 			Body: assign(), Fresh: assign, OtherBody: raw(body{"unit": "bar"}), Owned: true, Replay: true})
 	})
 	key := uuid.NewString()
-	w.Decide(c, "find", w.Agent, body{"finding": "founded", "cause": "product"}, "Idempotency-Key", key)
+	found := w.Decide(c, "find", w.Agent, body{"finding": "founded", "cause": "product", "reason": "烤箱坏了。"}, "Idempotency-Key", key)
+	require.Equal(t, "烤箱坏了。", found.Steps[len(found.Steps)-1].Reason)
 	other := w.Register(uuid.NewString())
-	answer := w.Do(http.MethodPost, "/v1/complaints/"+other.ID+"/find", w.Agent, body{"finding": "founded", "cause": "product"}, "Idempotency-Key", key)
+	answer := w.Do(http.MethodPost, "/v1/complaints/"+other.ID+"/find", w.Agent,
+		body{"finding": "founded", "cause": "product", "reason": "烤箱坏了。"}, "Idempotency-Key", key)
 	require.Equal(t, "idempotency_key_reused", answer.Code(), "%s", answer.Body)
 	w.Decide(c, "propose", w.Agent, body{"currency": "CNY", "parts": []body{points(1)}})
-	replayed := w.Want(http.StatusOK, http.MethodPost, "/v1/complaints/"+c.ID+"/find", w.Agent, body{"finding": "founded", "cause": "product"}, nil,
-		"Idempotency-Key", key)
+	replayed := w.Want(http.StatusOK, http.MethodPost, "/v1/complaints/"+c.ID+"/find", w.Agent,
+		body{"finding": "founded", "cause": "product", "reason": "烤箱坏了。"}, nil, "Idempotency-Key", key)
 	require.Equal(t, "true", replayed.Header.Get("Idempotent-Replay"), "also when the complaint has gone on")
 }
 
