@@ -26,7 +26,7 @@ GENERATED := proto/gen proto/jsonschema proto/asyncapi proto/openapi proto/basel
 KAFKA_PACKAGES := ./platform/bus/... ./platform/pg/outbox/... ./platform/pg/inbox/... ./tools/e2e/...
 
 # What has tests (build tag temporal) that want a real Temporal server.
-TEMPORAL_PACKAGES := ./platform/flow/... ./platform/imports ./services/tickets/...
+TEMPORAL_PACKAGES := ./platform/flow/... ./platform/imports ./services/tickets/... ./services/loyalty/internal/audit
 
 SAY := @echo '==>'
 
