@@ -40,7 +40,7 @@ type PointsEarned struct {
 	ReasonType string `protobuf:"bytes,6,opt,name=reason_type,json=reasonType,proto3" json:"reason_type,omitempty"`
 	// The id of what it was for: the order's, the complaint's; empty where there is none.
 	ReasonId string `protobuf:"bytes,7,opt,name=reason_id,json=reasonId,proto3" json:"reason_id,omitempty"`
-	// When the points become available; at or before earned_at where they are so at once.
+	// When the points become available; in the past where they are so at once.
 	AvailableAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=available_at,json=availableAt,proto3" json:"available_at,omitempty"`
 	// The member's available points after this, 0 or more.
 	Available int64 `protobuf:"varint,9,opt,name=available,proto3" json:"available,omitempty"`

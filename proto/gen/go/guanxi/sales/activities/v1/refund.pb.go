@@ -28,8 +28,9 @@ const (
 
 // RefundOrder takes back whatever of an order has not come back yet, as a return. Asked again with
 // the same key it gives the first answer again. It fails for good with order_not_found where the
-// customer has no such order, with return_invalid where nothing is left to take back, and with
-// refund_exceeds where more would go back than at_most_minor.
+// customer has no such order, with return_invalid where nothing is left to take back, with refund_exceeds
+// where more would go back than at_most_minor, and with refund_invalid where the request itself is not
+// right, its currency included.
 type RefundOrder struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Workflow id, step and round: the same for every attempt at the same refund. 1 to 255 characters.

@@ -296,7 +296,7 @@ func (x *OrderAttributed) GetAttributedAt() *timestamppb.Timestamp {
 // event of its own.
 type OrderReturned struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The return's id, a UUIDv7.
+	// The return's id, a UUID.
 	ReturnId string `protobuf:"bytes,1,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
 	// The id of the order whose goods came back, a UUIDv7.
 	OrderId string `protobuf:"bytes,2,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
