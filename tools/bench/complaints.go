@@ -102,7 +102,7 @@ func (f *flood) running(ctx context.Context, want int) error {
 		if got = answer.GetCount(); got == int64(want) {
 			return nil
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := pause(ctx, 250*time.Millisecond); err != nil { // Temporal counts ten times a second at most
 			return fmt.Errorf("%d complaints' processes run where %d should: %w", got, want, err)
 		}
 	}
