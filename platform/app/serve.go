@@ -245,8 +245,9 @@ func (p *Process) startInward(ctx context.Context, group *errgroup.Group, s *ser
 		start("housekeeping", s.housekeep)
 	}
 	if p.cfg.Has(RoleConsumers) {
+		slots := make(chan struct{}, max(2, p.cfg.PG.MaxConns*3/4)) // the rest is for requests and workers
 		for _, c := range s.parts.Consumers {
-			runner := inbox.NewRunner(s.deps.DB, p.bus, s.deps.Outbox, s.Name, c, s.deps.Log)
+			runner := inbox.NewRunner(s.deps.DB, p.bus, s.deps.Outbox, s.Name, c, s.deps.Log).Within(slots)
 			if s.Projection != nil && !c.Lasting {
 				runner.Derived()
 			}

@@ -81,6 +81,7 @@ type bundle struct {
 	batches []int           // sizes of what Apply was given
 	fail    error           // what Apply returns, whatever it is given
 	next    int64           // offset
+	slots   chan struct{}   // of the runners
 }
 
 func setup(t *testing.T, src migrate.Source, ordered bool) *bundle {

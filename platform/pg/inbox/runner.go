@@ -25,6 +25,8 @@ type Runner struct {
 	bus    *bus.Client
 	log    *slog.Logger
 
+	slots chan struct{} // nil: no bound
+
 	mu       sync.Mutex
 	expected map[place]int64 // offset is 0 in the keys
 }
@@ -39,6 +41,13 @@ func NewRunner(db *pg.DB, client *bus.Client, o *outbox.Outbox, service string, 
 // wait for the disk: what a crash of the database takes of it, it takes together with the position, and it is read again.
 func (r *Runner) Derived() *Runner {
 	r.engine.derived = true
+	return r
+}
+
+// Within has the runner apply a batch only while it holds one of the slots, which it may share with others: partitions are
+// handled side by side, and without a bound a backlog takes every connection of the pool from the requests.
+func (r *Runner) Within(slots chan struct{}) *Runner {
+	r.slots = slots
 	return r
 }
 
@@ -75,6 +84,14 @@ func (r *Runner) start(ctx context.Context, topic string, partition int) (int64,
 }
 
 func (r *Runner) handle(ctx context.Context, topic string, partition int, msgs []bus.Message) error {
+	if r.slots != nil {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case r.slots <- struct{}{}:
+			defer func() { <-r.slots }()
+		}
+	}
 	at := place{topic, partition, 0}
 	r.mu.Lock()
 	expected := r.expected[at]

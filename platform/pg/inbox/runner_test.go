@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func (b *bundle) run(client *bus.Client) (stop func()) {
 	// Groups are shared on a Kafka that tests share.
 	name := service + "-" + b.topic
 	go func() {
-		runner := NewRunner(b.db, client, b.outbox, name, b.consumer, bustest.Log(b.t))
+		runner := NewRunner(b.db, client, b.outbox, name, b.consumer, bustest.Log(b.t)).Within(b.slots)
 		if b.derived {
 			runner.Derived()
 		}
@@ -87,6 +88,24 @@ func customers(n, events int) []change {
 		}
 	}
 	return all
+}
+
+func TestABacklogLeavesConnectionsForOthers(t *testing.T) {
+	t.Parallel()
+	b, client := overKafka(t, pgtest.Database(t, plain()), true)
+	b.slots = make(chan struct{}, 2)
+	apply := b.consumer.Apply
+	var now, most atomic.Int64
+	b.consumer.Apply = func(ctx context.Context, tx *pg.Tx, events []Event) error {
+		most.Store(max(most.Load(), now.Add(1)))
+		defer now.Add(-1)
+		time.Sleep(5 * time.Millisecond) // so that partitions would meet
+		return apply(ctx, tx, events)
+	}
+	b.publish(client, customers(40, 2)...) // over many partitions
+	b.run(client)
+	b.applied(80)
+	require.LessOrEqual(t, most.Load(), int64(2))
 }
 
 func TestRunnersShareATopicAndApplyEachEventOnce(t *testing.T) {
