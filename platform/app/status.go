@@ -10,6 +10,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
@@ -27,6 +28,7 @@ type Status struct {
 	OutboxBacklog       int64            `json:"outbox_backlog"`
 	OutboxOldestSeconds float64          `json:"outbox_oldest_seconds" doc:"age of the oldest of them"`
 	OutboxParked        int64            `json:"outbox_parked" doc:"events that Kafka refused for good"`
+	ProcessesWaiting    int64            `json:"processes_waiting" doc:"processes that events called for and that the process engine has not started yet"`
 	Consumers           []ConsumerStatus `json:"consumers"`
 }
 
@@ -67,6 +69,9 @@ func (s *service) status(ctx context.Context) (Status, error) {
 	}
 	status.OutboxBacklog = backlog
 	if status.OutboxParked, err = outbox.Parked(ctx, s.deps.Ops); err != nil {
+		return Status{}, err
+	}
+	if status.ProcessesWaiting, err = starts.Waiting(ctx, s.deps.Ops); err != nil {
 		return Status{}, err
 	}
 	if backlog > 0 {

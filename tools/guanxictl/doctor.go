@@ -110,6 +110,10 @@ func judge(s client.Status) []finding {
 		outbox.Detail += fmt.Sprintf(", %d refused by Kafka for good: see the runbook of the outbox", s.OutboxParked)
 	}
 	findings = append(findings, outbox)
+	if s.ProcessesWaiting > 0 {
+		findings = append(findings, finding{s.Service + " processes", stateWarning,
+			fmt.Sprintf("%d wait to be started: does a process with workers run?", s.ProcessesWaiting)})
+	}
 	for _, c := range s.Consumers {
 		f := finding{s.Service + " consumer " + c.Name, stateOK, fmt.Sprintf("%d events behind", c.Lag)}
 		if c.Lag < 0 {

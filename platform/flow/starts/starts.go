@@ -107,6 +107,14 @@ func (s *Starter) Run(ctx context.Context) error {
 	}
 }
 
+// Waiting counts, over all tenants, the processes that are to be started. db is of the ops role.
+func Waiting(ctx context.Context, db *pg.DB) (n int64, err error) {
+	err = db.Read(ctx, "", func(tx *pg.Tx) error {
+		return tx.QueryRow(ctx, `SELECT count(*) FROM process_start`).Scan(&n)
+	})
+	return n, err
+}
+
 // pending is a process to be started.
 type pending struct {
 	start flow.Start

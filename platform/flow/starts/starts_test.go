@@ -34,7 +34,7 @@ const (
 type shop struct {
 	t        *testing.T
 	database *pgtest.TestDatabase
-	db       *pg.DB
+	db, ops  *pg.DB
 	frontend *flowtest.Frontend
 
 	mu   sync.Mutex
@@ -44,7 +44,7 @@ type shop struct {
 func newShop(t *testing.T) *shop {
 	t.Helper()
 	s := &shop{t: t, database: pgtest.Database(t, migrate.Source{Service: "shop"}), frontend: flowtest.NewFrontend(t)}
-	s.db = s.database.DB(pg.App)
+	s.db, s.ops = s.database.DB(pg.App), s.database.DB(pg.Ops)
 	s.frontend.Work(func(r worker.Registry) {
 		r.RegisterWorkflowWithOptions(func(_ workflow.Context, what string) error {
 			s.mu.Lock()
@@ -72,11 +72,10 @@ func (s *shop) queue(st *starts.Starter, tenant string, then error, ids ...strin
 	require.ErrorIs(s.t, err, then)
 }
 
-func (s *shop) waiting() (n int) {
+func (s *shop) waiting() int64 {
 	s.t.Helper()
-	require.NoError(s.t, s.database.DB(pg.Ops).System(s.t.Context(), func(tx *pg.Tx) error {
-		return tx.QueryRow(s.t.Context(), `SELECT count(*) FROM process_start`).Scan(&n)
-	}))
+	n, err := starts.Waiting(s.t.Context(), s.ops)
+	require.NoError(s.t, err)
 	return n
 }
 
@@ -115,7 +114,7 @@ func TestNothingIsLostWhileTheProcessEngineIsAway(t *testing.T) {
 	s.queue(starts.New(s.db, away), "music", nil, "1")
 	_, err = starts.New(s.db, away).Sweep(t.Context())
 	require.Equal(t, problem.Unavailable, problem.KindOf(err), "%v", err)
-	require.Equal(t, 1, s.waiting())
+	require.Equal(t, int64(1), s.waiting())
 
 	st := starts.New(s.db, s.frontend.Client())
 	n, err := st.Sweep(t.Context())
@@ -153,7 +152,7 @@ func TestAProcessGoesOnInTheTraceOfItsEvent(t *testing.T) {
 		return st.Queue(ctx, tx, flow.Start{ID: "delivery/music/1", Queue: "shop", Workflow: "delivery", Args: []any{"x"}, Again: true})
 	}))
 	var kept string
-	require.NoError(t, s.database.DB(pg.Ops).System(ctx, func(tx *pg.Tx) error {
+	require.NoError(t, s.ops.System(ctx, func(tx *pg.Tx) error {
 		return tx.QueryRow(ctx, `SELECT trace->>'traceparent' FROM process_start`).Scan(&kept)
 	}))
 	require.Equal(t, trace, kept)

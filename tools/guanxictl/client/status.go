@@ -18,7 +18,8 @@ type Status struct {
 	// OutboxBacklog counts events that are committed and not yet in Kafka.
 	OutboxBacklog       int64            `json:"outbox_backlog"`
 	OutboxOldestSeconds float64          `json:"outbox_oldest_seconds"`
-	OutboxParked        int64            `json:"outbox_parked"` // refused by Kafka for good
+	OutboxParked        int64            `json:"outbox_parked"`     // refused by Kafka for good
+	ProcessesWaiting    int64            `json:"processes_waiting"` // called for by events, not started yet
 	Consumers           []ConsumerStatus `json:"consumers"`
 }
 
@@ -29,14 +30,14 @@ type ConsumerStatus struct {
 	Parked int64  `json:"parked"`
 }
 
-// Level tells whether nothing is on its way: no event waits to be sent or to be applied.
+// Level tells whether nothing is on its way: no event waits to be sent or to be applied, and no process to be started.
 func (s Status) Level() bool {
 	for _, c := range s.Consumers {
 		if c.Lag != 0 {
 			return false
 		}
 	}
-	return s.OutboxBacklog == 0
+	return s.OutboxBacklog == 0 && s.ProcessesWaiting == 0
 }
 
 // GetStatus asks a service.
