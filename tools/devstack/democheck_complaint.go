@@ -118,7 +118,9 @@ func (g *grievance) decideAll(ctx context.Context) (err error) {
 		{g.agent, "assess", client.Decision{Admissible: &admissible, Severity: 3}, "assessed"},
 		{g.agent, "assign", client.Decision{Unit: "warehouse"}, "assigned"},
 		{g.agent, "find", client.Decision{Finding: "founded", Cause: "delivery"}, "found"},
-		{g.agent, "propose", client.Decision{Currency: "USD", Parts: []client.Part{{Kind: "points", Points: g.points}, {Kind: "apology"}}}, "proposed"},
+		{g.agent, "propose", client.Decision{
+			Currency: "USD", Parts: []client.Part{{Kind: "points", Points: g.points}, {Kind: "apology"}}, Reason: "for the second time",
+		}, "proposed"},
 		{g.manager, "approve", client.Decision{Reason: "a customer of many years"}, "offered"},
 	} {
 		if g.complaint, err = step.by.Decide(ctx, g.complaint.ComplaintID, step.action, step.decision, ""); err != nil {
