@@ -11,5 +11,5 @@ import (
 )
 
 func main() {
-	app.Main(accounts.Module(), sales.Module(), tickets.Module(), loyalty.Module(), analytics.Module())
+	app.Main(accounts.Module(), sales.Module(), loyalty.Module(), tickets.Module(), analytics.Module())
 }
