@@ -45,6 +45,7 @@ CREATE TABLE complaint (
     outcome       text        NOT NULL,
     registered_at timestamptz NOT NULL,
     closed_at     timestamptz,
+    trace         jsonb       NOT NULL, -- of the registration: its process runs in it
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, ticket_id) REFERENCES ticket (tenant_id, id),
     CHECK ((stage = 'closed') = (closed_at IS NOT NULL)),

@@ -14,6 +14,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/platform/telemetry"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/ticket"
 )
@@ -61,7 +62,7 @@ func (c *Complaints) Register(ctx context.Context, d Draft) (Told, error) {
 			return pg.Result{}, err
 		}
 		ticket.Insert(tx, t)
-		insert(tx, made.Complaint)
+		insert(tx, made.Complaint, telemetry.Inject(ctx))
 		for _, n := range made.notes {
 			insertNote(tx, n)
 		}
@@ -115,6 +116,11 @@ func (c *Complaints) Decide(ctx context.Context, d Decision, reason string) (Tol
 		httpx.MarkReplayed(ctx)
 		return c.tell(ctx, was)
 	}
+	if len(was.Steps) == 1 { // the first decision may be faster than the event that starts the process
+		if err := c.begin(ctx, was); err != nil {
+			return Told{}, err
+		}
+	}
 	var answer Decided
 	err = c.flow.Decide(ctx, flow.Decision{
 		Start: c.start(auth.Tenant(ctx), was), Name: DecideUpdate, ID: d.ID.String(), Args: []any{d},
@@ -126,6 +132,23 @@ func (c *Complaints) Decide(ctx context.Context, d Decision, reason string) (Tol
 		httpx.MarkReplayed(ctx)
 	}
 	return c.tell(ctx, answer.Complaint)
+}
+
+// begin starts the process of a complaint as its event would: in the trace of its registration, and on behalf of nobody
+// who happens to decide.
+func (c *Complaints) begin(ctx context.Context, of Complaint) error {
+	tenant := auth.Tenant(ctx)
+	var trace map[string]string
+	err := c.db.Read(ctx, tenant, func(tx *pg.Tx) (err error) {
+		trace, err = traceOf(ctx, tx, of.ID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	ctx = telemetry.Extract(auth.With(ctx, auth.Principal{Subject: process, Tenant: tenant}), trace)
+	_, err = c.flow.Start(ctx, c.start(tenant, of))
+	return err
 }
 
 // decisions is the namespace of the ids that decisions get from their Idempotency-Keys.

@@ -24,12 +24,13 @@ const decisionIndex = "complaint_step_decision"
 const columns = `id, version, ticket_id, number, customer_id, order_id, category, channel, stage, severity, unit, person, finding, cause,
 	proposal, currency, cost_minor, approval, proposed_by, rounds, reminders, silent, due_at, outcome, registered_at, closed_at`
 
-// insert queues a new complaint with its first step.
-func insert(tx *pg.Tx, c Complaint) {
-	tx.Queue(`INSERT INTO complaint (tenant_id, `+columns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-			0, '', 0, '', '', $16, $17, $18, $19, $20, $21, $22)`,
+// insert queues a new complaint with its first step and the trace of its registration.
+func insert(tx *pg.Tx, c Complaint, trace map[string]string) {
+	tx.Queue(`INSERT INTO complaint (tenant_id, `+columns+`, trace) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+			0, '', 0, '', '', $16, $17, $18, $19, $20, $21, $22, $23)`,
 		tx.Tenant(), c.ID, c.Version, c.TicketID, c.Number, c.CustomerID, pg.OrNull(c.OrderID), c.Category, c.Channel, c.Stage, c.Severity,
-		c.Unit, c.Person, c.Finding, c.Cause, c.Rounds, c.Reminders, c.Silent, pg.OrNull(c.DueAt), c.Outcome, c.RegisteredAt, pg.OrNull(c.ClosedAt))
+		c.Unit, c.Person, c.Finding, c.Cause, c.Rounds, c.Reminders, c.Silent, pg.OrNull(c.DueAt), c.Outcome, c.RegisteredAt, pg.OrNull(c.ClosedAt),
+		trace)
 	insertSteps(tx, c.ID, c.Steps)
 }
 
@@ -116,6 +117,12 @@ func load(ctx context.Context, tx *pg.Tx, id uuid.UUID, locked bool) (Complaint,
 		return Complaint{}, err
 	}
 	return found[0], nil
+}
+
+// traceOf gives the trace of a complaint's registration.
+func traceOf(ctx context.Context, tx *pg.Tx, id uuid.UUID) (trace map[string]string, err error) {
+	err = tx.QueryRow(ctx, `SELECT trace FROM complaint WHERE tenant_id = $1 AND id = $2`, tx.Tenant(), id).Scan(&trace)
+	return trace, err
 }
 
 // list gives up to limit complaints that fit the filter, the latest first.
