@@ -52,28 +52,22 @@ type Service struct {
 func Start(t testing.TB, m app.Module) *Service {
 	t.Helper()
 	s := StartOn(t, m, pgtest.Database(t, m.Source()), func(*app.Config) {})
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Errorf("the service ended with %v", err)
-		}
-	})
+	s.StopAtEnd()
 	return s
 }
 
 // StartLive is Start with every part, workers included, on the real Temporal server that flowtest.LiveEnv names, in a
-// namespace of the test's own. It gives a client of that namespace as well.
-func StartLive(t testing.TB, m app.Module) (*Service, *flow.Client) {
+// namespace of the test's own. It gives a client of that namespace as well. Without roles it runs all of them.
+func StartLive(t testing.TB, m app.Module, roles ...string) (*Service, *flow.Client) {
 	t.Helper()
 	client, live := flowtest.LiveAt(t)
 	s := StartOn(t, m, pgtest.Database(t, m.Source()), func(cfg *app.Config) {
-		cfg.Run = app.AllRoles
+		if cfg.Run = roles; len(roles) == 0 {
+			cfg.Run = app.AllRoles
+		}
 		cfg.Temporal.Address, cfg.Temporal.Namespace, cfg.Flow.Key = live.Address, live.Namespace, string(live.Key)
 	})
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Errorf("the service ended with %v", err)
-		}
-	})
+	s.StopAtEnd()
 	return s, client
 }
 
@@ -122,6 +116,15 @@ func StartOn(t testing.TB, m app.Module, database *pgtest.TestDatabase, change f
 func (s *Service) Stop() error {
 	s.cancel()
 	return s.Wait()
+}
+
+// StopAtEnd stops the service when the test ends, and fails the test where it did not end well.
+func (s *Service) StopAtEnd() {
+	s.t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			s.t.Errorf("the service ended with %v", err)
+		}
+	})
 }
 
 // Wait waits until the service has ended by itself, and gives what it ended with.

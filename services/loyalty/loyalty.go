@@ -12,6 +12,7 @@ package loyalty
 
 import (
 	"context"
+	"time"
 
 	"go.temporal.io/sdk/worker"
 
@@ -50,7 +51,7 @@ func Module() app.Module {
 				},
 				Schedules: []flow.Schedule{audit.Schedule()},
 				Background: []func(context.Context) error{
-					ledger.NewReleaser(points, d.Ops, name, d.Log).Run,
+					app.Every(time.Second, d.Log, "locked points that are due", ledger.NewReleaser(points, d.Ops, name).ReleaseAll),
 				},
 			}, nil
 		},

@@ -10,6 +10,7 @@ package tickets
 
 import (
 	"context"
+	"time"
 
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/flow/starts"
@@ -35,10 +36,12 @@ func Module() app.Module {
 			policies := policy.New(d.DB)
 			complaints := complaint.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
 			return app.Parts{
-				Routes:     []func(*httpx.API){all.Routes, policies.Routes, complaints.Routes},
-				Consumers:  []inbox.Consumer{complaints.Processes()},
-				Worker:     complaints.Worker,
-				Background: []func(context.Context) error{starter.Run, complaints.Sweep},
+				Routes:    []func(*httpx.API){all.Routes, policies.Routes, complaints.Routes},
+				Consumers: []inbox.Consumer{complaints.Processes()},
+				Worker:    complaints.Worker,
+				Background: []func(context.Context) error{
+					starter.Run, app.Every(time.Minute, d.Log, "complaints without a process", complaints.Sweep),
+				},
 			}, nil
 		},
 	}

@@ -118,7 +118,8 @@ func TestDoctorTellsWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	findings := judge(client.Status{
 		Service: "sales", Database: client.OK, Kafka: "cannot be reached", Temporal: client.OK, OutboxBacklog: 7, OutboxOldestSeconds: 61,
-		Consumers: []client.ConsumerStatus{{Name: "a", Lag: -1}, {Name: "b", Parked: 2}, {Name: "c"}},
+		ProcessesWaiting: 1,
+		Consumers:        []client.ConsumerStatus{{Name: "a", Lag: -1}, {Name: "b", Parked: 2}, {Name: "c"}},
 	})
 	var states []string
 	for _, f := range findings {
@@ -126,7 +127,7 @@ func TestDoctorTellsWhatIsWrong(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"sales database ok", "sales kafka failed", "sales temporal ok", "sales outbox warning",
-		"sales consumer a warning", "sales consumer b warning", "sales consumer c ok",
+		"sales processes warning", "sales consumer a warning", "sales consumer b warning", "sales consumer c ok",
 	}, states)
 	require.Len(t, judge(client.Status{Service: "sales", Database: "run migrate"}), 1, "without a database nothing else was asked")
 }

@@ -63,7 +63,7 @@ func story(t *testing.T) (*loyaltytest.World, loyaltytest.Member) {
 	w.Tell(loyaltytest.NewOrder(lily).Placed(t, longAgo, 10000))
 	w.Tell(loyaltytest.NewOrder(lily).Placed(t, time.Now(), 3000))
 	later := ledger.New(w.DB, outbox.New("loyalty"), func() time.Time { return time.Now().AddDate(0, 1, 0) })
-	if _, err := ledger.NewReleaser(later, w.Database.DB(pg.Ops), "loyalty", slog.New(slog.DiscardHandler)).Release(t.Context()); err != nil {
+	if _, err := ledger.NewReleaser(later, w.Database.DB(pg.Ops), "loyalty").Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	w.Tell(loyaltytest.NewOrder(lily).Placed(t, time.Now(), 2000))
@@ -147,7 +147,7 @@ func TestWhateverHappensAtOnceTheLedgerAddsUp(t *testing.T) {
 		}
 	})
 	several(10, func(int, loyaltytest.Member) {
-		if _, err := ledger.NewReleaser(tomorrow, ops, "loyalty", slog.New(slog.DiscardHandler)).Release(t.Context()); err != nil {
+		if _, err := ledger.NewReleaser(tomorrow, ops, "loyalty").Release(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})

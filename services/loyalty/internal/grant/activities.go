@@ -101,8 +101,8 @@ func (asked grant) same(there ledger.Entry) error {
 // Reverse takes a grant back. See the contract of ReverseGrant.
 func (g *Grants) Reverse(ctx context.Context, in *loyaltyactivitiesv1.ReverseGrant) (*loyaltyactivitiesv1.ReverseGrantResult, error) {
 	key := in.GetIdempotencyKey()
-	if !validKey(key) {
-		return nil, invalid([]problem.Field{{Location: "idempotency_key", Code: "idempotency_key_invalid", Message: "must be 1 to 255 printable characters"}})
+	if wrong, ok := flow.CheckKey(key); !ok {
+		return nil, invalid([]problem.Field{wrong})
 	}
 	entry, err := g.again(func() (ledger.Entry, error) { return g.reverse(ctx, key) })
 	if err != nil || entry.Kind == ledger.KindVoid {

@@ -8,12 +8,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	loyaltyactivitiesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/loyalty/activities/v1"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/ledger"
@@ -21,8 +19,6 @@ import (
 
 // reasonReversed is the reason of the entries that take grants back.
 const reasonReversed = "grant_reversed"
-
-const maxKey = 255 // characters
 
 var reasonType = regexp.MustCompile(`^[a-z0-9_]{1,64}$`)
 
@@ -44,8 +40,8 @@ func read(in *loyaltyactivitiesv1.GrantPoints) (grant, error) {
 	fault := func(location, message string) {
 		faults = append(faults, problem.Field{Location: location, Code: location + "_invalid", Message: message})
 	}
-	if !validKey(g.key) {
-		fault("idempotency_key", "must be 1 to 255 printable characters")
+	if wrong, ok := flow.CheckKey(g.key); !ok {
+		faults = append(faults, wrong)
 	}
 	var err error
 	if g.customer, err = uuid.Parse(in.GetCustomerId()); err != nil || g.customer == uuid.Nil {
@@ -61,11 +57,6 @@ func read(in *loyaltyactivitiesv1.GrantPoints) (grant, error) {
 		fault("reason_id", "must be a UUID")
 	}
 	return g, invalid(faults)
-}
-
-func validKey(key string) bool {
-	n := utf8.RuneCountInString(key)
-	return n >= 1 && n <= maxKey && utf8.ValidString(key) && !strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // invalid is what was refused for good; nil where nothing is wrong.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,43 +12,27 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 )
 
-const (
-	releaseEvery  = time.Second
-	releaseAtOnce = 500 // lots in one look, and in one transaction
-)
+// releaseAtOnce is how many lots are released in one look, and in one transaction.
+const releaseAtOnce = 500
 
 // Releaser makes locked points available when their time has come. It may run in any number of processes.
 type Releaser struct {
 	ledger *Ledger
 	ops    *pg.DB
 	by     string
-	log    *slog.Logger
 }
 
 // NewReleaser makes the releaser of a service; ops looks over the lots of all tenants.
-func NewReleaser(l *Ledger, ops *pg.DB, service string, log *slog.Logger) *Releaser {
-	return &Releaser{ledger: l, ops: ops, by: "release:" + service, log: log}
+func NewReleaser(l *Ledger, ops *pg.DB, service string) *Releaser {
+	return &Releaser{ledger: l, ops: ops, by: "release:" + service}
 }
 
-// Run releases what is due every second until ctx ends.
-func (r *Releaser) Run(ctx context.Context) error {
-	tick := time.NewTicker(releaseEvery) //nolint:forbidigo // the pause between two looks; what is due is told by the clock
-	defer tick.Stop()
-	failing := false
+// ReleaseAll releases until nothing is due.
+func (r *Releaser) ReleaseAll(ctx context.Context) error {
 	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
+		if n, err := r.Release(ctx); err != nil || n == 0 {
+			return err
 		}
-		n, err := r.Release(ctx)
-		for err == nil && n > 0 { // there may be more
-			n, err = r.Release(ctx)
-		}
-		if err != nil && ctx.Err() == nil && !failing {
-			r.log.WarnContext(ctx, "locked points that are due wait; going on trying", "error", err)
-		}
-		failing = err != nil
 	}
 }
 

@@ -3,7 +3,6 @@ package ledger_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -23,7 +22,7 @@ import (
 // later is a releaser, and the ledger, of a process whose clock is ahead by two hours.
 func later(w *loyaltytest.World) (*ledger.Releaser, *ledger.Ledger) {
 	l := ledger.New(w.DB, outbox.New("loyalty"), func() time.Time { return time.Now().Add(2 * time.Hour) })
-	return ledger.NewReleaser(l, w.Database.DB(pg.Ops), "loyalty", slog.New(slog.DiscardHandler)), l
+	return ledger.NewReleaser(l, w.Database.DB(pg.Ops), "loyalty"), l
 }
 
 // lock gives the member points that are locked for an hour.
@@ -42,7 +41,7 @@ func TestLockedPointsAreReleasedInTime(t *testing.T) {
 	lock(w, w.Manager, mia, 3, "spring")
 	w.Earn(lily, 5)
 	releaser, points := later(w)
-	now := ledger.NewReleaser(ledger.New(w.DB, outbox.New("loyalty"), time.Now), w.Database.DB(pg.Ops), "loyalty", slog.New(slog.DiscardHandler))
+	now := ledger.NewReleaser(ledger.New(w.DB, outbox.New("loyalty"), time.Now), w.Database.DB(pg.Ops), "loyalty")
 	if n, err := now.Release(t.Context()); n != 0 || err != nil {
 		t.Fatalf("nothing is due yet: %d %v", n, err)
 	}

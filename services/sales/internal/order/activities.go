@@ -2,9 +2,6 @@ package order
 
 import (
 	"context"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"go.temporal.io/sdk/activity"
@@ -34,8 +31,6 @@ type refund struct {
 // It stays for ever, since the id is what tells a repetition.
 var refunds = uuid.MustParse("6f1d3a52-8f0e-5c7b-9a64-1f7f0d2b6c11")
 
-const maxKey = 255 // characters
-
 // Refund takes back whatever of an order has not come back yet. See the contract of RefundOrder.
 func (o *Orders) Refund(ctx context.Context, in *salesactivitiesv1.RefundOrder) (*salesactivitiesv1.RefundOrderResult, error) {
 	asked, err := readRefund(auth.Tenant(ctx), in)
@@ -57,9 +52,8 @@ func readRefund(tenant string, in *salesactivitiesv1.RefundOrder) (refund, error
 	key := in.GetIdempotencyKey()
 	r := refund{returnID: uuid.NewSHA1(refunds, []byte(tenant+"\x00"+key)), atMost: in.GetAtMostMinor(), currency: in.GetCurrency()}
 	p := problem.New(problem.Unprocessable, "refund_invalid", "Nothing was taken back: what was asked for is not valid.")
-	n := utf8.RuneCountInString(key)
-	if n < 1 || n > maxKey || !utf8.ValidString(key) || strings.ContainsFunc(key, func(c rune) bool { return !unicode.IsPrint(c) }) {
-		p = p.WithField("idempotency_key", "idempotency_key_invalid", "must be 1 to 255 printable characters")
+	if fault, ok := flow.CheckKey(key); !ok {
+		p = p.WithField(fault.Location, fault.Code, fault.Message)
 	}
 	var err error
 	if r.orderID, err = uuid.Parse(in.GetOrderId()); err != nil {
@@ -103,7 +97,7 @@ func (o *Orders) refund(ctx context.Context, asked refund) (amount int64, err er
 		}
 		now, taken, faults := was.Return(asked.returnID, ReturnDraft{All: true}, o.now())
 		if len(faults) > 0 {
-			return pg.Result{}, invalid("return_invalid", "Nothing was taken back: the order cannot be returned.", faults)
+			return pg.Result{}, problem.InvalidBody("return_invalid", "Nothing was taken back: the order cannot be returned.", faults)
 		}
 		if taken.AmountMinor > asked.atMost {
 			return pg.Result{}, problem.New(problem.Unprocessable, "refund_exceeds",

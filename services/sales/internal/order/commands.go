@@ -50,7 +50,7 @@ func (o *Orders) place(ctx context.Context, d Draft) (Order, bool, error) {
 	}
 	made, faults := Place(id, d, o.now())
 	if len(faults) > 0 {
-		return Order{}, false, invalid("order_invalid", "The order was not accepted: mend the fields named here.", faults)
+		return Order{}, false, problem.InvalidBody("order_invalid", "The order was not accepted: mend the fields named here.", faults)
 	}
 	result, err := o.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
 		found := Find(tx, names(d.ExternalRef))
@@ -125,7 +125,7 @@ func (o *Orders) Return(ctx context.Context, orderID uuid.UUID, d ReturnDraft) (
 		}
 		var faults []problem.Field
 		if now, taken, faults = was.Return(id, d, o.now()); len(faults) > 0 {
-			return pg.Result{}, invalid("return_invalid", "The return was not accepted: mend the fields named here.", faults)
+			return pg.Result{}, problem.InvalidBody("return_invalid", "The return was not accepted: mend the fields named here.", faults)
 		}
 		saveReturn(tx, now, taken)
 		return pg.Result{ID: taken.ID, Status: http.StatusCreated}, o.outbox.Append(ctx, tx, returnedEvent(now, taken))
@@ -145,14 +145,6 @@ func (o *Orders) Return(ctx context.Context, orderID uuid.UUID, d ReturnDraft) (
 
 // now is cut to what the database keeps, so that an answer reads the same at once and later.
 func (o *Orders) now() time.Time { return o.clock().UTC().Truncate(time.Microsecond) }
-
-func invalid(code, detail string, faults []problem.Field) error {
-	p := problem.New(problem.Unprocessable, code, "%s", detail)
-	for _, f := range faults {
-		p = p.WithField("body."+f.Location, f.Code, f.Message)
-	}
-	return p
-}
 
 const aggregate = "order"
 

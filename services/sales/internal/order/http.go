@@ -227,7 +227,7 @@ func (in *placeInput) draft() (Draft, error) {
 		*given.to = ref
 	}
 	if len(faults) > 0 {
-		return d, invalid("order_invalid", "The order was not accepted: mend the fields named here.", faults)
+		return d, problem.InvalidBody("order_invalid", "The order was not accepted: mend the fields named here.", faults)
 	}
 	if b.CustomerID != nil {
 		d.CustomerID = *b.CustomerID

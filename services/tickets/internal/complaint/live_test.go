@@ -17,9 +17,13 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	"go.temporal.io/api/enums/v1"
 	sdkpb "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/flowtest"
@@ -278,6 +282,27 @@ func TestLiveDecisionsRefuseBadInput(t *testing.T) {
 	replayed := w.Want(http.StatusOK, http.MethodPost, "/v1/complaints/"+c.ID+"/find", w.Agent,
 		body{"finding": "founded", "cause": "product", "reason": "烤箱坏了。"}, nil, "Idempotency-Key", key)
 	require.Equal(t, "true", replayed.Header.Get("Idempotent-Replay"), "also when the complaint has gone on")
+}
+
+// TestLiveADecisionFasterThanTheEvent decides where no consumer hears of the registration: the process begins in the
+// registration's trace, and not on behalf of whoever decides.
+func TestLiveADecisionFasterThanTheEvent(t *testing.T) {
+	t.Parallel()
+	otel.SetTextMapPropagator(propagation.TraceContext{}) // as a process does when it starts
+	w, client, _ := ticketstest.StartLive(t, app.RoleHTTP, app.RoleRelay, app.RoleWorkers)
+	const registration = "0af7651916cd43dd8448eb211c80319c"
+	var c ticketstest.Complaint
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/complaints", w.Agent, ticketstest.Cold(uuid.NewString()), &c,
+		"traceparent", "00-"+registration+"-b7ad6b7169203331-01")
+	require.Equal(t, "assessed", w.Decide(c, "assess", w.Agent, body{"admissible": true, "severity": 3},
+		"traceparent", "00-11111111111111111111111111111111-b7ad6b7169203331-01").Stage)
+
+	first, err := client.Temporal().GetWorkflowHistory(t.Context(), workflowID(c), "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT).Next()
+	require.NoError(t, err)
+	header := fmt.Sprint(first.GetWorkflowExecutionStartedEventAttributes().GetHeader())
+	require.Contains(t, header, registration)
+	require.Contains(t, header, "process:complaint")
+	require.NotContains(t, header, "agent@pizza")
 }
 
 func TestLiveOneKeyDecidesOnOneComplaint(t *testing.T) {

@@ -11,35 +11,16 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
-	"github.com/guanxi-crm/guanxi/platform/problem"
 )
 
 const (
-	sweepEvery = time.Minute
-	sweepLate  = 10 * time.Minute // after its due time nothing has happened: the process is gone
-	sweepMost  = 500
+	sweepLate = 10 * time.Minute // after its due time nothing has happened: the process is gone
+	sweepMost = 500
 )
 
-// Sweep looks every minute, until ctx ends, for complaints whose process was ended by hand or lost, and starts it anew
-// where the complaint stands. A process that runs stays as it is. It may run in any number of processes.
+// Sweep looks once over all tenants for complaints whose process was ended by hand or lost, and has it started anew where
+// the complaint stands. A process that runs stays as it is. It may be called in any number of processes.
 func (c *Complaints) Sweep(ctx context.Context) error {
-	tick := time.NewTicker(sweepEvery) //nolint:forbidigo // how often it looks is no rule of the business
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			// A database that is away is reported by itself; the next sweep tries again.
-			if err := c.SweepOnce(ctx); err != nil && ctx.Err() == nil && !pg.Transient(err) && problem.KindOf(err) != problem.Unavailable {
-				c.flow.Log().ErrorContext(ctx, "sweep of complaints", "error", err)
-			}
-		}
-	}
-}
-
-// SweepOnce looks once, over all tenants.
-func (c *Complaints) SweepOnce(ctx context.Context) error {
 	type left struct {
 		tenant string
 		id     uuid.UUID

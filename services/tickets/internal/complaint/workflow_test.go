@@ -11,12 +11,14 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/flowtest"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/pgtest"
 	"github.com/guanxi-crm/guanxi/services/tickets"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/complaint"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/ticketstest"
 )
 
@@ -119,6 +121,36 @@ func TestWeeksOfSilence(t *testing.T) {
 	require.Equal(t, []float64{0, 2, 4, 5, 5, 5, 5, 12, 19, 26, 26}, sameDay)
 	require.Equal(t, complaint.Unanswered, end.Outcome)
 	require.Len(t, c.neighbours.Granted, 1)
+}
+
+// TestAComplaintWhoseProcessIsGoneIsFound sweeps where no process runs, as after one was ended by hand or lost.
+func TestAComplaintWhoseProcessIsGoneIsFound(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Database(t, tickets.Module().Source())
+	db, ops := database.DB(pg.App), database.DB(pg.Ops)
+	now := monday
+	starter := starts.New(db, nil)
+	complaints := complaint.New(db, outbox.New("tickets"), nil, starter, "tickets", func() time.Time { return now })
+	register := func(tenant string) string {
+		told, err := complaints.Register(auth.With(t.Context(), auth.Principal{Subject: "mei", Tenant: tenant}), coldPizza())
+		require.NoError(t, err)
+		return "complaint/" + tenant + "/" + told.ID.String()
+	}
+	pizza, music := register("pizza"), register("music")
+	now = monday.Add(time.Hour)
+	register("pizza") // due an hour later than the others
+	swept := func() (ids []string) {
+		require.NoError(t, complaints.Sweep(t.Context()))
+		require.NoError(t, ops.System(t.Context(), func(tx *pg.Tx) error {
+			return tx.QueryRow(t.Context(), `SELECT coalesce(array_agg(workflow_id), '{}') FROM process_start`).Scan(&ids)
+		}))
+		return ids
+	}
+	now = monday.Add(policy.Standard().StepWithin + 9*time.Minute)
+	require.Empty(t, swept(), "its process has time to remind")
+	now = monday.Add(policy.Standard().StepWithin + 11*time.Minute)
+	require.ElementsMatch(t, []string{pizza, music}, swept())
+	require.ElementsMatch(t, []string{pizza, music}, swept(), "again changes nothing")
 }
 
 func TestHoursWithoutTheOtherServiceCostNothing(t *testing.T) {

@@ -44,18 +44,15 @@ func StartWithoutTemporal(t *testing.T) *World {
 	t.Helper()
 	m := tickets.Module()
 	s := apptest.StartOn(t, m, pgtest.Database(t, m.Source()), func(cfg *app.Config) { cfg.Temporal.Address = "127.0.0.1:1" })
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Errorf("the service ended with %v", err)
-		}
-	})
+	s.StopAtEnd()
 	return world(t, s)
 }
 
-// StartLive runs the service with workers on a real Temporal server, beside stand-ins of loyalty and sales.
-func StartLive(t *testing.T) (*World, *flow.Client, *Neighbours) {
+// StartLive runs the service with workers on a real Temporal server, beside stand-ins of loyalty and sales; with all its
+// roles, unless some are named.
+func StartLive(t *testing.T, roles ...string) (*World, *flow.Client, *Neighbours) {
 	t.Helper()
-	s, client := apptest.StartLive(t, tickets.Module())
+	s, client := apptest.StartLive(t, tickets.Module(), roles...)
 	n := &Neighbours{Granted: map[string]int64{}, Reversed: map[string]bool{}, Refunded: map[string]int64{}}
 	ctx, stop := context.WithCancel(context.Background())
 	var done sync.WaitGroup
