@@ -61,7 +61,8 @@ func (b *bundle) publish(client *bus.Client, changes ...change) {
 		byPartition[m.Partition] = append(byPartition[m.Partition], m)
 	}
 	for p, msgs := range byPartition {
-		require.NoError(b.t, client.Produce(b.t.Context(), b.topic, p, msgs))
+		// A relay tries again, too: not every broker of a cluster knows at once who leads a new topic.
+		require.Eventually(b.t, func() bool { return client.Produce(b.t.Context(), b.topic, p, msgs) == nil }, patience, 20*time.Millisecond)
 	}
 }
 
