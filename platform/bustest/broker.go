@@ -2,14 +2,14 @@ package bustest
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/guanxi-crm/guanxi/platform/freeport"
 )
 
 // BrokerConfig says how an in-process broker runs.
@@ -65,7 +65,9 @@ func (b *Broker) Start() error {
 	for range 50 { // another process may hold a port for a moment
 		ports := b.ports
 		if len(ports) == 0 {
-			ports = freePorts(max(b.cfg.Brokers, 1))
+			if ports, err = freeport.Reserve(max(b.cfg.Brokers, 1)); err != nil {
+				break
+			}
 		}
 		cluster, fails := kfake.NewCluster(append(opts, kfake.Ports(ports...))...)
 		if fails == nil {
@@ -76,20 +78,6 @@ func (b *Broker) Start() error {
 		time.Sleep(100 * time.Millisecond)
 	}
 	return fmt.Errorf("start the in-process Kafka: %w", err)
-}
-
-// freePorts finds ports below the range from which the system takes those of outgoing connections: such a connection
-// could sit on the port of a broker that is down for a moment.
-func freePorts(n int) []int {
-	ports := make([]int, 0, n)
-	for len(ports) < n {
-		port := 20_000 + rand.IntN(12_000)
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err == nil && l.Close() == nil && !slices.Contains(ports, port) {
-			ports = append(ports, port)
-		}
-	}
-	return ports
 }
 
 // Stop stops it. Its addresses stay its own as long as nobody else takes them.

@@ -3,7 +3,6 @@ package pgtest
 import (
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +12,8 @@ import (
 	"strings"
 
 	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
+
+	"github.com/guanxi-crm/guanxi/platform/freeport"
 )
 
 // BinariesEnv names the environment variable that chooses the PostgreSQL binaries: a folder that holds postgres and
@@ -118,13 +119,13 @@ func embedded() (binaries, error) {
 		return b, nil
 	}
 	fmt.Fprintf(os.Stderr, "PostgreSQL %d or newer is not installed here: fetching version %s (15 MB, once)\n", minMajor, version)
-	port, err := freePort()
+	ports, err := freeport.Reserve(1)
 	if err != nil {
 		return binaries{}, err
 	}
 	db := embeddedpostgres.NewDatabase(embeddedpostgres.DefaultConfig().
 		Version(version).CachePath(home).BinariesPath(dir).
-		RuntimePath(filepath.Join(home, "fetch")).Port(uint32(port)).Logger(io.Discard))
+		RuntimePath(filepath.Join(home, "fetch")).Port(uint32(ports[0])).Logger(io.Discard))
 	startErr := db.Start()
 	if startErr == nil {
 		_ = db.Stop()
@@ -154,13 +155,4 @@ func cacheDir() (string, error) {
 		return "", err
 	}
 	return dir, nil
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/guanxi-crm/guanxi/platform/freeport"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/migrate"
 	"github.com/guanxi-crm/guanxi/platform/pgtest"
@@ -182,7 +183,7 @@ func postmaster(t *testing.T, dir string) int {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	port, err := pgtest.FreePort()
+	ports, err := freeport.Reserve(1)
 	require.NoError(t, err)
-	return port
+	return ports[0]
 }

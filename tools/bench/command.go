@@ -14,6 +14,8 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/tools/devstack/stack"
 	"github.com/guanxi-crm/guanxi/tools/guanxictl/client"
+
+	"github.com/guanxi-crm/guanxi/platform/freeport"
 )
 
 // maxTrips is how many round trips a command may take.
@@ -142,10 +144,11 @@ func (b *bench) record(ctx context.Context, op operation) (*recording, error) {
 		return nil, err
 	}
 	defer t.close()
-	addr, err := freeAddr()
+	ports, err := freeport.Reserve(1)
 	if err != nil {
 		return nil, err
 	}
+	addr := fmt.Sprintf("127.0.0.1:%d", ports[0])
 	probe, err := client.New("http://"+addr, nil)
 	if err != nil {
 		return nil, err

@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	kafka "github.com/segmentio/kafka-go"
+
+	"github.com/guanxi-crm/guanxi/platform/freeport"
 )
 
 //go:embed log4j2.properties
@@ -47,29 +48,16 @@ func newCluster(dir, jars string, n int) (*cluster, error) {
 		return nil, fmt.Errorf("java is needed, 17 or newer: %w", err)
 	}
 	c := &cluster{dir: dir, jars: jars}
-	ports := freePorts(2 * n)
+	ports, err := freeport.Reserve(2 * n)
+	if err != nil {
+		return nil, err
+	}
 	for i := range n {
 		c.brokers = append(c.brokers, &broker{
 			id: i, port: ports[2*i], controller: ports[2*i+1], dir: filepath.Join(dir, "broker-"+strconv.Itoa(i)),
 		})
 	}
 	return c, nil
-}
-
-// freePorts finds ports below the range from which the system takes those of outgoing connections: such a connection could
-// sit on the port of a broker that is down for a moment.
-func freePorts(n int) []int {
-	seen := make(map[int]bool, n)
-	ports := make([]int, 0, n)
-	for len(ports) < n {
-		port := 20_000 + mathrand.IntN(12_000)
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err == nil && l.Close() == nil && !seen[port] {
-			seen[port] = true
-			ports = append(ports, port)
-		}
-	}
-	return ports
 }
 
 func (c *cluster) addrs() []string {

@@ -3,10 +3,11 @@ package stack
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"strconv"
 	"time"
+
+	"github.com/guanxi-crm/guanxi/platform/freeport"
 )
 
 // Ports are where the parts listen, all on loopback.
@@ -33,31 +34,17 @@ func DefaultPorts() Ports {
 	return p
 }
 
-// FreePorts picks ports that nobody listens on now. All are below the range from which the system gives ports to
-// outgoing connections, so that a part finds its port free again after a restart.
+// FreePorts gives ports that nobody listens on and that no other stack, and no server of a test, has got. A part finds
+// its port free again after a restart.
 func FreePorts() (Ports, error) {
-	const lowest, count, tries = 10000, 22000, 2000
-	taken := make(map[int]bool)
-	var failed error
-	pick := func() int {
-		for range tries {
-			port := lowest + rand.IntN(count)
-			if !taken[port] && free(port) {
-				taken[port] = true
-				return port
-			}
-		}
-		failed = errors.New("no free port found between 10000 and 32000 on 127.0.0.1")
-		return 0
+	free, err := freeport.Reserve(7 + temporalInternal)
+	if err != nil {
+		return Ports{}, err
 	}
-	p := Ports{
-		HTTP: pick(), Postgres: pick(), Kafka: pick(), Temporal: pick(),
-		TemporalWeb: pick(), Issuer: pick(), Traces: pick(),
-	}
-	for range temporalInternal {
-		p.TemporalInternal = append(p.TemporalInternal, pick())
-	}
-	return p, failed
+	return Ports{
+		HTTP: free[0], Postgres: free[1], Kafka: free[2], Temporal: free[3],
+		TemporalWeb: free[4], Issuer: free[5], Traces: free[6], TemporalInternal: free[7:],
+	}, nil
 }
 
 // Check names every port that somebody listens on already. It is patient for a moment, since a stack that was killed
