@@ -10,13 +10,26 @@ const (
 	CustomersRead   Permission = "customers.read"
 	CustomersWrite  Permission = "customers.write"
 	CustomersImport Permission = "customers.import"
-	TenantsRead     Permission = "tenants.read"
-	TenantsManage   Permission = "tenants.manage"
-	OrdersRead      Permission = "orders.read"
-	OrdersWrite     Permission = "orders.write"
-	OrdersImport    Permission = "orders.import"
-	AnalyticsRead   Permission = "analytics.read"
-	LoyaltyRead     Permission = "loyalty.read"
+	CustomersExport Permission = "customers.export"
+	// CustomersMerge allows to say that two customers are one, to take that back, and to work on the pairs that may be.
+	CustomersMerge Permission = "customers.merge"
+	// CustomersErase allows to ask for the erasure of a customer, and to place and lift legal holds.
+	CustomersErase Permission = "customers.erase"
+	// CustomersConfigure allows to define custom fields, matching rules and touchpoints.
+	CustomersConfigure Permission = "customers.configure"
+	// ConsentsWrite allows to record what a customer allowed or no longer allows.
+	ConsentsWrite Permission = "consents.write"
+	// ContactsReveal allows whoever delivers a message to fetch its address.
+	ContactsReveal Permission = "contacts.reveal"
+	// AccessAudit allows to read and to check the log of who looked at sensitive data.
+	AccessAudit   Permission = "access.audit"
+	TenantsRead   Permission = "tenants.read"
+	TenantsManage Permission = "tenants.manage"
+	OrdersRead    Permission = "orders.read"
+	OrdersWrite   Permission = "orders.write"
+	OrdersImport  Permission = "orders.import"
+	AnalyticsRead Permission = "analytics.read"
+	LoyaltyRead   Permission = "loyalty.read"
 	// LoyaltyWrite allows to enrol members and to book points in their favour or to their charge.
 	LoyaltyWrite Permission = "loyalty.write"
 	// LoyaltyAudit allows the auditor's check of the whole ledger.
@@ -39,7 +52,8 @@ const (
 // Permissions lists every permission, in the order of the table.
 func Permissions() []Permission {
 	return []Permission{
-		CustomersRead, CustomersWrite, CustomersImport, TenantsRead, TenantsManage,
+		CustomersRead, CustomersWrite, CustomersImport, CustomersExport, CustomersMerge, CustomersErase, CustomersConfigure,
+		ConsentsWrite, ContactsReveal, AccessAudit, TenantsRead, TenantsManage,
 		OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyWrite, LoyaltyAudit, TicketsRead, TicketsWrite,
 		ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, Operate,
 	}
@@ -69,34 +83,36 @@ func permissionsOf(role string) []Permission {
 	switch role {
 	case RoleAgent:
 		return []Permission{
-			CustomersRead, CustomersWrite, OrdersRead, LoyaltyRead, TicketsRead, TicketsWrite,
+			CustomersRead, CustomersWrite, ConsentsWrite, OrdersRead, LoyaltyRead, TicketsRead, TicketsWrite,
 			ComplaintsRegister, ComplaintsRead, ComplaintsHandle,
 		}
 	case RoleSales:
 		return []Permission{
-			CustomersRead, CustomersWrite, OrdersRead, OrdersWrite, AnalyticsRead, LoyaltyRead, TicketsRead, ComplaintsRegister, ComplaintsRead,
+			CustomersRead, CustomersWrite, ConsentsWrite, OrdersRead, OrdersWrite, AnalyticsRead, LoyaltyRead, TicketsRead,
+			ComplaintsRegister, ComplaintsRead,
 		}
 	case RoleMarketing:
 		return []Permission{CustomersRead, OrdersRead, AnalyticsRead, LoyaltyRead}
 	case RoleManager:
 		return []Permission{
-			CustomersRead, CustomersWrite, TenantsRead, OrdersRead, OrdersWrite, AnalyticsRead, LoyaltyRead, LoyaltyWrite,
-			TicketsRead, TicketsWrite, ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove,
+			CustomersRead, CustomersWrite, CustomersExport, CustomersMerge, ConsentsWrite, TenantsRead, OrdersRead, OrdersWrite,
+			AnalyticsRead, LoyaltyRead, LoyaltyWrite, TicketsRead, TicketsWrite, ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove,
 		}
 	case RoleOperations:
 		return []Permission{
-			CustomersRead, CustomersImport, TenantsRead, OrdersRead, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyAudit,
+			CustomersRead, CustomersImport, CustomersExport, CustomersMerge, AccessAudit, TenantsRead, OrdersRead, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyAudit,
 			TicketsRead, ComplaintsRead, ComplaintsHandle, Operate,
 		}
 	case RoleIntegrator:
 		return []Permission{
-			CustomersRead, CustomersWrite, CustomersImport, OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead,
+			CustomersRead, CustomersWrite, CustomersImport, CustomersExport, CustomersMerge, ConsentsWrite, ContactsReveal,
+			OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead,
 			LoyaltyRead, LoyaltyWrite, TicketsRead, TicketsWrite, ComplaintsRegister, ComplaintsRead,
 		}
 	case RoleAdmin:
 		return []Permission{
-			CustomersRead, CustomersWrite, CustomersImport, TenantsRead,
-			OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyWrite, LoyaltyAudit, TicketsRead, TicketsWrite,
+			CustomersRead, CustomersWrite, CustomersImport, CustomersExport, CustomersMerge, CustomersErase, CustomersConfigure,
+			ConsentsWrite, AccessAudit, TenantsRead, OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyWrite, LoyaltyAudit, TicketsRead, TicketsWrite,
 			ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, Operate,
 		}
 	case RolePlatformAdmin:

@@ -17,6 +17,13 @@ const rights = `
 customers.read      x     x     x         x       x          x          x     -
 customers.write     x     x     -         x       -          x          x     -
 customers.import    -     -     -         -       x          x          x     -
+customers.export    -     -     -         x       x          x          x     -
+customers.merge     -     -     -         x       x          x          x     -
+customers.erase     -     -     -         -       -          -          x     -
+customers.configure -     -     -         -       -          -          x     -
+consents.write      x     x     -         x       -          x          x     -
+contacts.reveal     -     -     -         -       -          x          -     -
+access.audit        -     -     -         -       x          -          x     -
 tenants.read        -     -     -         x       x          -          x     x
 tenants.manage      -     -     -         -       -          -          -     x
 orders.read         x     x     x         x       x          x          x     -

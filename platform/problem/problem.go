@@ -21,6 +21,7 @@ const (
 	Forbidden            Kind = "forbidden"             // 403: known, but not allowed
 	NotFound             Kind = "not_found"             // 404: not there, or another tenant's
 	Conflict             Kind = "conflict"              // 409: does not fit the present state
+	Gone                 Kind = "gone"                  // 410: was there, and was taken away for good
 	PreconditionFailed   Kind = "precondition_failed"   // 412: somebody else changed it; read again
 	TooLarge             Kind = "too_large"             // 413: over a limit
 	UnsupportedMedia     Kind = "unsupported_media"     // 415: wrong content type
@@ -33,7 +34,7 @@ const (
 
 var statuses = map[Kind]int{
 	BadRequest: http.StatusBadRequest, Unauthenticated: http.StatusUnauthorized, Forbidden: http.StatusForbidden,
-	NotFound: http.StatusNotFound, Conflict: http.StatusConflict, PreconditionFailed: http.StatusPreconditionFailed,
+	NotFound: http.StatusNotFound, Conflict: http.StatusConflict, Gone: http.StatusGone, PreconditionFailed: http.StatusPreconditionFailed,
 	TooLarge: http.StatusRequestEntityTooLarge, UnsupportedMedia: http.StatusUnsupportedMediaType,
 	Unprocessable: http.StatusUnprocessableEntity, PreconditionRequired: http.StatusPreconditionRequired,
 	TooMany: http.StatusTooManyRequests, Internal: http.StatusInternalServerError,

@@ -77,6 +77,71 @@ func (CustomerKind) EnumDescriptor() ([]byte, []int) {
 	return file_guanxi_accounts_events_v1_customer_proto_rawDescGZIP(), []int{0}
 }
 
+// LifecycleStage says how far the relationship with a customer has come.
+type LifecycleStage int32
+
+const (
+	// Not said. Never published, but as the stage before the first one.
+	LifecycleStage_LIFECYCLE_STAGE_UNSPECIFIED LifecycleStage = 0
+	// The customer has heard of us.
+	LifecycleStage_LIFECYCLE_STAGE_AWARENESS LifecycleStage = 1
+	// The customer tries us out.
+	LifecycleStage_LIFECYCLE_STAGE_EXPLORATION LifecycleStage = 2
+	// The customer knows us and comes back.
+	LifecycleStage_LIFECYCLE_STAGE_FAMILIARITY LifecycleStage = 3
+	// The customer prefers us.
+	LifecycleStage_LIFECYCLE_STAGE_LOYALTY LifecycleStage = 4
+	// The customer has gone, or is going.
+	LifecycleStage_LIFECYCLE_STAGE_SEPARATION LifecycleStage = 5
+)
+
+// Enum value maps for LifecycleStage.
+var (
+	LifecycleStage_name = map[int32]string{
+		0: "LIFECYCLE_STAGE_UNSPECIFIED",
+		1: "LIFECYCLE_STAGE_AWARENESS",
+		2: "LIFECYCLE_STAGE_EXPLORATION",
+		3: "LIFECYCLE_STAGE_FAMILIARITY",
+		4: "LIFECYCLE_STAGE_LOYALTY",
+		5: "LIFECYCLE_STAGE_SEPARATION",
+	}
+	LifecycleStage_value = map[string]int32{
+		"LIFECYCLE_STAGE_UNSPECIFIED": 0,
+		"LIFECYCLE_STAGE_AWARENESS":   1,
+		"LIFECYCLE_STAGE_EXPLORATION": 2,
+		"LIFECYCLE_STAGE_FAMILIARITY": 3,
+		"LIFECYCLE_STAGE_LOYALTY":     4,
+		"LIFECYCLE_STAGE_SEPARATION":  5,
+	}
+)
+
+func (x LifecycleStage) Enum() *LifecycleStage {
+	p := new(LifecycleStage)
+	*p = x
+	return p
+}
+
+func (x LifecycleStage) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (LifecycleStage) Descriptor() protoreflect.EnumDescriptor {
+	return file_guanxi_accounts_events_v1_customer_proto_enumTypes[1].Descriptor()
+}
+
+func (LifecycleStage) Type() protoreflect.EnumType {
+	return &file_guanxi_accounts_events_v1_customer_proto_enumTypes[1]
+}
+
+func (x LifecycleStage) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use LifecycleStage.Descriptor instead.
+func (LifecycleStage) EnumDescriptor() ([]byte, []int) {
+	return file_guanxi_accounts_events_v1_customer_proto_rawDescGZIP(), []int{1}
+}
+
 // CustomerRegistered says that a customer is known from now on. It carries no personal data:
 // whoever must reach the customer asks the accounts service at that moment.
 type CustomerRegistered struct {
@@ -234,6 +299,460 @@ func (x *CustomerChanged) GetChangedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// CustomerMerged says that another customer turned out to be the same one: from now on the other's id
+// means this customer too, until the merge is undone. What was written for the other keeps its id.
+type CustomerMerged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The customer who stays, a UUIDv7.
+	CustomerId string `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The customer whose id is an alias of customer_id from now on, a UUIDv7.
+	AbsorbedId string `protobuf:"bytes,2,opt,name=absorbed_id,json=absorbedId,proto3" json:"absorbed_id,omitempty"`
+	// The merge's id, a UUIDv7.
+	MergeId string `protobuf:"bytes,3,opt,name=merge_id,json=mergeId,proto3" json:"merge_id,omitempty"`
+	// When they were merged.
+	MergedAt      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=merged_at,json=mergedAt,proto3" json:"merged_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CustomerMerged) Reset() {
+	*x = CustomerMerged{}
+	mi := &file_guanxi_accounts_events_v1_customer_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CustomerMerged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CustomerMerged) ProtoMessage() {}
+
+func (x *CustomerMerged) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_accounts_events_v1_customer_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CustomerMerged.ProtoReflect.Descriptor instead.
+func (*CustomerMerged) Descriptor() ([]byte, []int) {
+	return file_guanxi_accounts_events_v1_customer_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *CustomerMerged) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *CustomerMerged) GetAbsorbedId() string {
+	if x != nil {
+		return x.AbsorbedId
+	}
+	return ""
+}
+
+func (x *CustomerMerged) GetMergeId() string {
+	if x != nil {
+		return x.MergeId
+	}
+	return ""
+}
+
+func (x *CustomerMerged) GetMergedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.MergedAt
+	}
+	return nil
+}
+
+// CustomerAbsorbed says of a merge what CustomerMerged does, on the stream of the customer who is now
+// an alias: a reader who follows aliases needs this event and CustomerRestored only.
+type CustomerAbsorbed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The customer whose id is an alias from now on, a UUIDv7.
+	CustomerId string `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The customer whom the id means from now on, a UUIDv7. That one may itself be absorbed later, so
+	// that aliases form a tree.
+	SurvivorId string `protobuf:"bytes,2,opt,name=survivor_id,json=survivorId,proto3" json:"survivor_id,omitempty"`
+	// The merge's id, a UUIDv7.
+	MergeId string `protobuf:"bytes,3,opt,name=merge_id,json=mergeId,proto3" json:"merge_id,omitempty"`
+	// When they were merged.
+	AbsorbedAt    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=absorbed_at,json=absorbedAt,proto3" json:"absorbed_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CustomerAbsorbed) Reset() {
+	*x = CustomerAbsorbed{}
+	mi := &file_guanxi_accounts_events_v1_customer_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CustomerAbsorbed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CustomerAbsorbed) ProtoMessage() {}
+
+func (x *CustomerAbsorbed) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_accounts_events_v1_customer_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CustomerAbsorbed.ProtoReflect.Descriptor instead.
+func (*CustomerAbsorbed) Descriptor() ([]byte, []int) {
+	return file_guanxi_accounts_events_v1_customer_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *CustomerAbsorbed) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *CustomerAbsorbed) GetSurvivorId() string {
+	if x != nil {
+		return x.SurvivorId
+	}
+	return ""
+}
+
+func (x *CustomerAbsorbed) GetMergeId() string {
+	if x != nil {
+		return x.MergeId
+	}
+	return ""
+}
+
+func (x *CustomerAbsorbed) GetAbsorbedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AbsorbedAt
+	}
+	return nil
+}
+
+// CustomerMergeUndone says that a merge was a mistake: the absorbed customer is one of its own again,
+// with all that was ever written for its id.
+type CustomerMergeUndone struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The customer who had absorbed the other, a UUIDv7.
+	CustomerId string `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The customer who is one of its own again, a UUIDv7.
+	RestoredId string `protobuf:"bytes,2,opt,name=restored_id,json=restoredId,proto3" json:"restored_id,omitempty"`
+	// The id of the merge that is undone, a UUIDv7.
+	MergeId string `protobuf:"bytes,3,opt,name=merge_id,json=mergeId,proto3" json:"merge_id,omitempty"`
+	// When it was undone.
+	UndoneAt      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=undone_at,json=undoneAt,proto3" json:"undone_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CustomerMergeUndone) Reset() {
+	*x = CustomerMergeUndone{}
+	mi := &file_guanxi_accounts_events_v1_customer_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CustomerMergeUndone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CustomerMergeUndone) ProtoMessage() {}
+
+func (x *CustomerMergeUndone) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_accounts_events_v1_customer_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CustomerMergeUndone.ProtoReflect.Descriptor instead.
+func (*CustomerMergeUndone) Descriptor() ([]byte, []int) {
+	return file_guanxi_accounts_events_v1_customer_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *CustomerMergeUndone) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *CustomerMergeUndone) GetRestoredId() string {
+	if x != nil {
+		return x.RestoredId
+	}
+	return ""
+}
+
+func (x *CustomerMergeUndone) GetMergeId() string {
+	if x != nil {
+		return x.MergeId
+	}
+	return ""
+}
+
+func (x *CustomerMergeUndone) GetUndoneAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UndoneAt
+	}
+	return nil
+}
+
+// CustomerRestored says of an undone merge what CustomerMergeUndone does, on the stream of the customer
+// who is one of its own again.
+type CustomerRestored struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The customer who is one of its own again, a UUIDv7.
+	CustomerId string `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The customer who had absorbed it, a UUIDv7.
+	SurvivorId string `protobuf:"bytes,2,opt,name=survivor_id,json=survivorId,proto3" json:"survivor_id,omitempty"`
+	// The id of the merge that is undone, a UUIDv7.
+	MergeId string `protobuf:"bytes,3,opt,name=merge_id,json=mergeId,proto3" json:"merge_id,omitempty"`
+	// When it was undone.
+	RestoredAt    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=restored_at,json=restoredAt,proto3" json:"restored_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CustomerRestored) Reset() {
+	*x = CustomerRestored{}
+	mi := &file_guanxi_accounts_events_v1_customer_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CustomerRestored) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CustomerRestored) ProtoMessage() {}
+
+func (x *CustomerRestored) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_accounts_events_v1_customer_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CustomerRestored.ProtoReflect.Descriptor instead.
+func (*CustomerRestored) Descriptor() ([]byte, []int) {
+	return file_guanxi_accounts_events_v1_customer_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CustomerRestored) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *CustomerRestored) GetSurvivorId() string {
+	if x != nil {
+		return x.SurvivorId
+	}
+	return ""
+}
+
+func (x *CustomerRestored) GetMergeId() string {
+	if x != nil {
+		return x.MergeId
+	}
+	return ""
+}
+
+func (x *CustomerRestored) GetRestoredAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RestoredAt
+	}
+	return nil
+}
+
+// CustomerErased says that a customer's personal data was erased for good, by the customer's right to
+// it. Whoever hears it, also long afterwards when a topic is read from its start or a backup was
+// restored, erases what it holds of that customer. One such event for each id of the person.
+type CustomerErased struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The customer's id, a UUIDv7.
+	CustomerId string `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The erasure's id, a UUIDv7.
+	ErasureId string `protobuf:"bytes,2,opt,name=erasure_id,json=erasureId,proto3" json:"erasure_id,omitempty"`
+	// When it was erased in accounts.
+	ErasedAt      *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=erased_at,json=erasedAt,proto3" json:"erased_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CustomerErased) Reset() {
+	*x = CustomerErased{}
+	mi := &file_guanxi_accounts_events_v1_customer_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CustomerErased) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CustomerErased) ProtoMessage() {}
+
+func (x *CustomerErased) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_accounts_events_v1_customer_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CustomerErased.ProtoReflect.Descriptor instead.
+func (*CustomerErased) Descriptor() ([]byte, []int) {
+	return file_guanxi_accounts_events_v1_customer_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *CustomerErased) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *CustomerErased) GetErasureId() string {
+	if x != nil {
+		return x.ErasureId
+	}
+	return ""
+}
+
+func (x *CustomerErased) GetErasedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ErasedAt
+	}
+	return nil
+}
+
+// LifecycleStageChanged says that the relationship with a customer stands elsewhere now.
+type LifecycleStageChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The customer's id, a UUIDv7.
+	CustomerId string `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The stage before.
+	StageBefore LifecycleStage `protobuf:"varint,2,opt,name=stage_before,json=stageBefore,proto3,enum=guanxi.accounts.events.v1.LifecycleStage" json:"stage_before,omitempty"`
+	// The stage now.
+	Stage LifecycleStage `protobuf:"varint,3,opt,name=stage,proto3,enum=guanxi.accounts.events.v1.LifecycleStage" json:"stage,omitempty"`
+	// What follows from the stage: "suspect", "prospect", "current" or "lost".
+	Segment string `protobuf:"bytes,4,opt,name=segment,proto3" json:"segment,omitempty"`
+	// Code of why, such as "first_purchase" or "by_hand".
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When it changed.
+	ChangedAt     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LifecycleStageChanged) Reset() {
+	*x = LifecycleStageChanged{}
+	mi := &file_guanxi_accounts_events_v1_customer_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LifecycleStageChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LifecycleStageChanged) ProtoMessage() {}
+
+func (x *LifecycleStageChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_accounts_events_v1_customer_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LifecycleStageChanged.ProtoReflect.Descriptor instead.
+func (*LifecycleStageChanged) Descriptor() ([]byte, []int) {
+	return file_guanxi_accounts_events_v1_customer_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *LifecycleStageChanged) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *LifecycleStageChanged) GetStageBefore() LifecycleStage {
+	if x != nil {
+		return x.StageBefore
+	}
+	return LifecycleStage_LIFECYCLE_STAGE_UNSPECIFIED
+}
+
+func (x *LifecycleStageChanged) GetStage() LifecycleStage {
+	if x != nil {
+		return x.Stage
+	}
+	return LifecycleStage_LIFECYCLE_STAGE_UNSPECIFIED
+}
+
+func (x *LifecycleStageChanged) GetSegment() string {
+	if x != nil {
+		return x.Segment
+	}
+	return ""
+}
+
+func (x *LifecycleStageChanged) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *LifecycleStageChanged) GetChangedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ChangedAt
+	}
+	return nil
+}
+
 var File_guanxi_accounts_events_v1_customer_proto protoreflect.FileDescriptor
 
 const file_guanxi_accounts_events_v1_customer_proto_rawDesc = "" +
@@ -255,11 +774,71 @@ const file_guanxi_accounts_events_v1_customer_proto_rawDesc = "" +
 	"\n" +
 	"changed_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAt:F\xa2\xbb\x18B\n" +
 	"\bcustomer\x12\vcustomer_id\x1a\vcustomer_id\"\n" +
-	"changed_at*\x10customer_changed*g\n" +
+	"changed_at*\x10customer_changed\"\x83\x02\n" +
+	"\x0eCustomerMerged\x12\x1f\n" +
+	"\vcustomer_id\x18\x01 \x01(\tR\n" +
+	"customerId\x12\x1f\n" +
+	"\vabsorbed_id\x18\x02 \x01(\tR\n" +
+	"absorbedId\x12\x19\n" +
+	"\bmerge_id\x18\x03 \x01(\tR\amergeId\x127\n" +
+	"\tmerged_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bmergedAt:[\xa2\xbb\x18W\n" +
+	"\bcustomer\x12\vcustomer_id\x1a\vcustomer_id\"\tmerged_at*\x0fcustomer_merged2\vabsorbed_id2\bmerge_id\"\x8d\x02\n" +
+	"\x10CustomerAbsorbed\x12\x1f\n" +
+	"\vcustomer_id\x18\x01 \x01(\tR\n" +
+	"customerId\x12\x1f\n" +
+	"\vsurvivor_id\x18\x02 \x01(\tR\n" +
+	"survivorId\x12\x19\n" +
+	"\bmerge_id\x18\x03 \x01(\tR\amergeId\x12;\n" +
+	"\vabsorbed_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"absorbedAt:_\xa2\xbb\x18[\n" +
+	"\bcustomer\x12\vcustomer_id\x1a\vcustomer_id\"\vabsorbed_at*\x11customer_absorbed2\vsurvivor_id2\bmerge_id\"\x8e\x02\n" +
+	"\x13CustomerMergeUndone\x12\x1f\n" +
+	"\vcustomer_id\x18\x01 \x01(\tR\n" +
+	"customerId\x12\x1f\n" +
+	"\vrestored_id\x18\x02 \x01(\tR\n" +
+	"restoredId\x12\x19\n" +
+	"\bmerge_id\x18\x03 \x01(\tR\amergeId\x127\n" +
+	"\tundone_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bundoneAt:a\xa2\xbb\x18]\n" +
+	"\bcustomer\x12\vcustomer_id\x1a\vcustomer_id\"\tundone_at*\x15customer_merge_undone2\vrestored_id2\bmerge_id\"\x8d\x02\n" +
+	"\x10CustomerRestored\x12\x1f\n" +
+	"\vcustomer_id\x18\x01 \x01(\tR\n" +
+	"customerId\x12\x1f\n" +
+	"\vsurvivor_id\x18\x02 \x01(\tR\n" +
+	"survivorId\x12\x19\n" +
+	"\bmerge_id\x18\x03 \x01(\tR\amergeId\x12;\n" +
+	"\vrestored_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"restoredAt:_\xa2\xbb\x18[\n" +
+	"\bcustomer\x12\vcustomer_id\x1a\vcustomer_id\"\vrestored_at*\x11customer_restored2\vsurvivor_id2\bmerge_id\"\xdb\x01\n" +
+	"\x0eCustomerErased\x12\x1f\n" +
+	"\vcustomer_id\x18\x01 \x01(\tR\n" +
+	"customerId\x12\x1d\n" +
+	"\n" +
+	"erasure_id\x18\x02 \x01(\tR\terasureId\x127\n" +
+	"\terased_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\berasedAt:P\xa2\xbb\x18L\n" +
+	"\bcustomer\x12\vcustomer_id\x1a\vcustomer_id\"\terased_at*\x0fcustomer_erased2\n" +
+	"erasure_id\"\x94\x03\n" +
+	"\x15LifecycleStageChanged\x12\x1f\n" +
+	"\vcustomer_id\x18\x01 \x01(\tR\n" +
+	"customerId\x12L\n" +
+	"\fstage_before\x18\x02 \x01(\x0e2).guanxi.accounts.events.v1.LifecycleStageR\vstageBefore\x12?\n" +
+	"\x05stage\x18\x03 \x01(\x0e2).guanxi.accounts.events.v1.LifecycleStageR\x05stage\x12\x18\n" +
+	"\asegment\x18\x04 \x01(\tR\asegment\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x129\n" +
+	"\n" +
+	"changed_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAt:^\xa2\xbb\x18Z\n" +
+	"\bcustomer\x12\vcustomer_id\x1a\vcustomer_id\"\n" +
+	"changed_at*\x17lifecycle_stage_changed2\asegment2\x06reason*g\n" +
 	"\fCustomerKind\x12\x1d\n" +
 	"\x19CUSTOMER_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CUSTOMER_KIND_PERSON\x10\x01\x12\x1e\n" +
-	"\x1aCUSTOMER_KIND_ORGANISATION\x10\x02BVZTgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1;accountseventsv1b\x06proto3"
+	"\x1aCUSTOMER_KIND_ORGANISATION\x10\x02*\xcf\x01\n" +
+	"\x0eLifecycleStage\x12\x1f\n" +
+	"\x1bLIFECYCLE_STAGE_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19LIFECYCLE_STAGE_AWARENESS\x10\x01\x12\x1f\n" +
+	"\x1bLIFECYCLE_STAGE_EXPLORATION\x10\x02\x12\x1f\n" +
+	"\x1bLIFECYCLE_STAGE_FAMILIARITY\x10\x03\x12\x1b\n" +
+	"\x17LIFECYCLE_STAGE_LOYALTY\x10\x04\x12\x1e\n" +
+	"\x1aLIFECYCLE_STAGE_SEPARATION\x10\x05BVZTgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1;accountseventsv1b\x06proto3"
 
 var (
 	file_guanxi_accounts_events_v1_customer_proto_rawDescOnce sync.Once
@@ -273,26 +852,41 @@ func file_guanxi_accounts_events_v1_customer_proto_rawDescGZIP() []byte {
 	return file_guanxi_accounts_events_v1_customer_proto_rawDescData
 }
 
-var file_guanxi_accounts_events_v1_customer_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_guanxi_accounts_events_v1_customer_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_guanxi_accounts_events_v1_customer_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_guanxi_accounts_events_v1_customer_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_guanxi_accounts_events_v1_customer_proto_goTypes = []any{
 	(CustomerKind)(0),             // 0: guanxi.accounts.events.v1.CustomerKind
-	(*CustomerRegistered)(nil),    // 1: guanxi.accounts.events.v1.CustomerRegistered
-	(*CustomerChanged)(nil),       // 2: guanxi.accounts.events.v1.CustomerChanged
-	(*v1.ExternalRef)(nil),        // 3: guanxi.reference.v1.ExternalRef
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(LifecycleStage)(0),           // 1: guanxi.accounts.events.v1.LifecycleStage
+	(*CustomerRegistered)(nil),    // 2: guanxi.accounts.events.v1.CustomerRegistered
+	(*CustomerChanged)(nil),       // 3: guanxi.accounts.events.v1.CustomerChanged
+	(*CustomerMerged)(nil),        // 4: guanxi.accounts.events.v1.CustomerMerged
+	(*CustomerAbsorbed)(nil),      // 5: guanxi.accounts.events.v1.CustomerAbsorbed
+	(*CustomerMergeUndone)(nil),   // 6: guanxi.accounts.events.v1.CustomerMergeUndone
+	(*CustomerRestored)(nil),      // 7: guanxi.accounts.events.v1.CustomerRestored
+	(*CustomerErased)(nil),        // 8: guanxi.accounts.events.v1.CustomerErased
+	(*LifecycleStageChanged)(nil), // 9: guanxi.accounts.events.v1.LifecycleStageChanged
+	(*v1.ExternalRef)(nil),        // 10: guanxi.reference.v1.ExternalRef
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
 }
 var file_guanxi_accounts_events_v1_customer_proto_depIdxs = []int32{
-	0, // 0: guanxi.accounts.events.v1.CustomerRegistered.kind:type_name -> guanxi.accounts.events.v1.CustomerKind
-	3, // 1: guanxi.accounts.events.v1.CustomerRegistered.external_refs:type_name -> guanxi.reference.v1.ExternalRef
-	4, // 2: guanxi.accounts.events.v1.CustomerRegistered.registered_at:type_name -> google.protobuf.Timestamp
-	3, // 3: guanxi.accounts.events.v1.CustomerChanged.external_refs:type_name -> guanxi.reference.v1.ExternalRef
-	4, // 4: guanxi.accounts.events.v1.CustomerChanged.changed_at:type_name -> google.protobuf.Timestamp
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	0,  // 0: guanxi.accounts.events.v1.CustomerRegistered.kind:type_name -> guanxi.accounts.events.v1.CustomerKind
+	10, // 1: guanxi.accounts.events.v1.CustomerRegistered.external_refs:type_name -> guanxi.reference.v1.ExternalRef
+	11, // 2: guanxi.accounts.events.v1.CustomerRegistered.registered_at:type_name -> google.protobuf.Timestamp
+	10, // 3: guanxi.accounts.events.v1.CustomerChanged.external_refs:type_name -> guanxi.reference.v1.ExternalRef
+	11, // 4: guanxi.accounts.events.v1.CustomerChanged.changed_at:type_name -> google.protobuf.Timestamp
+	11, // 5: guanxi.accounts.events.v1.CustomerMerged.merged_at:type_name -> google.protobuf.Timestamp
+	11, // 6: guanxi.accounts.events.v1.CustomerAbsorbed.absorbed_at:type_name -> google.protobuf.Timestamp
+	11, // 7: guanxi.accounts.events.v1.CustomerMergeUndone.undone_at:type_name -> google.protobuf.Timestamp
+	11, // 8: guanxi.accounts.events.v1.CustomerRestored.restored_at:type_name -> google.protobuf.Timestamp
+	11, // 9: guanxi.accounts.events.v1.CustomerErased.erased_at:type_name -> google.protobuf.Timestamp
+	1,  // 10: guanxi.accounts.events.v1.LifecycleStageChanged.stage_before:type_name -> guanxi.accounts.events.v1.LifecycleStage
+	1,  // 11: guanxi.accounts.events.v1.LifecycleStageChanged.stage:type_name -> guanxi.accounts.events.v1.LifecycleStage
+	11, // 12: guanxi.accounts.events.v1.LifecycleStageChanged.changed_at:type_name -> google.protobuf.Timestamp
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_guanxi_accounts_events_v1_customer_proto_init() }
@@ -305,8 +899,8 @@ func file_guanxi_accounts_events_v1_customer_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_guanxi_accounts_events_v1_customer_proto_rawDesc), len(file_guanxi_accounts_events_v1_customer_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   2,
+			NumEnums:      2,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
