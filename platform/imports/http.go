@@ -24,7 +24,7 @@ type View struct {
 	State           string     `json:"state" enum:"accepted,running,finished,cancelled,failed"`
 	Format          string     `json:"format" enum:"csv,jsonl,whitespace"`
 	Columns         []string   `json:"columns" doc:"The columns that the mapping fills."`
-	Policy          string     `json:"policy" enum:"skip,update"`
+	Policy          string     `json:"policy" enum:"skip,update,create"`
 	DryRun          bool       `json:"dry_run"`
 	Bytes           int64      `json:"bytes" doc:"Size of the file."`
 	Rows            int64      `json:"rows" doc:"Rows worked on so far."`
@@ -92,11 +92,15 @@ func (i *Imports) Routes(api *httpx.API) {
 	upload.Status, upload.MaxBody, upload.Timeout = http.StatusAccepted, 1<<60, 24*time.Hour
 	upload.Consumes = []string{"text/csv", "text/plain", "application/jsonl", "application/x-ndjson", "application/octet-stream"}
 	upload.Output = View{}
+	var policies []string
+	for _, p := range i.kind.policies() {
+		policies = append(policies, string(p))
+	}
 	upload.Parameters = []httpx.Parameter{
 		{Name: "format", Description: "How the file is written; csv unless said otherwise.", Enum: []string{"csv", "jsonl", "whitespace"}},
 		{Name: "header", Description: "Whether the first line names the columns; true for csv unless said otherwise.", Enum: []string{"true", "false"}},
 		{Name: "mapping", Description: "What fills the columns: target=source, several separated by commas. May be repeated.", Repeatable: true},
-		{Name: "policy", Description: "What to do with what is there already; skip unless said otherwise.", Enum: []string{"skip", "update"}},
+		{Name: "policy", Description: "What to do with what is there already; " + policies[0] + " unless said otherwise.", Enum: policies},
 		{Name: "dry_run", Description: "Only find out what would be rejected, batch by batch.", Enum: []string{"true", "false"}},
 	}
 	httpx.Stream(api, upload, i.upload)
@@ -278,7 +282,7 @@ func (i *Imports) download(c *gin.Context) error {
 	for len(all) > 0 {
 		for _, r := range all {
 			err := w.Write([]string{strconv.FormatInt(r.Line, 10), strconv.FormatInt(r.Row, 10), r.Column, r.Code, r.Reason,
-				strings.ToValidUTF8(string(r.raw), "�")})
+				Mark(strings.ToValidUTF8(string(r.raw), "�"))})
 			if err != nil {
 				return err
 			}

@@ -22,6 +22,11 @@ type Column struct {
 	Name string
 	// Required columns must be mapped, and a row must have a value in them.
 	Required bool
+	// Many columns take several values: an array in JSON Lines, one a line within a cell otherwise. Row.Get gives them one
+	// a line.
+	Many bool
+	// JSON columns take any JSON: as it stands in JSON Lines, as the text of a cell otherwise. Row.Get gives the text.
+	JSON bool
 	// Doc says what belongs there, for the documentation.
 	Doc string
 }
@@ -41,6 +46,7 @@ type Policy string
 const (
 	Skip   Policy = "skip"   // leave what is there
 	Update Policy = "update" // change what is there to what the row says
+	Create Policy = "create" // make another one wherever nothing forbids that there are two
 )
 
 // State is where an import stands.
@@ -76,6 +82,7 @@ type Kind struct {
 	Name       string // such as customers; part of the workflow's name
 	Permission auth.Permission
 	Columns    []Column
+	Policies   []Policy // that the kind knows; the first is meant where an upload names none. Empty: Skip and Update
 	// Apply brings up to 1,000 rows in, set by set, in the given transaction of the tenant; the import's progress moves
 	// in the same one. It returns the rows it does not take. An error that is the rows' own fault (a violated
 	// constraint, a problem of the caller's kind) makes the batch be split until the culprits stand alone; any other
@@ -93,6 +100,14 @@ type Imports struct {
 	service string
 	kind    Kind
 	clock   func() time.Time
+}
+
+// policies are those that the kind knows, the usual one first.
+func (k Kind) policies() []Policy {
+	if len(k.Policies) == 0 {
+		return []Policy{Skip, Update}
+	}
+	return k.Policies
 }
 
 // New makes the imports of a kind. db is the service's database as the app role.

@@ -86,8 +86,12 @@ func TestRowsWithFaults(t *testing.T) {
 		{"not JSON", "?format=jsonl", `{"ref":"a","name":"Ann"}` + "\nnope\n" + `{"ref":"b"` + "\n[]\n" + `{"ref":"c","name":"C"} {}` + "\n", 1,
 			[]string{"2::json_malformed", "3::json_malformed", "4::json_malformed", "5::json_malformed"}},
 		{"JSON of another shape", "?format=jsonl", `{"ref":"a","ref":"b","name":"Ann"}` + "\n" + `{"ref":"b","name":{"given":"Bob"}}` + "\n" +
-			`{"ref":"c","name":"C","colour":"red"}` + "\n" + `{"ref":7,"name":"D","age":null}` + "\n" + `{"ref":"\u0000","name":"E"}` + "\n", 1,
-			[]string{"1::key_duplicate", "2:name:value_not_scalar", "3::column_unknown", "5:ref:contains_nul"}},
+			`{"ref":"c","name":"C","colour":"red"}` + "\n" + `{"ref":7,"name":"D","age":null}` + "\n" + `{"ref":"\u0000","name":"E"}` + "\n" +
+			`{"ref":"f","name":"F","tags":[{}]}` + "\n" + `{"ref":"g","name":"G","extra":["\u0000"]}` + "\n", 1,
+			[]string{"1::key_duplicate", "2:name:value_not_scalar", "3::column_unknown", "5:ref:contains_nul",
+				"6:tags:value_not_scalar", "7:extra:contains_nul"}},
+		{"broken in the middle of a large file", "", file(5000) + "a,\xe4\xb8,1\nb,\x00,2\n" + strings.ReplaceAll(file(3000), "r", "s")[len("sef,name,age\n"):], 8000,
+			[]string{"5002::broken_utf8", "5003::contains_nul"}},
 	}
 	all := newWorld(t)
 	all.work()
@@ -135,6 +139,11 @@ func TestUploadsThatCannotBegin(t *testing.T) {
 		{"no header and no mapping", "?header=false", "a,Ann,1\n", "", 422, "mapping_required"},
 		{"ambiguous header", "?mapping=ref=x,name=x", "x,x\na,Ann\n", "", 422, "mapping_source_twice"},
 		{"broken header", "", "ref,na\"me\na,Ann\n", "", 422, "first_line_broken"},
+		{"header that never ends", "", strings.Repeat("ref,", 1<<19), "", 422, "first_line_broken"},
+		{"header with a quote that never ends", "", "ref,\"" + strings.Repeat("name\n", 1<<18), "", 422, "first_line_broken"},
+		{"broken UTF-8 in the header", "", "ref,na\xffme\na,Ann\n", "", 422, "first_line_broken"},
+		{"U+0000 in the header", "", "ref,na\x00me\na,Ann\n", "", 422, "first_line_broken"},
+		{"a policy that the kind does not know", "?policy=create", good, "", 422, "policy_unknown"},
 		{"UTF-16", "", "\xff\xfer\x00e\x00f\x00", "", 422, "encoding_unknown"},
 		{"a form", "", good, "multipart/form-data; boundary=x", 415, "content_type"},
 	}
@@ -162,6 +171,9 @@ func TestMappings(t *testing.T) {
 		{"a constant", "?mapping=ref=Nr,name='It''s,+Ann'", "Nr\na\n", "a", "It's, Ann"},
 		{"the line", "?mapping=ref=$line,name=Name", "Name\n\nAnn\n", "3", "Ann"},
 		{"JSON keys", "?format=jsonl&mapping=ref=nr,name=who", `{"nr":12.50,"who":" Ann ","x":{}}`, "12.50", "Ann"},
+		{"a mark against formulas", "", "ref,name\n'=1+1,'@Ann\n", "=1+1", "@Ann"},
+		{"several values in JSON", "?format=jsonl", `{"ref":"a","name":"Ann","tags":["x"," y ",null,7],"extra":{"k":[1, 2]}}`, "a", "Ann|x\ny\n7|{\"k\":[1, 2]}"},
+		{"several values in CSV", "", "ref,name,tags,extra\na,Ann,\"x\ny\",\"[1, 2]\"\n", "a", "Ann|x\ny|[1, 2]"},
 		{"a name with a prefix", "?mapping=ref=Nr,name=Name,external:till=Nr", "Name,Nr\nAnn,a\n", "a", "Ann"},
 	}
 	all := newWorld(t)

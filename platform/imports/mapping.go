@@ -16,14 +16,14 @@ type plan struct {
 	Width int `json:"width,omitempty"`
 	// Strict refuses JSON keys that no entry reads: there was no mapping that left them out on purpose.
 	Strict bool `json:"strict,omitempty"`
-	// Header is the file's header line as it stands there, for the file of rejected rows.
-	Header string `json:"header,omitempty"`
 }
 
 // entry fills one column from one source: a column of the file, a JSON key, the line number or a constant.
 type entry struct {
 	Target   string `json:"target"`
 	Required bool   `json:"required,omitempty"`
+	Many     bool   `json:"many,omitempty"`
+	JSON     bool   `json:"json,omitempty"`
 	Column   int    `json:"column,omitempty"` // 1-based
 	Key      string `json:"key,omitempty"`
 	Line     bool   `json:"line,omitempty"`
@@ -126,7 +126,7 @@ func resolve(k Kind, f format, mapping []assignment, header []string, width int)
 		if err != nil {
 			return plan{}, err
 		}
-		e.Target, e.Required = a.target, column.Required
+		e.Target, e.Required, e.Many, e.JSON = a.target, column.Required, column.Many, column.JSON
 		p.Entries = append(p.Entries, e)
 	}
 	for _, c := range k.Columns {

@@ -1,6 +1,7 @@
 package imports
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -109,7 +110,11 @@ func (ps *parser) value(e entry, rec record, object map[string]json.RawMessage) 
 	case e.Line:
 		return fmt.Sprint(rec.line), nil
 	case e.Column > 0:
-		return strings.TrimSpace(ps.fields[e.Column-1]), nil
+		return ps.cell(strings.TrimSpace(ps.fields[e.Column-1])), nil
+	case e.Key != "" && e.JSON:
+		return structured(object[e.Key])
+	case e.Key != "" && e.Many:
+		return several(object[e.Key])
 	case e.Key != "":
 		return scalar(object[e.Key])
 	default:
@@ -153,6 +158,53 @@ func (ps *parser) object(raw string) (map[string]json.RawMessage, *fault) {
 	return object, nil
 }
 
+// cell takes the mark off that keeps a spreadsheet from calculating with a cell.
+func (ps *parser) cell(value string) string {
+	if ps.format == formatCSV {
+		return Unmark(value)
+	}
+	return value
+}
+
+// structured gives any JSON value as it is written; null and nothing as "".
+func structured(raw json.RawMessage) (string, *fault) {
+	switch {
+	case len(raw) == 0 || string(raw) == "null":
+		return "", nil
+	case raw[0] == '"': // the JSON may be in a text, as it is in a cell
+		return scalar(raw)
+	case bytes.Contains(raw, []byte(`\u0000`)):
+		return "", containsNUL()
+	}
+	return string(raw), nil
+}
+
+// several gives an array of scalars one a line, or a single one as it is.
+func several(raw json.RawMessage) (string, *fault) {
+	if len(raw) == 0 || raw[0] != '[' {
+		return scalar(raw)
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal(raw, &items); err != nil {
+		return "", &fault{code: "json_malformed", reason: "is not a JSON array"}
+	}
+	var values []string
+	for _, item := range items {
+		value, f := scalar(item)
+		if f != nil {
+			return "", f
+		}
+		if value != "" {
+			values = append(values, value)
+		}
+	}
+	return strings.Join(values, "\n"), nil
+}
+
+func containsNUL() *fault {
+	return &fault{code: "contains_nul", reason: "contains the character U+0000"}
+}
+
 // scalar gives a JSON value as text: strings without their quotes, numbers as they are written, null and nothing as "".
 func scalar(raw json.RawMessage) (string, *fault) {
 	switch {
@@ -168,7 +220,7 @@ func scalar(raw json.RawMessage) (string, *fault) {
 		return "", &fault{code: "json_malformed", reason: "is not a JSON text"}
 	}
 	if strings.ContainsRune(s, 0) {
-		return "", &fault{code: "contains_nul", reason: "contains the character U+0000"}
+		return "", containsNUL()
 	}
 	return strings.TrimSpace(s), nil
 }

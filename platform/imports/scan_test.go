@@ -161,3 +161,40 @@ func TestSplitCSV(t *testing.T) {
 		require.Equal(t, want, splitCSV(raw, nil), raw)
 	}
 }
+
+// endless is a line of so many bytes, and rows around it.
+type endless struct {
+	left int64
+	tail *strings.Reader
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.left == 0 {
+		return e.tail.Read(p)
+	}
+	n := min(int64(len(p)), e.left)
+	for i := range p[:n] {
+		p[i] = 'x'
+	}
+	e.left -= n
+	return int(n), nil
+}
+
+// A line of any length costs a buffer of a few records, and the row after it is read.
+func TestALineOf300MegabytesIsOneRejectedRowInBoundedMemory(t *testing.T) {
+	t.Parallel()
+	s := newScanner(io.MultiReader(strings.NewReader("a,b\n"), &endless{300 << 20, strings.NewReader("\nc,d\n")}), formatCSV, 0, 0)
+	var got []string
+	for {
+		rec, err := s.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(rec.raw), keptOfLong)
+		got = append(got, show(rec))
+	}
+	require.Equal(t, []string{"1:a,b", "2!record_too_long", "3:c,d"}, got)
+	require.Equal(t, int64(len("a,b\n")+300<<20+len("\nc,d\n")), s.position)
+	require.LessOrEqual(t, len(s.buf), 4*maxRecord)
+}

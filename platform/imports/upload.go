@@ -7,9 +7,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -91,12 +91,11 @@ func (i *Imports) request(c *gin.Context, p auth.Principal) (stored, reading, er
 	default:
 		return s, reading{}, invalid("format_unknown", "query.format", "the format %q is not known; there are csv, jsonl and whitespace", s.Format)
 	}
-	switch s.Policy {
-	case Skip, Update:
-	case "":
-		s.Policy = Skip
-	default:
-		return s, reading{}, invalid("policy_unknown", "query.policy", "the policy %q is not known; there are skip and update", s.Policy)
+	switch known := i.kind.policies(); {
+	case s.Policy == "":
+		s.Policy = known[0]
+	case !slices.Contains(known, s.Policy):
+		return s, reading{}, invalid("policy_unknown", "query.policy", "the policy %q is not known; there are %s", s.Policy, list(known))
 	}
 	how := reading{}
 	if s.DryRun, err = truth(query.Get("dry_run"), "dry_run", false); err != nil {
@@ -110,6 +109,15 @@ func (i *Imports) request(c *gin.Context, p auth.Principal) (stored, reading, er
 	}
 	how.mapping, err = parseMapping(query["mapping"])
 	return s, how, err
+}
+
+// list names policies for people.
+func list(known []Policy) string {
+	names := make([]string, len(known))
+	for k, p := range known {
+		names[k] = string(p)
+	}
+	return strings.Join(names, ", ")
 }
 
 func truth(s, name string, otherwise bool) (bool, error) {
@@ -165,9 +173,6 @@ func (i *Imports) look(file *bufio.Reader, s *stored, how reading) error {
 	}
 	if s.Plan, err = resolve(i.kind, s.Format, how.mapping, header, len(fields)); err != nil {
 		return err
-	}
-	if how.header && utf8.ValidString(first.raw) {
-		s.Plan.Header = first.raw
 	}
 	s.Columns = s.Plan.columns()
 	return nil

@@ -57,7 +57,11 @@ func apply(_ context.Context, tx *pg.Tx, job imports.Job, rows []imports.Row) (r
 		if job.Policy == imports.Update {
 			then = `UPDATE SET name = excluded.name, times = person.times + 1`
 		}
-		tx.Queue(insert+then, tx.Tenant(), row.Get("ref"), row.Get("name"), row.Get("age"), row.Line)
+		name := row.Get("name")
+		if row.Get("tags") != "" {
+			name += "|" + row.Get("tags") + "|" + row.Get("extra")
+		}
+		tx.Queue(insert+then, tx.Tenant(), row.Get("ref"), name, row.Get("age"), row.Line)
 	}
 	return rejected, nil
 }
@@ -94,6 +98,8 @@ func newWorld(t *testing.T, change ...func(*imports.Kind)) *world {
 			{Name: "ref", Required: true, Doc: "what the person is called elsewhere"},
 			{Name: "name", Required: true, Doc: "the person's name"},
 			{Name: "age", Doc: "in years"},
+			{Name: "tags", Many: true, Doc: "what the person is called with others"},
+			{Name: "extra", JSON: true, Doc: "anything"},
 			{Name: "external:*", Doc: "a reference in another system"},
 		},
 		Apply: apply,
