@@ -55,12 +55,22 @@ CREATE TABLE custom_field (
     choices    text[]      NOT NULL DEFAULT '{}',
     class      text        NOT NULL CHECK (class IN ('identity', 'contact', 'behaviour', 'financial', 'health', 'special')),
     archived   boolean     NOT NULL DEFAULT false,
+    used       boolean     NOT NULL DEFAULT false, -- a customer has, or had, a value: the type is fixed from then on
     version    bigint      NOT NULL,
     created_at timestamptz NOT NULL,
     changed_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, name)
 );
 SELECT guanxi_tenant_table('custom_field');
+
+-- How many orders bear a customer's id, for the stage that follows from them.
+CREATE TABLE customer_purchase (
+    tenant_id   text   NOT NULL,
+    customer_id uuid   NOT NULL, -- as the order has it; it may be of nobody
+    orders      bigint NOT NULL CHECK (orders > 0),
+    PRIMARY KEY (tenant_id, customer_id)
+);
+SELECT guanxi_tenant_table('customer_purchase');
 
 CREATE TABLE customer_stage (
     tenant_id    text        NOT NULL,

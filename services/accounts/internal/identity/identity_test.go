@@ -43,6 +43,33 @@ func TestNormalise(t *testing.T) {
 		{"a card too short", "card", "12", "CN", "", "card_malformed"},
 		{"a card with a sign", "card", "12#4", "CN", "", "card_malformed"},
 
+		{"a number of 16 digits with its check digit", "card", "4012 8888 8888 1881", "CN", "4012888888881881", ""},
+		{"one with two digits swapped", "card", "4012 8888 8888 1818", "CN", "", "card_check_digit"},
+		{"one of 13 digits", "card", "4222222222222", "CN", "4222222222222", ""},
+		{"one of 13 digits that was misread", "card", "4222222222223", "CN", "", "card_check_digit"},
+		{"one of 19 digits that was misread", "card", "6225880123456789012", "CN", "", "card_check_digit"},
+		{"12 digits have no check digit", "card", "422222222223", "CN", "422222222223", ""},
+		{"nor have 20", "card", "62258801234567890123", "CN", "62258801234567890123", ""},
+		{"nor has one with a letter", "card", "V222222222223", "CN", "V222222222223", ""},
+
+		{"a login in capitals", "login", " Li.Lei ", "CN", "li.lei", ""},
+		{"a login in full-width letters", "login", "ＬｉＬｅｉ", "CN", "lilei", ""},
+		{"a login in Chinese", "login", "李雷", "CN", "李雷", ""},
+		{"a login with a blank", "login", "li lei", "CN", "", "login_malformed"},
+		{"no login", "login", " ", "CN", "", "login_malformed"},
+		{"an endless login", "login", strings.Repeat("a", 129), "CN", "", "login_malformed"},
+		{"a browser's cookie", "web_device", " GA1.2.1234567-Ab ", "CN", "GA1.2.1234567-Ab", ""},
+		{"a cookie too short", "web_device", "a1", "CN", "", "web_device_malformed"},
+		{"a cookie with a blank", "web_device", "GA1 2 1234567", "CN", "", "web_device_malformed"},
+		{"a UnionID", "wechat_union", "o6_bmasdasdsad6_2sgVt7hMZOPfL", "CN", "o6_bmasdasdsad6_2sgVt7hMZOPfL", ""},
+		{"a UnionID with a sign", "wechat_union", "o6*bmasdasd", "CN", "", "wechat_union_malformed"},
+		{"an OpenID of an app", "wechat", "WX1234567890abcdef : oR5GJxQ_1-a", "CN", "wx1234567890abcdef:oR5GJxQ_1-a", ""},
+		{"an OpenID without its app", "wechat", "oR5GJxQ_1-a", "CN", "", "wechat_malformed"},
+		{"an OpenID of two apps", "wechat", "wx12:wx34:oR5", "CN", "", "wechat_malformed"},
+		{"an app without an OpenID", "wechat", "wx1234567890abcdef:", "CN", "", "wechat_malformed"},
+		{"a contact of a company", "wecom", "ww55ca070cb9b7eb22:wmqfasd1e19278asdasAAAA", "CN", "ww55ca070cb9b7eb22:wmqfasd1e19278asdasAAAA", ""},
+		{"a contact without the company", "wecom", "wmqfasd1e19278asdasAAAA", "CN", "", "wecom_malformed"},
+
 		{"an external id is kept as it is", "external:cdnow", " 00001 ", "CN", "00001", ""},
 		{"an external id in Chinese", "external:erp", "客户-7", "CN", "客户-7", ""},
 		{"an empty external id", "external:cdnow", "  ", "CN", "", "external_id_malformed"},
@@ -74,6 +101,7 @@ func TestNormalisingTwiceChangesNothing(t *testing.T) {
 	t.Parallel()
 	for kind, value := range map[string]string{
 		"phone": "010 6552 9988", "email": "Info@例子.中国", "card": "vip-17", "external:erp": " A1 ",
+		"login": "Ｌi.Lei", "web_device": " Ab-12345", "wechat_union": "oAb_12345", "wechat": "WXab:oA-1", "wecom": "WW12: wmA_1",
 	} {
 		once, fault := identity.Normalise(kind, value, "CN")
 		if fault != nil {
@@ -89,7 +117,8 @@ func TestNormalisingTwiceChangesNothing(t *testing.T) {
 func TestExclusive(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[identity.Type]bool{
-		identity.Phone: false, identity.Email: false, identity.Card: true, identity.External("cdnow"): true,
+		identity.Phone: false, identity.Email: false, identity.WebDevice: false, identity.Card: true, identity.Login: true,
+		identity.WeChatUnion: true, identity.WeChat: true, identity.WeCom: true, identity.External("cdnow"): true,
 	} {
 		if kind.Exclusive() != want {
 			t.Errorf("%s: exclusive is %v, want %v", kind, !want, want)
