@@ -7,17 +7,22 @@
 //	identity        telephone, mail, card, ids of other systems: one form for each
 //	customer        registered, changed, found by an identity
 //	customerimport  customers from files
+//	merge           two customers who are one, and the way back
 //	timeline        what all services' events say of a customer
 package accounts
 
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customerimport"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/merge"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/tenant"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/timeline"
 	"github.com/guanxi-crm/guanxi/services/accounts/migrations"
@@ -37,9 +42,10 @@ func Module() app.Module {
 		Build: func(d app.Deps) (app.Parts, error) {
 			tenants := tenant.New(d.DB, d.Ops, d.Outbox, d.Clock)
 			customers := customer.New(d.DB, d.Outbox, d.Clock)
+			merges := merge.New(d.DB, d.Outbox, untangled, d.Clock)
 			imports := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
 			return app.Parts{
-				Routes:     []func(*httpx.API){tenants.Routes, customers.Routes, imports.Routes, timeline.New(d.DB).Routes},
+				Routes:     []func(*httpx.API){tenants.Routes, customers.Routes, imports.Routes, merges.Routes, timeline.New(d.DB).Routes},
 				Consumers:  []inbox.Consumer{timeline.Consumer()},
 				Worker:     imports.Register,
 				Background: []func(context.Context) error{imports.Run},
@@ -47,3 +53,6 @@ func Module() app.Module {
 		},
 	}
 }
+
+// untangled finds nothing that keeps two customers from being merged.
+func untangled(context.Context, *pg.Tx, []uuid.UUID, []uuid.UUID) ([]string, error) { return nil, nil }

@@ -1,0 +1,279 @@
+package merge
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	"github.com/guanxi-crm/guanxi/platform/problem"
+	accountsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/tenant"
+)
+
+// Merge is one merge: from MergedAt to UndoneAt the absorbed customer's id means the survivor.
+type Merge struct {
+	ID         uuid.UUID // UUIDv7
+	SurvivorID uuid.UUID
+	AbsorbedID uuid.UUID
+	Reason     string // code
+	MergedAt   time.Time
+	MergedBy   string // subject
+	UndoneAt   time.Time
+	UndoneBy   string
+}
+
+// UndoUntil is when the merge can no longer be undone.
+func (m Merge) UndoUntil() time.Time { return m.MergedAt.Add(UndoWithin) }
+
+// Tangled finds relationships that would make no sense once the two groups of ids mean one customer, and gives a code for
+// each sort; none: they can be merged.
+type Tangled func(ctx context.Context, tx *pg.Tx, survivor, absorbed []uuid.UUID) ([]string, error)
+
+// Merges is what can be done with merges.
+type Merges struct {
+	db      *pg.DB
+	outbox  *outbox.Outbox
+	tangled Tangled
+	clock   func() time.Time
+}
+
+// New makes the capability.
+func New(db *pg.DB, o *outbox.Outbox, tangled Tangled, clock func() time.Time) *Merges {
+	return &Merges{db: db, outbox: o, tangled: tangled, clock: clock}
+}
+
+// Request asks for a merge. An id of the survivor may be an alias; the absorbed one must stand for itself.
+type Request struct {
+	Survivor, Absorbed uuid.UUID
+	Reason             string
+	Choice             Choice
+}
+
+// Preview says what the merge would make of the survivor's record and changes nothing.
+func (m *Merges) Preview(ctx context.Context, in Request) (Merged, error) {
+	var plan Merged
+	err := m.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (err error) {
+		_, _, plan, err = m.plan(ctx, tx, in, false)
+		return err
+	})
+	return plan, err
+}
+
+// Merge makes the absorbed customer's id an alias of the survivor.
+func (m *Merges) Merge(ctx context.Context, in Request) (Merge, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Merge{}, err
+	}
+	who, _ := auth.From(ctx)
+	made := Merge{ID: id, Reason: in.Reason, MergedAt: m.now(), MergedBy: who.Subject}
+	result, err := m.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+		if _, err := tenant.ForWrite(ctx, tx); err != nil {
+			return pg.Result{}, err
+		}
+		survivor, absorbed, plan, err := m.plan(ctx, tx, in, true)
+		if err != nil {
+			return pg.Result{}, err
+		}
+		made.SurvivorID, made.AbsorbedID = survivor.ID, absorbed.ID
+		return pg.Result{ID: id, Status: http.StatusCreated}, m.carryOut(ctx, tx, made, survivor, absorbed, plan)
+	})
+	return m.answer(ctx, made, result, err)
+}
+
+func (m *Merges) carryOut(ctx context.Context, tx *pg.Tx, made Merge, survivor, absorbed Record, plan Merged) error {
+	now := survivor
+	now.Fields, now.Tags = plan.Fields, plan.Tags
+	now.Version, now.ChangedAt = survivor.Version+1, made.MergedAt
+	now.Aliases = slices.Concat(survivor.Aliases, []uuid.UUID{absorbed.ID}, absorbed.Aliases)
+	if err := save(tx, now); err != nil {
+		return err
+	}
+	absorb(tx, survivor.ID, made.MergedAt, absorbed.ID, absorbed.Aliases)
+	err := insert(tx, made, Layer{Before: State{survivor.Fields, survivor.Tags}, After: State{plan.Fields, plan.Tags}})
+	if err != nil {
+		return err
+	}
+	return m.outbox.Append(ctx, tx, mergedEvent(made), absorbedEvent(made))
+}
+
+// plan reads the two customers, locked where they are to be changed, and plans their merge.
+func (m *Merges) plan(ctx context.Context, tx *pg.Tx, in Request, change bool) (survivor, absorbed Record, plan Merged, err error) {
+	into, err := customer.Resolve(ctx, tx, in.Survivor)
+	if err != nil {
+		return survivor, absorbed, plan, err
+	}
+	goes, err := customer.Resolve(ctx, tx, in.Absorbed)
+	if err != nil {
+		return survivor, absorbed, plan, err
+	}
+	if change {
+		lock(tx, slices.SortedFunc(slices.Values(slices.Concat(into.Group(), goes.Group())), compareIDs))
+	}
+	found, err := records(ctx, tx, into.Root, goes.ID)
+	if err != nil {
+		return survivor, absorbed, plan, err
+	}
+	survivor, absorbed = found[into.Root], found[goes.ID]
+	if err = fit(in, survivor, absorbed); err != nil {
+		return survivor, absorbed, plan, err
+	}
+	tangles, err := m.tangled(ctx, tx, append(slices.Clone(survivor.Aliases), survivor.ID), append(slices.Clone(absorbed.Aliases), absorbed.ID))
+	if err != nil {
+		return survivor, absorbed, plan, err
+	}
+	if len(tangles) > 0 {
+		p := problem.New(problem.Conflict, "merge_tangles", "As one customer, the two would have relationships that make no sense. End those first.")
+		for _, code := range tangles {
+			p = p.WithField("body.absorbed_id", code, "the two are related, or would be in a circle")
+		}
+		return survivor, absorbed, plan, p
+	}
+	plan, faults := Plan(survivor, absorbed, in.Choice)
+	if len(faults) > 0 {
+		return survivor, absorbed, plan, problem.InvalidBody("merge_invalid", "The two were not merged: mend the fields named here.", faults)
+	}
+	return survivor, absorbed, plan, nil
+}
+
+// fit tells why two records cannot be merged as they stand.
+func fit(in Request, survivor, absorbed Record) error {
+	switch {
+	case survivor.ID == absorbed.ID, absorbed.Root == survivor.ID:
+		return problem.InvalidBody("merge_invalid", "The two were not merged: mend the fields named here.", []problem.Field{{
+			Location: "absorbed_id", Code: "self_merge", Message: "means the same customer already"}})
+	case survivor.State == string(customer.Absorbed): // it was absorbed between the first look and the lock
+		return problem.New(problem.Conflict, "customer_absorbed", "The surviving customer has just been merged into another. Read it again.")
+	case absorbed.State == string(customer.Absorbed):
+		return problem.New(problem.Conflict, "customer_absorbed",
+			"Customer %s is merged into %s already. Undo that merge, or merge that customer.", in.Absorbed, absorbed.Root)
+	case survivor.State == string(customer.Erased), absorbed.State == string(customer.Erased):
+		return problem.New(problem.Gone, "customer_erased", "One of the two was erased: there is nothing to be merged.")
+	case survivor.State == string(customer.Archived):
+		return archived(survivor.ID)
+	case absorbed.State == string(customer.Archived):
+		return archived(absorbed.ID)
+	}
+	return nil
+}
+
+func archived(id uuid.UUID) error {
+	return problem.New(problem.Conflict, "customer_archived", "Customer %s is archived. Take it out of the archive first.", id)
+}
+
+// Undo makes the absorbed customer one of its own again. Both are as they were before, with all that each got since. What
+// was changed in the survivor's record since stays there.
+func (m *Merges) Undo(ctx context.Context, id uuid.UUID) (Merge, error) {
+	who, _ := auth.From(ctx)
+	var undone Merge
+	result, err := m.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+		if _, err := tenant.ForWrite(ctx, tx); err != nil {
+			return pg.Result{}, err
+		}
+		was, err := get(ctx, tx, id)
+		if err != nil {
+			return pg.Result{}, err
+		}
+		undone = was
+		undone.UndoneAt, undone.UndoneBy = m.now(), who.Subject
+		return pg.Result{ID: id, Status: http.StatusOK}, m.takeBack(ctx, tx, undone)
+	})
+	return m.answer(ctx, undone, result, err)
+}
+
+func (m *Merges) takeBack(ctx context.Context, tx *pg.Tx, undone Merge) error {
+	ref, err := customer.Resolve(ctx, tx, undone.SurvivorID)
+	if err != nil {
+		return err
+	}
+	lock(tx, slices.SortedFunc(slices.Values(ref.Group()), compareIDs))
+	found, err := records(ctx, tx, undone.SurvivorID, undone.AbsorbedID)
+	if err != nil {
+		return err
+	}
+	survivor, absorbed := found[undone.SurvivorID], found[undone.AbsorbedID]
+	layers, err := standing(ctx, tx, survivor.ID)
+	if err != nil {
+		return err
+	}
+	n := slices.IndexFunc(layers, func(r row) bool { return r.Merge.ID == undone.ID })
+	switch {
+	case n < 0:
+		return problem.New(problem.Conflict, "merge_undone", "The merge was undone already.")
+	case survivor.State == string(customer.Erased):
+		return problem.New(problem.Gone, "customer_erased", "The customer was erased: nothing can be brought back.")
+	case survivor.State == string(customer.Absorbed):
+		return problem.New(problem.Conflict, "survivor_absorbed",
+			"Customer %s was merged into another since. Undo that merge first.", survivor.ID)
+	case survivor.State == string(customer.Archived):
+		return archived(survivor.ID)
+	case undone.UndoneAt.After(undone.UndoUntil()):
+		return problem.New(problem.Conflict, "undo_expired", "A merge can be undone for 90 days, and these have passed.")
+	}
+	later := make([]Layer, 0, len(layers))
+	for _, l := range layers[n+1:] {
+		later = append(later, l.Layer)
+	}
+	state, rebased := Undo(layers[n].Layer, later, State{survivor.Fields, survivor.Tags})
+	survivor.Fields, survivor.Tags = state.Fields, state.Tags
+	survivor.Version, survivor.ChangedAt = survivor.Version+1, undone.UndoneAt
+	survivor.Aliases = deleteFrom(survivor.Aliases, append(slices.Clone(absorbed.Aliases), absorbed.ID)...)
+	if err := save(tx, survivor); err != nil {
+		return err
+	}
+	if err := rebase(tx, rebased); err != nil {
+		return err
+	}
+	restore(tx, undone.UndoneAt, absorbed.ID, absorbed.Aliases)
+	markUndone(tx, undone)
+	return m.outbox.Append(ctx, tx, undoneEvent(undone), restoredEvent(undone))
+}
+
+// answer gives the merge of a command that succeeded, read anew when the command was a repetition.
+func (m *Merges) answer(ctx context.Context, made Merge, result pg.Result, err error) (Merge, error) {
+	if err == nil && result.Replayed {
+		httpx.MarkReplayed(ctx)
+		return m.Get(ctx, result.ID)
+	}
+	return made, err
+}
+
+func (m *Merges) now() time.Time { return m.clock().UTC().Truncate(time.Microsecond) }
+
+func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
+
+const aggregate = "customer"
+
+func mergedEvent(m Merge) outbox.Event {
+	return outbox.Event{Aggregate: aggregate, ID: m.SurvivorID, Time: m.MergedAt, Message: &accountsv1.CustomerMerged{
+		CustomerId: m.SurvivorID.String(), AbsorbedId: m.AbsorbedID.String(), MergeId: m.ID.String(), MergedAt: timestamppb.New(m.MergedAt),
+	}}
+}
+
+func absorbedEvent(m Merge) outbox.Event {
+	return outbox.Event{Aggregate: aggregate, ID: m.AbsorbedID, Time: m.MergedAt, Message: &accountsv1.CustomerAbsorbed{
+		CustomerId: m.AbsorbedID.String(), SurvivorId: m.SurvivorID.String(), MergeId: m.ID.String(), AbsorbedAt: timestamppb.New(m.MergedAt),
+	}}
+}
+
+func undoneEvent(m Merge) outbox.Event {
+	return outbox.Event{Aggregate: aggregate, ID: m.SurvivorID, Time: m.UndoneAt, Message: &accountsv1.CustomerMergeUndone{
+		CustomerId: m.SurvivorID.String(), RestoredId: m.AbsorbedID.String(), MergeId: m.ID.String(), UndoneAt: timestamppb.New(m.UndoneAt),
+	}}
+}
+
+func restoredEvent(m Merge) outbox.Event {
+	return outbox.Event{Aggregate: aggregate, ID: m.AbsorbedID, Time: m.UndoneAt, Message: &accountsv1.CustomerRestored{
+		CustomerId: m.AbsorbedID.String(), SurvivorId: m.SurvivorID.String(), MergeId: m.ID.String(), RestoredAt: timestamppb.New(m.UndoneAt),
+	}}
+}
