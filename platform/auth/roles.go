@@ -19,6 +19,8 @@ const (
 	CustomersConfigure Permission = "customers.configure"
 	// ConsentsWrite allows to record what a customer allowed or no longer allows.
 	ConsentsWrite Permission = "consents.write"
+	// InsightsWrite allows to attach segments, scores and recommendations to customers.
+	InsightsWrite Permission = "insights.write"
 	// ContactsReveal allows whoever delivers a message to fetch its address.
 	ContactsReveal Permission = "contacts.reveal"
 	// AccessAudit allows to read and to check the log of who looked at sensitive data.
@@ -53,7 +55,7 @@ const (
 func Permissions() []Permission {
 	return []Permission{
 		CustomersRead, CustomersWrite, CustomersImport, CustomersExport, CustomersMerge, CustomersErase, CustomersConfigure,
-		ConsentsWrite, ContactsReveal, AccessAudit, TenantsRead, TenantsManage,
+		ConsentsWrite, InsightsWrite, ContactsReveal, AccessAudit, TenantsRead, TenantsManage,
 		OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyWrite, LoyaltyAudit, TicketsRead, TicketsWrite,
 		ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, Operate,
 	}
@@ -105,14 +107,14 @@ func permissionsOf(role string) []Permission {
 		}
 	case RoleIntegrator:
 		return []Permission{
-			CustomersRead, CustomersWrite, CustomersImport, CustomersExport, CustomersMerge, ConsentsWrite, ContactsReveal,
+			CustomersRead, CustomersWrite, CustomersImport, CustomersExport, CustomersMerge, ConsentsWrite, InsightsWrite, ContactsReveal,
 			OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead,
 			LoyaltyRead, LoyaltyWrite, TicketsRead, TicketsWrite, ComplaintsRegister, ComplaintsRead,
 		}
 	case RoleAdmin:
 		return []Permission{
 			CustomersRead, CustomersWrite, CustomersImport, CustomersExport, CustomersMerge, CustomersErase, CustomersConfigure,
-			ConsentsWrite, AccessAudit, TenantsRead, OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyWrite, LoyaltyAudit, TicketsRead, TicketsWrite,
+			ConsentsWrite, InsightsWrite, AccessAudit, TenantsRead, OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyWrite, LoyaltyAudit, TicketsRead, TicketsWrite,
 			ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, Operate,
 		}
 	case RolePlatformAdmin:

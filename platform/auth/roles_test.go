@@ -22,6 +22,7 @@ customers.merge     -     -     -         x       x          x          x     -
 customers.erase     -     -     -         -       -          -          x     -
 customers.configure -     -     -         -       -          -          x     -
 consents.write      x     x     -         x       -          x          x     -
+insights.write      -     -     -         -       -          x          x     -
 contacts.reveal     -     -     -         -       -          x          -     -
 access.audit        -     -     -         -       x          -          x     -
 tenants.read        -     -     -         x       x          -          x     x
