@@ -6,6 +6,7 @@
 //	tenant          the organisations, their settings, and whether they may write
 //	identity        telephone, mail, card, ids of other systems: one form for each
 //	customer        registered, changed, found by an identity
+//	relationship    who stands in which relation to whom
 //	customerimport  customers from files
 //	merge           two customers who are one, and the way back
 //	timeline        what all services' events say of a customer
@@ -23,6 +24,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customerimport"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/merge"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/relationship"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/tenant"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/timeline"
 	"github.com/guanxi-crm/guanxi/services/accounts/migrations"
@@ -43,9 +45,10 @@ func Module() app.Module {
 			tenants := tenant.New(d.DB, d.Ops, d.Outbox, d.Clock)
 			customers := customer.New(d.DB, d.Outbox, d.Clock)
 			merges := merge.New(d.DB, d.Outbox, untangled, d.Clock)
+			relationships := relationship.New(d.DB, d.Outbox, d.Clock)
 			imports := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
 			return app.Parts{
-				Routes:     []func(*httpx.API){tenants.Routes, customers.Routes, imports.Routes, merges.Routes, timeline.New(d.DB).Routes},
+				Routes:     []func(*httpx.API){tenants.Routes, customers.Routes, relationships.Routes, imports.Routes, merges.Routes, timeline.New(d.DB).Routes},
 				Consumers:  []inbox.Consumer{timeline.Consumer()},
 				Worker:     imports.Register,
 				Background: []func(context.Context) error{imports.Run},
