@@ -43,13 +43,15 @@ type Module struct {
 	Projection fs.FS
 	// ProjectionTables are the tables of Projection whose content a rebuild must reach again.
 	ProjectionTables []string
+	// Aliases asks for the table of platform/alias; where there is a projection, it is one of its tables.
+	Aliases bool
 	// Build makes the service's parts. It must not call out: nothing it depends on need be up yet.
 	Build func(d Deps) (Parts, error)
 }
 
 // Source is what the module's databases are migrated with.
 func (m Module) Source() migrate.Source {
-	return migrate.Source{Service: m.Name, FS: m.Migrations, Projection: m.Projection}
+	return migrate.Source{Service: m.Name, FS: m.Migrations, Projection: m.Projection, Aliases: m.Aliases}
 }
 
 // Deps is what a module may use.

@@ -172,7 +172,7 @@ func (c *cluster) template(ctx context.Context, server *Server, src migrate.Sour
 // hashOf tells sources apart by what is in them.
 func hashOf(src migrate.Source) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n", src.Service)
+	fmt.Fprintf(h, "%s %t\n", src.Service, src.Aliases)
 	for i, fsys := range []fs.FS{src.FS, src.Projection} {
 		fmt.Fprintf(h, "%d %v\n", i, fsys != nil)
 		if fsys == nil {

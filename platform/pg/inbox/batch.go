@@ -171,11 +171,17 @@ func (e *engine) claim(ctx context.Context, tx *pg.Tx, b *batch) error {
 	return &movedError{next}
 }
 
-// markSeen inserts the ids of the group's events; those that were new come back.
+// markSeen inserts the ids of the group's events; those that were new come back. Events of types that are not handled have
+// no effect that could come twice: of most of its topic a consumer remembers nothing.
 func (e *engine) markSeen(tx *pg.Tx, b *batch, g *group) {
-	ids := make([]string, len(g.items))
-	for i, it := range g.items {
-		ids[i] = it.event.ID.String()
+	ids := make([]string, 0, len(g.items))
+	for _, it := range g.items {
+		if it.handled {
+			ids = append(ids, it.event.ID.String())
+		}
+	}
+	if len(ids) == 0 {
+		return
 	}
 	tx.Queue(`INSERT INTO inbox_seen (consumer, event_id) SELECT $1, unnest($2::text[])::uuid ON CONFLICT DO NOTHING RETURNING event_id::text`,
 		e.consumer.Name, ids).Query(func(rows pgx.Rows) error {
@@ -232,6 +238,7 @@ func (e *engine) decide(b *batch, g *group) []*item {
 		switch {
 		case e.consumer.Ordered:
 			e.decideByCursor(b, it)
+		case !it.handled: // passes by
 		case !b.fresh[it.event.ID.String()]:
 			it.verdict = dropped
 		default:

@@ -1,5 +1,5 @@
 // Package migrate makes a service's database and brings it up to date. The platform's own tables come first (core, inbox,
-// imports, flow), then the service's, then its projection, each with a goose version table of its own.
+// imports, flow, erasure, alias), then the service's, then its projection, each with a goose version table of its own.
 package migrate
 
 import (
@@ -29,6 +29,8 @@ type Source struct {
 	// Projection makes the tables that are rebuilt from topics; nil for none. It runs twice, in the schemas live and
 	// shadow, so it names no schema.
 	Projection fs.FS
+	// Aliases asks for the table of whom the ids of merged customers mean. Where there is a projection, it is a part of that.
+	Aliases bool
 }
 
 // step is one set of migrations in one schema.
@@ -40,7 +42,7 @@ type step struct {
 // steps gives the sets in the order in which they run.
 func (s Source) steps() ([]step, error) {
 	var all []step
-	for _, name := range []string{"core", "inbox", "imports", "flow"} {
+	for _, name := range []string{"core", "inbox", "imports", "flow", "erasure"} {
 		sub, err := fs.Sub(platformSQL, "sql/"+name)
 		if err != nil {
 			return nil, err
@@ -48,12 +50,23 @@ func (s Source) steps() ([]step, error) {
 		all = append(all, step{name, "public", sub})
 	}
 	inbox := all[1].fs
+	alias, err := fs.Sub(platformSQL, "sql/alias")
+	if err != nil {
+		return nil, err
+	}
+	if s.Aliases && s.Projection == nil {
+		all = append(all, step{"alias", "public", alias})
+	}
 	if s.FS != nil {
 		all = append(all, step{"service", "public", s.FS})
 	}
 	if s.Projection != nil {
 		for _, schema := range []string{"live", "shadow"} {
-			all = append(all, step{"inbox", schema, inbox}, step{"projection", schema, s.Projection})
+			all = append(all, step{"inbox", schema, inbox})
+			if s.Aliases {
+				all = append(all, step{"alias", schema, alias})
+			}
+			all = append(all, step{"projection", schema, s.Projection})
 		}
 	}
 	return all, nil
