@@ -4,11 +4,13 @@
 // Rooms, each importing only those before it:
 //
 //	tenant          the organisations, their settings, and whether they may write
+//	access          what a caller sees of a customer, and who looked at what is sensitive
 //	identity        telephone, mail, card, ids of other systems: one form for each
 //	customer        registered, changed, found by an identity
 //	relationship    who stands in which relation to whom
 //	customerimport  customers from files
 //	merge           two customers who are one, and the way back
+//	insight         what analyses and other systems say of a customer
 //	timeline        what all services' events say of a customer
 package accounts
 
@@ -21,8 +23,10 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customerimport"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/insight"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/merge"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/relationship"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/tenant"
@@ -46,9 +50,11 @@ func Module() app.Module {
 			customers := customer.New(d.DB, d.Outbox, d.Clock)
 			merges := merge.New(d.DB, d.Outbox, untangled, d.Clock)
 			relationships := relationship.New(d.DB, d.Outbox, d.Clock)
+			looks := access.NewLog(d.DB, d.Clock)
+			insights := insight.New(d.DB, looks, d.Clock)
 			imports := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
 			return app.Parts{
-				Routes:     []func(*httpx.API){tenants.Routes, customers.Routes, relationships.Routes, imports.Routes, merges.Routes, timeline.New(d.DB).Routes},
+				Routes:     []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, insights.Routes, relationships.Routes, imports.Routes, merges.Routes, timeline.New(d.DB).Routes},
 				Consumers:  []inbox.Consumer{timeline.Consumer()},
 				Worker:     imports.Register,
 				Background: []func(context.Context) error{imports.Run},
