@@ -161,3 +161,14 @@ func TestAPositionThatWasSetBackIsReadAgain(t *testing.T) {
 	b.give(msgs...) // which the bus does after asking for the position
 	require.Equal(t, []string{"a1", "a2", "a3"}, b.diary("music"))
 }
+
+func TestAnUnorderedConsumerRemembersOnlyWhatItHandles(t *testing.T) {
+	t.Parallel()
+	b := setup(t, plain(), false)
+	other := "guanxi.accounts.events.v1.CustomerRegistered"
+	b.changes(change{customer: "a", seq: 1, kind: other}, change{customer: "a", seq: 2}, change{customer: "a", seq: 2}, change{customer: "b", seq: 1, kind: other})
+	b.changes(change{customer: "b", seq: 2, kind: other})
+	require.Equal(t, []string{"a2"}, b.diary("music"))
+	require.EqualValues(t, 1, b.count("SELECT count(*) FROM inbox_seen"))
+	require.EqualValues(t, 5, b.position())
+}
