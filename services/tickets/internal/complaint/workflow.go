@@ -1,7 +1,6 @@
 package complaint
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -92,7 +91,7 @@ func (p *handling) decide(ctx workflow.Context, d Decision) (Decided, error) {
 	// A decision is carried out, or not, whatever becomes of the process meanwhile.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	p.asking++
-	err := workflow.ExecuteActivity(options(ctx, ""), decideActivity, d).Get(ctx, &answer)
+	err := workflow.ExecuteActivity(flow.Patiently(ctx, "", attempt), decideActivity, d).Get(ctx, &answer)
 	p.asking--
 	if err != nil {
 		return answer, err
@@ -131,7 +130,7 @@ func (p *handling) ask(ctx workflow.Context, activity string, in any) error {
 	var now Complaint
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	p.asking++
-	err := insist(ctx, "", activity, in, &now)
+	err := flow.Insist(flow.Patiently(ctx, "", attempt), activity, in, &now)
 	p.asking--
 	if err != nil {
 		return err
@@ -158,7 +157,7 @@ func (p *handling) carryOut(ctx workflow.Context) error {
 		}
 		result, err := p.carryOutPart(ctx, part, key)
 		if err != nil {
-			code, final := verdict(err)
+			code, final := flow.Refused(err)
 			if !final {
 				return err
 			}
@@ -208,40 +207,11 @@ func takeBack(ctx workflow.Context, undo []proto.Message) error {
 
 // request asks another service for an activity of its contract, until it answers or refuses for good.
 func request(ctx workflow.Context, service string, in, out proto.Message) error {
-	return insist(ctx, service, flow.ActivityName(in), in, out)
+	return flow.Insist(flow.Patiently(ctx, service, attempt), flow.ActivityName(in), in, out)
 }
 
-// insist has an activity carried out. Infrastructure that is away for however long is no answer: what it might have done
-// is not known, so it is asked again. The context must be disconnected.
-func insist(ctx workflow.Context, queue, activity string, in, out any) error {
-	for {
-		err := workflow.ExecuteActivity(options(ctx, queue), activity, in).Get(ctx, out)
-		if _, final := verdict(err); err == nil || final {
-			return err
-		}
-	}
-}
-
-// options bound one activity; the empty queue is the process's own.
-func options(ctx workflow.Context, queue string) workflow.Context {
-	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:              queue,
-		StartToCloseTimeout:    10 * time.Second,
-		ScheduleToCloseTimeout: 6 * time.Hour,
-		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second,
-		},
-	})
-}
-
-// verdict tells whether an activity was refused for good, and the code of the reason.
-func verdict(err error) (code string, final bool) {
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) && app.NonRetryable() {
-		return app.Type(), true
-	}
-	return "", false
-}
+// attempt is how long one attempt at an activity may take.
+const attempt = 10 * time.Second
 
 // search is what operators find and sort complaints by.
 func (c Complaint) search() flow.Search {
