@@ -1,0 +1,140 @@
+package name_test
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/name"
+)
+
+func TestNamesThatAreWrittenAlikeFoldToOneForm(t *testing.T) {
+	t.Parallel()
+	for want, written := range map[string][]string{
+		"李雷":            {"李雷", " 李雷 ", "李\u3000雷"[:3] + "雷"},
+		"韩梅梅":           {"韓梅梅", "韩梅梅"},
+		"卫峰":            {"衛峯", "衞峰", "卫峰"},
+		"jose garcia":   {"José  García", "JOSE GARCIA", "Jose\u0301-Garci\u0301a"},
+		"oneil":         {"O'Neil", "O’Neil", "ONEIL"},
+		"strasse":       {"Straße", "STRASSE"},
+		"anna 3m":       {"Ａｎｎａ　３Ｍ", "anna, 3m"},
+		"soren kierkeg": {"Søren Kierkeg"},
+		"한국":            {"한국"},
+		"がく":            {"がく"},
+		"":              {"", " - ", "。"},
+	} {
+		for _, w := range written {
+			if got := name.Fold(w); got != want {
+				t.Errorf("%q folds to %q, not %q", w, got, want)
+			}
+		}
+	}
+}
+
+func TestFoldingTwiceIsFoldingOnce(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.StringN(0, 20, -1).Draw(t, "name")
+		if once := name.Fold(s); name.Fold(once) != once {
+			t.Fatalf("%q, then %q", once, name.Fold(once))
+		}
+	})
+}
+
+func TestAChineseNameIsTypedInPinyinOrByInitials(t *testing.T) {
+	t.Parallel()
+	for han, typed := range map[string][2]string{
+		"李雷": {"lilei", "ll"}, "单田芳": {"shantianfang", "stf"}, "曾国藩": {"zengguofan", "zgf"}, "吕布": {"lvbu", "lb"},
+		"欧阳修": {"ouyangxiu", "oyx"},
+	} {
+		full, initials := name.Spellings(han)
+		if !slices.Contains(full, typed[0]) || !slices.Contains(initials, typed[1]) {
+			t.Errorf("%s is typed %v or %v", han, full, initials)
+		}
+	}
+	if full, _ := name.Spellings("吕布"); !slices.Contains(full, "lubu") {
+		t.Errorf("ü typed as u is not known: %v", full)
+	}
+	if full, initials := name.Spellings("李ab"); full != nil || initials != nil {
+		t.Errorf("what has no reading has %v %v", full, initials)
+	}
+}
+
+func TestNamesThatAreSaidAlikeShareASound(t *testing.T) {
+	t.Parallel()
+	for _, pair := range [][2]string{{"李雷", "Li Lei"}, {"李雷", "Lei LI"}, {"王小明", "Xiaoming Wang"}, {"歐陽修", "Xiu Ouyang"}} {
+		if !share(name.Sounds(name.Fold(pair[0])), name.Sounds(name.Fold(pair[1]))) {
+			t.Errorf("%v do not sound alike", pair)
+		}
+	}
+	for _, pair := range [][2]string{{"李雷", "Li Mei"}, {"李雷", ""}, {"", ""}} {
+		if share(name.Sounds(name.Fold(pair[0])), name.Sounds(name.Fold(pair[1]))) {
+			t.Errorf("%v sound alike", pair)
+		}
+	}
+}
+
+func share(a, b []string) bool {
+	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
+}
+
+func TestSimilarityIsThatOfTrigrams(t *testing.T) {
+	t.Parallel()
+	// SELECT similarity('john smith', 'jon smith'), and so on, by pg_trgm 1.6.
+	for _, c := range []struct {
+		a, b string
+		want float64
+	}{{"john smith", "jon smith", 0.6153846}, {"smith", "smyth", 0.33333334}, {"anna", "anna", 1}, {"anna", "otto", 0}, {"", "", 0}} {
+		if got := name.Similarity(c.a, c.b); got < c.want-1e-6 || got > c.want+1e-6 {
+			t.Errorf("%s and %s: %v, want %v", c.a, c.b, got, c.want)
+		}
+	}
+	if s := name.Similarity("王小明", "王晓明"); s < 0.2 || s > 0.5 {
+		t.Errorf("two of three characters alike: %v", s)
+	}
+}
+
+// What people get wrong is found: whatever one or two typos make of a word shares a key with it.
+func TestAWordIsNearWhatTyposMakeOfIt(t *testing.T) {
+	t.Parallel()
+	letter := rapid.RuneFrom([]rune("abcdefgh"))
+	rapid.Check(t, func(t *rapid.T) {
+		word := []rune(rapid.StringOfN(letter, 3, 12, -1).Draw(t, "word"))
+		wrong := slices.Clone(word)
+		for range name.Typos(string(word)) {
+			at := rapid.IntRange(0, len(wrong)-1).Draw(t, "at")
+			switch rapid.IntRange(0, 3).Draw(t, "typo") {
+			case 0:
+				wrong[at] = letter.Draw(t, "other")
+			case 1:
+				wrong = slices.Insert(wrong, at, letter.Draw(t, "more"))
+			case 2:
+				wrong = slices.Delete(wrong, at, at+1)
+			default:
+				if at > 0 {
+					wrong[at], wrong[at-1] = wrong[at-1], wrong[at]
+				}
+			}
+		}
+		a, b := string(word), string(wrong)
+		if d := name.Distance(a, b); d > min(name.Typos(a), name.Typos(b)) {
+			t.Skip("too short, or typos that add up")
+		}
+		if !share(name.Near(a), name.Near(b)) {
+			t.Fatalf("%s and %s share no key", a, b)
+		}
+	})
+}
+
+func TestDistanceCountsWrongLetters(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"smith", "smith", 0}, {"smith", "smiht", 1}, {"smith", "smyth", 1}, {"jonson", "johnsen", 2}, {"", "ab", 2}} {
+		if got := name.Distance(c.a, c.b); got != c.want {
+			t.Errorf("%s and %s: %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}
