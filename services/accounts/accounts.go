@@ -9,6 +9,7 @@
 //	customer        registered, changed, found by an identity
 //	relationship    who stands in which relation to whom
 //	customerimport  customers from files
+//	customerexport  customers into files, and one customer's whole data
 //	merge           two customers who are one, and the way back
 //	insight         what analyses and other systems say of a customer
 //	timeline        what all services' events say of a customer
@@ -16,8 +17,10 @@ package accounts
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
@@ -25,6 +28,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/customerexport"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customerimport"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/insight"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/merge"
@@ -53,11 +57,17 @@ func Module() app.Module {
 			looks := access.NewLog(d.DB, d.Clock)
 			insights := insight.New(d.DB, looks, d.Clock)
 			imports := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
+			exports := customerexport.New(d.DB, d.Ops, looks, d.Flow, name, d.Clock)
 			return app.Parts{
-				Routes:     []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, insights.Routes, relationships.Routes, imports.Routes, merges.Routes, timeline.New(d.DB).Routes},
-				Consumers:  []inbox.Consumer{timeline.Consumer()},
-				Worker:     imports.Register,
-				Background: []func(context.Context) error{imports.Run},
+				Routes:    []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, insights.Routes, relationships.Routes, imports.Routes, exports.Routes, merges.Routes, timeline.New(d.DB).Routes},
+				Consumers: []inbox.Consumer{timeline.Consumer()},
+				Worker: func(r worker.Registry) {
+					imports.Register(r)
+					exports.Worker(r)
+				},
+				Background: []func(context.Context) error{
+					imports.Run, app.Every(5*time.Second, d.Log, "exports that are due", exports.Sweep),
+				},
 			}, nil
 		},
 	}
