@@ -38,6 +38,7 @@ type Type struct {
 type fact struct {
 	name        string
 	field, unit protoreflect.FieldDescriptor // nil: 1, and no unit
+	oneOf       []string                     // the field is a string: 1 for these, 0 for others
 	effect      optionsv1.FactEffect
 }
 
@@ -85,7 +86,7 @@ func newType(m protoreflect.MessageType, about *optionsv1.Event) Type {
 		t.shows = append(t.shows, field(name))
 	}
 	for _, f := range about.GetFacts() {
-		t.facts = append(t.facts, fact{name: f.GetName(), field: field(f.GetField()), unit: field(f.GetUnit()), effect: f.GetEffect()})
+		t.facts = append(t.facts, fact{name: f.GetName(), field: field(f.GetField()), unit: field(f.GetUnit()), oneOf: f.GetOneOf(), effect: f.GetEffect()})
 	}
 	return t
 }
@@ -110,6 +111,9 @@ func (t Type) Title() string { return t.about.GetTitle() }
 
 // NamesCustomer tells whether events of the type have a field for the customer. It may be empty in a given event.
 func (t Type) NamesCustomer() bool { return t.customer != nil }
+
+// Contact tells whether the customer and the organisation were in touch by an event of the type.
+func (t Type) Contact() bool { return t.about.GetContact() }
 
 // New gives an empty event of the type.
 func (t Type) New() proto.Message { return t.message.New().Interface() }
@@ -140,7 +144,12 @@ func (t Type) Read(m proto.Message) (About, error) {
 		if f.unit != nil {
 			c.Unit = event.Get(f.unit).String()
 		}
-		if f.field != nil {
+		switch {
+		case len(f.oneOf) > 0:
+			if !slices.Contains(f.oneOf, event.Get(f.field).String()) {
+				c.Value = 0
+			}
+		case f.field != nil:
 			c.Value, _ = plain(event.Get(f.field)).(int64)
 		}
 		a.Facts[i] = c

@@ -140,6 +140,24 @@ func TestAnEventSaysWhatIsShownOfItAndWhichFactsItChanges(t *testing.T) {
 				Shows: []events.Shown{{"number", "T-000123"}, {"admissible", true}, {"severity", int64(2)}},
 			},
 		},
+		"a code that counts": {
+			"guanxi.tickets.events.v1.TicketStatusChanged",
+			`{"customerId": "c", "statusBefore": "new", "status": "pending", "changedAt": "1997-01-12T09:30:00Z"}`,
+			events.About{
+				Customer: "c", At: at,
+				Shows: []events.Shown{{"number", ""}, {"status_before", "new"}, {"status", "pending"}},
+				Facts: []events.Change{{Name: "tickets_open", Effect: optionsv1.FactEffect_FACT_EFFECT_SET, Value: 1}},
+			},
+		},
+		"a code that does not": {
+			"guanxi.tickets.events.v1.TicketStatusChanged",
+			`{"customerId": "c", "statusBefore": "new", "status": "resolved", "changedAt": "1997-01-12T09:30:00Z"}`,
+			events.About{
+				Customer: "c", At: at,
+				Shows: []events.Shown{{"number", ""}, {"status_before", "new"}, {"status", "resolved"}},
+				Facts: []events.Change{{Name: "tickets_open", Effect: optionsv1.FactEffect_FACT_EFFECT_SET, Value: 0}},
+			},
+		},
 		"nothing but a customer": {
 			"guanxi.sales.events.v1.OrderAttributed", `{"customerId": "c", "attributedAt": "1997-01-12T09:30:00Z"}`,
 			events.About{Customer: "c", At: at},
@@ -157,6 +175,20 @@ func TestAnEventSaysWhatIsShownOfItAndWhichFactsItChanges(t *testing.T) {
 				t.Fatalf("got %+v, %v; want %+v", got, err, c.want)
 			}
 		})
+	}
+}
+
+func TestSomeEventsAreAContactAndSomeAreNot(t *testing.T) {
+	t.Parallel()
+	var contacts []string
+	for _, e := range events.All() {
+		if e.Contact() {
+			contacts = append(contacts, e.Service()+" "+e.Title())
+		}
+	}
+	want := []string{"accounts interaction_recorded", "tickets complaint_registered", "tickets ticket_opened"}
+	if !slices.Equal(contacts, want) {
+		t.Errorf("got %v, want %v", contacts, want)
 	}
 }
 

@@ -118,6 +118,9 @@ func (e event) checkFacts(fault func(format string, args ...any)) {
 	if len(e.about.GetFacts()) > 0 && e.about.GetCustomer() == "" {
 		fault("changes facts, and names no customer whose they are")
 	}
+	if e.about.GetContact() && e.about.GetCustomer() == "" {
+		fault("is a contact, and names no customer")
+	}
 	for _, fact := range e.about.GetFacts() {
 		if !code.MatchString(fact.GetName()) {
 			fault("the fact's name %q is not a code like \"orders\"", fact.GetName())
@@ -125,10 +128,17 @@ func (e event) checkFacts(fault func(format string, args ...any)) {
 		if effect := fact.GetEffect(); effect == optionsv1.FactEffect_FACT_EFFECT_UNSPECIFIED || effect.Descriptor().Values().ByNumber(effect.Number()) == nil {
 			fault("does not say what becomes of the fact %q", fact.GetName())
 		}
+		if len(fact.GetOneOf()) > 0 && fact.GetField() == "" {
+			fault("the fact %q is counted by codes, and names no field that has them", fact.GetName())
+		}
 		if name := fact.GetField(); name != "" {
 			switch field := e.message.Fields().ByName(protoreflect.Name(name)); {
 			case field == nil:
 				fault("the fact %q takes its value from %q, which is not there", fact.GetName(), name)
+			case len(fact.GetOneOf()) > 0:
+				if field.IsList() || field.Kind() != protoreflect.StringKind {
+					fault("the fact %q is counted by the codes of %q, which is not a string", fact.GetName(), name)
+				}
 			case field.IsList() || !countable(field):
 				fault("the fact %q takes its value from %q, which is not an integer of at most 63 bits", fact.GetName(), name)
 			}

@@ -158,6 +158,16 @@ func TestCollectRefusesWhatATimelineCouldNotShowOrCount(t *testing.T) {
 		"a value beyond an int64":   {fact("visits", "visitors", "", add), `the fact "visits" takes its value from "visitors", which is not an integer`},
 		"a unit that is not there":  {fact("visits", "", "currency", add), `the fact "visits" takes its unit from "currency", which is not there`},
 		"a number for a unit":       {fact("visits", "", "doors", add), `the fact "visits" takes its unit from "doors", which is not a string`},
+		"one for some codes": {func(e *optionsv1.Event) {
+			e.Facts = []*optionsv1.Fact{{Name: "visits", Field: "shop_id", OneOf: []string{"7"}, Effect: set}}
+		}, ""},
+		"codes of a number": {func(e *optionsv1.Event) {
+			e.Facts = []*optionsv1.Fact{{Name: "visits", Field: "doors", OneOf: []string{"7"}, Effect: set}}
+		}, `the fact "visits" is counted by the codes of "doors", which is not a string`},
+		"codes of nothing": {func(e *optionsv1.Event) {
+			e.Facts = []*optionsv1.Fact{{Name: "visits", OneOf: []string{"7"}, Effect: set}}
+		}, `the fact "visits" is counted by codes, and names no field`},
+		"a contact with nobody": {func(e *optionsv1.Event) { e.Contact, e.Customer = true, "" }, "is a contact, and names no customer"},
 		"nobody's fact": {func(e *optionsv1.Event) {
 			fact("visits", "", "", add)(e)
 			e.Customer = ""

@@ -105,7 +105,10 @@ type Event struct {
 	// Strings, integers and booleans only.
 	Shows []string `protobuf:"bytes,6,rep,name=shows,proto3" json:"shows,omitempty"`
 	// What the event does to the facts that are kept of its customer, such as the number of orders.
-	Facts         []*Fact `protobuf:"bytes,7,rep,name=facts,proto3" json:"facts,omitempty"`
+	Facts []*Fact `protobuf:"bytes,7,rep,name=facts,proto3" json:"facts,omitempty"`
+	// Whether the customer and the organisation were in touch by it: the latest such event of a
+	// customer is the last contact.
+	Contact       bool `protobuf:"varint,8,opt,name=contact,proto3" json:"contact,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -189,18 +192,28 @@ func (x *Event) GetFacts() []*Fact {
 	return nil
 }
 
+func (x *Event) GetContact() bool {
+	if x != nil {
+		return x.Contact
+	}
+	return false
+}
+
 // Fact is one change of one number that is kept of a customer.
 type Fact struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The fact's name, a code such as "orders" or "points_available". Several events may change it.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The integer field that carries the value; empty for 1.
+	// The integer field that carries the value; empty for 1. With one_of, a string field.
 	Field string `protobuf:"bytes,2,opt,name=field,proto3" json:"field,omitempty"`
 	// The string field that says what the value is counted in, such as the currency; empty where
 	// there is only one such thing. The fact is kept for each unit apart.
 	Unit string `protobuf:"bytes,3,opt,name=unit,proto3" json:"unit,omitempty"`
 	// What becomes of the fact.
-	Effect        FactEffect `protobuf:"varint,4,opt,name=effect,proto3,enum=guanxi.options.v1.FactEffect" json:"effect,omitempty"`
+	Effect FactEffect `protobuf:"varint,4,opt,name=effect,proto3,enum=guanxi.options.v1.FactEffect" json:"effect,omitempty"`
+	// Codes: the value is 1 where the field has one of them, and 0 otherwise. Empty where the field is an
+	// integer.
+	OneOf         []string `protobuf:"bytes,5,rep,name=one_of,json=oneOf,proto3" json:"one_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -263,6 +276,13 @@ func (x *Fact) GetEffect() FactEffect {
 	return FactEffect_FACT_EFFECT_UNSPECIFIED
 }
 
+func (x *Fact) GetOneOf() []string {
+	if x != nil {
+		return x.OneOf
+	}
+	return nil
+}
+
 var file_guanxi_options_v1_event_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MessageOptions)(nil),
@@ -286,7 +306,7 @@ var File_guanxi_options_v1_event_proto protoreflect.FileDescriptor
 
 const file_guanxi_options_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x1dguanxi/options/v1/event.proto\x12\x11guanxi.options.v1\x1a google/protobuf/descriptor.proto\"\xd3\x01\n" +
+	"\x1dguanxi/options/v1/event.proto\x12\x11guanxi.options.v1\x1a google/protobuf/descriptor.proto\"\xed\x01\n" +
 	"\x05Event\x12\x1c\n" +
 	"\taggregate\x18\x01 \x01(\tR\taggregate\x12!\n" +
 	"\faggregate_id\x18\x02 \x01(\tR\vaggregateId\x12\x1a\n" +
@@ -294,12 +314,14 @@ const file_guanxi_options_v1_event_proto_rawDesc = "" +
 	"\x04time\x18\x04 \x01(\tR\x04time\x12\x14\n" +
 	"\x05title\x18\x05 \x01(\tR\x05title\x12\x14\n" +
 	"\x05shows\x18\x06 \x03(\tR\x05shows\x12-\n" +
-	"\x05facts\x18\a \x03(\v2\x17.guanxi.options.v1.FactR\x05facts\"{\n" +
+	"\x05facts\x18\a \x03(\v2\x17.guanxi.options.v1.FactR\x05facts\x12\x18\n" +
+	"\acontact\x18\b \x01(\bR\acontact\"\x92\x01\n" +
 	"\x04Fact\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05field\x18\x02 \x01(\tR\x05field\x12\x12\n" +
 	"\x04unit\x18\x03 \x01(\tR\x04unit\x125\n" +
-	"\x06effect\x18\x04 \x01(\x0e2\x1d.guanxi.options.v1.FactEffectR\x06effect*m\n" +
+	"\x06effect\x18\x04 \x01(\x0e2\x1d.guanxi.options.v1.FactEffectR\x06effect\x12\x15\n" +
+	"\x06one_of\x18\x05 \x03(\tR\x05oneOf*m\n" +
 	"\n" +
 	"FactEffect\x12\x1b\n" +
 	"\x17FACT_EFFECT_UNSPECIFIED\x10\x00\x12\x13\n" +

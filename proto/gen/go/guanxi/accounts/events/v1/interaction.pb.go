@@ -136,7 +136,7 @@ var File_guanxi_accounts_events_v1_interaction_proto protoreflect.FileDescriptor
 
 const file_guanxi_accounts_events_v1_interaction_proto_rawDesc = "" +
 	"\n" +
-	"+guanxi/accounts/events/v1/interaction.proto\x12\x19guanxi.accounts.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dguanxi/options/v1/event.proto\"\xc7\x03\n" +
+	"+guanxi/accounts/events/v1/interaction.proto\x12\x19guanxi.accounts.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dguanxi/options/v1/event.proto\"\xc9\x03\n" +
 	"\x13InteractionRecorded\x12%\n" +
 	"\x0einteraction_id\x18\x01 \x01(\tR\rinteractionId\x12\x1f\n" +
 	"\vcustomer_id\x18\x02 \x01(\tR\n" +
@@ -149,10 +149,10 @@ const file_guanxi_accounts_events_v1_interaction_proto_rawDesc = "" +
 	"\aoutcome\x18\x06 \x01(\tR\aoutcome\x12)\n" +
 	"\x10duration_seconds\x18\a \x01(\x03R\x0fdurationSeconds\x12;\n" +
 	"\voccurred_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"occurredAt:\x8d\x01\xa2\xbb\x18\x88\x01\n" +
+	"occurredAt:\x8f\x01\xa2\xbb\x18\x8a\x01\n" +
 	"\vinteraction\x12\x0einteraction_id\x1a\vcustomer_id\"\voccurred_at*\x14interaction_recorded2\achannel2\tdirection2\n" +
 	"touchpoint2\aoutcome:\x10\n" +
-	"\finteractions \x01BVZTgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1;accountseventsv1b\x06proto3"
+	"\finteractions \x01@\x01BVZTgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1;accountseventsv1b\x06proto3"
 
 var (
 	file_guanxi_accounts_events_v1_interaction_proto_rawDescOnce sync.Once

@@ -1239,7 +1239,7 @@ var File_guanxi_tickets_events_v1_complaint_proto protoreflect.FileDescriptor
 
 const file_guanxi_tickets_events_v1_complaint_proto_rawDesc = "" +
 	"\n" +
-	"(guanxi/tickets/events/v1/complaint.proto\x12\x18guanxi.tickets.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dguanxi/options/v1/event.proto\"\xb3\x03\n" +
+	"(guanxi/tickets/events/v1/complaint.proto\x12\x18guanxi.tickets.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dguanxi/options/v1/event.proto\"\xb5\x03\n" +
 	"\x13ComplaintRegistered\x12!\n" +
 	"\fcomplaint_id\x18\x01 \x01(\tR\vcomplaintId\x12\x1f\n" +
 	"\vcustomer_id\x18\x02 \x01(\tR\n" +
@@ -1249,11 +1249,11 @@ const file_guanxi_tickets_events_v1_complaint_proto_rawDesc = "" +
 	"\bcategory\x18\x05 \x01(\tR\bcategory\x12\x18\n" +
 	"\achannel\x18\x06 \x01(\tR\achannel\x12\x19\n" +
 	"\border_id\x18\a \x01(\tR\aorderId\x12?\n" +
-	"\rregistered_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\fregisteredAt:\x90\x01\xa2\xbb\x18\x8b\x01\n" +
+	"\rregistered_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\fregisteredAt:\x92\x01\xa2\xbb\x18\x8d\x01\n" +
 	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\rregistered_at*\x14complaint_registered2\x06number2\bcategory2\achannel:\x0e\n" +
 	"\n" +
 	"complaints \x01:\x13\n" +
-	"\x0fcomplaints_open \x01\"\xd3\x02\n" +
+	"\x0fcomplaints_open \x01@\x01\"\xd3\x02\n" +
 	"\x11ComplaintAssessed\x12!\n" +
 	"\fcomplaint_id\x18\x01 \x01(\tR\vcomplaintId\x12\x1f\n" +
 	"\vcustomer_id\x18\x02 \x01(\tR\n" +

@@ -218,7 +218,7 @@ var File_guanxi_tickets_events_v1_ticket_proto protoreflect.FileDescriptor
 
 const file_guanxi_tickets_events_v1_ticket_proto_rawDesc = "" +
 	"\n" +
-	"%guanxi/tickets/events/v1/ticket.proto\x12\x18guanxi.tickets.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dguanxi/options/v1/event.proto\"\xd5\x02\n" +
+	"%guanxi/tickets/events/v1/ticket.proto\x12\x18guanxi.tickets.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dguanxi/options/v1/event.proto\"\xea\x02\n" +
 	"\fTicketOpened\x12\x1b\n" +
 	"\tticket_id\x18\x01 \x01(\tR\bticketId\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\tR\x06number\x12\x1f\n" +
@@ -227,9 +227,10 @@ const file_guanxi_tickets_events_v1_ticket_proto_rawDesc = "" +
 	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x18\n" +
 	"\achannel\x18\x05 \x01(\tR\achannel\x12\x1a\n" +
 	"\bpriority\x18\x06 \x01(\x05R\bpriority\x127\n" +
-	"\topened_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\bopenedAt:l\xa2\xbb\x18h\n" +
+	"\topened_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\bopenedAt:\x80\x01\xa2\xbb\x18|\n" +
 	"\x06ticket\x12\tticket_id\x1a\vcustomer_id\"\topened_at*\rticket_opened2\x06number2\x04kind2\achannel2\bpriority:\v\n" +
-	"\atickets \x01\"\xcb\x02\n" +
+	"\atickets \x01:\x10\n" +
+	"\ftickets_open \x03@\x01\"\x84\x03\n" +
 	"\x13TicketStatusChanged\x12\x1b\n" +
 	"\tticket_id\x18\x01 \x01(\tR\bticketId\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\tR\x06number\x12\x1f\n" +
@@ -238,9 +239,10 @@ const file_guanxi_tickets_events_v1_ticket_proto_rawDesc = "" +
 	"\rstatus_before\x18\x04 \x01(\tR\fstatusBefore\x12\x16\n" +
 	"\x06status\x18\x05 \x01(\tR\x06status\x129\n" +
 	"\n" +
-	"changed_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAt:f\xa2\xbb\x18b\n" +
+	"changed_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAt:\x9e\x01\xa2\xbb\x18\x99\x01\n" +
 	"\x06ticket\x12\tticket_id\x1a\vcustomer_id\"\n" +
-	"changed_at*\x15ticket_status_changed2\x06number2\rstatus_before2\x06statusBTZRgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1;ticketseventsv1b\x06proto3"
+	"changed_at*\x15ticket_status_changed2\x06number2\rstatus_before2\x06status:5\n" +
+	"\ftickets_open\x12\x06status \x03*\x03new*\x04open*\apending*\aon_holdBTZRgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1;ticketseventsv1b\x06proto3"
 
 var (
 	file_guanxi_tickets_events_v1_ticket_proto_rawDescOnce sync.Once
