@@ -141,8 +141,10 @@ func (s *Service) Wait() error {
 // work runs the workflows of the module, with parts of their own on the same database.
 func (s *Service) work(m app.Module) {
 	s.t.Helper()
+	var cfg app.Config
+	cfg.Flow.Key = string(s.Flow.Key())
 	parts, err := m.Build(app.Deps{
-		DB: s.DB, Ops: s.ops, Bus: s.Bus, Outbox: outbox.New(m.Name), Flow: s.Flow.Client(), Clock: time.Now,
+		Config: cfg, DB: s.DB, Ops: s.ops, Bus: s.Bus, Outbox: outbox.New(m.Name), Flow: s.Flow.Client(), Clock: time.Now,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

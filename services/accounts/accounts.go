@@ -7,6 +7,7 @@
 //	access          what a caller sees of a customer, and who looked at what is sensitive
 //	identity        telephone, mail, card, ids of other systems: one form for each
 //	customer        registered, changed, found by an identity
+//	consent         what customers allowed and no longer allow
 //	relationship    who stands in which relation to whom
 //	customerimport  customers from files
 //	customerexport  customers into files, and one customer's whole data
@@ -27,6 +28,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/consent"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customerexport"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customerimport"
@@ -51,6 +53,7 @@ func Module() app.Module {
 		ProjectionTables: []string{"timeline_entry", "timeline_unresolved", "timeline_fact", "timeline_as_of"},
 		Build: func(d app.Deps) (app.Parts, error) {
 			tenants := tenant.New(d.DB, d.Ops, d.Outbox, d.Clock)
+			consents := consent.New(d.DB, d.Outbox, consent.NewHashes([]byte(d.Config.Flow.Key)), d.Clock)
 			customers := customer.New(d.DB, d.Outbox, d.Clock)
 			merges := merge.New(d.DB, d.Outbox, untangled, d.Clock)
 			relationships := relationship.New(d.DB, d.Outbox, d.Clock)
@@ -59,7 +62,7 @@ func Module() app.Module {
 			imports := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
 			exports := customerexport.New(d.DB, d.Ops, looks, d.Flow, name, d.Clock)
 			return app.Parts{
-				Routes:    []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, insights.Routes, relationships.Routes, imports.Routes, exports.Routes, merges.Routes, timeline.New(d.DB).Routes},
+				Routes:    []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, consents.Routes, insights.Routes, relationships.Routes, imports.Routes, exports.Routes, merges.Routes, timeline.New(d.DB).Routes},
 				Consumers: []inbox.Consumer{timeline.Consumer()},
 				Worker: func(r worker.Registry) {
 					imports.Register(r)
