@@ -12,6 +12,7 @@
 //	customerimport  customers from files
 //	customerexport  customers into files, and one customer's whole data
 //	merge           two customers who are one, and the way back
+//	erasure         the right to be forgotten, in every service
 //	insight         what analyses and other systems say of a customer
 //	timeline        what all services' events say of a customer
 package accounts
@@ -24,7 +25,10 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/guanxi-crm/guanxi/platform/app"
+	forget "github.com/guanxi-crm/guanxi/platform/erasure"
+	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/imports"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
@@ -32,6 +36,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customerexport"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customerimport"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/erasure"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/insight"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/merge"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/relationship"
@@ -55,26 +60,56 @@ func Module() app.Module {
 			tenants := tenant.New(d.DB, d.Ops, d.Outbox, d.Clock)
 			consents := consent.New(d.DB, d.Outbox, consent.NewHashes([]byte(d.Config.Flow.Key)), d.Clock)
 			customers := customer.New(d.DB, d.Outbox, d.Clock)
-			merges := merge.New(d.DB, d.Outbox, untangled, d.Clock)
+			merges := merge.New(d.DB, d.Outbox, relationship.Tangled, erasure.Open, d.Clock)
 			relationships := relationship.New(d.DB, d.Outbox, d.Clock)
 			looks := access.NewLog(d.DB, d.Clock)
 			insights := insight.New(d.DB, looks, d.Clock)
-			imports := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
+			starter := starts.New(d.DB, d.Flow)
+			erasures := erasure.New(d.DB, d.Outbox, d.Flow, starter, name, holders(), erasers(consents, d.Clock), d.Clock)
+			eraser := forget.New(d.DB, erasures.Rooms())
+			files := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
 			exports := customerexport.New(d.DB, d.Ops, looks, d.Flow, name, d.Clock)
 			return app.Parts{
-				Routes:    []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, consents.Routes, insights.Routes, relationships.Routes, imports.Routes, exports.Routes, merges.Routes, timeline.New(d.DB).Routes},
-				Consumers: []inbox.Consumer{timeline.Consumer()},
+				Routes:    []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, consents.Routes, insights.Routes, relationships.Routes, files.Routes, exports.Routes, merges.Routes, erasures.Routes, timeline.New(d.DB).Routes},
+				Consumers: []inbox.Consumer{timeline.Consumer(), eraser.Consumer()},
 				Worker: func(r worker.Registry) {
-					imports.Register(r)
+					files.Register(r)
+					erasures.Register(r)
+					eraser.Register(r)
 					exports.Worker(r)
 				},
 				Background: []func(context.Context) error{
-					imports.Run, app.Every(5*time.Second, d.Log, "exports that are due", exports.Sweep),
+					files.Run, starter.Run, app.Every(5*time.Second, d.Log, "exports that are due", exports.Sweep),
 				},
 			}, nil
 		},
 	}
 }
 
-// untangled finds nothing that keeps two customers from being merged.
-func untangled(context.Context, *pg.Tx, []uuid.UUID, []uuid.UUID) ([]string, error) { return nil, nil }
+// holders are the other services that hold something of customers.
+func holders() []string { return []string{"analytics", "loyalty", "sales", "tickets"} }
+
+// erasers are the rooms that keep something personal, in the order in which they erase: the customers' own records last, by
+// which the others may know what to look for.
+func erasers(consents *consent.Consents, clock func() time.Time) []erasure.Room {
+	type byID = func(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (map[string]int64, error)
+	room := func(name string, erase byID) erasure.Room {
+		return erasure.Room{Name: name, Erase: func(ctx context.Context, tx *pg.Tx, customers []uuid.UUID, _ []string) (map[string]int64, error) {
+			return erase(ctx, tx, customers)
+		}}
+	}
+	return []erasure.Room{
+		room("consent", consents.Erase),
+		room("relationship", relationship.Erase),
+		room("insight", insight.Erase),
+		room("merge", merge.Erase),
+		room("export", func(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (map[string]int64, error) {
+			return customerexport.Erase(ctx, tx, customers, clock())
+		}),
+		{Name: "import", Erase: func(ctx context.Context, tx *pg.Tx, _ []uuid.UUID, words []string) (map[string]int64, error) {
+			n, err := imports.Erase(ctx, tx, words)
+			return map[string]int64{"import_rejection": n}, err
+		}},
+		room("customer", customer.Erase),
+	}
+}

@@ -73,20 +73,10 @@ CREATE TABLE erasure_report (
 );
 SELECT guanxi_tenant_table('erasure_report');
 
--- Who was erased, for good: what comes back with a backup, or with a topic that is read from its start, is erased again.
-CREATE TABLE erasure_ledger (
-    tenant_id   text        NOT NULL,
-    customer_id uuid        NOT NULL,
-    erasure_id  uuid        NOT NULL,
-    erased_at   timestamptz NOT NULL,
-    PRIMARY KEY (tenant_id, customer_id)
-);
-SELECT guanxi_tenant_table('erasure_ledger');
-
 -- +goose StatementBegin
 DO $$
 BEGIN
-    EXECUTE format('REVOKE UPDATE, DELETE ON erasure_ledger, erasure_report FROM %I', guanxi_role('app'));
+    EXECUTE format('REVOKE UPDATE, DELETE ON erasure_report FROM %I', guanxi_role('app'));
     EXECUTE format('REVOKE DELETE ON customer_merge, legal_hold, erasure FROM %I', guanxi_role('app'));
 END
 $$;

@@ -39,17 +39,22 @@ func (m Merge) UndoUntil() time.Time { return m.MergedAt.Add(UndoWithin) }
 // each sort; none: they can be merged.
 type Tangled func(ctx context.Context, tx *pg.Tx, survivor, absorbed []uuid.UUID) ([]string, error)
 
+// Erasing tells whether an erasure of any of the customers is under way: whoever is being erased is neither merged nor
+// taken apart.
+type Erasing func(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (bool, error)
+
 // Merges is what can be done with merges.
 type Merges struct {
 	db      *pg.DB
 	outbox  *outbox.Outbox
 	tangled Tangled
+	erasing Erasing
 	clock   func() time.Time
 }
 
 // New makes the capability.
-func New(db *pg.DB, o *outbox.Outbox, tangled Tangled, clock func() time.Time) *Merges {
-	return &Merges{db: db, outbox: o, tangled: tangled, clock: clock}
+func New(db *pg.DB, o *outbox.Outbox, tangled Tangled, erasing Erasing, clock func() time.Time) *Merges {
+	return &Merges{db: db, outbox: o, tangled: tangled, erasing: erasing, clock: clock}
 }
 
 // Request asks for a merge. An id of the survivor may be an alias; the absorbed one must stand for itself.
@@ -128,7 +133,11 @@ func (m *Merges) plan(ctx context.Context, tx *pg.Tx, in Request, change bool) (
 	if err = fit(in, survivor, absorbed); err != nil {
 		return survivor, absorbed, plan, err
 	}
-	tangles, err := m.tangled(ctx, tx, append(slices.Clone(survivor.Aliases), survivor.ID), append(slices.Clone(absorbed.Aliases), absorbed.ID))
+	stays, joins := append(slices.Clone(survivor.Aliases), survivor.ID), append(slices.Clone(absorbed.Aliases), absorbed.ID)
+	if err = m.refuseErasing(ctx, tx, slices.Concat(stays, joins)); err != nil {
+		return survivor, absorbed, plan, err
+	}
+	tangles, err := m.tangled(ctx, tx, stays, joins)
 	if err != nil {
 		return survivor, absorbed, plan, err
 	}
@@ -144,6 +153,14 @@ func (m *Merges) plan(ctx context.Context, tx *pg.Tx, in Request, change bool) (
 		return survivor, absorbed, plan, problem.InvalidBody("merge_invalid", "The two were not merged: mend the fields named here.", faults)
 	}
 	return survivor, absorbed, plan, nil
+}
+
+func (m *Merges) refuseErasing(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) error {
+	erasing, err := m.erasing(ctx, tx, customers)
+	if err == nil && erasing {
+		err = problem.New(problem.Conflict, "erasure_open", "An erasure of the customer is under way. Cancel it first, while that is possible.")
+	}
+	return err
 }
 
 // fit tells why two records cannot be merged as they stand.
@@ -219,6 +236,9 @@ func (m *Merges) takeBack(ctx context.Context, tx *pg.Tx, undone Merge) error {
 		return archived(survivor.ID)
 	case undone.UndoneAt.After(undone.UndoUntil()):
 		return problem.New(problem.Conflict, "undo_expired", "A merge can be undone for 90 days, and these have passed.")
+	}
+	if err := m.refuseErasing(ctx, tx, append(slices.Clone(survivor.Aliases), survivor.ID)); err != nil {
+		return err
 	}
 	later := make([]Layer, 0, len(layers))
 	for _, l := range layers[n+1:] {

@@ -141,25 +141,10 @@ func (m *Merges) merge(ctx context.Context, in *mergeInput) (*mergeAnswer, error
 }
 
 func (m *Merges) list(ctx context.Context, in *mergesInput) (*mergesAnswer, error) {
-	before := uuid.Max
-	if at, err := httpx.DecodeCursor(in.Cursor, 1); err != nil {
-		return nil, err
-	} else if at != nil {
-		if before, err = uuid.Parse(at[0]); err != nil {
-			return nil, httpx.CursorInvalid()
-		}
-	}
-	page, err := m.Of(ctx, in.ID, before, in.Limit+1)
+	items, next, err := httpx.PageByID(in.Page, func(before uuid.UUID, limit int) ([]Merge, error) { return m.Of(ctx, in.ID, before, limit) },
+		func(one Merge) uuid.UUID { return one.ID }, showMerge)
 	if err != nil {
 		return nil, err
 	}
-	out := &mergesAnswer{mergePage{Items: make([]mergeView, 0, len(page))}}
-	if len(page) > in.Limit {
-		page = page[:in.Limit]
-		out.Body.NextCursor = httpx.EncodeCursor(page[in.Limit-1].ID.String())
-	}
-	for _, one := range page {
-		out.Body.Items = append(out.Body.Items, showMerge(one))
-	}
-	return out, nil
+	return &mergesAnswer{mergePage{items, next}}, nil
 }

@@ -21,7 +21,7 @@ func (m *Merges) Get(ctx context.Context, id uuid.UUID) (Merge, error) {
 }
 
 // Of gives up to limit merges, undone ones included, in which any id of the customer took part, before the one of the given
-// id, the latest first.
+// id (nil UUID: from the last), the latest first.
 func (m *Merges) Of(ctx context.Context, id, before uuid.UUID, limit int) ([]Merge, error) {
 	var page []Merge
 	err := m.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {

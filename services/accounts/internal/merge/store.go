@@ -218,6 +218,9 @@ func standing(ctx context.Context, tx *pg.Tx, survivor uuid.UUID) ([]row, error)
 
 // list gives up to limit merges of any of the customers that come before the one of the given id, the latest first.
 func list(ctx context.Context, tx *pg.Tx, group []uuid.UUID, before uuid.UUID, limit int) ([]Merge, error) {
+	if before == uuid.Nil {
+		before = uuid.Max
+	}
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM customer_merge m WHERE m.tenant_id = $1
 		AND (m.survivor_id = ANY($2::uuid[]) OR m.absorbed_id = ANY($2::uuid[])) AND m.id < $3 ORDER BY m.id DESC LIMIT $4`,
 		tx.Tenant(), group, before, limit)
