@@ -12,7 +12,9 @@ import (
 
 	"go.temporal.io/sdk/worker"
 
+	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/order"
@@ -28,13 +30,17 @@ func Module() app.Module {
 		Name:       name,
 		Title:      "Guanxi sales",
 		Migrations: migrations.FS,
+		Aliases:    true,
 		Build: func(d app.Deps) (app.Parts, error) {
 			orders := order.New(d.DB, d.Outbox, d.Clock)
 			imports := orderimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
+			eraser := erasure.New(d.DB, erasure.Rooms{Erase: order.Erase})
 			return app.Parts{
-				Routes:    []func(*httpx.API){orders.Routes, imports.Routes},
-				Consumers: []inbox.Consumer{orders.Customers()},
+				Routes: []func(*httpx.API){orders.Routes, imports.Routes},
+				// One consumer for all that is told of customers: in the stream of one the erasure comes after every name.
+				Consumers: []inbox.Consumer{alias.With(eraser.With(orders.Customers()))},
 				Worker: func(r worker.Registry) {
+					eraser.Register(r)
 					imports.Register(r)
 					orders.Register(r)
 				},

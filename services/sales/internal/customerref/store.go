@@ -8,6 +8,7 @@ package customerref
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -53,6 +54,25 @@ func Resolve(ctx context.Context, tx *pg.Tx, names []externalref.Ref) (map[exter
 	return known, err
 }
 
+// Root queues the question whom the name means, by the id that stands for that customer now; the answer is there after the
+// next round trip, and Nil for a name that nobody is known by.
+func Root(tx *pg.Tx, name externalref.Ref) *uuid.UUID {
+	root := new(uuid.UUID)
+	if name.IsZero() {
+		return root
+	}
+	tx.Queue(`SELECT customer_root(tenant_id, customer_id) FROM customer_ref
+		WHERE tenant_id = $1 AND system = $2 AND external_id = $3 AND customer_id IS NOT NULL`, tx.Tenant(), name.System, name.ID).
+		QueryRow(func(row pgx.Row) error {
+			err := row.Scan(root)
+			if errors.Is(err, pgx.ErrNoRows) {
+				return nil
+			}
+			return err
+		})
+	return root
+}
+
 // Learn queues the news of whom the names mean. When it has been carried out, every order that uses one of them and was
 // written without a customer is visible to the next statement, and every later one will find the customer.
 func Learn(tx *pg.Tx, customers map[externalref.Ref]uuid.UUID) {
@@ -75,4 +95,16 @@ func split(names []externalref.Ref) (systems, ids []string) {
 		systems[i], ids[i] = n.System, n.ID
 	}
 	return systems, ids
+}
+
+// Erase queues that the names of the customers are forgotten and gives them after the next round trip. A name that is used
+// again after that is one of somebody who is not known.
+func Erase(tx *pg.Tx, customers []uuid.UUID) (forgotten *[]string) {
+	forgotten = new([]string)
+	tx.Queue(`DELETE FROM customer_ref WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[]) RETURNING external_id`, tx.Tenant(), customers).
+		Query(func(rows pgx.Rows) (err error) {
+			*forgotten, err = pgx.CollectRows(rows, pgx.RowTo[string])
+			return err
+		})
+	return forgotten
 }

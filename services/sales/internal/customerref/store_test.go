@@ -30,7 +30,7 @@ type bundle struct {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	database := pgtest.Database(t, migrate.Source{Service: "sales", FS: migrations.FS})
+	database := pgtest.Database(t, migrate.Source{Service: "sales", FS: migrations.FS, Aliases: true})
 	return &bundle{t: t, db: database.DB(pg.App), admin: database.DB(pg.Owner)}
 }
 

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/worker"
 
+	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/money"
@@ -78,6 +79,7 @@ func readRefund(tenant string, in *salesactivitiesv1.RefundOrder) (refund, error
 func (o *Orders) refund(ctx context.Context, asked refund) (amount int64, err error) {
 	_, err = o.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
 		lock(tx, asked.orderID)
+		root := alias.Root(tx, asked.customerID)
 		first := findReturn(tx, asked.returnID)
 		was, err := get(ctx, tx, asked.orderID)
 		switch {
@@ -86,7 +88,7 @@ func (o *Orders) refund(ctx context.Context, asked refund) (amount int64, err er
 				"This key was used for the refund of another order. Use a new key for a new refund.")
 		case err != nil:
 			return pg.Result{}, err
-		case was.CustomerID != asked.customerID:
+		case was.Root != *root:
 			return pg.Result{}, errNotFound
 		case first.orderID == asked.orderID:
 			amount = first.amount

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/externalref"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
@@ -54,6 +55,10 @@ func (o *Orders) place(ctx context.Context, d Draft) (Order, bool, error) {
 	}
 	result, err := o.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
 		found := Find(tx, names(d.ExternalRef))
+		root := alias.Root(tx, d.CustomerID)
+		if d.CustomerID == uuid.Nil {
+			root = customerref.Root(tx, d.CustomerRef)
+		}
 		customers, err := customerref.Resolve(ctx, tx, names(d.CustomerRef))
 		if err == nil {
 			err = tx.Flush(ctx) // the search, where there was no name to resolve that would have taken it along
@@ -65,6 +70,9 @@ func (o *Orders) place(ctx context.Context, d Draft) (Order, bool, error) {
 			return pg.Result{ID: there.ID, Status: http.StatusOK}, same(there, made)
 		}
 		made = made.Of(customers)
+		if made.Root = *root; made.Root == uuid.Nil {
+			made.Root = made.CustomerID // the name was learned in this moment
+		}
 		Insert(tx, made)
 		return pg.Result{ID: made.ID, Status: http.StatusCreated}, o.outbox.Append(ctx, tx, PlacedEvent(made))
 	})

@@ -9,7 +9,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/externalref"
+	"github.com/guanxi-crm/guanxi/platform/imports"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
@@ -29,6 +31,23 @@ func (o *Orders) Customers() inbox.Consumer {
 		Handles: []proto.Message{&accountsv1.CustomerRegistered{}, &accountsv1.CustomerChanged{}},
 		Apply:   o.learn,
 	}
+}
+
+// Erase takes the names by which other systems know the customers out of the books, and out of rows of files that were not
+// taken. Orders stay, without anything that tells whose they were but the id.
+func Erase(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]erasure.Erased, error) {
+	forgotten := customerref.Erase(tx, customers)
+	inOrders := eraseNames(tx, customers)
+	left, known := namesLeft(tx, customers)
+	if err := tx.Flush(ctx); err != nil {
+		return nil, err
+	}
+	inFiles, err := imports.Erase(ctx, tx, append(slices.Clone(*inOrders), *forgotten...))
+	return []erasure.Erased{
+		{What: "order", Count: int64(len(*inOrders)), Left: *left},
+		{What: "customer_ref", Count: int64(len(*forgotten)), Left: *known},
+		{What: "import_rejection", Count: inFiles},
+	}, err
 }
 
 func (o *Orders) learn(ctx context.Context, tx *pg.Tx, events []inbox.Event) error {

@@ -29,7 +29,7 @@ func showRef(r externalref.Ref) *refView {
 type orderView struct {
 	OrderID       uuid.UUID       `json:"order_id" format:"uuid"`
 	ExternalRef   *refView        `json:"external_ref,omitempty" doc:"The selling system's name for the order."`
-	CustomerID    *uuid.UUID      `json:"customer_id,omitempty" format:"uuid" doc:"Absent while the customer is not known yet."`
+	CustomerID    *uuid.UUID      `json:"customer_id,omitempty" format:"uuid" doc:"The customer whom the order's id means now; absent while the customer is not known yet."`
 	CustomerRef   *refView        `json:"customer_ref,omitempty" doc:"The selling system's name for the customer."`
 	Channel       string          `json:"channel" example:"shop"`
 	Currency      string          `json:"currency" doc:"ISO 4217, of every amount." example:"CNY"`
@@ -58,7 +58,7 @@ func show(o Order) orderView {
 		ReturnedUnits: o.ReturnedUnits, ReturnedMinor: o.ReturnedMinor, PlacedAt: o.PlacedAt, RecordedAt: o.RecordedAt,
 	}
 	if o.CustomerID != uuid.Nil {
-		v.CustomerID = &o.CustomerID
+		v.CustomerID = &o.Root
 	}
 	for i, l := range o.Lines {
 		v.Lines[i] = orderLineView{l.No, l.SKU, l.Quantity, l.AmountMinor, l.ReturnedQuantity, l.ReturnedMinor}
@@ -97,7 +97,7 @@ type byID struct {
 
 type listInput struct {
 	httpx.Page
-	CustomerID uuid.UUID `query:"customer_id" format:"uuid" doc:"Only this customer's."`
+	CustomerID uuid.UUID `query:"customer_id" format:"uuid" doc:"Only this customer's, those included that were placed for a customer who was merged with this one."`
 	PlacedFrom time.Time `query:"placed_from" doc:"Only those placed then or later."`
 	PlacedTo   time.Time `query:"placed_to" doc:"Only those placed before then."`
 }

@@ -22,11 +22,13 @@ import (
 type body = map[string]any
 
 type orderView struct {
-	OrderID       string `json:"order_id"`
-	CustomerID    string `json:"customer_id"`
-	TotalMinor    int64  `json:"total_minor"`
-	ReturnedUnits int64  `json:"returned_units"`
-	ReturnedMinor int64  `json:"returned_minor"`
+	OrderID       string              `json:"order_id"`
+	ExternalRef   struct{ ID string } `json:"external_ref"`
+	CustomerID    string              `json:"customer_id"`
+	CustomerRef   struct{ ID string } `json:"customer_ref"`
+	TotalMinor    int64               `json:"total_minor"`
+	ReturnedUnits int64               `json:"returned_units"`
+	ReturnedMinor int64               `json:"returned_minor"`
 }
 
 // evening is an order of two Margheritas and three colas by customer 17 of the shop.

@@ -50,7 +50,8 @@ type Line struct {
 type Order struct {
 	ID            uuid.UUID // UUIDv7
 	ExternalRef   externalref.Ref
-	CustomerID    uuid.UUID // Nil while the order is unresolved
+	CustomerID    uuid.UUID // as it was written, for ever; Nil while the order is unresolved
+	Root          uuid.UUID // the customer whom CustomerID means, where the order was read
 	CustomerRef   externalref.Ref
 	Channel       string
 	Currency      string

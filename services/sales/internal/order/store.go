@@ -21,7 +21,7 @@ var errNotFound = problem.New(problem.NotFound, "order_not_found", "There is no 
 // externalIndex is the constraint that gives a selling system's name to one order only.
 const externalIndex = "sales_order_external"
 
-const columns = `o.id, o.external_system, o.external_id, o.customer_id, o.customer_system, o.customer_external_id, o.channel,
+const columns = `o.id, o.external_system, o.external_id, o.customer_id, customer_root(o.tenant_id, o.customer_id), o.customer_system, o.customer_external_id, o.channel,
 	o.currency, o.units, o.total_minor, o.returned_units, o.returned_minor, o.placed_at, o.recorded_at,
 	l.nos, l.skus, l.quantities, l.amounts, l.returned_quantities, l.returned_amounts`
 
@@ -137,16 +137,22 @@ func lock(tx *pg.Tx, id uuid.UUID) {
 
 // list gives up to limit orders that fit the filter, the latest first.
 func list(ctx context.Context, tx *pg.Tx, f Filter, limit int) ([]Order, error) {
-	where, args := []string{"o.tenant_id = $1"}, []any{tx.Tenant()}
+	sql, args := listSQL(tx.Tenant(), f, limit)
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Order, error) { return scan(row) })
+}
+
+func listSQL(tenant string, f Filter, limit int) (sql string, args []any) {
+	where, args := []string{"o.tenant_id = $1"}, []any{tenant}
 	only := func(condition string, values ...any) {
 		for _, v := range values {
 			args = append(args, v)
 			condition = strings.Replace(condition, "?", fmt.Sprintf("$%d", len(args)), 1)
 		}
 		where = append(where, condition)
-	}
-	if f.CustomerID != uuid.Nil {
-		only("o.customer_id = ?", f.CustomerID)
 	}
 	if !f.PlacedFrom.IsZero() {
 		only("o.placed_at >= ?", f.PlacedFrom)
@@ -157,24 +163,27 @@ func list(ctx context.Context, tx *pg.Tx, f Filter, limit int) ([]Order, error) 
 	if f.After != nil {
 		only("(o.placed_at, o.id) < (?, ?)", f.After.PlacedAt, f.After.ID)
 	}
-	rows, err := tx.Query(ctx, fmt.Sprintf(`SELECT `+columns+` FROM sales_order o `+lines+`
-		WHERE %s ORDER BY o.placed_at DESC, o.id DESC LIMIT %d`, strings.Join(where, " AND "), limit), args...)
-	if err != nil {
-		return nil, err
+	latest := fmt.Sprintf(`ORDER BY o.placed_at DESC, o.id DESC LIMIT %d`, limit)
+	from := fmt.Sprintf(`(SELECT * FROM sales_order o WHERE %s %s) o `, strings.Join(where, " AND "), latest)
+	if f.CustomerID != uuid.Nil { // of each id that means the customer the latest, by the index that has them in order
+		only("o.customer_id = g.id")
+		args = append(args, f.CustomerID)
+		from = fmt.Sprintf(`unnest(customer_group($1, $%d)) AS g(id) CROSS JOIN LATERAL (SELECT * FROM sales_order o WHERE %s %s) o `,
+			len(args), strings.Join(where, " AND "), latest)
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Order, error) { return scan(row) })
+	return `SELECT ` + columns + ` FROM ` + from + lines + ` ` + latest, args
 }
 
 func scan(row pgx.Row) (Order, error) {
 	var (
 		o                                       Order
-		customer                                *uuid.UUID
+		customer, root                          *uuid.UUID
 		system, id, customerSystem, customerRef *string
 		nos                                     []int32
 		skus                                    []string
 		quantities, amounts, backQ, backA       []int64
 	)
-	err := row.Scan(&o.ID, &system, &id, &customer, &customerSystem, &customerRef, &o.Channel, &o.Currency, &o.Units, &o.TotalMinor,
+	err := row.Scan(&o.ID, &system, &id, &customer, &root, &customerSystem, &customerRef, &o.Channel, &o.Currency, &o.Units, &o.TotalMinor,
 		&o.ReturnedUnits, &o.ReturnedMinor, &o.PlacedAt, &o.RecordedAt, &nos, &skus, &quantities, &amounts, &backQ, &backA)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Order{}, errNotFound
@@ -183,7 +192,7 @@ func scan(row pgx.Row) (Order, error) {
 		return Order{}, err
 	}
 	if customer != nil {
-		o.CustomerID = *customer
+		o.CustomerID, o.Root = *customer, *root
 	}
 	if system != nil {
 		o.ExternalRef = externalref.Ref{System: *system, ID: *id}
@@ -288,4 +297,29 @@ func summarise(ctx context.Context, tx *pg.Tx) ([]Figures, error) {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Figures])
+}
+
+// eraseNames queues that the orders of the customers no longer say by which names other systems know them. What was bought
+// stays, under the customer's id. It gives the names after the next round trip.
+func eraseNames(tx *pg.Tx, customers []uuid.UUID) (erased *[]string) {
+	erased = new([]string)
+	tx.Queue(`UPDATE sales_order o SET customer_system = NULL, customer_external_id = NULL
+		FROM sales_order was WHERE o.tenant_id = $1 AND o.customer_id = ANY($2::uuid[]) AND o.customer_system IS NOT NULL
+			AND was.tenant_id = o.tenant_id AND was.id = o.id
+		RETURNING was.customer_external_id`, tx.Tenant(), customers).
+		Query(func(rows pgx.Rows) (err error) {
+			*erased, err = pgx.CollectRows(rows, pgx.RowTo[string])
+			return err
+		})
+	return erased
+}
+
+// namesLeft queues how many names of the customers still stand somewhere: in orders, and among those that are known.
+func namesLeft(tx *pg.Tx, customers []uuid.UUID) (orders, known *int64) {
+	orders, known = new(int64), new(int64)
+	tx.Queue(`SELECT count(*) FILTER (WHERE customer_system IS NOT NULL),
+			(SELECT count(*) FROM customer_ref WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[]))
+		FROM sales_order WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[])`, tx.Tenant(), customers).
+		QueryRow(func(row pgx.Row) error { return row.Scan(orders, known) })
+	return orders, known
 }

@@ -1,0 +1,4 @@
+package order
+
+// ListSQL is the statement that lists orders.
+var ListSQL = listSQL
