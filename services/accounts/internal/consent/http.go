@@ -193,7 +193,9 @@ func (c *Consents) Routes(api *httpx.API) {
 		Summary:     "Confirm a double opt-in",
 		Description: "By the token that was mailed. Used again, it gives the same answer.",
 		Permission:  auth.ConsentsWrite, Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusGone},
-	}, func(ctx context.Context, in *confirmInput) (*answer, error) { return answered(c.Confirm(ctx, in.Body.Token)) })
+	}, func(ctx context.Context, in *confirmInput) (*answer, error) {
+		return answered(c.Confirm(ctx, in.Body.Token))
+	})
 }
 
 type confirmInput struct{ Body consentConfirmation }
