@@ -54,6 +54,21 @@ func (c *caller) post(path, body string) error {
 	return err
 }
 
+// get asks for a path and gives what was answered.
+func (c *caller) get(path string) (status int, answer []byte, err error) {
+	_, err = fmt.Fprintf(c.conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n", path, c.host, c.token)
+	if err != nil {
+		return 0, nil, err
+	}
+	resp, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	answer, err = io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	return resp.StatusCode, answer, err
+}
+
 // customer is the body that registers a customer; serial has eight digits.
 func customer(serial string) string {
 	return `{"kind":"person","display_name":"Bench ` + serial + `","family_name":"Bench","given_name":"No ` + serial +

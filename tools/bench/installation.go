@@ -201,8 +201,10 @@ func (in *installation) database(ctx context.Context, service string) (*pgx.Conn
 }
 
 // settle waits until nothing is on its way in any service.
-func (in *installation) settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+func (in *installation) settle(ctx context.Context) error { return in.settleWithin(ctx, 5*time.Minute) }
+
+func (in *installation) settleWithin(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		level := true

@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -34,6 +35,8 @@ func figures() []figure {
 		{"backlog", measureBacklog},
 		{"import", measureImport},
 		{"consumer", measureConsumer},
+		{"crashes", measureCrashes},
+		{"customers", measureCustomers},
 		{"earn", measureEarn},
 		{"spends", measureSpends},
 		{"complaints", measureComplaints},
@@ -54,6 +57,7 @@ type options struct {
 type bench struct {
 	options
 	*installation
+	mu     sync.Mutex // of what questions remember
 	say    func(string)
 	rows   []row
 	source string // the purchase history that was imported

@@ -19,7 +19,7 @@ type ImportRequest struct {
 	Mapping []string
 	// Header tells whether the first line names the columns.
 	Header         bool
-	Policy         string // skip (default) or update
+	Policy         string // skip (default), update or, of customers, create
 	DryRun         bool
 	IdempotencyKey string
 }
@@ -92,6 +92,12 @@ func (c *Client) GetImport(ctx context.Context, kind, id string) (Import, error)
 // servers that are away; only ctx and refusals end it.
 func (c *Client) WaitImport(ctx context.Context, kind, id string, progress func(Import)) (Import, error) {
 	return follow(ctx, func() (Import, error) { return c.GetImport(ctx, kind, id) }, Import.Ended, progress)
+}
+
+// WaitImportAt is WaitImport until the share of the file, from 0 to 1, is done, or the import has ended.
+func (c *Client) WaitImportAt(ctx context.Context, kind, id string, share float64) (Import, error) {
+	reached := func(i Import) bool { return i.Ended() || i.Progress >= share }
+	return follow(ctx, func() (Import, error) { return c.GetImport(ctx, kind, id) }, reached, nil)
 }
 
 // Rejections reads every rejection of an import, page by page.

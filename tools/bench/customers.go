@@ -1,0 +1,390 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/guanxi-crm/guanxi/tools/guanxictl/client"
+)
+
+// peopleLoaded is how many customers the figures of the customer master are measured with.
+const peopleLoaded = 1_000_000
+
+// measureCustomers loads the customers by the import's API, which is a figure itself, and then asks for them as people
+// and programs do, each figure beside a plain query of the same tables in the same run.
+func measureCustomers(ctx context.Context, b *bench) error {
+	n := length(b, peopleLoaded, 20_000)
+	if err := b.loadPeople(ctx, n); err != nil {
+		return err
+	}
+	b.say("waiting until every projection is level with the customers")
+	if err := b.settleWithin(ctx, time.Hour); err != nil {
+		return err
+	}
+	if err := b.analyzed(ctx); err != nil {
+		return err
+	}
+	for _, q := range questions(n) {
+		if err := b.ask(ctx, q); err != nil {
+			return fmt.Errorf("%s: %w", q.name, err)
+		}
+	}
+	return b.createThroughput(ctx, fmt.Sprintf("POST /v1/customers beside %d", n))
+}
+
+// loadPeople brings the file in and takes its rate and the memory of the process meanwhile.
+func (b *bench) loadPeople(ctx context.Context, n int) error {
+	const wantedRate, wantedMemory = 20_000, 256 << 20 / 1e6
+	most := b.watchMemory(ctx)
+	began := time.Now()
+	job, err := b.sendPeople(ctx, b.api, n)
+	if err != nil {
+		return err
+	}
+	uploaded := time.Now()
+	if job, err = b.api.WaitImport(ctx, "customers", job.ID, nil); err != nil {
+		return err
+	}
+	took, sinceUpload := time.Since(began), time.Since(uploaded)
+	highest := most()
+	if job.State != "finished" || job.Accepted != int64(n) {
+		return fmt.Errorf("the import is %s %s: %d of %d rows were taken", job.State, job.Failure, job.Accepted, n)
+	}
+	copied, err := b.copyPeople(ctx, min(n, 100_000))
+	if err != nil {
+		return err
+	}
+	const base = "COPY into one table"
+	b.add(row{Name: fmt.Sprintf("import of %d customers, from the first byte to the last row", n), Unit: "rows/s", Measured: perSecond(n, took)}.
+		against(base, copied).atLeast(wantedRate),
+		row{Name: "import of customers, from the accepted file to the last row", Unit: "rows/s", Measured: perSecond(n, sinceUpload)},
+		row{Name: "import of customers: most memory of the all-in-one process", Unit: "MB", Measured: highest}.atMost(wantedMemory))
+	return nil
+}
+
+// sendPeople uploads the file while it is written.
+func (b *bench) sendPeople(ctx context.Context, api *client.Client, n int) (client.Import, error) {
+	file, w := io.Pipe()
+	go func() { _ = w.CloseWithError(writePeople(w, n)) }()
+	return api.StartImport(ctx, client.ImportRequest{Kind: "customers", Format: "csv", Header: true, Policy: "skip", Body: file})
+}
+
+// watchMemory looks at the process's memory until most is called, which gives the most that it was, in MB.
+func (b *bench) watchMemory(ctx context.Context) (most func() float64) {
+	watching, cancel := context.WithCancel(ctx)
+	found := make(chan float64, 1)
+	go func() {
+		var highest float64
+		for pause(watching, 200*time.Millisecond) == nil {
+			if now, err := proportional(b.process.Pid()); err == nil {
+				highest = max(highest, now*1024/1e6)
+			}
+		}
+		found <- highest
+	}()
+	return func() float64 {
+		cancel()
+		return <-found
+	}
+}
+
+// copyPeople is what cannot be beaten: the columns of the file, as text, into one table with a key, in one COPY.
+func (b *bench) copyPeople(ctx context.Context, n int) (rate float64, err error) {
+	conn, err := b.database(ctx, "accounts")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
+	if _, err := conn.Exec(ctx, `DROP TABLE IF EXISTS bench_people;
+		CREATE TABLE bench_people (external text PRIMARY KEY, family text, given text, phone text, email text, card text, tags text)`); err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	_, err = conn.CopyFrom(ctx, pgx.Identifier{"bench_people"}, []string{"external", "family", "given", "phone", "email", "card", "tags"},
+		pgx.CopyFromSlice(n, func(i int) ([]any, error) {
+			p := personAt(i)
+			return []any{p.External, p.Family, p.Given, p.Phone, p.Email, p.Card, p.Tags}, nil
+		}))
+	rate = perSecond(n, time.Since(began))
+	if err != nil {
+		return 0, err
+	}
+	_, err = conn.Exec(ctx, `DROP TABLE bench_people`)
+	return rate, err
+}
+
+// analyzed has the planner know the tables, as it does in an installation that has been running for a minute.
+func (b *bench) analyzed(ctx context.Context) (err error) {
+	conn, err := b.database(ctx, "accounts")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
+	_, err = conn.Exec(ctx, `VACUUM (ANALYZE)`)
+	return err
+}
+
+// question is something that is asked of the platform again and again.
+type question struct {
+	name   string
+	atMost float64 // ms, the 99th percentile
+	rate   int     // a second
+	path   func(b *bench, i int) (string, error)
+	// sql is the plain query beside it, with the tenant as its first parameter.
+	against, sql string
+	args         func(b *bench, i int) ([]any, error)
+}
+
+// questions ask for people of the first n, far from each other.
+func questions(n int) []question {
+	at := func(i int) person { return personAt(int(uint64(i) * 7_368_787 % uint64(n))) }
+	const customerByShop = `SELECT customer_id FROM customer_identity WHERE tenant_id = $1 AND type = 'external:shop' AND value = $2`
+	external := func(_ *bench, i int) ([]any, error) { return []any{at(i).External}, nil }
+	found := map[int]string{}
+	return []question{
+		{
+			name: "GET /v1/customers/lookup by telephone", atMost: 5, rate: 200,
+			path: func(_ *bench, i int) (string, error) {
+				for ; at(i).Phone == ""; i++ {
+				}
+				return "/v1/customers/lookup?type=phone&value=" + url.QueryEscape(at(i).Phone), nil
+			},
+			against: "SELECT by the key", sql: customerByShop, args: external,
+		},
+		{
+			name: "GET /v1/customers/lookup by external id", atMost: 5, rate: 200,
+			path: func(_ *bench, i int) (string, error) {
+				return "/v1/customers/lookup?type=external:shop&value=" + at(i).External, nil
+			},
+			against: "SELECT by the key", sql: customerByShop, args: external,
+		},
+		{
+			name: "GET /v1/customers/{id}/profile", atMost: 10, rate: 200,
+			path: func(b *bench, i int) (string, error) {
+				id, err := b.customerID(found, i%500, at(i%500).External)
+				return "/v1/customers/" + id + "/profile", err
+			},
+			against: "SELECT of the row and its identities",
+			sql: `SELECT c.*, array_agg(k.value) FROM customer c JOIN customer_identity k ON k.tenant_id = c.tenant_id AND k.customer_id = c.id
+				WHERE c.tenant_id = $1 AND c.id = $2 GROUP BY c.tenant_id, c.id`,
+			args: func(b *bench, i int) ([]any, error) {
+				id, err := b.customerID(found, i%500, at(i%500).External)
+				return []any{id}, err
+			},
+		},
+		search("by name", func(i int) string { return at(i).name() }),
+		search("by part of a name", func(i int) string {
+			name := []rune(at(i).name())
+			return string(name[:min(len(name), 2+2*(len(name)/8))])
+		}),
+		search("by a name with a typing error", func(i int) string {
+			name := []rune(at(i).name())
+			if last := len(name) - 1; last > 3 {
+				name[last-1], name[last] = name[last], name[last-1]
+			}
+			return string(name)
+		}),
+		search("by the last digits of a telephone", func(i int) string {
+			for ; at(i).Phone == ""; i++ {
+			}
+			return at(i).Phone[len(at(i).Phone)-8:]
+		}),
+	}
+}
+
+// search asks for customers by what somebody types.
+func search(how string, typed func(i int) string) question {
+	return question{
+		name: "GET /v1/customers/search " + how, atMost: 50, rate: 50,
+		path: func(_ *bench, i int) (string, error) {
+			return "/v1/customers/search?q=" + url.QueryEscape(typed(i)), nil
+		},
+		against: "SELECT of a page by the key",
+		sql:     `SELECT * FROM customer WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT 50`,
+		args:    func(*bench, int) ([]any, error) { return []any{"01900000-0000-7000-8000-000000000000"}, nil },
+	}
+}
+
+// customerID gives the id of the customer of an external id, and remembers it.
+func (b *bench) customerID(known map[int]string, i int, external string) (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if id, ok := known[i]; ok {
+		return id, nil
+	}
+	var answer struct {
+		Items []struct {
+			CustomerID string `json:"customer_id"`
+		} `json:"items"`
+	}
+	query := url.Values{"type": {"external:shop"}, "value": {external}}
+	err := b.api.Get(context.Background(), "/v1/customers/lookup", query, &answer)
+	if err == nil && len(answer.Items) != 1 {
+		err = fmt.Errorf("%d customers have the id %s", len(answer.Items), external)
+	}
+	if err != nil {
+		return "", err
+	}
+	known[i] = answer.Items[0].CustomerID
+	return known[i], nil
+}
+
+// ask sends the question at its rate, each when it is due, and takes how long after that its answer is there; and then
+// the plain query in the same way.
+func (b *bench) ask(ctx context.Context, q question) error {
+	n := q.rate * length(b, 20, 2)
+	callers, closeAll, err := b.callers(ctx, tenant, b.addr(), b.clients)
+	defer closeAll()
+	if err != nil {
+		return err
+	}
+	pool := make(chan *caller, len(callers))
+	for _, c := range callers {
+		pool <- c
+	}
+	first, err := q.path(b, 0)
+	if err != nil {
+		return err
+	}
+	if status, _, err := callers[0].get(first); err != nil || status == http.StatusNotFound {
+		b.say(q.name + " is not there and is left out")
+		return err
+	}
+	each := func(i int) error {
+		path, err := q.path(b, i)
+		if err != nil {
+			return err
+		}
+		c := <-pool
+		defer func() { pool <- c }()
+		status, answer, err := c.get(path)
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("GET %s: %d: %s", path, status, answer)
+		}
+		return err
+	}
+	if _, err := timed(ctx, q.rate, q.rate, each); err != nil { // warm up
+		return err
+	}
+	took, err := timed(ctx, q.rate, n, each)
+	if err != nil {
+		return err
+	}
+	plain, err := b.plain(ctx, q, n)
+	if err != nil {
+		return err
+	}
+	b.add(row{Name: fmt.Sprintf("%s at %d/s, p50", q.name, q.rate), Unit: "ms", Measured: millis(percentile(took, 0.5))}.
+		against(q.against, millis(percentile(plain, 0.5))),
+		row{Name: fmt.Sprintf("%s at %d/s, p99", q.name, q.rate), Unit: "ms", Measured: millis(percentile(took, 0.99))}.
+			against(q.against, millis(percentile(plain, 0.99))).atMost(q.atMost))
+	return nil
+}
+
+// plain sends the plain query at the rate over a connection of the superuser.
+func (b *bench) plain(ctx context.Context, q question, n int) ([]time.Duration, error) {
+	var all []*pgx.Conn
+	defer func() {
+		for _, c := range all {
+			_ = c.Close(context.WithoutCancel(ctx))
+		}
+	}()
+	for range b.clients {
+		conn, err := b.database(ctx, "accounts")
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, conn)
+	}
+	free := make(chan *pgx.Conn, len(all))
+	for _, c := range all {
+		free <- c
+	}
+	return timed(ctx, q.rate, n, func(i int) error {
+		args, err := q.args(b, i)
+		if err != nil {
+			return err
+		}
+		conn := <-free
+		defer func() { free <- conn }()
+		rows, err := conn.Query(ctx, q.sql, append([]any{tenant}, args...)...)
+		if err != nil {
+			return err
+		}
+		rows.Close()
+		return rows.Err()
+	})
+}
+
+// timed does something n times at a rate and gives how long after it was due each was done.
+func timed(ctx context.Context, rate, n int, do func(i int) error) ([]time.Duration, error) {
+	took := make([]time.Duration, n)
+	err := openLoop(ctx, rate, n, func(i int, due time.Time) error {
+		err := do(i)
+		took[i] = time.Since(due)
+		return err
+	})
+	return took, err
+}
+
+// measureCrashes kills the process again and again while it brings a file in, and counts whom it brought.
+func measureCrashes(ctx context.Context, b *bench) error {
+	const name = "bench-crashes"
+	n := length(b, 300_000, 20_000)
+	if err := b.ensureTenant(ctx, name); err != nil {
+		return err
+	}
+	api, err := b.client(name, "admin")
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	job, err := b.sendPeople(ctx, api, n)
+	if err != nil {
+		return err
+	}
+	kills := 0
+	for _, share := range []float64{0.2, 0.4, 0.6, 0.8} {
+		at, err := api.WaitImportAt(ctx, "customers", job.ID, share)
+		if err != nil {
+			return err
+		}
+		if at.Ended() {
+			break
+		}
+		if err := b.process.Kill(); err != nil {
+			return err
+		}
+		kills++
+	}
+	if job, err = api.WaitImport(ctx, "customers", job.ID, nil); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	conn, err := b.database(ctx, "accounts")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	var there, ids int64
+	err = conn.QueryRow(ctx, `SELECT (SELECT count(*) FROM customer WHERE tenant_id = $1),
+		(SELECT count(DISTINCT value) FROM customer_identity WHERE tenant_id = $1 AND type = 'external:shop')`, name).Scan(&there, &ids)
+	if err != nil {
+		return err
+	}
+	if job.State != "finished" || job.Accepted != int64(n) {
+		return fmt.Errorf("the import is %s %s: %d of %d rows were taken", job.State, job.Failure, job.Accepted, n)
+	}
+	b.add(row{Name: fmt.Sprintf("import of %d customers, the process killed %d times: lost or twice", n, kills), Unit: "customers",
+		Measured: math.Abs(float64(int64(n)-there)) + math.Abs(float64(int64(n)-ids))}.atMost(0),
+		row{Name: "import of customers with these crashes", Unit: "rows/s", Measured: perSecond(n, took)})
+	return b.settleWithin(ctx, time.Hour)
+}
