@@ -3,6 +3,7 @@ package tenant
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
@@ -50,4 +51,10 @@ func ForWrite(ctx context.Context, tx *pg.Tx) (Tenant, error) {
 func Region(ctx context.Context, tx *pg.Tx) (string, error) {
 	t, err := read(ctx, tx)
 	return t.Region, err
+}
+
+// Today gives the day that it is at the time where the tenant of the transaction is, as a midnight in UTC.
+func Today(ctx context.Context, tx *pg.Tx, now time.Time) (time.Time, error) {
+	t, err := read(ctx, tx)
+	return t.Day(now), err
 }

@@ -93,6 +93,26 @@ func (t Tenant) Writable() error {
 	return nil
 }
 
+// Day gives the day that it is at the time where the tenant is, as a midnight in UTC.
+func (t Tenant) Day(at time.Time) time.Time {
+	y, m, d := at.In(t.location()).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+}
+
+// Begins gives the time at which the day, a midnight in UTC, begins where the tenant is.
+func (t Tenant) Begins(day time.Time) time.Time {
+	y, m, d := day.Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, t.location()).UTC()
+}
+
+func (t Tenant) location() *time.Location {
+	l, err := time.LoadLocation(t.TimeZone)
+	if err != nil { // no tenant is kept whose zone is not known
+		return time.UTC
+	}
+	return l
+}
+
 func (s Settings) differences(o Settings) []string {
 	var names []string
 	for name, differs := range map[string]bool{

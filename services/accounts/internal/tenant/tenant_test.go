@@ -103,3 +103,16 @@ func locations(faults []problem.Field) []string {
 	}
 	return out
 }
+
+func TestADayIsTheTenants(t *testing.T) {
+	t.Parallel()
+	shanghai := tenant.Tenant{Settings: tenant.Settings{TimeZone: "Asia/Shanghai"}}
+	evening := time.Date(2026, 11, 22, 17, 30, 0, 0, time.UTC) // half past one there
+	day := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	if got := shanghai.Day(evening); !got.Equal(day) {
+		t.Errorf("the day is %s", got)
+	}
+	if got, want := shanghai.Begins(day), time.Date(2026, 11, 22, 16, 0, 0, 0, time.UTC); !got.Equal(want) {
+		t.Errorf("it begins at %s, want %s", got, want)
+	}
+}
