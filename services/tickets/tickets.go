@@ -12,7 +12,11 @@ import (
 	"context"
 	"time"
 
+	"go.temporal.io/sdk/worker"
+
+	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
@@ -30,15 +34,20 @@ func Module() app.Module {
 		Name:       name,
 		Title:      "Guanxi tickets",
 		Migrations: migrations.FS,
+		Aliases:    true,
 		Build: func(d app.Deps) (app.Parts, error) {
 			starter := starts.New(d.DB, d.Flow)
 			all := ticket.New(d.DB, d.Outbox, d.Clock)
 			policies := policy.New(d.DB)
+			eraser := erasure.New(d.DB, erasure.Rooms{Holds: complaint.Holds, Erase: complaint.Erase})
 			complaints := complaint.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
 			return app.Parts{
 				Routes:    []func(*httpx.API){all.Routes, policies.Routes, complaints.Routes},
-				Consumers: []inbox.Consumer{complaints.Processes()},
-				Worker:    complaints.Worker,
+				Consumers: []inbox.Consumer{complaints.Processes(), alias.With(eraser.Consumer())},
+				Worker: func(r worker.Registry) {
+					complaints.Worker(r)
+					eraser.Register(r)
+				},
 				Background: []func(context.Context) error{
 					starter.Run, app.Every(time.Minute, d.Log, "complaints without a process", complaints.Sweep),
 				},

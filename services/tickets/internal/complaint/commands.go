@@ -7,7 +7,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
@@ -49,6 +51,8 @@ func (c *Complaints) Register(ctx context.Context, d Draft) (Told, error) {
 	var made Told
 	result, err := c.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
 		p := policy.Of(tx)
+		root := alias.Root(tx, d.CustomerID)
+		erasure.Refuse(tx, d.CustomerID)
 		number, err := ticket.NextNumber(ctx, tx)
 		if err != nil {
 			return pg.Result{}, err
@@ -57,7 +61,7 @@ func (c *Complaints) Register(ctx context.Context, d Draft) (Told, error) {
 			Kind: ticket.ComplaintKind, Channel: d.Channel, CustomerID: d.CustomerID, Subject: "complaint: " + d.Category, Impact: 2, Urgency: 2,
 		}, now)
 		made.Complaint, _ = RegisterComplaint(id, d, by, *p, now)
-		made.TicketID, made.Number = t.ID, ticket.Number(t.Number)
+		made.Root, made.TicketID, made.Number = *root, t.ID, ticket.Number(t.Number)
 		if made.notes, err = said(id, d, by, now); err != nil {
 			return pg.Result{}, err
 		}
@@ -198,6 +202,7 @@ func (c *Complaints) prepare(ctx context.Context, d *Decision, reason string) (w
 		if _, err = was.Decide(*d, *p, c.now()); err != nil || reason == "" {
 			return err
 		}
+		erasure.Refuse(tx, was.CustomerID)
 		d.NoteID = uuid.NewSHA1(d.ID, []byte("reason"))
 		insertNote(tx, note{id: d.NoteID, complaint: was.ID, kind: "reason", words: reason, by: d.By.Subject, at: c.now()})
 		return nil

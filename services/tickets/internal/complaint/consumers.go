@@ -7,11 +7,13 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/platform/telemetry"
 	ticketsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/ticket"
 )
 
 // Processes is the consumer that starts the process of every complaint that is registered, in the trace of its
@@ -36,4 +38,22 @@ func (c *Complaints) Processes() inbox.Consumer {
 			return nil
 		},
 	}
+}
+
+// Holds gives the complaints that keep the customers from being erased: those that are still open.
+func Holds(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]erasure.Hold, error) {
+	ids, err := open(ctx, tx, customers)
+	holds := make([]erasure.Hold, len(ids))
+	for i, id := range ids {
+		holds[i] = erasure.Hold{Code: "complaint_open", Reference: id}
+	}
+	return holds, err
+}
+
+// Erase empties all that the customers said, in tickets and in complaints, and what was written about it. What was decided,
+// by whom and when, stays.
+func Erase(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]erasure.Erased, error) {
+	tickets, texts := ticket.Erase(tx, customers), eraseNotes(tx, customers)
+	err := tx.Flush(ctx)
+	return []erasure.Erased{*tickets, *texts}, err
 }

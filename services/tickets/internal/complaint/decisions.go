@@ -106,7 +106,7 @@ func route[B content](c *Complaints, api *httpx.API, action Action, summary, des
 	httpx.Register(api, httpx.Operation{
 		ID: string(action) + "-complaint", Method: http.MethodPost, Path: "/v1/complaints/{complaint_id}/" + string(action),
 		Tag: "Complaints", Summary: summary, Description: description, Permission: action.right(),
-		Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable},
+		Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusGone, http.StatusServiceUnavailable},
 	}, func(ctx context.Context, in *deciding[B]) (*answer, error) {
 		d := Decision{ComplaintID: in.ID, Action: action}
 		in.Body.fill(&d)

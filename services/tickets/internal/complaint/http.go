@@ -18,7 +18,7 @@ type complaintView struct {
 	ComplaintID  uuid.UUID     `json:"complaint_id" format:"uuid"`
 	TicketID     uuid.UUID     `json:"ticket_id" format:"uuid" doc:"Its ticket, which follows it."`
 	Number       string        `json:"number" doc:"Of its ticket, as people say it." example:"T-000123"`
-	CustomerID   uuid.UUID     `json:"customer_id" format:"uuid"`
+	CustomerID   uuid.UUID     `json:"customer_id" format:"uuid" doc:"The customer whom the complaint's id means now."`
 	OrderID      *uuid.UUID    `json:"order_id,omitempty" format:"uuid" doc:"The order that it is about."`
 	Category     string        `json:"category"`
 	Channel      string        `json:"channel"`
@@ -75,7 +75,7 @@ type nextView struct {
 
 func show(t Told) complaintView {
 	v := complaintView{
-		ComplaintID: t.ID, TicketID: t.TicketID, Number: t.Number, CustomerID: t.CustomerID, OrderID: pg.OrNull(t.OrderID),
+		ComplaintID: t.ID, TicketID: t.TicketID, Number: t.Number, CustomerID: t.Root, OrderID: pg.OrNull(t.OrderID),
 		Category: t.Category, Channel: t.Channel, Stage: t.Stage, Severity: t.Severity, Unit: t.Unit, Person: t.Person,
 		Finding: t.Finding, Cause: t.Cause, Rounds: t.Rounds, Reminders: t.Reminders, DueAt: pg.OrNull(t.DueAt), Outcome: t.Outcome,
 		RegisteredAt: t.RegisteredAt, ClosedAt: pg.OrNull(t.ClosedAt), Version: t.Version,
@@ -135,7 +135,7 @@ type byID struct {
 type listInput struct {
 	httpx.Page
 	Stage      Stage     `query:"stage" enum:"registered,assessed,assigned,found,proposed,offered,accepted,closed" doc:"Only those in this stage."`
-	CustomerID uuid.UUID `query:"customer_id" format:"uuid" doc:"Only this customer's."`
+	CustomerID uuid.UUID `query:"customer_id" format:"uuid" doc:"Only this customer's, those included of customers who were merged with this one."`
 }
 
 type listAnswer struct{ Body complaintPage }
@@ -151,7 +151,7 @@ func (c *Complaints) Routes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
 		ID: "register-complaint", Method: http.MethodPost, Path: "/v1/complaints", Tag: tag, Summary: "Register a complaint",
 		Description: "Its ticket is opened with it, and its process starts a moment later.",
-		Permission:  auth.ComplaintsRegister, Status: http.StatusCreated,
+		Permission:  auth.ComplaintsRegister, Status: http.StatusCreated, Errors: []int{http.StatusGone},
 	}, func(ctx context.Context, in *registerInput) (*answer, error) {
 		b := in.Body
 		d := Draft{CustomerID: b.CustomerID, Category: b.Category, Channel: b.Channel, Description: b.Description, Wish: b.Wish}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 )
@@ -19,6 +20,7 @@ type Filter struct {
 // Told is a complaint with what people said about it.
 type Told struct {
 	Complaint
+	Root  uuid.UUID // the customer whom the complaint's CustomerID means
 	notes map[uuid.UUID]note
 }
 
@@ -29,7 +31,9 @@ func (c *Complaints) Get(ctx context.Context, id uuid.UUID) (Told, error) {
 		if found.Complaint, err = load(ctx, tx, id, false); err != nil {
 			return err
 		}
+		root := alias.Root(tx, found.CustomerID)
 		found.notes, err = notes(ctx, tx, id)
+		found.Root = *root
 		return err
 	})
 	return found, err
@@ -39,7 +43,9 @@ func (c *Complaints) Get(ctx context.Context, id uuid.UUID) (Told, error) {
 func (c *Complaints) tell(ctx context.Context, known Complaint) (Told, error) {
 	told := Told{Complaint: known}
 	err := c.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (err error) {
+		root := alias.Root(tx, known.CustomerID)
 		told.notes, err = notes(ctx, tx, known.ID)
+		told.Root = *root
 		return err
 	})
 	return told, err
@@ -53,14 +59,14 @@ func (c *Complaints) List(ctx context.Context, f Filter, limit int) ([]Told, err
 		if err != nil {
 			return err
 		}
-		ids := make([]uuid.UUID, len(found))
+		ids, roots := make([]uuid.UUID, len(found)), make([]*uuid.UUID, len(found))
 		for i, one := range found {
-			ids[i] = one.ID
+			ids[i], roots[i] = one.ID, alias.Root(tx, one.CustomerID)
 		}
 		said, err := notes(ctx, tx, ids...)
 		page = make([]Told, len(found))
 		for i, one := range found {
-			page[i] = Told{Complaint: one, notes: said}
+			page[i] = Told{Complaint: one, Root: *roots[i], notes: said}
 		}
 		return err
 	})

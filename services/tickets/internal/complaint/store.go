@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
@@ -109,7 +110,7 @@ func load(ctx context.Context, tx *pg.Tx, id uuid.UUID, locked bool) (Complaint,
 	if locked {
 		tx.Queue(`SELECT 1 FROM complaint WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, tx.Tenant(), id)
 	}
-	found, err := collect(ctx, tx, `c.id = $2`, 1, id)
+	found, err := collect(ctx, tx, latest(`c.id = $2`, 1), id)
 	if err == nil && len(found) == 0 {
 		err = errNotFound
 	}
@@ -136,30 +137,38 @@ func list(ctx context.Context, tx *pg.Tx, f Filter, limit int) ([]Complaint, err
 	if f.Stage != "" {
 		only("stage =", f.Stage)
 	}
-	if f.CustomerID != uuid.Nil {
-		only("customer_id =", f.CustomerID)
-	}
 	if f.Before != uuid.Nil {
 		only("id <", f.Before)
 	}
 	if len(where) == 0 {
 		where = []string{"true"}
 	}
-	return collect(ctx, tx, strings.Join(where, " AND "), limit, args...)
+	from := latest(strings.Join(where, " AND "), limit)
+	if f.CustomerID != uuid.Nil { // of each id that means the customer the latest, by the index that has them in order
+		args = append(args, f.CustomerID)
+		from = fmt.Sprintf(`SELECT c.* FROM unnest(customer_group($1, $%d)) AS g(id) CROSS JOIN LATERAL (%s) c ORDER BY c.id DESC LIMIT %d`,
+			len(args)+1, latest(strings.Join(append(where, "c.customer_id = g.id"), " AND "), limit), limit)
+	}
+	return collect(ctx, tx, from, args...)
 }
 
-// collect reads the latest complaints that fit a condition (on c, its values from $2 on) with their steps and last
-// proposals, each as one JSON value beside the row: one statement, however many there are.
-func collect(ctx context.Context, tx *pg.Tx, where string, limit int, args ...any) ([]Complaint, error) {
+// latest is the query for the latest complaints that fit a condition (on c, its values from $2 on).
+func latest(where string, limit int) string {
+	return fmt.Sprintf(`SELECT * FROM complaint c WHERE c.tenant_id = $1 AND %s ORDER BY c.id DESC LIMIT %d`, where, limit)
+}
+
+// collect reads the complaints that a query gives (its values from $2 on) with their steps and last proposals, each as one
+// JSON value beside the row: one statement, however many there are.
+func collect(ctx context.Context, tx *pg.Tx, from string, args ...any) ([]Complaint, error) {
 	rows, err := tx.Query(ctx, fmt.Sprintf(`SELECT c.%s, p.parts, s.steps
-		FROM (SELECT * FROM complaint c WHERE c.tenant_id = $1 AND %s ORDER BY c.id DESC LIMIT %d) c
+		FROM (%s) c
 		LEFT JOIN LATERAL (SELECT json_agg(json_build_object('no', no, 'kind', kind, 'points', points, 'order_id', order_id,
 				'amount_minor', amount_minor, 'cost_minor', cost_minor, 'state', state, 'reference', reference) ORDER BY no) AS parts
 			FROM complaint_part WHERE tenant_id = c.tenant_id AND complaint_id = c.id AND proposal = c.proposal) p ON true
 		LEFT JOIN LATERAL (SELECT json_agg(json_build_object('no', no, 'action', action, 'decision_id', decision_id,
 				'hash', encode(input_hash, 'base64'), 'by', by_subject, 'at', at, 'note_id', note_id) ORDER BY no) AS steps
 			FROM complaint_step WHERE tenant_id = c.tenant_id AND complaint_id = c.id) s ON true
-		ORDER BY c.id DESC`, strings.ReplaceAll(columns, ", ", ", c."), where, limit), append([]any{tx.Tenant()}, args...)...)
+		ORDER BY c.id DESC`, strings.ReplaceAll(columns, ", ", ", c."), from), append([]any{tx.Tenant()}, args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -198,4 +207,25 @@ func scan(row pgx.Row) (Complaint, error) {
 		c.Proposal = &p
 	}
 	return c, nil
+}
+
+// open gives the complaints of the customers that are not closed, the oldest first.
+func open(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := tx.Query(ctx, `SELECT id FROM complaint WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[]) AND stage <> 'closed' ORDER BY id`,
+		tx.Tenant(), customers)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+}
+
+// eraseNotes queues that the words of complaints of the customers are emptied, and counts with the next round trip those that
+// were, and those that still are not. Notes are append-only for everything else: only the function may empty them.
+func eraseNotes(tx *pg.Tx, customers []uuid.UUID) *erasure.Erased {
+	done := &erasure.Erased{What: "complaint_text"}
+	tx.Queue(`SELECT complaint_erase_notes($1)`, customers).QueryRow(func(row pgx.Row) error { return row.Scan(&done.Count) })
+	tx.Queue(`SELECT count(*) FROM complaint c JOIN complaint_note n ON n.tenant_id = c.tenant_id AND n.complaint_id = c.id
+		WHERE c.tenant_id = $1 AND c.customer_id = ANY($2::uuid[]) AND n.words <> ''`, tx.Tenant(), customers).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&done.Left) })
+	return done
 }

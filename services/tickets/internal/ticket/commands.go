@@ -8,7 +8,9 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
@@ -40,11 +42,16 @@ func (t *Tickets) Open(ctx context.Context, d Draft) (Ticket, error) {
 	}
 	var made Ticket
 	result, err := t.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+		root := alias.Root(tx, d.CustomerID)
+		if d.CustomerID != uuid.Nil {
+			erasure.Refuse(tx, d.CustomerID)
+		}
 		number, err := NextNumber(ctx, tx)
 		if err != nil {
 			return pg.Result{}, err
 		}
 		made, _ = OpenTicket(id, number, d, now)
+		made.Root = *root
 		Insert(tx, made)
 		return pg.Result{ID: id, Status: http.StatusCreated}, t.outbox.Append(ctx, tx, OpenedEvent(made))
 	})

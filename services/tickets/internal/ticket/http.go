@@ -18,7 +18,7 @@ type ticketView struct {
 	Number      string     `json:"number" doc:"As people say it on the telephone." example:"T-000123"`
 	Kind        Kind       `json:"kind" enum:"enquiry,incident,complaint,suggestion,praise"`
 	Channel     string     `json:"channel" example:"phone"`
-	CustomerID  *uuid.UUID `json:"customer_id,omitempty" format:"uuid" doc:"Absent where nobody is known."`
+	CustomerID  *uuid.UUID `json:"customer_id,omitempty" format:"uuid" doc:"The customer whom the ticket's id means now; absent where nobody is known."`
 	Subject     string     `json:"subject"`
 	Description string     `json:"description"`
 	Impact      int        `json:"impact" doc:"1 (many, or all of it) to 3 (one, or a part)."`
@@ -32,7 +32,7 @@ type ticketView struct {
 
 func show(t Ticket) ticketView {
 	return ticketView{
-		TicketID: t.ID, Number: Number(t.Number), Kind: t.Kind, Channel: t.Channel, CustomerID: pg.OrNull(t.CustomerID), Subject: t.Subject,
+		TicketID: t.ID, Number: Number(t.Number), Kind: t.Kind, Channel: t.Channel, CustomerID: pg.OrNull(t.Root), Subject: t.Subject,
 		Description: t.Description, Impact: t.Impact, Urgency: t.Urgency, Priority: t.Priority, Status: t.Status, Version: t.Version,
 		OpenedAt: t.OpenedAt.UTC(), ChangedAt: t.ChangedAt.UTC(),
 	}
@@ -74,7 +74,7 @@ type lookupInput struct {
 type listInput struct {
 	httpx.Page
 	Status     Status    `query:"status" enum:"new,open,pending,on_hold,resolved,closed" doc:"Only those in this status."`
-	CustomerID uuid.UUID `query:"customer_id" format:"uuid" doc:"Only this customer's."`
+	CustomerID uuid.UUID `query:"customer_id" format:"uuid" doc:"Only this customer's, those included of customers who were merged with this one."`
 }
 
 type listAnswer struct{ Body ticketPage }
@@ -100,7 +100,7 @@ func (t *Tickets) Routes(api *httpx.API) {
 	const tag = "Tickets"
 	httpx.Register(api, httpx.Operation{
 		ID: "open-ticket", Method: http.MethodPost, Path: "/v1/tickets", Tag: tag, Summary: "Open a ticket",
-		Permission: auth.TicketsWrite, Status: http.StatusCreated,
+		Permission: auth.TicketsWrite, Status: http.StatusCreated, Errors: []int{http.StatusGone},
 	}, func(ctx context.Context, in *openInput) (*answer, error) {
 		b := in.Body
 		d := Draft{Kind: b.Kind, Channel: b.Channel, Subject: b.Subject, Description: b.Description, Impact: b.Impact, Urgency: b.Urgency}

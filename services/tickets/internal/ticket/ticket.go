@@ -58,7 +58,8 @@ type Ticket struct {
 	Number      int64 // within the tenant, from 1
 	Kind        Kind
 	Channel     string
-	CustomerID  uuid.UUID // Nil where nobody is known
+	CustomerID  uuid.UUID // as it was written, for ever; Nil where nobody is known
+	Root        uuid.UUID // the customer whom CustomerID means, where the ticket was read
 	Subject     string
 	Description string
 	Impact      int // 1 (many, or all of it) to 3 (one, or a part)

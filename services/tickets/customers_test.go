@@ -1,0 +1,183 @@
+package tickets_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/erasure"
+	erasurev1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/erasure/activities/v1"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/complaint"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/ticketstest"
+)
+
+type body = ticketstest.Body
+
+// matter is a ticket or a complaint as the API shows it.
+type matter struct {
+	Ticket    string `json:"ticket_id"`
+	Complaint string `json:"complaint_id"`
+	Customer  string `json:"customer_id"`
+	Subject   string
+	ETag      int64 `json:"version"`
+}
+
+// enquires opens a ticket of the customer.
+func enquires(w *ticketstest.World, customer uuid.UUID, words string) (m matter) {
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/tickets", w.Agent, body{
+		"kind": "enquiry", "channel": "phone", "customer_id": customer, "subject": words, "description": words, "impact": 3, "urgency": 3,
+	}, &m)
+	return m
+}
+
+// list gives what a customer has, in pages of one.
+func list(w *ticketstest.World, path string, customer uuid.UUID) (all []matter) {
+	for cursor := ""; ; {
+		var page struct {
+			Items      []matter
+			NextCursor string `json:"next_cursor"`
+		}
+		w.Want(http.StatusOK, http.MethodGet, path+"?limit=1&customer_id="+customer.String()+"&cursor="+cursor, w.Agent, nil, &page)
+		all = append(all, page.Items...)
+		if cursor = page.NextCursor; cursor == "" {
+			return all
+		}
+	}
+}
+
+// ids gives the ids of matters, and fails where one is not the customer's.
+func ids(t *testing.T, all []matter, customer uuid.UUID) (ids []string) {
+	t.Helper()
+	for _, m := range all {
+		if m.Customer != customer.String() {
+			t.Errorf("%+v is not shown as that of %s", m, customer)
+		}
+		if m.Complaint != "" {
+			m.Ticket = m.Complaint
+		}
+		ids = append(ids, m.Ticket)
+	}
+	return ids
+}
+
+func TestMattersOfMergedCustomersAreOneListUntilItIsUndone(t *testing.T) {
+	t.Parallel()
+	w := ticketstest.Start(t)
+	accounts := w.Accounts("pizza")
+	wei, li := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
+	one, two, three := enquires(w, wei, "one"), enquires(w, li, "two"), enquires(w, wei, "three")
+	first, second := w.Register(wei.String()), w.Register(li.String())
+	enquires(w, uuid.Must(uuid.NewV7()), "another's")
+	accounts.Merge(li, wei)
+
+	tickets := []string{second.TicketID, first.TicketID, three.Ticket, two.Ticket, one.Ticket}
+	for _, id := range []uuid.UUID{wei, li} {
+		if got := ids(t, list(w, "/v1/tickets", id), wei); !slices.Equal(got, tickets) {
+			t.Errorf("tickets %v, want %v", got, tickets)
+		}
+		if got := ids(t, list(w, "/v1/complaints", id), wei); !slices.Equal(got, []string{second.ID, first.ID}) {
+			t.Errorf("complaints %v", got)
+		}
+	}
+	var read matter
+	w.Want(http.StatusOK, http.MethodGet, "/v1/complaints/"+second.ID, w.Agent, nil, &read)
+	if read.Customer != wei.String() {
+		t.Errorf("the complaint is shown as that of %s, want the survivor", read.Customer)
+	}
+	if late := enquires(w, li, "late"); late.Customer != wei.String() {
+		t.Errorf("a ticket for the absorbed id is answered as that of %s", late.Customer)
+	}
+	if late := w.Register(li.String()); late.Customer != wei.String() {
+		t.Errorf("a complaint for the absorbed id is answered as that of %s", late.Customer)
+	}
+	var page struct{ Items []matter }
+	w.Want(http.StatusOK, http.MethodGet, "/v1/tickets?customer_id="+wei.String(), w.Token(auth.RoleAgent, "music"), nil, &page)
+	if len(page.Items) != 0 {
+		t.Errorf("another tenant sees %+v", page.Items)
+	}
+
+	accounts.Undo(li, wei)
+	if got := ids(t, list(w, "/v1/complaints", wei), wei); !slices.Equal(got, []string{first.ID}) {
+		t.Errorf("after the undo the survivor complains of %v", got)
+	}
+	if got := ids(t, list(w, "/v1/tickets", li), li); len(got) != 4 || got[3] != two.Ticket || got[2] != second.TicketID {
+		t.Errorf("after the undo the other has %v, want its own, those included that came since", got)
+	}
+}
+
+func TestAnErasedCustomersWordsAreNowhere(t *testing.T) {
+	t.Parallel()
+	w := ticketstest.Start(t)
+	wei, other := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
+	said := enquires(w, wei, "我叫张伟 and my number is 4711-0815")
+	enquires(w, other, "I am somebody else")
+	var c ticketstest.Complaint
+	cold := ticketstest.Cold(wei.String())
+	cold["description"], cold["wish"] = "张伟的比萨是凉的", "Call me on 4711-0815."
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/complaints", w.Agent, cold, &c)
+	secrets := []string{"张伟", "4711-0815"}
+	if found := w.Mentions(secrets...); len(found) == 0 {
+		t.Fatal("the search does not even find what is there")
+	}
+
+	eraser := erasure.New(w.DB, erasure.Rooms{Holds: complaint.Holds, Erase: complaint.Erase})
+	ctx := auth.With(t.Context(), auth.Principal{Subject: "process", Tenant: "pizza"})
+	held, err := eraser.Check(ctx, &erasurev1.CheckErasure{CustomerIds: []string{wei.String(), other.String()}})
+	if err != nil || len(held.GetHolds()) != 1 || held.GetHolds()[0].GetCode() != "complaint_open" || held.GetHolds()[0].GetReferenceId() != c.ID {
+		t.Fatalf("got %v %v, want that the open complaint holds", held, err)
+	}
+	if held, err := eraser.Check(ctx, &erasurev1.CheckErasure{CustomerIds: []string{other.String()}}); err != nil || len(held.GetHolds()) != 0 {
+		t.Errorf("somebody else is held by %v %v", held, err)
+	}
+	music := auth.With(t.Context(), auth.Principal{Subject: "process", Tenant: "music"})
+	in := &erasurev1.EraseCustomer{ErasureId: uuid.Must(uuid.NewV7()).String(), CustomerIds: []string{wei.String()}}
+	if done, err := eraser.Erase(music, in); err != nil || done.GetErased()[0].GetCount() != 0 || done.GetErased()[1].GetCount() != 0 {
+		t.Fatalf("another tenant's process erased %v %v", done, err)
+	}
+	for _, want := range [][2]int64{{2, 2}, {0, 0}} { // two tickets, two notes; and again
+		done, err := eraser.Erase(ctx, in)
+		if err != nil || len(done.GetErased()) != 2 {
+			t.Fatalf("%v %v", done, err)
+		}
+		for i, what := range []string{"ticket", "complaint_text"} {
+			if d := done.GetErased()[i]; d.GetWhat() != what || d.GetCount() != want[i] || d.GetLeft() != 0 {
+				t.Errorf("got %v, want %d of %s", d, want[i], what)
+			}
+		}
+	}
+	if found := w.Mentions(secrets...); len(found) != 0 {
+		t.Errorf("the words still stand in %v", found)
+	}
+	if found := w.Mentions("I am somebody else"); len(found) == 0 {
+		t.Error("somebody else's words are gone as well")
+	}
+	var read matter
+	w.Want(http.StatusOK, http.MethodGet, "/v1/tickets/"+said.Ticket, w.Agent, nil, &read)
+	if read.Subject != "" || read.ETag != said.ETag+1 || read.Customer != wei.String() {
+		t.Errorf("the ticket is %+v, want it empty and of a new version", read)
+	}
+
+	w.Want(http.StatusGone, http.MethodPost, "/v1/complaints", w.Agent, cold, nil)
+	w.Want(http.StatusGone, http.MethodPost, "/v1/tickets", w.Agent, body{
+		"kind": "enquiry", "channel": "phone", "customer_id": wei, "subject": secrets[0], "impact": 3, "urgency": 3,
+	}, nil)
+	w.Want(http.StatusGone, http.MethodPost, "/v1/complaints/"+c.ID+"/withdraw", w.Agent, body{"reason": secrets[0]}, nil)
+	if found := w.Mentions(secrets...); len(found) != 0 {
+		t.Errorf("the words are back in %v", found)
+	}
+}
+
+func TestTheEventErasesWhatABackupBroughtBack(t *testing.T) {
+	t.Parallel()
+	w := ticketstest.Start(t)
+	wei := uuid.Must(uuid.NewV7())
+	enquires(w, wei, "My name is Zhang Wei.")
+	w.Register(wei.String())
+	w.Accounts("pizza").Erase(wei)
+	if found := w.Mentions("Zhang Wei", "The pizza was cold."); len(found) != 0 {
+		t.Errorf("the words still stand in %v", found)
+	}
+}
