@@ -52,7 +52,11 @@ func (c *Consents) Say(ctx context.Context, id uuid.UUID, s Statement, address s
 	}
 	var told Told
 	result, err := c.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
-		ref, err := customer.Hold(ctx, tx, id)
+		hold := customer.HoldActive
+		if s.State == Withdrawn { // is possible at any time
+			hold = customer.Hold
+		}
+		ref, err := hold(ctx, tx, id)
 		if err != nil {
 			return pg.Result{}, err
 		}
