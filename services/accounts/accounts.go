@@ -8,6 +8,8 @@
 //	identity        telephone, mail, card, ids of other systems: one form for each
 //	customer        registered, changed, found by an identity
 //	consent         what customers allowed and no longer allow
+//	preference      what they prefer, said or inferred
+//	contact         the one way by which other services reach a person
 //	relationship    who stands in which relation to whom
 //	customerimport  customers from files
 //	customerexport  customers into files, and one customer's whole data
@@ -33,12 +35,14 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/consent"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/contact"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customerexport"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customerimport"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/erasure"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/insight"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/merge"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/preference"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/relationship"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/tenant"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/timeline"
@@ -58,7 +62,10 @@ func Module() app.Module {
 		ProjectionTables: []string{"timeline_entry", "timeline_unresolved", "timeline_fact", "timeline_as_of"},
 		Build: func(d app.Deps) (app.Parts, error) {
 			tenants := tenant.New(d.DB, d.Ops, d.Outbox, d.Clock)
-			consents := consent.New(d.DB, d.Outbox, consent.NewHashes([]byte(d.Config.Flow.Key)), d.Clock)
+			hashes := consent.NewHashes([]byte(d.Config.Flow.Key))
+			consents := consent.New(d.DB, d.Outbox, hashes, d.Clock)
+			preferences := preference.New(d.DB, d.Clock)
+			contacts := contact.New(d.DB, consents, hashes, d.Clock)
 			customers := customer.New(d.DB, d.Outbox, d.Clock)
 			merges := merge.New(d.DB, d.Outbox, relationship.Tangled, erasure.Open, d.Clock)
 			relationships := relationship.New(d.DB, d.Outbox, d.Clock)
@@ -70,10 +77,11 @@ func Module() app.Module {
 			files := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
 			exports := customerexport.New(d.DB, d.Ops, looks, d.Flow, name, d.Clock)
 			return app.Parts{
-				Routes:    []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, consents.Routes, insights.Routes, relationships.Routes, files.Routes, exports.Routes, merges.Routes, erasures.Routes, timeline.New(d.DB).Routes},
+				Routes:    []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, consents.Routes, preferences.Routes, contacts.Routes, insights.Routes, relationships.Routes, files.Routes, exports.Routes, merges.Routes, erasures.Routes, timeline.New(d.DB).Routes},
 				Consumers: []inbox.Consumer{timeline.Consumer(), eraser.Consumer()},
 				Worker: func(r worker.Registry) {
 					files.Register(r)
+					contacts.Register(r)
 					erasures.Register(r)
 					eraser.Register(r)
 					exports.Worker(r)
