@@ -7,10 +7,13 @@
 //	access          what a caller sees of a customer, and who looked at what is sensitive
 //	identity        telephone, mail, card, ids of other systems: one form for each
 //	customer        registered, changed, found by an identity
+//	name            the forms by which names are found and compared
+//	search          customers found by what people know of them
 //	consent         what customers allowed and no longer allow
 //	preference      what they prefer, said or inferred
 //	contact         the one way by which other services reach a person
 //	relationship    who stands in which relation to whom
+//	asset           installed products: whose, their meters, when they are serviced
 //	customerimport  customers from files
 //	customerexport  customers into files, and one customer's whole data
 //	merge           two customers who are one, and the way back
@@ -36,6 +39,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/consent"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/contact"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/asset"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customerexport"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customerimport"
@@ -44,6 +48,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/merge"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/preference"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/relationship"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/search"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/tenant"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/timeline"
 	"github.com/guanxi-crm/guanxi/services/accounts/migrations"
@@ -66,10 +71,11 @@ func Module() app.Module {
 			consents := consent.New(d.DB, d.Outbox, hashes, d.Clock)
 			preferences := preference.New(d.DB, d.Clock)
 			contacts := contact.New(d.DB, consents, hashes, d.Clock)
-			customers := customer.New(d.DB, d.Outbox, d.Clock)
+			looks := access.NewLog(d.DB, d.Clock)
+			customers := customer.New(d.DB, d.Outbox, looks, d.Clock)
 			merges := merge.New(d.DB, d.Outbox, relationship.Tangled, erasure.Open, d.Clock)
 			relationships := relationship.New(d.DB, d.Outbox, d.Clock)
-			looks := access.NewLog(d.DB, d.Clock)
+			assets := asset.New(d.DB, d.Outbox, d.Clock)
 			insights := insight.New(d.DB, looks, d.Clock)
 			starter := starts.New(d.DB, d.Flow)
 			erasures := erasure.New(d.DB, d.Outbox, d.Flow, starter, name, holders(), erasers(consents, d.Clock), d.Clock)
@@ -77,7 +83,7 @@ func Module() app.Module {
 			files := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
 			exports := customerexport.New(d.DB, d.Ops, looks, d.Flow, name, d.Clock)
 			return app.Parts{
-				Routes:    []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, consents.Routes, preferences.Routes, contacts.Routes, insights.Routes, relationships.Routes, files.Routes, exports.Routes, merges.Routes, erasures.Routes, timeline.New(d.DB).Routes},
+				Routes:    []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, search.New(d.DB).Routes, consents.Routes, preferences.Routes, contacts.Routes, insights.Routes, relationships.Routes, assets.Routes, files.Routes, exports.Routes, merges.Routes, erasures.Routes, timeline.New(d.DB).Routes},
 				Consumers: []inbox.Consumer{timeline.Consumer(), eraser.Consumer()},
 				Worker: func(r worker.Registry) {
 					files.Register(r)
@@ -87,7 +93,7 @@ func Module() app.Module {
 					exports.Worker(r)
 				},
 				Background: []func(context.Context) error{
-					files.Run, starter.Run, app.Every(5*time.Second, d.Log, "exports that are due", exports.Sweep),
+					files.Run, starter.Run, search.NewIndexer(d.DB, d.Ops, d.Log, nil).Run, app.Every(5*time.Second, d.Log, "exports that are due", exports.Sweep),
 				},
 			}, nil
 		},

@@ -12,6 +12,8 @@ var standardFields = map[string]Class{
 	"legal_name":    Identity,
 	"names":         Identity,
 	"identities":    Identity, // each by its type: see OfIdentity
+	"custom_fields": Identity, // each by the class of its definition
+	"withheld":      Identity, // says what is not there
 	"state":         Identity,
 	"version":       Identity,
 	"registered_at": Identity,

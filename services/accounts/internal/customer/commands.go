@@ -2,20 +2,20 @@ package customer
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/google/uuid"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
-	accountsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
-	referencev1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/reference/v1"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/field"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/identity"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/tenant"
 )
@@ -24,27 +24,46 @@ import (
 type Customers struct {
 	db     *pg.DB
 	outbox *outbox.Outbox
+	looks  *access.Log
 	clock  func() time.Time
+	guard  Guard
 }
 
-// New makes the capability.
-func New(db *pg.DB, o *outbox.Outbox, clock func() time.Time) *Customers {
-	return &Customers{db: db, outbox: o, clock: clock}
+// New makes the capability; looks at sensitive fields are written to the log.
+func New(db *pg.DB, o *outbox.Outbox, looks *access.Log, clock func() time.Time) *Customers {
+	return &Customers{db: db, outbox: o, looks: looks, clock: clock}
 }
+
+// Guard is asked before a customer is registered, with the customer as it is about to be; an error of its own keeps it
+// from being registered.
+type Guard func(ctx context.Context, tx *pg.Tx, c Customer) error
+
+// GuardedBy has registrations that do not allow duplicates checked by g. It is called before the routes are served.
+func (c *Customers) GuardedBy(g Guard) { c.guard = g }
 
 // Given is an identity as the caller gave it.
-type Given struct{ Type, Value string }
+type Given struct {
+	Type, Value string
+	ValidFrom   time.Time // zero: since it was added
+	Verified    bool      // it was shown to be the customer's
+}
 
 // Registration is a customer as the caller gave it.
 type Registration struct {
 	Names
-	Kind       Kind
-	Source     string
-	Identities []Given
+	Kind           Kind
+	Source         string
+	Identities     []Given
+	Tags           []string
+	Owner          string
+	Custom         map[string]json.RawMessage
+	Addresses      []Place
+	AllowDuplicate bool // it is known that somebody alike may be there
 }
 
-// Register makes a customer: two round trips, one for the tenant, one for all that is written. An exclusive identity
-// that another customer has is a Conflict, identity_taken, which names that customer.
+// Register makes a customer: two round trips, one for the tenant and the definitions of its custom fields, as far as they
+// are needed, and one for all that is written. An exclusive identity that another customer has is a Conflict,
+// identity_taken, which names that customer.
 func (c *Customers) Register(ctx context.Context, in Registration) (Customer, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -52,16 +71,29 @@ func (c *Customers) Register(ctx context.Context, in Registration) (Customer, er
 	}
 	var made Customer
 	result, err := c.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+		var fields field.Set
+		if len(in.Custom) > 0 {
+			fields = field.Queue(tx)
+		}
 		t, err := tenant.ForWrite(ctx, tx)
 		if err != nil {
 			return pg.Result{}, err
 		}
-		draft, faults := in.normalise(t.Region)
+		draft, faults, err := in.normalise(t.Region, fields, c.now())
+		if err != nil {
+			return pg.Result{}, err
+		}
 		var more []problem.Field
 		made, more = Register(id, draft, c.now())
 		if faults = append(faults, more...); len(faults) > 0 {
 			return pg.Result{}, invalid(faults)
 		}
+		if c.guard != nil && !in.AllowDuplicate {
+			if err := c.guard(ctx, tx, made); err != nil {
+				return pg.Result{}, err
+			}
+		}
+		fields.Use(tx, made.Custom)
 		Insert(tx, made)
 		err = c.outbox.Append(ctx, tx, RegisteredEvent(made))
 		return pg.Result{ID: made.ID, Status: http.StatusCreated}, err
@@ -69,98 +101,220 @@ func (c *Customers) Register(ctx context.Context, in Registration) (Customer, er
 	return c.answer(ctx, made, result, err)
 }
 
-// Patch is a change of names; a nil one stays as it is.
+// Patch is a change of details; what is nil stays as it is.
 type Patch struct {
 	Display, Given, Family, Legal *string
+	Kind                          *Kind
+	Tags                          *[]string
+	Owner                         *string
+	Custom                        map[string]json.RawMessage // null takes a value away
 }
 
-// Rename changes a customer's names, if the customer still is as the caller saw it: fresh is asked with the version.
-func (c *Customers) Rename(ctx context.Context, id uuid.UUID, p Patch, fresh func(version int64) error) (Customer, error) {
-	return c.alter(ctx, id, func(was Customer, _ tenant.Tenant) (Customer, []string, error) {
-		if err := fresh(was.Version); err != nil {
-			return was, nil, err
-		}
-		now, changed, faults := was.Rename(was.Names.patched(p), c.now())
-		if len(faults) > 0 {
-			return was, nil, invalid(faults)
-		}
-		return now, changed, nil
+// Change changes a customer's details, if the customer still is as the caller saw it: fresh is asked with the version.
+func (c *Customers) Change(ctx context.Context, id uuid.UUID, p Patch, fresh func(version int64) error) (Customer, error) {
+	var fields field.Set
+	return c.alter(ctx, id, alteration{
+		queue: func(tx *pg.Tx) {
+			if len(p.Custom) > 0 {
+				fields = field.Queue(tx)
+			}
+		},
+		rule: func(tx *pg.Tx, was Customer, _ tenant.Tenant) (Changed, error) {
+			if err := fresh(was.Version); err != nil {
+				return Changed{}, err
+			}
+			values, removed, faults := fields.Values(customFields, p.Custom)
+			now, changed, more := was.Change(was.Details().patched(p).withCustom(values, removed, fields), c.now())
+			if faults = append(faults, more...); len(faults) > 0 {
+				return Changed{}, invalid(faults)
+			}
+			fields.Use(tx, values)
+			return Changed{Was: was, Now: now, Fields: changed}, nil
+		},
 	})
 }
 
-// Identify adds an identity to a customer; one that the customer has already changes nothing.
+// customFields is what custom fields are called in requests and events.
+const customFields = "custom_fields"
+
+// patched gives the details with those of the patch, but for custom fields.
+func (d Details) patched(p Patch) Details {
+	d.Names = d.Names.patched(p)
+	if p.Kind != nil {
+		d.Kind = *p.Kind
+	}
+	if p.Tags != nil {
+		d.Tags = *p.Tags
+	}
+	if p.Owner != nil {
+		d.Owner = *p.Owner
+	}
+	return d
+}
+
+// Archive takes a customer out of the way, or back: nothing else can be changed of one who is archived.
+func (c *Customers) Archive(ctx context.Context, id uuid.UUID, archived bool) (Customer, error) {
+	to := Active
+	if archived {
+		to = Archived
+	}
+	return c.alter(ctx, id, alteration{ofArchived: true, rule: func(_ *pg.Tx, was Customer, _ tenant.Tenant) (Changed, error) {
+		now, changed := was.To(to, c.now())
+		return changedIf(changed, was, now, "state"), nil
+	}})
+}
+
+// Identify adds an identity to a customer; of one that the customer has already it only takes note that it is verified.
 func (c *Customers) Identify(ctx context.Context, id uuid.UUID, given Given) (Customer, error) {
-	return c.alter(ctx, id, func(was Customer, t tenant.Tenant) (Customer, []string, error) {
+	return c.alter(ctx, id, alteration{rule: func(_ *pg.Tx, was Customer, t tenant.Tenant) (Changed, error) {
+		i, v, faults := given.normalise(t.Region, c.now())
+		if len(faults) > 0 {
+			return Changed{}, invalid(faults)
+		}
+		now, added := was.identify(i, v, c.now())
+		if !added && given.Verified && !was.verified(i) {
+			var err error
+			if now, added, err = was.Verify(i, c.now(), c.now()); err != nil {
+				return Changed{}, err
+			}
+		}
+		if added && len(now.Identities) > MaxIdentities && len(now.Identities) > len(was.Identities) {
+			return Changed{}, invalid([]problem.Field{tooManyIdentities})
+		}
+		return changedIf(added, was, now, "identities"), nil
+	}})
+}
+
+// VerifyIdentity takes note that an identity was shown to be the customer's, at a time or now (zero).
+func (c *Customers) VerifyIdentity(ctx context.Context, id uuid.UUID, given Given, at time.Time) (Customer, error) {
+	return c.alterIdentity(ctx, id, given, at, Customer.Verify)
+}
+
+// EndIdentity takes note that an identity is the customer's no longer, since a time or now (zero). Another customer can
+// have it then.
+func (c *Customers) EndIdentity(ctx context.Context, id uuid.UUID, given Given, at time.Time) (Customer, error) {
+	return c.alterIdentity(ctx, id, given, at, Customer.End)
+}
+
+func (c *Customers) alterIdentity(ctx context.Context, id uuid.UUID, given Given, at time.Time,
+	rule func(was Customer, i identity.Identity, when, at time.Time) (Customer, bool, error),
+) (Customer, error) {
+	return c.alter(ctx, id, alteration{rule: func(_ *pg.Tx, was Customer, t tenant.Tenant) (Changed, error) {
 		i, fault := identity.Normalise(given.Type, given.Value, t.Region)
 		if fault != nil {
-			return was, nil, invalid([]problem.Field{{Location: fault.Field, Code: fault.Code, Message: fault.Message}})
+			return Changed{}, invalid([]problem.Field{{Location: fault.Field, Code: fault.Code, Message: fault.Message}})
 		}
-		now, added := was.Identify(i, c.now())
-		switch {
-		case !added:
-			return was, nil, nil
-		case len(now.Identities) > MaxIdentities:
-			return was, nil, invalid([]problem.Field{tooManyIdentities})
+		when := c.now()
+		if at.After(when) {
+			return Changed{}, invalid([]problem.Field{inFuture("at")})
 		}
-		return now, []string{"identities"}, nil
-	})
+		if !at.IsZero() {
+			when = at.UTC().Truncate(time.Microsecond)
+		}
+		now, changed, err := rule(was, i, when, c.now())
+		return changedIf(changed, was, now, "identities"), err
+	}})
 }
 
-// alter locks the customer, applies the rule, and saves and tells what the rule changed: three round trips.
-func (c *Customers) alter(ctx context.Context, id uuid.UUID,
-	rule func(was Customer, t tenant.Tenant) (now Customer, changed []string, err error),
-) (Customer, error) {
+// AddAddress adds an address to a customer.
+func (c *Customers) AddAddress(ctx context.Context, id uuid.UUID, p Place) (Customer, error) {
+	address, err := uuid.NewV7()
+	if err != nil {
+		return Customer{}, err
+	}
+	return c.alter(ctx, id, alteration{rule: func(_ *pg.Tx, was Customer, t tenant.Tenant) (Changed, error) {
+		place, faults := p.Normalise(t.Region)
+		if len(was.Addresses) >= MaxAddresses {
+			faults = append(faults, tooManyAddresses)
+		}
+		if len(faults) > 0 {
+			return Changed{}, invalid(faults)
+		}
+		return changedIf(true, was, was.AddAddress(address, place, c.now()), "addresses"), nil
+	}})
+}
+
+// ChangeAddress changes one of a customer's addresses: patch gives it as it is wanted from what it is.
+func (c *Customers) ChangeAddress(ctx context.Context, id, address uuid.UUID, patch func(Place) Place, fresh func(version int64) error) (Customer, error) {
+	return c.alter(ctx, id, alteration{rule: func(_ *pg.Tx, was Customer, t tenant.Tenant) (Changed, error) {
+		if err := fresh(was.Version); err != nil {
+			return Changed{}, err
+		}
+		a, err := was.address(address)
+		if err != nil {
+			return Changed{}, err
+		}
+		place, faults := patch(a.Place).Normalise(t.Region)
+		if len(faults) > 0 {
+			return Changed{}, invalid(faults)
+		}
+		now, changed, err := was.ChangeAddress(address, place, c.now())
+		return changedIf(changed, was, now, "addresses"), err
+	}})
+}
+
+// RemoveAddress takes an address away from a customer.
+func (c *Customers) RemoveAddress(ctx context.Context, id, address uuid.UUID) (Customer, error) {
+	return c.alter(ctx, id, alteration{rule: func(_ *pg.Tx, was Customer, _ tenant.Tenant) (Changed, error) {
+		now, err := was.RemoveAddress(address, c.now())
+		return changedIf(true, was, now, "addresses"), err
+	}})
+}
+
+// SetStage puts a customer into a stage, on behalf of the caller. Until a time, where there is one, it changes by nothing
+// but this.
+func (c *Customers) SetStage(ctx context.Context, id uuid.UUID, to Stage, reason string, manualUntil time.Time) (Customer, error) {
+	caller, _ := auth.From(ctx)
+	return c.alter(ctx, id, alteration{rule: func(_ *pg.Tx, was Customer, _ tenant.Tenant) (Changed, error) {
+		manualUntil = manualUntil.UTC().Truncate(time.Microsecond)
+		if faults := checkMove(to, reason, manualUntil, c.now()); len(faults) > 0 {
+			return Changed{}, invalid(faults)
+		}
+		now, move, changed := was.MoveTo(to, reason, caller.Subject, manualUntil, c.now())
+		if !changed {
+			return Changed{Was: was, Now: was}, nil
+		}
+		return Changed{Was: was, Now: now, Move: &move}, nil
+	}})
+}
+
+// alteration is what one command does to a customer.
+type alteration struct {
+	ofArchived bool            // it may be done to one who is archived
+	queue      func(tx *pg.Tx) // what is to be read besides; may be nil
+	rule       func(tx *pg.Tx, was Customer, t tenant.Tenant) (Changed, error)
+}
+
+// alter locks the customer, applies the rule, and saves and tells what it changed: three round trips.
+func (c *Customers) alter(ctx context.Context, id uuid.UUID, a alteration) (Customer, error) {
 	var now Customer
 	result, err := c.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
-		lock(tx, id)
-		was, err := get(ctx, tx, id)
+		refs, err := Lock(ctx, tx, id)
 		if err != nil {
 			return pg.Result{}, err
+		}
+		if _, err = living(refs, id, nil); err != nil {
+			return pg.Result{}, err
+		}
+		was := queueGet(tx, id)
+		if a.queue != nil {
+			a.queue(tx)
 		}
 		t, err := tenant.ForWrite(ctx, tx)
 		if err != nil {
 			return pg.Result{}, err
 		}
-		var changed []string
-		if now, changed, err = rule(was, t); err != nil {
+		if was.State == Archived && !a.ofArchived {
+			return pg.Result{}, errArchived
+		}
+		change, err := a.rule(tx, *was, t)
+		if err != nil {
 			return pg.Result{}, err
 		}
-		err = Save(ctx, tx, c.outbox, Changed{was, now, changed})
-		return pg.Result{ID: now.ID, Status: http.StatusOK}, err
+		now = change.Now
+		return pg.Result{ID: id, Status: http.StatusOK}, Save(ctx, tx, c.outbox, change)
 	})
 	return c.answer(ctx, now, result, err)
-}
-
-// Changed is a customer before and after a change, and the names of the fields that differ.
-type Changed struct {
-	Was, Now Customer
-	Fields   []string
-}
-
-// Save queues changed customers, their new identities and their events; those without a changed field are left out. The
-// customers are locked.
-func Save(ctx context.Context, tx *pg.Tx, o *outbox.Outbox, changes ...Changed) error {
-	var (
-		customers []Customer
-		added     []holding
-		events    []outbox.Event
-	)
-	for _, ch := range changes {
-		if len(ch.Fields) == 0 {
-			continue
-		}
-		customers = append(customers, ch.Now)
-		for _, i := range ch.Now.Identities[len(ch.Was.Identities):] {
-			added = append(added, holding{ch.Now.ID, i})
-		}
-		events = append(events, changedEvent(ch.Now, ch.Fields))
-	}
-	if len(customers) == 0 {
-		return nil
-	}
-	Update(tx, customers...)
-	insertIdentities(tx, added)
-	return o.Append(ctx, tx, events...)
 }
 
 // answer gives the customer of a command that succeeded, read anew when the command was a repetition, and explains the
@@ -171,7 +325,7 @@ func (c *Customers) answer(ctx context.Context, made Customer, result pg.Result,
 	}
 	if err == nil && result.Replayed {
 		httpx.MarkReplayed(ctx)
-		return c.Get(ctx, result.ID)
+		return c.Get(ctx, access.Sight{}, result.ID)
 	}
 	return made, err
 }
@@ -179,13 +333,13 @@ func (c *Customers) answer(ctx context.Context, made Customer, result pg.Result,
 // taken names who has the exclusive identities that made cannot have.
 func (c *Customers) taken(ctx context.Context, made Customer, cause error) error {
 	p := problem.New(problem.Conflict, "identity_taken",
-		"A card or external id given here belongs to another customer. Change that customer, or leave the identity out.").Because(cause)
+		"An identity given here is one customer's only, and belongs to another. Change that customer, or leave the identity out.").Because(cause)
 	err := c.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
 		for _, i := range made.Identities {
-			if !i.exclusive() {
+			if !i.exclusive() || !i.Valid() {
 				continue
 			}
-			found, err := lookup(ctx, tx, i.Identity, 1)
+			found, err := lookup(ctx, tx, i.Identity, false, 1)
 			if err != nil {
 				return err
 			}
@@ -206,21 +360,64 @@ func (c *Customers) taken(ctx context.Context, made Customer, cause error) error
 // now is cut to what the database keeps, so that an answer reads the same at once and later.
 func (c *Customers) now() time.Time { return c.clock().UTC().Truncate(time.Microsecond) }
 
-// normalise gives the draft of a registration and names the identities that have no form.
-func (r Registration) normalise(region string) (Draft, []problem.Field) {
+// normalise gives the draft of a registration and names what has no form.
+func (r Registration) normalise(region string, fields field.Set, at time.Time) (Draft, []problem.Field, error) {
 	var faults []problem.Field
-	d := Draft{Names: r.Names, Kind: r.Kind, Source: r.Source}
-	for n, given := range r.Identities {
-		i, fault := identity.Normalise(given.Type, given.Value, region)
-		if fault != nil {
-			faults = append(faults, problem.Field{
-				Location: fmt.Sprintf("identities[%d].%s", n, fault.Field), Code: fault.Code, Message: fault.Message,
-			})
-			continue
-		}
-		d.Identities = append(d.Identities, i)
+	d := Draft{
+		Names: r.Names, Kind: r.Kind, Source: r.Source, Tags: r.Tags, Owner: r.Owner,
+		Validity: make(map[identity.Identity]Validity), Custom: make(map[string]any),
 	}
-	return d, faults
+	for n, given := range r.Identities {
+		i, v, wrong := given.normalise(region, at)
+		for _, f := range wrong {
+			f.Location = fmt.Sprintf("identities[%d].%s", n, f.Location)
+			faults = append(faults, f)
+		}
+		if len(wrong) == 0 {
+			d.Identities = append(d.Identities, i)
+			d.Validity[i] = v
+		}
+	}
+	for n, p := range r.Addresses {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return d, nil, err
+		}
+		place, wrong := p.Normalise(region)
+		for _, f := range wrong {
+			f.Location = fmt.Sprintf("addresses[%d].%s", n, f.Location)
+			faults = append(faults, f)
+		}
+		d.Addresses = append(d.Addresses, Address{Place: place, ID: id})
+	}
+	values, _, wrong := fields.Values(customFields, r.Custom)
+	custom := Details{}.withCustom(values, nil, fields)
+	d.Custom, d.Classes = custom.Custom, custom.Classes
+	return d, append(faults, wrong...), nil
+}
+
+// normalise brings an identity to its one form, and what is known of it besides.
+func (g Given) normalise(region string, at time.Time) (identity.Identity, Validity, []problem.Field) {
+	var faults []problem.Field
+	i, fault := identity.Normalise(g.Type, g.Value, region)
+	if fault != nil {
+		faults = append(faults, problem.Field{Location: fault.Field, Code: fault.Code, Message: fault.Message})
+	}
+	v := Validity{}
+	if g.Verified {
+		v.VerifiedAt = at
+	}
+	if !g.ValidFrom.IsZero() {
+		v.ValidFrom = g.ValidFrom.UTC().Truncate(time.Microsecond)
+	}
+	if v.ValidFrom.After(at) {
+		faults = append(faults, inFuture("valid_from"))
+	}
+	return i, v, faults
+}
+
+func inFuture(location string) problem.Field {
+	return problem.Field{Location: location, Code: "time_unfit", Message: "must not be in the future"}
 }
 
 // patched gives the names with those of the patch. A display name that was only made of the others is made anew when
@@ -240,32 +437,4 @@ func (n Names) patched(p Patch) Names {
 
 func invalid(faults []problem.Field) error {
 	return problem.InvalidBody("customer_invalid", "The customer was not accepted: mend the fields named here.", faults)
-}
-
-const aggregate = "customer"
-
-// RegisteredEvent tells of a new customer, without any personal data.
-func RegisteredEvent(c Customer) outbox.Event {
-	kinds := map[Kind]accountsv1.CustomerKind{
-		Person: accountsv1.CustomerKind_CUSTOMER_KIND_PERSON, Organisation: accountsv1.CustomerKind_CUSTOMER_KIND_ORGANISATION,
-	}
-	return outbox.Event{Aggregate: aggregate, ID: c.ID, Time: c.RegisteredAt, Message: &accountsv1.CustomerRegistered{
-		CustomerId: c.ID.String(), Kind: kinds[c.Kind], Source: c.Source, ExternalRefs: refs(c),
-		RegisteredAt: timestamppb.New(c.RegisteredAt),
-	}}
-}
-
-func changedEvent(c Customer, fields []string) outbox.Event {
-	return outbox.Event{Aggregate: aggregate, ID: c.ID, Time: c.ChangedAt, Message: &accountsv1.CustomerChanged{
-		CustomerId: c.ID.String(), ChangedFields: fields, ExternalRefs: refs(c), ChangedAt: timestamppb.New(c.ChangedAt),
-	}}
-}
-
-func refs(c Customer) []*referencev1.ExternalRef {
-	var out []*referencev1.ExternalRef
-	for _, i := range c.External() {
-		system, _ := i.Type.System()
-		out = append(out, &referencev1.ExternalRef{System: system, Id: i.Value})
-	}
-	return out
 }

@@ -2,6 +2,7 @@
 package customer
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/identity"
 )
 
@@ -33,35 +35,52 @@ type Names struct {
 	Legal   string // of an organisation
 }
 
-// Identity is one way to recognise the customer, since when it is known, and since when it is verified (zero: never).
-type Identity struct {
-	identity.Identity
-	AddedAt    time.Time
-	VerifiedAt time.Time
-}
-
-// Customer is one customer.
+// Customer is one customer, whole: where others were merged into it, with what hangs on them.
 type Customer struct {
 	Names
-	ID           uuid.UUID // UUIDv7
-	Version      int64     // from 1, one more with every change
-	Kind         Kind
-	Source       string     // code of where the registration came from, such as api or import
-	Identities   []Identity // by AddedAt, then by type and value
+	ID      uuid.UUID   // UUIDv7
+	As      uuid.UUID   // the id that it was asked for by, ID or one of Aliases: what is added hangs on this one, so that a merge can be undone
+	Aliases []uuid.UUID // ids of the customers merged into this one
+	RootID  uuid.UUID   // of an absorbed customer, who is read by Own only: the customer whom its id means now
+	State   State
+	Version int64 // from 1, one more with every change
+	Kind    Kind
+	Source  string // code of where the registration came from, such as api or import
+
+	Tags    []string                // sorted
+	Owner   string                  // subject of the user who looks after the customer; empty: nobody
+	Custom  map[string]any          // values of custom fields by name, as package field reads them
+	Classes map[string]access.Class // of the fields in Custom
+
+	Stage            Stage
+	StageSince       time.Time // zero: since the registration
+	StageManualUntil time.Time // until when only a person changes the stage; zero: it may change by itself
+
+	Identities []Identity // by AddedAt, then by type and value; each once, however many of those merged have it
+	Addresses  []Address  // by AddedAt
+
 	RegisteredAt time.Time
 	ChangedAt    time.Time
+
+	rows []Identity // all of them: Identities is what unite makes of these
 }
 
-// Draft is a customer who is about to be registered. Its identities are normalised.
+// Group gives all ids that mean the customer, its own first: what hangs on it bears one of them.
+func (c Customer) Group() []uuid.UUID { return append([]uuid.UUID{c.ID}, c.Aliases...) }
+
+// Draft is a customer who is about to be registered. Its identities, addresses and custom fields are normalised.
 type Draft struct {
 	Names
 	Kind       Kind // empty: a person
 	Source     string
 	Identities []identity.Identity
+	Validity   map[identity.Identity]Validity // what is known of them besides
+	Tags       []string
+	Owner      string
+	Custom     map[string]any
+	Classes    map[string]access.Class // of the fields in Custom
+	Addresses  []Address               // with their ids; the rest is filled in
 }
-
-// MaxIdentities is how many identities a customer can have.
-const MaxIdentities = 50
 
 const (
 	maxName   = 200 // characters
@@ -72,34 +91,47 @@ const (
 // called by, or an exclusive identity by which another system will say who it is.
 func Register(id uuid.UUID, d Draft, at time.Time) (Customer, []problem.Field) {
 	names, faults := d.Names.normalise()
-	c := Customer{Names: names, ID: id, Version: 1, Kind: d.Kind, Source: d.Source, RegisteredAt: at, ChangedAt: at}
-	if c.Kind == "" {
-		c.Kind = Person
+	c := Customer{
+		Names: names, ID: id, As: id, State: Active, Version: 1, Kind: cmp.Or(d.Kind, Person), Source: d.Source,
+		Custom: d.Custom, Classes: d.Classes, Stage: Awareness, RegisteredAt: at, ChangedAt: at,
 	}
 	if c.Kind != Person && c.Kind != Organisation {
-		faults = append(faults, problem.Field{Location: "kind", Code: "kind_unknown", Message: "must be person or organisation"})
+		faults = append(faults, kindUnknown)
 	}
 	if utf8.RuneCountInString(c.Source) > maxSource || strings.ContainsFunc(c.Source, unicode.IsControl) {
 		faults = append(faults, problem.Field{Location: "source", Code: "source_malformed", Message: "must be a code of at most 64 characters"})
 	}
 	for _, one := range slices.SortedFunc(slices.Values(d.Identities), identity.Compare) {
-		var added bool
-		if c, added = c.Identify(one, at); added {
-			c.Version = 1
-		}
+		c, _ = c.identify(one, d.Validity[one], at)
 	}
+	c.Version = 1
 	if len(c.Identities) > MaxIdentities {
 		faults = append(faults, tooManyIdentities)
 	}
 	if c.Display == "" && !slices.ContainsFunc(c.Identities, Identity.exclusive) {
 		faults = append(faults, nameRequired)
 	}
+	var more []problem.Field
+	if c.Tags, more = normaliseTags(d.Tags); len(more) > 0 {
+		faults = append(faults, more...)
+	}
+	if c.Owner, more = normaliseOwner(d.Owner); len(more) > 0 {
+		faults = append(faults, more...)
+	}
+	if len(d.Addresses) > MaxAddresses {
+		faults = append(faults, tooManyAddresses)
+	}
+	for _, a := range d.Addresses {
+		a.CustomerID, a.AddedAt = id, at
+		c.Addresses = append(c.Addresses, a)
+	}
 	return c, faults
 }
 
 var (
+	kindUnknown  = problem.Field{Location: "kind", Code: "kind_unknown", Message: "must be person or organisation"}
 	nameRequired = problem.Field{Location: "display_name", Code: "required",
-		Message: "must be given, or a given, family or legal name, or a card or external id"}
+		Message: "must be given, or a given, family or legal name, or an identity that is one customer's only, such as a card"}
 	tooManyIdentities = problem.Field{Location: "identities", Code: "too_many", Message: "must be at most 50"}
 )
 
@@ -118,30 +150,6 @@ func (c Customer) Rename(n Names, at time.Time) (Customer, []string, []problem.F
 	}
 	return c, changed, nil
 }
-
-// Identify gives the customer with one more identity; added is false when it had that one already.
-func (c Customer) Identify(i identity.Identity, at time.Time) (with Customer, added bool) {
-	if slices.ContainsFunc(c.Identities, func(has Identity) bool { return has.Identity == i }) {
-		return c, false
-	}
-	c.Identities = append(slices.Clip(c.Identities), Identity{Identity: i, AddedAt: at})
-	c.Version, c.ChangedAt = c.Version+1, at
-	return c, true
-}
-
-// External gives the customer's ids in other systems, ordered by system and id.
-func (c Customer) External() []identity.Identity {
-	var out []identity.Identity
-	for _, i := range c.Identities {
-		if _, external := i.Type.System(); external {
-			out = append(out, i.Identity)
-		}
-	}
-	slices.SortFunc(out, identity.Compare)
-	return out
-}
-
-func (i Identity) exclusive() bool { return i.Type.Exclusive() }
 
 // normalise trims and composes each name, makes a display name where there is none, and names the fields that are not
 // right.

@@ -2,85 +2,125 @@ package customer
 
 import (
 	"context"
-	"net/http"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 )
-
-// customerView is a customer as the API shows it.
-type customerView struct {
-	CustomerID   uuid.UUID      `json:"customer_id" format:"uuid"`
-	Kind         Kind           `json:"kind" enum:"person,organisation"`
-	DisplayName  string         `json:"display_name" doc:"What people read; empty for a customer who is known by an id only." example:"李雷"`
-	GivenName    string         `json:"given_name,omitempty" example:"雷"`
-	FamilyName   string         `json:"family_name,omitempty" example:"李"`
-	LegalName    string         `json:"legal_name,omitempty" doc:"Of an organisation."`
-	Source       string         `json:"source" doc:"Where the registration came from." example:"api"`
-	Identities   []identityView `json:"identities" nullable:"false" doc:"What the customer is recognised by, oldest first."`
-	Version      int64          `json:"version" doc:"Rises by one with every change; the ETag."`
-	RegisteredAt time.Time      `json:"registered_at"`
-	ChangedAt    time.Time      `json:"changed_at"`
-}
-
-type identityView struct {
-	Type       string     `json:"type" doc:"phone, email, card or external:<system>." example:"phone"`
-	Value      string     `json:"value" doc:"In its one form: phone in E.164, email in lower case." example:"+8613800138000"`
-	AddedAt    time.Time  `json:"added_at"`
-	VerifiedAt *time.Time `json:"verified_at,omitempty" doc:"When it was shown to be the customer's; absent: never."`
-}
-
-func show(c Customer) customerView {
-	v := customerView{
-		CustomerID: c.ID, Kind: c.Kind, DisplayName: c.Display, GivenName: c.Given, FamilyName: c.Family, LegalName: c.Legal,
-		Source: c.Source, Identities: make([]identityView, len(c.Identities)), Version: c.Version,
-		RegisteredAt: c.RegisteredAt.UTC(), ChangedAt: c.ChangedAt.UTC(),
-	}
-	for n, i := range c.Identities {
-		v.Identities[n] = identityView{Type: string(i.Type), Value: i.Value, AddedAt: i.AddedAt.UTC()}
-		if !i.VerifiedAt.IsZero() {
-			at := i.VerifiedAt.UTC()
-			v.Identities[n].VerifiedAt = &at
-		}
-	}
-	return v
-}
 
 type answer struct {
 	ETag string `header:"ETag"`
-	Body customerView
+	Body CustomerView
 }
 
-func answered(c Customer, err error) (*answer, error) {
+// answered shows a customer who was changed to a caller who did so for the usual purpose.
+func answered(ctx context.Context, c Customer, err error) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{ETag: httpx.ETag(c.Version), Body: show(c)}, nil
+	s, err := access.For(ctx, "")
+	return &answer{ETag: httpx.ETag(c.Version), Body: show(c, s)}, err
 }
 
 type newIdentity struct {
-	Type  string `json:"type" doc:"phone, email, card or external:<system>." example:"phone" maxLength:"64"`
-	Value string `json:"value" doc:"As people write it; it is brought to one form." example:"138 0013 8000" maxLength:"512"`
+	Type      string    `json:"type" doc:"phone, email, card, login, web_device, wechat_union, wechat, wecom or external:<system>." example:"phone" maxLength:"64"`
+	Value     string    `json:"value" doc:"As people write it; it is brought to one form." example:"138 0013 8000" maxLength:"512"`
+	ValidFrom time.Time `json:"valid_from,omitempty" doc:"Since when it is the customer's, where that is not now."`
+	Verified  bool      `json:"verified,omitempty" doc:"It was shown to be the customer's."`
 }
+
+func (n newIdentity) given() Given {
+	return Given{Type: n.Type, Value: n.Value, ValidFrom: n.ValidFrom, Verified: n.Verified}
+}
+
+// someIdentity names an identity that a customer has.
+type someIdentity struct {
+	Type  string    `json:"type" example:"phone" maxLength:"64"`
+	Value string    `json:"value" doc:"As people write it; it is brought to one form." example:"138 0013 8000" maxLength:"512"`
+	At    time.Time `json:"at,omitempty" doc:"When, where that was not now."`
+}
+
+type newAddress struct {
+	Kind       string   `json:"kind,omitempty" enum:"home,work,billing,delivery,other" default:"other"`
+	Lines      []string `json:"lines" nullable:"false" doc:"Street, house, flat, as they are written; 1 to 5." example:"[\"中山路 1 号\"]"`
+	City       string   `json:"city,omitempty" example:"上海"`
+	Region     string   `json:"region,omitempty" doc:"Province or state."`
+	PostalCode string   `json:"postal_code,omitempty" example:"200001"`
+	Country    string   `json:"country,omitempty" doc:"ISO 3166-1 alpha-2; the tenant's where it is left out." example:"CN"`
+}
+
+func (n newAddress) place() Place {
+	return Place{Kind: n.Kind, Lines: n.Lines, City: n.City, Region: n.Region, PostalCode: n.PostalCode, Country: n.Country}
+}
+
+// customerAddressChange is what changes of an address.
+type customerAddressChange struct {
+	Kind       *string   `json:"kind,omitempty" enum:"home,work,billing,delivery,other"`
+	Lines      *[]string `json:"lines,omitempty" nullable:"false"`
+	City       *string   `json:"city,omitempty"`
+	Region     *string   `json:"region,omitempty"`
+	PostalCode *string   `json:"postal_code,omitempty"`
+	Country    *string   `json:"country,omitempty"`
+}
+
+func (ch customerAddressChange) patch(p Place) Place {
+	set(&p.Kind, ch.Kind)
+	set(&p.Lines, ch.Lines)
+	set(&p.City, ch.City)
+	set(&p.Region, ch.Region)
+	set(&p.PostalCode, ch.PostalCode)
+	set(&p.Country, ch.Country)
+	return p
+}
+
+func set[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+// customFieldValues are values of custom fields, as JSON has them.
+type customFieldValues = map[string]json.RawMessage
 
 type registerInput struct{ Body newCustomer }
 
 // newCustomer is what a customer is registered from.
 type newCustomer struct {
-	Kind        Kind          `json:"kind,omitempty" enum:"person,organisation" default:"person"`
-	DisplayName string        `json:"display_name,omitempty" doc:"Made of the other names where it is left out." example:"李雷"`
-	GivenName   string        `json:"given_name,omitempty" example:"雷"`
-	FamilyName  string        `json:"family_name,omitempty" example:"李"`
-	LegalName   string        `json:"legal_name,omitempty" doc:"Of an organisation."`
-	Source      string        `json:"source,omitempty" doc:"Code of where the registration comes from." default:"api" maxLength:"64"`
-	Identities  []newIdentity `json:"identities,omitempty" nullable:"false" maxItems:"50" doc:"What the customer is recognised by."`
+	Kind           Kind              `json:"kind,omitempty" enum:"person,organisation" default:"person"`
+	DisplayName    string            `json:"display_name,omitempty" doc:"Made of the other names where it is left out." example:"李雷"`
+	GivenName      string            `json:"given_name,omitempty" example:"雷"`
+	FamilyName     string            `json:"family_name,omitempty" example:"李"`
+	LegalName      string            `json:"legal_name,omitempty" doc:"Of an organisation."`
+	Source         string            `json:"source,omitempty" doc:"Code of where the registration comes from." default:"api" maxLength:"64"`
+	Identities     []newIdentity     `json:"identities,omitempty" nullable:"false" maxItems:"50" doc:"What the customer is recognised by."`
+	Addresses      []newAddress      `json:"addresses,omitempty" nullable:"false" maxItems:"20"`
+	Tags           []string          `json:"tags,omitempty" nullable:"false" doc:"At most 50, each of at most 64 characters."`
+	Owner          string            `json:"owner,omitempty" doc:"Subject of the user who looks after the customer."`
+	CustomFields   customFieldValues `json:"custom_fields,omitempty" doc:"By name; see /v1/custom-fields."`
+	AllowDuplicate bool              `json:"allow_duplicate,omitempty" doc:"Register also where somebody alike is there already."`
 }
 
-type byID struct {
-	ID uuid.UUID `path:"customer_id" format:"uuid"`
+func (in *registerInput) registration() Registration {
+	b := in.Body
+	r := Registration{
+		Names: Names{Display: b.DisplayName, Given: b.GivenName, Family: b.FamilyName, Legal: b.LegalName},
+		Kind:  b.Kind, Source: b.Source, Tags: b.Tags, Owner: b.Owner, Custom: b.CustomFields, AllowDuplicate: b.AllowDuplicate,
+	}
+	for _, i := range b.Identities {
+		r.Identities = append(r.Identities, i.given())
+	}
+	for _, a := range b.Addresses {
+		r.Addresses = append(r.Addresses, a.place())
+	}
+	return r
+}
+
+type getInput struct {
+	access.Asked
+	ID uuid.UUID `path:"customer_id" format:"uuid" doc:"The customer's id, or that of one who was merged into the customer."`
 }
 
 type changeInput struct {
@@ -89,12 +129,27 @@ type changeInput struct {
 	Body    customerChange
 }
 
-// customerChange are the names that change.
+// customerChange is what changes of a customer.
 type customerChange struct {
-	DisplayName *string `json:"display_name,omitempty" doc:"Empty: made of the other names."`
-	GivenName   *string `json:"given_name,omitempty"`
-	FamilyName  *string `json:"family_name,omitempty"`
-	LegalName   *string `json:"legal_name,omitempty"`
+	DisplayName  *string           `json:"display_name,omitempty" doc:"Empty: made of the other names."`
+	GivenName    *string           `json:"given_name,omitempty"`
+	FamilyName   *string           `json:"family_name,omitempty"`
+	LegalName    *string           `json:"legal_name,omitempty"`
+	Kind         *Kind             `json:"kind,omitempty" enum:"person,organisation"`
+	Tags         *[]string         `json:"tags,omitempty" nullable:"false" doc:"All of them: those that are left out go."`
+	Owner        *string           `json:"owner,omitempty" doc:"Empty: nobody."`
+	CustomFields customFieldValues `json:"custom_fields,omitempty" doc:"Those that change, by name; null takes a value away."`
+}
+
+func (ch customerChange) patch() Patch {
+	return Patch{
+		Display: ch.DisplayName, Given: ch.GivenName, Family: ch.FamilyName, Legal: ch.LegalName,
+		Kind: ch.Kind, Tags: ch.Tags, Owner: ch.Owner, Custom: ch.CustomFields,
+	}
+}
+
+type byCustomer struct {
+	ID uuid.UUID `path:"customer_id" format:"uuid"`
 }
 
 type identifyInput struct {
@@ -102,26 +157,58 @@ type identifyInput struct {
 	Body newIdentity
 }
 
-type listInput struct {
-	httpx.Page
+type identityInput struct {
+	ID   uuid.UUID `path:"customer_id" format:"uuid"`
+	Body someIdentity
 }
 
-type listAnswer struct{ Body customerPage }
+type addAddressInput struct {
+	ID   uuid.UUID `path:"customer_id" format:"uuid"`
+	Body newAddress
+}
+
+type changeAddressInput struct {
+	ID        uuid.UUID `path:"customer_id" format:"uuid"`
+	AddressID uuid.UUID `path:"address_id" format:"uuid"`
+	IfMatch   string    `header:"If-Match" doc:"The ETag of the customer as it was read."`
+	Body      customerAddressChange
+}
+
+type removeAddressInput struct {
+	ID        uuid.UUID `path:"customer_id" format:"uuid"`
+	AddressID uuid.UUID `path:"address_id" format:"uuid"`
+}
+
+type customerListInput struct {
+	httpx.Page
+	access.Asked
+	State State `query:"state" enum:"active,archived" doc:"Only those; without it both."`
+}
+
+type customerListAnswer struct{ Body customerPage }
 
 type customerPage struct {
-	Items      []customerView `json:"items" nullable:"false"`
+	Items      []CustomerView `json:"items" nullable:"false"`
 	NextCursor string         `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
 }
 
 type lookupInput struct {
-	Type  string `query:"type" required:"true" doc:"phone, email, card or external:<system>." example:"phone" maxLength:"64"`
-	Value string `query:"value" required:"true" doc:"As people write it; it is brought to one form." example:"138 0013 8000" maxLength:"512"`
+	access.Asked
+	Type         string `query:"type" required:"true" doc:"phone, email, card, login, web_device, wechat_union, wechat, wecom or external:<system>." example:"phone" maxLength:"64"`
+	Value        string `query:"value" required:"true" doc:"As people write it; it is brought to one form." example:"138 0013 8000" maxLength:"512"`
+	IncludeEnded bool   `query:"include_ended" doc:"Also whose a card or another identity of one customer only was before. Who had a telephone or mailbox is answered in any case, last."`
 }
 
 type lookupAnswer struct{ Body customerMatches }
 
 type customerMatches struct {
-	Items []customerView `json:"items" nullable:"false" doc:"The likeliest first; at most 20."`
+	Items []customerMatch `json:"items" nullable:"false" doc:"The likeliest first; at most 20."`
+}
+
+type customerMatch struct {
+	Rank int `json:"rank" doc:"From 1, the likeliest." example:"1"`
+	Why  Why `json:"why" enum:"verified,unverified,ended,archived" doc:"verified: it was shown to be theirs; unverified: they have it; ended: they had it; archived: the customer is out of the way."`
+	CustomerView
 }
 
 type summaryAnswer struct{ Body customerSummary }
@@ -130,91 +217,66 @@ type customerSummary struct {
 	Customers int64 `json:"customers" doc:"How many customers the tenant has."`
 }
 
-// Routes adds the operations on customers.
-func (c *Customers) Routes(api *httpx.API) {
-	const tag = "Customers"
-	httpx.Register(api, httpx.Operation{
-		ID: "register-customer", Method: http.MethodPost, Path: "/v1/customers", Tag: tag, Summary: "Register a customer",
-		Description: "A card and an id in another system belong to one customer only: a second one is answered with 409, " +
-			"naming the first. A telephone number or a mail address may be shared.",
-		Permission: auth.CustomersWrite, Status: http.StatusCreated, Errors: []int{http.StatusConflict},
-	}, func(ctx context.Context, in *registerInput) (*answer, error) {
-		return answered(c.Register(ctx, in.registration()))
-	})
-	httpx.Register(api, httpx.Operation{
-		ID: "list-customers", Method: http.MethodGet, Path: "/v1/customers", Tag: tag, Summary: "List customers in the order of registration",
-		Permission: auth.CustomersRead,
-	}, c.list)
-	httpx.Register(api, httpx.Operation{
-		ID: "lookup-customers", Method: http.MethodGet, Path: "/v1/customers/lookup", Tag: tag, Summary: "Find customers by an identity",
-		Description: "Who may be calling: those for whom the identity is verified come first, then those to whom it was added last.",
-		Permission:  auth.CustomersRead,
-	}, c.lookup)
-	httpx.Register(api, httpx.Operation{
-		ID: "summarise-customers", Method: http.MethodGet, Path: "/v1/customers/summary", Tag: tag, Summary: "Count customers",
-		Permission: auth.CustomersRead,
-	}, c.summary)
-	httpx.Register(api, httpx.Operation{
-		ID: "get-customer", Method: http.MethodGet, Path: "/v1/customers/{customer_id}", Tag: tag, Summary: "Read a customer",
-		Permission: auth.CustomersRead, Errors: []int{http.StatusNotFound},
-	}, func(ctx context.Context, in *byID) (*answer, error) { return answered(c.Get(ctx, in.ID)) })
-	httpx.Register(api, httpx.Operation{
-		ID: "change-customer", Method: http.MethodPatch, Path: "/v1/customers/{customer_id}", Tag: tag, Summary: "Change a customer's names",
-		Description: "Fields that are left out stay as they are.",
-		Permission:  auth.CustomersWrite,
-		Errors:      []int{http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired},
-	}, func(ctx context.Context, in *changeInput) (*answer, error) {
-		fresh := func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }
-		return answered(c.Rename(ctx, in.ID, Patch{in.Body.DisplayName, in.Body.GivenName, in.Body.FamilyName, in.Body.LegalName}, fresh))
-	})
-	httpx.Register(api, httpx.Operation{
-		ID: "identify-customer", Method: http.MethodPost, Path: "/v1/customers/{customer_id}/identities", Tag: tag,
-		Summary:     "Add an identity to a customer",
-		Description: "One that the customer has already changes nothing.",
-		Permission:  auth.CustomersWrite, Errors: []int{http.StatusNotFound, http.StatusConflict},
-	}, func(ctx context.Context, in *identifyInput) (*answer, error) {
-		return answered(c.Identify(ctx, in.ID, Given(in.Body)))
-	})
-}
-
-func (in *registerInput) registration() Registration {
-	b := in.Body
-	r := Registration{
-		Names: Names{Display: b.DisplayName, Given: b.GivenName, Family: b.FamilyName, Legal: b.LegalName},
-		Kind:  b.Kind, Source: b.Source,
-	}
-	for _, i := range b.Identities {
-		r.Identities = append(r.Identities, Given(i))
-	}
-	return r
-}
-
-func (c *Customers) list(ctx context.Context, in *listInput) (*listAnswer, error) {
-	items, next, err := httpx.PageByID(in.Page, func(after uuid.UUID, limit int) ([]Customer, error) { return c.List(ctx, after, limit) },
-		func(c Customer) uuid.UUID { return c.ID }, show)
+func (c *Customers) get(ctx context.Context, in *getInput) (*answer, error) {
+	s, err := in.Sight(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &listAnswer{customerPage{items, next}}, nil
+	found, err := c.Get(ctx, s, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &answer{ETag: httpx.ETag(found.Version), Body: show(found, s)}, nil
+}
+
+func (c *Customers) register(ctx context.Context, in *registerInput) (*answer, error) {
+	made, err := c.Register(ctx, in.registration())
+	return answered(ctx, made, err)
+}
+
+func (c *Customers) change(ctx context.Context, in *changeInput) (*answer, error) {
+	fresh := func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }
+	now, err := c.Change(ctx, in.ID, in.Body.patch(), fresh)
+	return answered(ctx, now, err)
+}
+
+func (c *Customers) changeAddress(ctx context.Context, in *changeAddressInput) (*answer, error) {
+	fresh := func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }
+	now, err := c.ChangeAddress(ctx, in.ID, in.AddressID, in.Body.patch, fresh)
+	return answered(ctx, now, err)
+}
+
+func (c *Customers) list(ctx context.Context, in *customerListInput) (*customerListAnswer, error) {
+	s, err := in.Sight(ctx)
+	if err != nil {
+		return nil, err
+	}
+	items, next, err := httpx.PageByID(in.Page, func(after uuid.UUID, limit int) ([]Customer, error) {
+		return c.List(ctx, s, in.State, after, limit)
+	}, func(c Customer) uuid.UUID { return c.ID }, func(c Customer) CustomerView { return show(c, s) })
+	if err != nil {
+		return nil, err
+	}
+	return &customerListAnswer{customerPage{items, next}}, nil
 }
 
 func (c *Customers) lookup(ctx context.Context, in *lookupInput) (*lookupAnswer, error) {
-	found, err := c.Lookup(ctx, in.Type, in.Value)
+	s, err := in.Sight(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &lookupAnswer{customerMatches{showAll(found)}}, nil
+	found, err := c.Lookup(ctx, s, in.Type, in.Value, in.IncludeEnded)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]customerMatch, len(found))
+	for n, f := range found {
+		items[n] = customerMatch{Rank: n + 1, Why: f.Why, CustomerView: show(f.Customer, s)}
+	}
+	return &lookupAnswer{customerMatches{items}}, nil
 }
 
 func (c *Customers) summary(ctx context.Context, _ *struct{}) (*summaryAnswer, error) {
 	n, err := c.Count(ctx)
 	return &summaryAnswer{customerSummary{n}}, err
-}
-
-func showAll(customers []Customer) []customerView {
-	views := make([]customerView, len(customers))
-	for n, c := range customers {
-		views[n] = show(c)
-	}
-	return views
 }

@@ -2,7 +2,6 @@ package customer
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/google/uuid"
@@ -37,34 +36,96 @@ func (r Ref) Group() []uuid.UUID { return append([]uuid.UUID{r.Root}, r.Aliases.
 // Is tells whether the id means the customer.
 func (r Ref) Is(id uuid.UUID) bool { return id == r.Root || slices.Contains(r.Aliases, id) }
 
-// errErased says that there is nobody any more.
-var errErased = problem.New(problem.Gone, "customer_erased", "The customer was erased: nothing is known, and nothing can be kept, of them.")
+var (
+	// errErased says that there is nobody any more.
+	errErased   = problem.New(problem.Gone, "customer_erased", "The customer was erased: nothing is known, and nothing can be kept, of them.")
+	errArchived = problem.New(problem.Conflict, "customer_archived", "The customer is archived: unarchive them before you change anything.")
+	errBusy     = problem.New(problem.Unavailable, "customer_busy", "The customer is being merged at this moment. Try again.")
+)
 
 // Resolve says whom the id means. An id that nobody ever had in this tenant is NotFound, one of an erased customer Gone.
 func Resolve(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Ref, error) {
-	return resolve(ctx, tx, id, ``)
+	refs, err := Refs(ctx, tx, id)
+	return living(refs, id, err)
+}
+
+// Refs says whom each of the ids means. Ids that nobody ever had in this tenant are left out; those of erased customers
+// are there, with that state.
+func Refs(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) (map[uuid.UUID]Ref, error) {
+	rows, err := tx.Query(ctx, `SELECT n.id, r.id, r.aliases, r.state FROM unnest($2::uuid[]) AS n(id)
+		JOIN LATERAL (SELECT coalesce(root_id, id) AS root FROM customer WHERE tenant_id = $1 AND id = n.id LIMIT 1) c ON true
+		JOIN LATERAL (SELECT id, aliases, state FROM customer WHERE tenant_id = $1 AND id = c.root LIMIT 1) r ON true`, tx.Tenant(), ids)
+	if err != nil {
+		return nil, err
+	}
+	refs := make(map[uuid.UUID]Ref, len(ids))
+	var r Ref
+	_, err = pgx.ForEachRow(rows, []any{&r.ID, &r.Root, &r.Aliases, &r.State}, func() error {
+		refs[r.ID] = Ref{ID: r.ID, Root: r.Root, Aliases: slices.Clone(r.Aliases), State: r.State}
+		return nil
+	})
+	return refs, err
 }
 
 // Hold is Resolve, and keeps the customer as it is, neither merged nor erased, until the transaction ends. Holders do not
 // keep each other waiting.
 func Hold(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Ref, error) {
-	return resolve(ctx, tx, id, ` FOR SHARE`)
+	refs, err := hold(ctx, tx, "SHARE", id)
+	return living(refs, id, err)
 }
 
-func resolve(ctx context.Context, tx *pg.Tx, id uuid.UUID, locking string) (Ref, error) {
-	if locking != "" { // what is read below is what the last merge left
-		tx.Queue(`SELECT 1 FROM customer WHERE tenant_id = $1 AND id IN ($2, (SELECT root_id FROM customer WHERE tenant_id = $1 AND id = $2))
-			ORDER BY id`+locking, tx.Tenant(), id)
+// HoldActive is Hold for whoever hangs something new on the customer: an archived one is the Conflict customer_archived.
+func HoldActive(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Ref, error) {
+	ref, err := Hold(ctx, tx, id)
+	if err == nil && ref.State == Archived {
+		err = errArchived
 	}
-	ref := Ref{ID: id}
-	err := tx.QueryRow(ctx, `SELECT r.id, r.aliases, r.state FROM customer c
-		JOIN customer r ON r.tenant_id = c.tenant_id AND r.id = coalesce(c.root_id, c.id)
-		WHERE c.tenant_id = $1 AND c.id = $2`, tx.Tenant(), id).Scan(&ref.Root, &ref.Aliases, &ref.State)
+	return ref, err
+}
+
+// Lock is Refs, and keeps everybody else from changing or holding the customers until the transaction ends: the rows of
+// the ids and of those whom they mean, in the order of all these ids.
+func Lock(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) (map[uuid.UUID]Ref, error) {
+	return hold(ctx, tx, "UPDATE", ids...)
+}
+
+// hold locks until what it locked is what the ids mean: while it waited another may have come to stand for them.
+func hold(ctx context.Context, tx *pg.Tx, strength string, ids ...uuid.UUID) (map[uuid.UUID]Ref, error) {
+	for range maxHolds {
+		held := make(map[uuid.UUID]bool, 2*len(ids))
+		tx.Queue(`SELECT id FROM customer WHERE tenant_id = $1 AND id = ANY($2::uuid[] ||
+				ARRAY(SELECT root_id FROM customer WHERE tenant_id = $1 AND id = ANY($2::uuid[]) AND root_id IS NOT NULL))
+			ORDER BY id FOR `+strength, tx.Tenant(), ids).Query(func(rows pgx.Rows) error {
+			var id uuid.UUID
+			_, err := pgx.ForEachRow(rows, []any{&id}, func() error { held[id] = true; return nil })
+			return err
+		})
+		refs, err := Refs(ctx, tx, ids...)
+		if err != nil {
+			return nil, err
+		}
+		firm := true
+		for _, r := range refs {
+			firm = firm && held[r.Root] && held[r.ID]
+		}
+		if firm {
+			return refs, nil
+		}
+	}
+	return nil, errBusy
+}
+
+// maxHolds bounds how often hold begins anew.
+const maxHolds = 5
+
+// living gives the one who is asked for, if there is and still is such a customer.
+func living(refs map[uuid.UUID]Ref, id uuid.UUID, err error) (Ref, error) {
+	ref, known := refs[id]
 	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return Ref{}, errNotFound
 	case err != nil:
 		return Ref{}, err
+	case !known:
+		return Ref{}, errNotFound
 	case ref.State == Erased:
 		return Ref{}, errErased
 	}

@@ -2,7 +2,9 @@ package customer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/identity"
 )
 
@@ -19,168 +22,284 @@ var errNotFound = problem.New(problem.NotFound, "customer_not_found", "There is 
 // exclusiveIndex is the constraint that gives an exclusive identity to one customer only.
 const exclusiveIndex = "customer_identity_exclusive"
 
+// columns are what scan reads of a customer c, from which hanging gives the rest. The classes are those of the customer's
+// custom fields.
 const columns = `c.id, c.version, c.kind, c.display_name, c.given_name, c.family_name, c.legal_name, c.source, c.registered_at,
-	c.changed_at, i.types, i.vals, i.added, i.verified`
+	c.changed_at, c.state, c.root_id, c.aliases, c.tags, c.owner, c.custom, c.stage, c.stage_since, c.stage_manual_until,
+	(SELECT json_object_agg(f.name, f.class) FROM custom_field f WHERE c.custom <> '{}' AND f.tenant_id = c.tenant_id AND c.custom ? f.name),
+	i.types, i.vals, i.owners, i.added, i.began, i.ended, i.verified, a.addresses`
 
-// identities of a customer c, in the order of Customer.Identities, as arrays beside each other: one row a customer,
-// however many identities.
-const identities = `LEFT JOIN LATERAL (
-		SELECT array_agg(k.type) AS types, array_agg(k.value) AS vals, array_agg(k.added_at) AS added, array_agg(k.verified_at) AS verified
-		FROM (SELECT * FROM customer_identity WHERE tenant_id = c.tenant_id AND customer_id = c.id
-			ORDER BY added_at, type COLLATE "C", value COLLATE "C") k
-	) i ON true`
+// hanging gives the identities and addresses of a customer c: arrays beside each other, in the order of their fields, one
+// row a customer however many there are. ofWhom lists the ids that they bear: each is looked for by its own, since under
+// row level security a comparison with an array that was put together cannot use an index.
+func hanging(ofWhom string) string {
+	return ` LEFT JOIN LATERAL (
+		SELECT array_agg(k.type) AS types, array_agg(k.value) AS vals, array_agg(k.customer_id) AS owners, array_agg(k.added_at) AS added,
+			array_agg(k.valid_from) AS began, array_agg(k.valid_to) AS ended, array_agg(k.verified_at) AS verified
+		FROM (SELECT k.* FROM unnest(` + ofWhom + `) AS g(id)
+			JOIN LATERAL (SELECT * FROM customer_identity WHERE tenant_id = c.tenant_id AND customer_id = g.id OFFSET 0) k ON true
+			ORDER BY k.added_at, k.type COLLATE "C", k.value COLLATE "C", k.customer_id) k
+	) i ON true LEFT JOIN LATERAL (
+		SELECT json_agg(json_build_object('id', k.id, 'customer_id', k.customer_id, 'kind', k.kind, 'lines', k.lines, 'city', k.city,
+			'region', k.region, 'postal_code', k.postal_code, 'country', k.country, 'added_at', k.added_at) ORDER BY k.added_at, k.id) AS addresses
+		FROM unnest(` + ofWhom + `) AS g(id)
+		JOIN LATERAL (SELECT * FROM customer_address WHERE tenant_id = c.tenant_id AND customer_id = g.id OFFSET 0) k ON true
+	) a ON true `
+}
 
-// Insert queues new customers with their identities, all in two statements. An exclusive identity that another customer
-// has violates customer_identity_exclusive.
+// whole selects customers with all that hangs on them and on those merged into them.
+var whole = `SELECT ` + columns + ` FROM customer c ` + hanging(`c.id || c.aliases`)
+
+// Insert queues new customers with what hangs on them, in two or three statements. An exclusive identity that another
+// customer has violates customer_identity_exclusive.
 func Insert(tx *pg.Tx, customers ...Customer) {
 	n := len(customers)
 	ids, kinds, sources := make([]uuid.UUID, n), make([]Kind, n), make([]string, n)
 	display, given, family, legal := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	versions, registered, changed := make([]int64, n), make([]time.Time, n), make([]time.Time, n)
-	var known []holding
+	tags, owners, custom := make([]string, n), make([]string, n), make([]string, n)
+	var known []Identity
+	var addresses []Address
 	for i, c := range customers {
 		ids[i], kinds[i], sources[i], versions[i] = c.ID, c.Kind, c.Source, c.Version
 		display[i], given[i], family[i], legal[i] = c.Display, c.Given, c.Family, c.Legal
 		registered[i], changed[i] = c.RegisteredAt, c.ChangedAt
-		for _, one := range c.Identities {
-			known = append(known, holding{c.ID, one})
-		}
+		tags[i], owners[i], custom[i] = joined(c.Tags), c.Owner, object(c.Custom)
+		known, addresses = append(known, c.rows...), append(addresses, c.Addresses...)
 	}
-	tx.Queue(`INSERT INTO customer (tenant_id, id, version, kind, display_name, given_name, family_name, legal_name, source, registered_at, changed_at)
-		SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-			$10::timestamptz[], $11::timestamptz[])`,
-		tx.Tenant(), ids, versions, kinds, display, given, family, legal, sources, registered, changed)
-	insertIdentities(tx, known)
+	tx.Queue(`INSERT INTO customer (tenant_id, id, version, kind, display_name, given_name, family_name, legal_name, source, registered_at,
+			changed_at, tags, owner, custom)
+		SELECT $1, n.id, n.version, n.kind, n.display_name, n.given_name, n.family_name, n.legal_name, n.source, n.registered_at,
+			n.changed_at, string_to_array(n.tags, E'\n'), n.owner, n.custom::jsonb
+		FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+			$10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[], $14::text[])
+			AS n(id, version, kind, display_name, given_name, family_name, legal_name, source, registered_at, changed_at, tags, owner, custom)`,
+		tx.Tenant(), ids, versions, kinds, display, given, family, legal, sources, registered, changed, tags, owners, custom)
+	saveIdentities(tx, known)
+	saveAddresses(tx, addresses)
 }
 
-// Update queues the names, versions and times of customers that are locked, in one statement.
+// Update queues what stands in the rows of customers that are locked, in one statement: everything but what hangs on
+// them, source and time of the registration.
 func Update(tx *pg.Tx, customers ...Customer) {
 	n := len(customers)
 	ids, versions, changed := make([]uuid.UUID, n), make([]int64, n), make([]time.Time, n)
 	display, given, family, legal := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	kinds, states, roots, aliases := make([]Kind, n), make([]State, n), make([]*uuid.UUID, n), make([]string, n)
+	tags, owners, custom := make([]string, n), make([]string, n), make([]string, n)
+	stages, since, manual := make([]Stage, n), make([]*time.Time, n), make([]*time.Time, n)
 	for i, c := range customers {
 		ids[i], versions[i], changed[i] = c.ID, c.Version, c.ChangedAt
 		display[i], given[i], family[i], legal[i] = c.Display, c.Given, c.Family, c.Legal
+		kinds[i], states[i], roots[i], aliases[i] = c.Kind, c.State, pg.OrNull(c.RootID), joinedIDs(c.Aliases)
+		tags[i], owners[i], custom[i] = joined(c.Tags), c.Owner, object(c.Custom)
+		stages[i], since[i], manual[i] = c.Stage, pg.OrNull(c.StageSince), pg.OrNull(c.StageManualUntil)
 	}
 	tx.Queue(`UPDATE customer c SET version = n.version, display_name = n.display_name, given_name = n.given_name,
-			family_name = n.family_name, legal_name = n.legal_name, changed_at = n.changed_at
-		FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[])
-			AS n(id, version, display_name, given_name, family_name, legal_name, changed_at)
+			family_name = n.family_name, legal_name = n.legal_name, changed_at = n.changed_at, kind = n.kind, state = n.state,
+			root_id = n.root_id, aliases = string_to_array(n.aliases, ',')::uuid[], tags = string_to_array(n.tags, E'\n'), owner = n.owner,
+			custom = n.custom::jsonb, stage = n.stage, stage_since = n.stage_since, stage_manual_until = n.stage_manual_until
+		FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::text[], $10::text[],
+			$11::uuid[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::timestamptz[], $18::timestamptz[])
+			AS n(id, version, display_name, given_name, family_name, legal_name, changed_at, kind, state, root_id, aliases, tags, owner,
+				custom, stage, stage_since, stage_manual_until)
 		WHERE c.tenant_id = $1 AND c.id = n.id AND c.id = ANY($2::uuid[])`, // said twice, so that only these are read
-		tx.Tenant(), ids, versions, display, given, family, legal, changed)
+		tx.Tenant(), ids, versions, display, given, family, legal, changed, kinds, states, roots, aliases, tags, owners, custom,
+		stages, since, manual)
 }
 
-// holding is an identity and who has it.
-type holding struct {
-	customer uuid.UUID
-	Identity
-}
-
-// insertIdentities queues identities, in the order of their key so that two commands never wait for each other in a
-// circle.
-func insertIdentities(tx *pg.Tx, known []holding) {
+// saveIdentities queues identities, new ones and others, in the order of their key so that two commands never wait for
+// each other in a circle.
+func saveIdentities(tx *pg.Tx, known []Identity) {
 	if len(known) == 0 {
 		return
 	}
 	n := len(known)
 	ids, types, values, added := make([]uuid.UUID, n), make([]identity.Type, n), make([]string, n), make([]time.Time, n)
+	began, ended, verified := make([]*time.Time, n), make([]*time.Time, n), make([]*time.Time, n)
 	for i, k := range known {
-		ids[i], types[i], values[i], added[i] = k.customer, k.Type, k.Value, k.AddedAt
+		ids[i], types[i], values[i], added[i] = k.CustomerID, k.Type, k.Value, k.AddedAt
+		began[i], ended[i], verified[i] = pg.OrNull(k.ValidFrom), pg.OrNull(k.ValidTo), pg.OrNull(k.VerifiedAt)
 	}
-	tx.Queue(`INSERT INTO customer_identity (tenant_id, customer_id, type, value, added_at)
-		SELECT $1, n.customer_id, n.type, n.value, n.added_at
-		FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[]) AS n(customer_id, type, value, added_at)
-		ORDER BY n.type, n.value, n.customer_id`,
-		tx.Tenant(), ids, types, values, added)
+	tx.Queue(`INSERT INTO customer_identity (tenant_id, customer_id, type, value, added_at, valid_from, valid_to, verified_at)
+		SELECT $1, n.* FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[])
+			AS n(customer_id, type, value, added_at, valid_from, valid_to, verified_at)
+		ORDER BY n.type, n.value, n.customer_id
+		ON CONFLICT (tenant_id, type, value, customer_id) DO UPDATE
+			SET valid_from = excluded.valid_from, valid_to = excluded.valid_to, verified_at = excluded.verified_at`,
+		tx.Tenant(), ids, types, values, added, began, ended, verified)
 }
 
-// get gives a customer, or errNotFound.
+// saveAddresses queues addresses, new ones and others.
+func saveAddresses(tx *pg.Tx, addresses []Address) {
+	if len(addresses) == 0 {
+		return
+	}
+	n := len(addresses)
+	ids, customers, kinds, lines := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]string, n), make([]string, n)
+	cities, regions, codes, countries, added := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]time.Time, n)
+	for i, a := range addresses {
+		ids[i], customers[i], kinds[i], lines[i], added[i] = a.ID, a.CustomerID, a.Kind, joined(a.Lines), a.AddedAt
+		cities[i], regions[i], codes[i], countries[i] = a.City, a.Region, a.PostalCode, a.Country
+	}
+	tx.Queue(`INSERT INTO customer_address (tenant_id, id, customer_id, kind, lines, city, region, postal_code, country, added_at)
+		SELECT $1, n.id, n.customer_id, n.kind, string_to_array(n.lines, E'\n'), n.city, n.region, n.postal_code, n.country, n.added_at
+		FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])
+			AS n(id, customer_id, kind, lines, city, region, postal_code, country, added_at)
+		ON CONFLICT (tenant_id, customer_id, id) DO UPDATE SET kind = excluded.kind, lines = excluded.lines, city = excluded.city,
+			region = excluded.region, postal_code = excluded.postal_code, country = excluded.country`,
+		tx.Tenant(), ids, customers, kinds, lines, cities, regions, codes, countries, added)
+}
+
+// removeAddresses queues the removal of addresses.
+func removeAddresses(tx *pg.Tx, addresses []Address) {
+	for _, a := range addresses {
+		tx.Queue(`DELETE FROM customer_address WHERE tenant_id = $1 AND customer_id = $2 AND id = $3`, tx.Tenant(), a.CustomerID, a.ID)
+	}
+}
+
+// insertMoves queues entries of the histories of stages.
+func insertMoves(tx *pg.Tx, moves []Move) {
+	n := len(moves)
+	if n == 0 {
+		return
+	}
+	ids, stages, since := make([]uuid.UUID, n), make([]Stage, n), make([]time.Time, n)
+	reasons, by, until := make([]string, n), make([]string, n), make([]*time.Time, n)
+	for i, m := range moves {
+		ids[i], stages[i], since[i], reasons[i], by[i], until[i] = m.CustomerID, m.Stage, m.Since, m.Reason, m.By, pg.OrNull(m.ManualUntil)
+	}
+	tx.Queue(`INSERT INTO customer_stage (tenant_id, customer_id, since, stage, reason, by, manual_until)
+		SELECT $1, * FROM unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])`,
+		tx.Tenant(), ids, since, stages, reasons, by, until)
+}
+
+// joined and string_to_array carry a list of texts without line breaks in one text: arrays of arrays are not unnested.
+func joined(texts []string) string { return strings.Join(texts, "\n") }
+
+func joinedIDs(ids []uuid.UUID) string {
+	texts := make([]string, len(ids))
+	for n, id := range ids {
+		texts[n] = id.String()
+	}
+	return strings.Join(texts, ",")
+}
+
+// object writes values as JSON. They came from JSON, so it cannot fail.
+func object(values map[string]any) string {
+	if len(values) == 0 {
+		return "{}"
+	}
+	text, _ := json.Marshal(values) //nolint:errchkjson // see above
+	return string(text)
+}
+
+// get gives the customer whom the id means, whatever its state, or errNotFound.
 func get(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Customer, error) {
-	return scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM customer c `+identities+` WHERE c.tenant_id = $1 AND c.id = $2`,
-		tx.Tenant(), id))
+	sql, args := getSQL(tx, id)
+	return asked(id, tx.QueryRow(ctx, sql, args...))
 }
 
-// lock queues the locking of a customer until the transaction ends. What is read afterwards is what the last change
-// left, identities included: a subselect beside FOR UPDATE would still see what was there before the wait.
-func lock(tx *pg.Tx, id uuid.UUID) {
-	tx.Queue(`SELECT 1 FROM customer WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, tx.Tenant(), id)
+// queueGet is get that travels with the next statement that needs an answer; the customer is filled in by it.
+func queueGet(tx *pg.Tx, id uuid.UUID) *Customer {
+	found := new(Customer)
+	sql, args := getSQL(tx, id)
+	tx.Queue(sql, args...).QueryRow(func(row pgx.Row) (err error) {
+		*found, err = asked(id, row)
+		return err
+	})
+	return found
 }
 
-// list gives up to limit customers after the given one, in the order of registration.
-func list(ctx context.Context, tx *pg.Tx, after uuid.UUID, limit int) ([]Customer, error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM customer c `+identities+`
-		WHERE c.tenant_id = $1 AND c.id > $2 ORDER BY c.id LIMIT $3`, tx.Tenant(), after, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, collect)
+func getSQL(tx *pg.Tx, id uuid.UUID) (sql string, args []any) {
+	return whole + ` WHERE c.tenant_id = $1 AND c.id = coalesce((SELECT root_id FROM customer WHERE tenant_id = $1 AND id = $2), $2)`,
+		[]any{tx.Tenant(), id}
 }
 
-// lookup gives the customers who have the identity: those for whom it is verified first, the latest verification before
-// older ones, then those to whom it was added last, since operators give numbers to new people.
-func lookup(ctx context.Context, tx *pg.Tx, i identity.Identity, limit int) ([]Customer, error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns+`
-		FROM customer_identity k JOIN customer c ON c.tenant_id = k.tenant_id AND c.id = k.customer_id `+identities+`
-		WHERE k.tenant_id = $1 AND k.type = $2 AND k.value = $3
-		ORDER BY k.verified_at DESC NULLS LAST, k.added_at DESC, c.id DESC LIMIT $4`, tx.Tenant(), i.Type, i.Value, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, collect)
-}
-
-// LockHolders locks the customers who have any of the exclusive identities, in the order of their ids, and gives each
-// identity's customer as it is then.
-func LockHolders(ctx context.Context, tx *pg.Tx, exclusive []identity.Identity) (map[identity.Identity]Customer, error) {
-	types, values := make([]identity.Type, len(exclusive)), make([]string, len(exclusive))
-	for n, i := range exclusive {
-		types[n], values[n] = i.Type, i.Value
-	}
-	// Each by its whole key: plain joins that were planned while the tables were new would read all of the tenant's.
-	const held = `ARRAY(SELECT k.customer_id FROM unnest($2::text[], $3::text[]) AS n(type, value)
-		JOIN LATERAL (SELECT customer_id FROM customer_identity
-			WHERE tenant_id = $1 AND type = n.type AND value = n.value AND exclusive LIMIT 1) k ON true)`
-	tx.Queue(`SELECT 1 FROM customer WHERE tenant_id = $1 AND id = ANY(`+held+`) ORDER BY id FOR UPDATE`, tx.Tenant(), types, values)
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM customer c `+identities+`
-		WHERE c.tenant_id = $1 AND c.id = ANY(`+held+`)`, tx.Tenant(), types, values)
-	if err != nil {
-		return nil, err
-	}
-	customers, err := pgx.CollectRows(rows, collect)
-	holders := make(map[identity.Identity]Customer, len(customers))
-	for _, c := range customers {
-		for _, i := range c.Identities {
-			if i.exclusive() {
-				holders[i.Identity] = c
-			}
-		}
-	}
-	return holders, err
+func asked(id uuid.UUID, row pgx.Row) (Customer, error) {
+	c, err := scan(row)
+	c.As = id
+	return c, err
 }
 
 func collect(row pgx.CollectableRow) (Customer, error) { return scan(row) }
 
 func scan(row pgx.Row) (Customer, error) {
 	var (
-		c             Customer
-		types, values []string
-		added         []time.Time
-		verified      []*time.Time
+		c                      Customer
+		root                   *uuid.UUID
+		since, manual          *time.Time
+		custom                 []byte
+		classes, addresses     []byte
+		types, values          []string
+		owners                 []uuid.UUID
+		added                  []time.Time
+		began, ended, verified []*time.Time
 	)
 	err := row.Scan(&c.ID, &c.Version, &c.Kind, &c.Display, &c.Given, &c.Family, &c.Legal, &c.Source, &c.RegisteredAt,
-		&c.ChangedAt, &types, &values, &added, &verified)
+		&c.ChangedAt, &c.State, &root, &c.Aliases, &c.Tags, &c.Owner, &custom, &c.Stage, &since, &manual, &classes,
+		&types, &values, &owners, &added, &began, &ended, &verified, &addresses)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Customer{}, errNotFound
 	}
 	if err != nil {
 		return Customer{}, err
 	}
-	c.Identities = make([]Identity, len(types))
+	c.As, c.RegisteredAt, c.ChangedAt = c.ID, c.RegisteredAt.UTC(), c.ChangedAt.UTC()
+	c.StageSince, c.StageManualUntil = orZero(since), orZero(manual)
+	if root != nil {
+		c.RootID = *root
+	}
+	c.rows = make([]Identity, len(types))
 	for n := range types {
-		c.Identities[n] = Identity{Identity: identity.Identity{Type: identity.Type(types[n]), Value: values[n]}, AddedAt: added[n]}
-		if verified[n] != nil {
-			c.Identities[n].VerifiedAt = *verified[n]
+		c.rows[n] = Identity{
+			Identity: identity.Identity{Type: identity.Type(types[n]), Value: values[n]}, CustomerID: owners[n], AddedAt: added[n].UTC(),
+			Validity: Validity{ValidFrom: orZero(began[n]), ValidTo: orZero(ended[n]), VerifiedAt: orZero(verified[n])},
 		}
 	}
-	return c, nil
+	c.Identities = unite(c.rows)
+	return c, c.unpack(custom, classes, addresses)
+}
+
+// unpack reads what comes as JSON; classes and addresses may be nil.
+func (c *Customer) unpack(custom, classes, addresses []byte) error {
+	c.Custom, c.Classes = make(map[string]any), make(map[string]access.Class)
+	if len(custom) > len(`{}`) {
+		if err := json.Unmarshal(custom, &c.Custom); err != nil {
+			return err
+		}
+	}
+	if classes != nil {
+		if err := json.Unmarshal(classes, &c.Classes); err != nil {
+			return err
+		}
+	}
+	if addresses == nil {
+		return nil
+	}
+	var rows []struct {
+		ID         uuid.UUID `json:"id"`
+		CustomerID uuid.UUID `json:"customer_id"`
+		Kind       string    `json:"kind"`
+		Lines      []string  `json:"lines"`
+		City       string    `json:"city"`
+		Region     string    `json:"region"`
+		PostalCode string    `json:"postal_code"`
+		Country    string    `json:"country"`
+		AddedAt    time.Time `json:"added_at"`
+	}
+	err := json.Unmarshal(addresses, &rows)
+	for _, r := range rows {
+		c.Addresses = append(c.Addresses, Address{ID: r.ID, CustomerID: r.CustomerID, AddedAt: r.AddedAt.UTC(), Place: Place{
+			Kind: r.Kind, Lines: r.Lines, City: r.City, Region: r.Region, PostalCode: r.PostalCode, Country: r.Country,
+		}})
+	}
+	return err
+}
+
+func orZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
 }
