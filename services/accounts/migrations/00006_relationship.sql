@@ -35,6 +35,7 @@ CREATE TABLE asset (
     interval_months    integer     NOT NULL CHECK (interval_months >= 0), -- between services; 0: none by date
     interval_meter     bigint      NOT NULL CHECK (interval_meter >= 0),  -- in meter_unit; 0: none by meter
     began_on           date        NOT NULL, -- from when months are counted before the first service
+    began_run          bigint,               -- from where the meter is, the least that was ever read; none: nobody read it
     last_service_on    date,
     last_service_meter bigint,               -- as it was read; none where nobody read it
     last_service_run   bigint,               -- the same over all meters that the asset ever had, see asset_reading
@@ -61,8 +62,8 @@ CREATE TABLE asset_owner (
     customer_id  uuid        NOT NULL,
     name         text        NOT NULL, -- empty: none
     purchased_on date,                 -- none: not known
-    since        timestamptz NOT NULL,
-    until        timestamptz,
+    since        date        NOT NULL,
+    until        date,
     given_up     text        NOT NULL CHECK (given_up IN ('', 'sold', 'scrapped')),
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, asset_id) REFERENCES asset (tenant_id, id),
