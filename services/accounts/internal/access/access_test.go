@@ -159,6 +159,8 @@ func TestAllPurposesAreSomebodys(t *testing.T) {
 func TestEveryStandardFieldHasAClass(t *testing.T) {
 	t.Parallel()
 	w := accountstest.Start(t)
+	// What is said of the answer, and what brings its class along.
+	others := []string{"as_of", "fields", "insights", "purpose", "read_at", "withheld", "custom"}
 	contract := string(w.Want(http.StatusOK, http.MethodGet, "/openapi/accounts.yaml", "", nil, nil).Body)
 	for schema, least := range map[string]int{"CustomerView": 10, "ProfileView": 12} {
 		fields := properties(contract, schema)
@@ -166,7 +168,7 @@ func TestEveryStandardFieldHasAClass(t *testing.T) {
 			t.Errorf("%s has the fields %v only", schema, fields)
 		}
 		for _, field := range fields {
-			if _, known := access.OfField(field); !known {
+			if _, known := access.OfField(field); known == slices.Contains(others, field) {
 				t.Errorf("%s.%s has no class", schema, field)
 			}
 		}

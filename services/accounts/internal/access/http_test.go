@@ -128,7 +128,7 @@ func TestTheLogRefusesBadInput(t *testing.T) {
 	t.Run("verify", func(t *testing.T) {
 		badinput.Check(t, badinput.Target{
 			URL: w.URL, Method: http.MethodPost, Path: "/v1/access-log/verify", Token: admin, Body: `{"entries":0,"hash":""}`,
-			Skip: []string{"no body"},
+			Skip: []string{"empty body"}, // it takes none, too,
 		})
 	})
 	for name, c := range map[string]struct {

@@ -20,6 +20,18 @@ func placed() []events.Type {
 	return slices.DeleteFunc(events.All(), func(t events.Type) bool { return !t.NamesCustomer() })
 }
 
+// Contacts are the entries by which a customer and the organisation were in touch: service and title of each, such as
+// tickets/ticket_opened.
+func Contacts() []string {
+	var contacts []string
+	for _, t := range placed() {
+		if t.Contact() {
+			contacts = append(contacts, t.Service()+"/"+t.Title())
+		}
+	}
+	return contacts
+}
+
 // Consumer places whatever event names a customer, of every service that there is.
 func Consumer() inbox.Consumer {
 	p := projector{}

@@ -13,11 +13,17 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 )
 
 type timelineInput struct {
-	ID      uuid.UUID `path:"customer_id" format:"uuid"`
-	Service string    `query:"service" doc:"Only this service's entries." example:"sales" maxLength:"64"`
+	ID        uuid.UUID `path:"customer_id" format:"uuid"`
+	Service   string    `query:"service" doc:"Only this service's entries." example:"sales" maxLength:"64"`
+	Aggregate string    `query:"aggregate" doc:"Only what is about one of these." example:"order" maxLength:"64"`
+	Titles    []string  `query:"title,explode" doc:"Only entries of this title; may come more than once." maxItems:"50"`
+	Since     time.Time `query:"since" doc:"Only what happened then or later."`
+	Until     time.Time `query:"until" doc:"Only what happened before then."`
+	Purpose   string    `query:"purpose" maxLength:"64" doc:"What you look for; without one, the usual one of your role. It must need to know what customers do." example:"service"`
 	httpx.Page
 }
 
@@ -57,21 +63,25 @@ func (t *Timelines) Routes(api *httpx.API) {
 		ID: "get-customer-timeline", Method: http.MethodGet, Path: "/v1/customers/{customer_id}/timeline", Tag: "Customers",
 		Summary: "What happened with a customer, in all services, and the facts that follow",
 		Description: "It is made of the services' events and follows them within moments; as_of says how far. A customer may have a " +
-			"timeline before being registered here.",
-		Permission: auth.CustomersRead, Errors: []int{http.StatusNotFound},
+			"timeline before being registered here. After a merge it is one for all ids that mean the customer; when the merge is undone " +
+			"each has its own again.",
+		Permission: auth.CustomersRead, Errors: []int{http.StatusNotFound, http.StatusGone},
 	}, t.get)
 }
 
 func (t *Timelines) get(ctx context.Context, in *timelineInput) (*timelineAnswer, error) {
-	if in.Service != "" && !slices.Contains(t.services, in.Service) {
-		return nil, problem.New(problem.Unprocessable, "service_unknown", "No service of this name has events on a timeline.").
-			WithField("query.service", "service_unknown", "is not one of "+strings.Join(t.services, ", "))
+	if err := in.mayLook(ctx); err != nil {
+		return nil, err
+	}
+	filter, err := t.filter(in)
+	if err != nil {
+		return nil, err
 	}
 	before, err := placeOf(in.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	v, err := t.Read(ctx, in.ID, in.Service, before, in.Limit+1)
+	v, err := t.Read(ctx, in.ID, filter, before, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +103,41 @@ func (t *Timelines) get(ctx context.Context, in *timelineInput) (*timelineAnswer
 		body.AsOf[i] = timelineAsOf{Service: a.Service, At: a.At.UTC()}
 	}
 	return &timelineAnswer{body}, nil
+}
+
+// mayLook refuses a caller whose purpose does not need to know what customers do.
+func (in *timelineInput) mayLook(ctx context.Context) error {
+	s, err := access.For(ctx, in.Purpose)
+	if err != nil {
+		return err
+	}
+	if class, known := access.OfField("timeline"); !known || !s.May(class) {
+		return problem.New(problem.Forbidden, "timeline_withheld", "This purpose does not need to know what the customer did.")
+	}
+	return nil
+}
+
+// filter gives what the caller wants kept, or says what cannot be.
+func (t *Timelines) filter(in *timelineInput) (Filter, error) {
+	if in.Service != "" && !slices.Contains(t.services, in.Service) {
+		return Filter{}, problem.New(problem.Unprocessable, "service_unknown", "No service of this name has events on a timeline.").
+			WithField("query.service", "service_unknown", "is not one of "+strings.Join(t.services, ", "))
+	}
+	if in.Aggregate != "" && !slices.Contains(t.aggregates, in.Aggregate) {
+		return Filter{}, problem.New(problem.Unprocessable, "aggregate_unknown", "Nothing on a timeline is about such a thing.").
+			WithField("query.aggregate", "aggregate_unknown", "is not one of "+strings.Join(t.aggregates, ", "))
+	}
+	for _, title := range in.Titles {
+		if !slices.Contains(t.titles, title) {
+			return Filter{}, problem.New(problem.Unprocessable, "title_unknown", "No entry on a timeline has this title.").
+				WithField("query.title", "title_unknown", "is not one of "+strings.Join(t.titles, ", "))
+		}
+	}
+	if !in.Since.IsZero() && !in.Until.IsZero() && !in.Since.Before(in.Until) {
+		return Filter{}, problem.New(problem.Unprocessable, "time_span_empty", "Nothing happened in no time.").
+			WithField("query.until", "time_span_empty", "must be later than since")
+	}
+	return Filter{Service: in.Service, Aggregate: in.Aggregate, Titles: in.Titles, Since: in.Since, Until: in.Until}, nil
 }
 
 // placeOf gives the place before which a page begins; the end of the timeline without a cursor.
