@@ -114,6 +114,8 @@ func erasers(consents *consent.Consents, clock func() time.Time) []erasure.Room 
 	}
 	return []erasure.Room{
 		room("consent", consents.Erase),
+		room("preference", preference.Erase),
+		room("contact", contact.Erase),
 		room("relationship", relationship.Erase),
 		room("insight", insight.Erase),
 		room("merge", merge.Erase),
