@@ -9,7 +9,9 @@
 package analytics
 
 import (
+	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
@@ -24,7 +26,8 @@ func Module() app.Module {
 		Name:             "analytics",
 		Title:            "Guanxi analytics",
 		Projection:       projection.FS,
-		ProjectionTables: []string{"fact_customer", "fact_order", "fact_return", "revenue_month", "fact_as_of"},
+		ProjectionTables: []string{"fact_customer", "fact_order", "fact_return", "revenue_month", "fact_as_of", alias.Table},
+		Aliases:          true,
 		Build: func(d app.Deps) (app.Parts, error) {
 			return app.Parts{
 				Routes: []func(*httpx.API){
@@ -33,6 +36,7 @@ func Module() app.Module {
 					rfm.Routes(rfm.NewQueries(d.DB), d.Clock),
 				},
 				Consumers: []inbox.Consumer{fact.Consumer(fact.Topics())},
+				Worker:    erasure.New(d.DB, erasure.Rooms{Erase: fact.Erase}).Register,
 			}, nil
 		},
 	}

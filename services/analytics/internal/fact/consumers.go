@@ -9,7 +9,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
@@ -23,10 +25,10 @@ func Consumer(accounts, sales string) inbox.Consumer {
 		Name:    "facts",
 		Topics:  []string{accounts, sales},
 		Ordered: true,
-		Handles: []proto.Message{
+		Handles: append([]proto.Message{
 			&accountsv1.CustomerRegistered{},
 			&salesv1.OrderPlaced{}, &salesv1.OrderAttributed{}, &salesv1.OrderReturned{},
-		},
+		}, alias.Handles()...),
 		Apply: func(ctx context.Context, tx *pg.Tx, events []inbox.Event) error {
 			batch, err := Sort(events)
 			if err != nil {
@@ -35,6 +37,11 @@ func Consumer(accounts, sales string) inbox.Consumer {
 			return store(ctx, tx, batch)
 		},
 	}
+}
+
+// Erase finds nothing to erase, and says so: facts are ids, codes, amounts and times, none of which tells who somebody was.
+func Erase(context.Context, *pg.Tx, []uuid.UUID) ([]erasure.Erased, error) {
+	return []erasure.Erased{{What: "fact"}}, nil
 }
 
 // Topics are where the facts come from.
@@ -57,6 +64,14 @@ func Sort(events []inbox.Event) (Batch, error) {
 			})
 		case *salesv1.OrderReturned:
 			b.Returns = append(b.Returns, r.goodsBack(m))
+		default:
+			change, ok, err := alias.Read(e)
+			if err != nil {
+				return Batch{}, err
+			}
+			if ok {
+				b.Merges = append(b.Merges, change)
+			}
 		}
 		if r.err != nil {
 			return Batch{}, r.err

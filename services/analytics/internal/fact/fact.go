@@ -1,12 +1,15 @@
 // Package fact keeps what topics say as rows that questions can be asked of: customers, orders and returns, and the
 // revenue of each month. Events of one aggregate come in order; those of different aggregates come in any, so that an
-// order may be here before its customer.
+// order may be here before its customer. Facts keep the customer's id that they came with; questions are asked by whom it
+// means since merges, so that an undone one leaves no trace.
 package fact
 
 import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/guanxi-crm/guanxi/platform/alias"
 )
 
 // Customer is a customer as far as analytics needs one: nothing that tells who it is.
@@ -53,6 +56,7 @@ type Batch struct {
 	Orders       []Order
 	Attributions []Attribution
 	Returns      []Return
+	Merges       []alias.Change // and undone ones
 
 	newest map[mark]time.Time // time of the newest event
 }

@@ -35,7 +35,7 @@ type customerInput struct {
 
 type customerFactsOutput struct {
 	Body struct {
-		CustomerID uuid.UUID         `json:"customer_id"`
+		CustomerID uuid.UUID         `json:"customer_id" doc:"whom the id means, after merges"`
 		Known      bool              `json:"known" doc:"accounts has spoken of the customer"`
 		Revenue    []customerRevenue `json:"revenue" doc:"by currency"`
 		AsOf       *time.Time        `json:"as_of" doc:"time of the newest event in these numbers"`

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
@@ -27,6 +28,14 @@ func AsOf(ctx context.Context, tx *pg.Tx) (time.Time, error) {
 	return at.UTC(), nil
 }
 
+// customersSQL counts customers, all ids of a merged one as one: aliases are not counted, but for one of each customer whose
+// own id has not been heard of yet.
+const customersSQL = `
+SELECT (SELECT count(*) FROM fact_customer WHERE tenant_id = $1) - count(*) + count(DISTINCT a.root_id) FILTER (
+	WHERE NOT EXISTS (SELECT FROM fact_customer c WHERE c.tenant_id = $1 AND c.customer_id = a.root_id))
+FROM customer_aliases($1) a
+WHERE EXISTS (SELECT FROM fact_customer c WHERE c.tenant_id = $1 AND c.customer_id = a.customer_id)`
+
 // Summary adds up everything that the tenant has.
 func (q *Queries) Summary(ctx context.Context, tenant string) (Summary, error) {
 	var s Summary
@@ -36,7 +45,7 @@ func (q *Queries) Summary(ctx context.Context, tenant string) (Summary, error) {
 		if s.AsOf, err = AsOf(ctx, tx); err != nil {
 			return err
 		}
-		if err := tx.QueryRow(ctx, `SELECT count(*) FROM fact_customer WHERE tenant_id = $1`, tenant).Scan(&s.Customers); err != nil {
+		if err := tx.QueryRow(ctx, customersSQL, tenant).Scan(&s.Customers); err != nil {
 			return err
 		}
 		rows, err := tx.Query(ctx, `
@@ -53,7 +62,7 @@ FROM revenue_month WHERE tenant_id = $1 GROUP BY currency ORDER BY currency`, te
 
 // CustomerFacts is what one customer did, as far as it has been heard of.
 type CustomerFacts struct {
-	CustomerID uuid.UUID
+	CustomerID uuid.UUID // whom the id that was asked for means
 	// Known tells that accounts has spoken of the customer; orders may have come before.
 	Known   bool
 	Revenue []CustomerRevenue
@@ -71,16 +80,18 @@ type CustomerRevenue struct {
 	LastPlacedAt  time.Time
 }
 
-// Customer gives one customer's facts; a problem of the kind NotFound when nothing was ever heard of it.
+// Customer gives the facts of the customer whom the id means, those of all its other ids included; a problem of the kind NotFound when nothing was ever heard of it.
 func (q *Queries) Customer(ctx context.Context, tenant string, id uuid.UUID) (CustomerFacts, error) {
 	var c CustomerFacts
 	err := q.db.Read(ctx, tenant, func(tx *pg.Tx) error {
-		c = CustomerFacts{CustomerID: id}
+		c = CustomerFacts{}
 		var err error
+		root := alias.Root(tx, id)
 		if c.AsOf, err = AsOf(ctx, tx); err != nil {
 			return err
 		}
-		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM fact_customer WHERE tenant_id = $1 AND customer_id = $2)`,
+		c.CustomerID = *root
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM fact_customer WHERE tenant_id = $1 AND customer_id = ANY (customer_group($1, $2)))`,
 			tenant, id).Scan(&c.Known); err != nil {
 			return err
 		}
@@ -92,7 +103,7 @@ LEFT JOIN LATERAL (
 	SELECT sum(units) AS units, sum(amount_minor) AS amount_minor
 	FROM fact_return WHERE tenant_id = o.tenant_id AND order_id = o.order_id
 ) r ON true
-WHERE o.tenant_id = $1 AND o.customer_id = $2
+WHERE o.tenant_id = $1 AND o.customer_id = ANY (customer_group($1, $2))
 GROUP BY o.currency ORDER BY o.currency`, tenant, id)
 		if err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 )
 
@@ -69,6 +70,7 @@ ON CONFLICT (tenant_id, topic, slot) DO UPDATE SET newest_at = greatest(f.newest
 
 // store writes a batch in one round trip.
 func store(ctx context.Context, tx *pg.Tx, b Batch) error {
+	alias.Queue(tx, b.Merges...)
 	if len(b.Customers) > 0 {
 		queueCustomers(tx, b.Customers)
 	}

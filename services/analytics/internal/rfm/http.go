@@ -40,7 +40,7 @@ type ratingPopulation struct {
 }
 
 type rating struct {
-	CustomerID  uuid.UUID `json:"customer_id"`
+	CustomerID  uuid.UUID `json:"customer_id" doc:"of merged customers, the one who stands for all"`
 	RecencyDays int64     `json:"recency_days" doc:"days since the last net purchase"`
 	Frequency   int64     `json:"frequency" doc:"distinct purchase days"`
 	NetMinor    int64     `json:"net_minor" doc:"minor units, after returns"`

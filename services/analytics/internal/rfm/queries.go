@@ -30,9 +30,9 @@ func (q *Queries) List(ctx context.Context, tenant, currency string, w Window, a
 	return q.rate(ctx, tenant, currency, w, `WHERE customer_id > $5 ORDER BY customer_id LIMIT $6`, after, limit)
 }
 
-// Customer rates one customer; a problem of the kind NotFound when it bought nothing in the window.
+// Customer rates the customer whom the id means; a problem of the kind NotFound when it bought nothing in the window.
 func (q *Queries) Customer(ctx context.Context, tenant, currency string, w Window, id uuid.UUID) (Rating, Population, error) {
-	ratings, population, err := q.rate(ctx, tenant, currency, w, `WHERE customer_id = $5`, id)
+	ratings, population, err := q.rate(ctx, tenant, currency, w, `WHERE customer_id = customer_root($1, $5)`, id)
 	if err == nil && len(ratings) == 0 {
 		err = problem.New(problem.NotFound, "no_purchase_in_window", "The customer bought nothing in this window and currency.")
 	}
