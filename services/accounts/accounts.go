@@ -6,6 +6,7 @@
 //	tenant          the organisations, their settings, and whether they may write
 //	access          what a caller sees of a customer, and who looked at what is sensitive
 //	identity        telephone, mail, card, ids of other systems: one form for each
+//	field           what a tenant keeps of its customers besides
 //	customer        registered, changed, found by an identity
 //	name            the forms by which names are found and compared
 //	search          customers found by what people know of them
@@ -44,6 +45,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customerexport"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customerimport"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/erasure"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/field"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/insight"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/merge"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/preference"
@@ -83,8 +85,8 @@ func Module() app.Module {
 			files := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
 			exports := customerexport.New(d.DB, d.Ops, looks, d.Flow, name, d.Clock)
 			return app.Parts{
-				Routes:    []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, search.New(d.DB).Routes, consents.Routes, preferences.Routes, contacts.Routes, insights.Routes, relationships.Routes, assets.Routes, files.Routes, exports.Routes, merges.Routes, erasures.Routes, timeline.New(d.DB).Routes},
-				Consumers: []inbox.Consumer{timeline.Consumer(), eraser.Consumer()},
+				Routes:    []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, field.New(d.DB, d.Clock).Routes, search.New(d.DB).Routes, consents.Routes, preferences.Routes, contacts.Routes, insights.Routes, relationships.Routes, assets.Routes, files.Routes, exports.Routes, merges.Routes, erasures.Routes, timeline.New(d.DB).Routes},
+				Consumers: []inbox.Consumer{timeline.Consumer(), customers.Consumer(), eraser.Consumer()},
 				Worker: func(r worker.Registry) {
 					files.Register(r)
 					contacts.Register(r)

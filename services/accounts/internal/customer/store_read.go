@@ -174,3 +174,42 @@ func Erase(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (map[string]in
 	}
 	return erased, tx.Flush(ctx)
 }
+
+// addPurchases queues the counting of orders by the ids that they bear, in the order of their key.
+func addPurchases(tx *pg.Tx, orders map[uuid.UUID]int64) {
+	ids, counts := make([]uuid.UUID, 0, len(orders)), make([]int64, 0, len(orders))
+	for id, n := range orders {
+		ids, counts = append(ids, id), append(counts, n)
+	}
+	tx.Queue(`INSERT INTO customer_purchase AS p (tenant_id, customer_id, orders)
+		SELECT $1, n.id, n.orders FROM unnest($2::uuid[], $3::bigint[]) AS n(id, orders) ORDER BY n.id
+		ON CONFLICT (tenant_id, customer_id) DO UPDATE SET orders = p.orders + excluded.orders`, tx.Tenant(), ids, counts)
+}
+
+// dueStages gives those of the ids whose customers may have to move on, with the orders of the customer's whole group. It
+// reads keys only, since most customers stay where they are.
+func dueStages(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) (map[uuid.UUID]int64, error) {
+	rows, err := tx.Query(ctx, `SELECT n.id, r.stage, p.orders FROM unnest($2::uuid[]) AS n(id)
+		JOIN LATERAL (SELECT coalesce(root_id, id) AS root FROM customer WHERE tenant_id = $1 AND id = n.id LIMIT 1) c ON true
+		JOIN LATERAL (SELECT id, aliases, stage FROM customer WHERE tenant_id = $1 AND id = c.root AND state = 'active'
+			AND stage IN ('awareness', 'exploration') LIMIT 1) r ON true
+		JOIN LATERAL (SELECT sum(k.orders)::bigint AS orders FROM unnest(r.id || r.aliases) AS g(id)
+			JOIN LATERAL (SELECT orders FROM customer_purchase WHERE tenant_id = $1 AND customer_id = g.id LIMIT 1) k ON true) p ON true`,
+		tx.Tenant(), ids)
+	if err != nil {
+		return nil, err
+	}
+	due := make(map[uuid.UUID]int64)
+	var (
+		id     uuid.UUID
+		stage  Stage
+		orders int64
+	)
+	_, err = pgx.ForEachRow(rows, []any{&id, &stage, &orders}, func() error {
+		if _, _, moves := StageAfter(stage, orders); moves {
+			due[id] = orders
+		}
+		return nil
+	})
+	return due, err
+}
