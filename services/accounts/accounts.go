@@ -119,6 +119,7 @@ func erasers(consents *consent.Consents, clock func() time.Time) []erasure.Room 
 		room("preference", preference.Erase),
 		room("contact", contact.Erase),
 		room("relationship", relationship.Erase),
+		room("asset", asset.Erase),
 		room("insight", insight.Erase),
 		room("merge", merge.Erase),
 		room("export", func(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (map[string]int64, error) {
