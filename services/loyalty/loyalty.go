@@ -16,7 +16,9 @@ import (
 
 	"go.temporal.io/sdk/worker"
 
+	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
@@ -37,15 +39,18 @@ func Module() app.Module {
 		Name:       name,
 		Title:      "Guanxi loyalty",
 		Migrations: migrations.FS,
+		Aliases:    true,
 		Build: func(d app.Deps) (app.Parts, error) {
 			members := member.New(d.DB, d.Outbox, d.Clock)
 			points := ledger.New(d.DB, d.Outbox, d.Clock)
 			grants := grant.New(d.DB, points)
+			eraser := erasure.New(d.DB, erasure.Rooms{Erase: member.Erase})
 			auditor := audit.New(d.DB, d.Ops, d.Clock)
 			return app.Parts{
 				Routes:    []func(*httpx.API){members.Routes, points.Routes, auditor.Routes},
-				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard())},
+				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard()), alias.With(eraser.With(inbox.Consumer{Name: "customers"}))},
 				Worker: func(r worker.Registry) {
+					eraser.Register(r)
 					grants.Register(r)
 					auditor.Activities(d.Log).Register(r)
 				},

@@ -67,48 +67,43 @@ type Spending struct {
 	Reason Reason
 }
 
-// Spend takes points that are available, those included whose lock ends now, the oldest first.
-func (l *Ledger) Spend(ctx context.Context, memberID uuid.UUID, in Spending) (Entry, error) {
-	return l.command(ctx, KindSpend, in.Reason, func(tx *pg.Tx, b Booking) ([]Step, error) {
-		tx.Queue(`SELECT 1 FROM member WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, tx.Tenant(), memberID)
+// Spent is a spend: its entry, and the entries of other members who are the same customer and whose points it took as well.
+type Spent struct {
+	Entry
+	Parts []Entry // in the order in which they were booked
+}
+
+// All is how many points were spent.
+func (s Spent) All() int64 {
+	points := s.Points()
+	for _, p := range s.Parts {
+		points += p.Points()
+	}
+	return points
+}
+
+// Spend takes points that are available, those included whose lock ends now, the oldest first: of the member and of all who
+// are the same customer. All of them are locked, and nobody is merged or restored meanwhile. Two round trips.
+func (l *Ledger) Spend(ctx context.Context, memberID uuid.UUID, in Spending) (Spent, error) {
+	entries, err := l.commandAll(ctx, KindSpend, in.Reason, func(tx *pg.Tx, b Booking) ([]Step, error) {
+		locked := member.LockPool(tx, memberID)
 		for _, limit := range Portions {
-			lots := QueueLots(tx, []uuid.UUID{memberID}, nil, limit)
-			m, err := member.Find(ctx, tx, memberID)
+			lots := queuePoolLots(tx, memberID, limit)
+			members, err := member.FindPool(ctx, tx, memberID)
 			if err != nil {
 				return nil, err
 			}
-			if steps, err := (Account{m}).spend(b, in.Points, lots); !errors.Is(err, ErrLotsMissing) {
+			members = slices.DeleteFunc(members, func(m member.Member) bool { return !locked[m.ID] })
+			if steps, err := NewPool(members...).releaseAndSpend(b, memberID, in.Points, lots); !lotsMissing(err) {
 				return steps, err
 			}
 		}
 		return nil, ErrLotsMissing
 	})
-}
-
-// spend releases what is due and spends.
-func (a Account) spend(b Booking, points int64, read *Lots) ([]Step, error) {
-	lots := slices.DeleteFunc(slices.Clone(read.Of(a.ID)), func(l Lot) bool { return !l.Released && l.AvailableAt.After(b.RecordedAt) })
-	slices.SortFunc(lots, older)
-	if read.limit > 0 && len(lots) > read.limit {
-		lots = lots[:read.limit] // of those after it, some may not have been read
+	if err != nil {
+		return Spent{}, err
 	}
-	var steps []Step
-	for i, lot := range lots {
-		if lot.Released {
-			continue
-		}
-		s, err := a.releaseOf(lot, b.By, b.RecordedAt)
-		if err != nil {
-			return nil, err
-		}
-		a, lots[i] = s.Account, s.Changed[0]
-		steps = append(steps, s)
-	}
-	s, err := a.Spend(b, points, lots)
-	if problem.KindOf(err) == problem.Conflict && read.limit > 0 && len(read.Of(a.ID)) >= read.limit {
-		err = ErrLotsMissing // what was not read may be due as well
-	}
-	return append(steps, s), err
+	return Spent{entries[0], entries[1:]}, nil
 }
 
 // releaseOf is Release with all that an entry needs. Its key lets no lot be released twice.
@@ -122,14 +117,25 @@ func (a Account) releaseOf(lot Lot, by string, now time.Time) (Step, error) {
 	}, lot), nil
 }
 
-// command books the steps that rule makes, the last of which is the answer. The caller's Idempotency-Key is kept for a
-// day by the platform, and for ever as the key of the entry.
+// command is commandAll for what is one entry.
 func (l *Ledger) command(ctx context.Context, kind Kind, reason Reason,
 	rule func(tx *pg.Tx, b Booking) ([]Step, error),
 ) (Entry, error) {
-	id, err := uuid.NewV7()
+	entries, err := l.commandAll(ctx, kind, reason, rule)
 	if err != nil {
 		return Entry{}, err
+	}
+	return entries[0], nil
+}
+
+// commandAll books the steps that rule makes, and answers with those that are the booking or parts of it. The caller's
+// Idempotency-Key is kept for a day by the platform, and for ever as the key of the entry.
+func (l *Ledger) commandAll(ctx context.Context, kind Kind, reason Reason,
+	rule func(tx *pg.Tx, b Booking) ([]Step, error),
+) ([]Entry, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, err
 	}
 	caller, _ := auth.From(ctx)
 	b := Booking{ID: id, Kind: kind, Key: id.String(), Reason: reason, By: caller.Subject}
@@ -137,7 +143,7 @@ func (l *Ledger) command(ctx context.Context, kind Kind, reason Reason,
 	if known {
 		b.Key, b.InputHash = keyOf(once), once.BodyHash
 	}
-	var entry Entry
+	var entries []Entry
 	result, err := l.db.Command(ctx, caller.Tenant, func(tx *pg.Tx) (pg.Result, error) {
 		b.RecordedAt = l.Now()
 		b.EffectiveAt = b.RecordedAt
@@ -145,7 +151,12 @@ func (l *Ledger) command(ctx context.Context, kind Kind, reason Reason,
 		if err != nil {
 			return pg.Result{}, err
 		}
-		entry = steps[len(steps)-1].Entry
+		entries = nil
+		for _, s := range steps {
+			if s.Entry.ID == id || s.Entry.PartOf == id {
+				entries = append(entries, s.Entry)
+			}
+		}
 		return pg.Result{ID: id, Status: http.StatusCreated}, l.Book(ctx, tx, nil, steps...)
 	})
 	switch {
@@ -155,35 +166,41 @@ func (l *Ledger) command(ctx context.Context, kind Kind, reason Reason,
 	case err != nil && known:
 		return l.repeated(ctx, b, err)
 	}
-	return entry, err
+	return entries, err
 }
 
 // repeated answers what failed: where its key stands in the ledger it is the repetition of a request of long ago, and is
 // given the first answer again.
-func (l *Ledger) repeated(ctx context.Context, b Booking, failure error) (Entry, error) {
+func (l *Ledger) repeated(ctx context.Context, b Booking, failure error) ([]Entry, error) {
 	if name, _ := pg.Constraint(failure); name != KeyConstraint && problem.KindOf(failure) != problem.Conflict {
-		return Entry{}, failure
+		return nil, failure
 	}
 	first, err := l.read(ctx, func(tx *pg.Tx) (Entry, error) { return FindKey(ctx, tx, b.Key) })
 	switch {
 	case errors.Is(err, ErrNoEntry):
-		return Entry{}, failure
+		return nil, failure
 	case err != nil:
-		return Entry{}, err
-	case !bytes.Equal(first.InputHash, b.InputHash):
-		return Entry{}, problem.New(problem.Unprocessable, "idempotency_key_reused",
+		return nil, err
+	case !bytes.Equal(first[0].InputHash, b.InputHash):
+		return nil, problem.New(problem.Unprocessable, "idempotency_key_reused",
 			"This Idempotency-Key was used with another body. Use a new key for a new request.")
 	}
 	httpx.MarkReplayed(ctx)
 	return first, nil
 }
 
-func (l *Ledger) read(ctx context.Context, find func(tx *pg.Tx) (Entry, error)) (e Entry, err error) {
-	err = l.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (err error) {
-		e, err = find(tx)
+// read gives an entry and its parts.
+func (l *Ledger) read(ctx context.Context, find func(tx *pg.Tx) (Entry, error)) (entries []Entry, err error) {
+	err = l.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+		first, err := find(tx)
+		if err != nil {
+			return err
+		}
+		parts, err := partsOf(ctx, tx, first)
+		entries = append([]Entry{first}, parts...)
 		return err
 	})
-	return e, err
+	return entries, err
 }
 
 // keyOf gives the entry's key of a caller's key: a key belongs to who uses it and what for, as it does in the platform.

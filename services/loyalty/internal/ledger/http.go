@@ -13,6 +13,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
 )
 
 // entryView is an entry as the API shows it.
@@ -28,10 +29,33 @@ type entryView struct {
 	ReasonType     string    `json:"reason_type" example:"order"`
 	ReasonID       string    `json:"reason_id,omitempty"`
 	Reverses       string    `json:"reverses,omitempty" format:"uuid" doc:"The entry that was taken back."`
+	PartOf         string    `json:"part_of,omitempty" format:"uuid" doc:"The first entry of a spend that took points of several members who are one customer."`
 	BookedBy       string    `json:"booked_by" doc:"Who asked for it: a token's subject, or a part of the platform."`
 	BookedAt       time.Time `json:"booked_at"`
 	EffectiveAt    time.Time `json:"effective_at" doc:"When what it is for took place."`
 	Lots           []useView `json:"lots" nullable:"false" doc:"The lots that points were taken from."`
+}
+
+// spentView is a spend as it is answered.
+type spentView struct {
+	entryView
+	Spent int64         `json:"spent" doc:"How many points were spent: of this entry and of its parts."`
+	Parts []partialView `json:"parts,omitempty" doc:"What was taken from other members who are the same customer since a merge: an entry for each."`
+}
+
+type partialView struct {
+	EntryID  uuid.UUID `json:"entry_id" format:"uuid"`
+	MemberID uuid.UUID `json:"member_id" format:"uuid"`
+	Points   int64     `json:"points"`
+	Lots     []useView `json:"lots" nullable:"false" doc:"The lots that points were taken from."`
+}
+
+func showSpent(s Spent) spentView {
+	v := spentView{entryView: show(s.Entry), Spent: s.All()}
+	for _, p := range s.Parts {
+		v.Parts = append(v.Parts, partialView{EntryID: p.ID, MemberID: p.MemberID, Points: p.Points(), Lots: show(p).Lots})
+	}
+	return v
 }
 
 type useView struct {
@@ -47,6 +71,9 @@ func show(e Entry) entryView {
 	}
 	if e.Reverses != uuid.Nil {
 		v.Reverses = e.Reverses.String()
+	}
+	if e.PartOf != uuid.Nil {
+		v.PartOf = e.PartOf.String()
 	}
 	for i, u := range e.Uses {
 		v.Lots[i] = useView(u)
@@ -105,6 +132,8 @@ type newSpend struct {
 
 type answer struct{ Body entryView }
 
+type spentAnswer struct{ Body spentView }
+
 type balanceInput struct {
 	ID uuid.UUID `path:"member_id" format:"uuid"`
 	At time.Time `query:"at" doc:"A past time: what had been booked until then. Now, where it is left out."`
@@ -114,10 +143,12 @@ type balanceAnswer struct{ Body balanceView }
 
 type balanceView struct {
 	MemberID  uuid.UUID `json:"member_id" format:"uuid"`
-	Available int64     `json:"available" doc:"Points to spend."`
+	Available int64     `json:"available" doc:"Points to spend: of all members who are the same customer today, less what any of them owes."`
 	Pending   int64     `json:"pending" doc:"Locked points."`
 	Debt      int64     `json:"debt" doc:"Points owed."`
 	AsOf      time.Time `json:"as_of"`
+
+	Own *member.OwnView `json:"own,omitempty" doc:"What of that is this member's own, where customers were merged."`
 }
 
 type explanationInput struct {
@@ -129,13 +160,23 @@ type explanationAnswer struct{ Body explanationView }
 
 type explanationView struct {
 	MemberID      uuid.UUID   `json:"member_id" format:"uuid"`
-	Available     int64       `json:"available" doc:"Points to spend: what is left of the available lots."`
-	Pending       int64       `json:"pending" doc:"Locked points: what is left of the locked lots."`
-	Debt          int64       `json:"debt" doc:"Points owed."`
+	Available     int64       `json:"available" doc:"Points to spend of the member's own: what is left of the available lots."`
+	Pending       int64       `json:"pending" doc:"Locked points of its own: what is left of the locked lots."`
+	Debt          int64       `json:"debt" doc:"Points that it owes."`
+	PooledWith    []otherView `json:"pooled_with,omitempty" doc:"Other members who are the same customer since a merge; their points are spent together with these."`
 	OpenLots      []lotView   `json:"open_lots" nullable:"false" doc:"Lots that have points left, the oldest first; at most 200."`
 	OpenLotsTotal int64       `json:"open_lots_total" doc:"How many there are."`
 	Items         []entryView `json:"items" nullable:"false" doc:"Entries, the latest first."`
 	NextCursor    string      `json:"next_cursor,omitempty" doc:"Where the next page of entries begins; absent on the last one."`
+}
+
+// otherView is another member who is the same customer.
+type otherView struct {
+	MemberID   uuid.UUID `json:"member_id" format:"uuid"`
+	CustomerID uuid.UUID `json:"customer_id" format:"uuid" doc:"Whose member it is apart from merges."`
+	Available  int64     `json:"available" doc:"Points to spend of its own."`
+	Pending    int64     `json:"pending" doc:"Locked points of its own."`
+	Debt       int64     `json:"debt" doc:"Points that it owes."`
 }
 
 type summaryAnswer struct{ Body summaryView }
@@ -163,7 +204,7 @@ func (l *Ledger) Routes(api *httpx.API) {
 	}, l.earnHTTP)
 	httpx.Register(api, httpx.Operation{
 		ID: "spend-points", Method: http.MethodPost, Path: "/v1/members/{member_id}/spends", Tag: tag, Summary: "Spend points of a member",
-		Description: "The oldest first. More than are available is answered with 409 and takes nothing. An Idempotency-Key is remembered for ever.",
+		Description: "The oldest first, whichever member's they are of those who are one customer since a merge. More than are available is answered with 409 and takes nothing. An Idempotency-Key is remembered for ever.",
 		Permission:  auth.LoyaltyWrite, Status: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, l.spendHTTP)
 	httpx.Register(api, httpx.Operation{
@@ -204,13 +245,13 @@ func (l *Ledger) earnHTTP(ctx context.Context, in *earnInput) (*answer, error) {
 // maxLock is how far ahead points may be locked.
 const maxLock = 10 * 365 * 24 * time.Hour
 
-func (l *Ledger) spendHTTP(ctx context.Context, in *spendInput) (*answer, error) {
+func (l *Ledger) spendHTTP(ctx context.Context, in *spendInput) (*spentAnswer, error) {
 	reason := Reason{in.Body.ReasonType, in.Body.ReasonID}
 	if faults := reasonFaults(reason); len(faults) > 0 {
 		return nil, invalid(faults)
 	}
-	e, err := l.Spend(ctx, in.ID, Spending{Points: in.Body.Points, Reason: reason})
-	return &answer{show(e)}, err
+	s, err := l.Spend(ctx, in.ID, Spending{Points: in.Body.Points, Reason: reason})
+	return &spentAnswer{showSpent(s)}, err
 }
 
 // reasonFaults says what is wrong with a reason, as far as the schema does not.
@@ -231,8 +272,8 @@ func (l *Ledger) balanceHTTP(ctx context.Context, in *balanceInput) (*balanceAns
 		return nil, problem.New(problem.Unprocessable, "at_in_future", "Nobody knows a balance of the future: ask for a past time.").
 			WithField("query.at", "at_in_future", "must be a past time")
 	}
-	b, err := l.Balance(ctx, in.ID, in.At)
-	view := balanceView{MemberID: in.ID, Available: b.Available, Pending: b.Pending, Debt: b.Debt, AsOf: in.At.UTC()}
+	m, err := l.Balance(ctx, in.ID, in.At)
+	view := balanceView{MemberID: in.ID, Available: m.Pool.Available, Pending: m.Pool.Pending, Debt: m.Pool.Debt, AsOf: in.At.UTC(), Own: m.Own()}
 	if in.At.IsZero() {
 		view.AsOf = now
 	}
@@ -258,6 +299,9 @@ func (l *Ledger) explainHTTP(ctx context.Context, in *explanationInput) (*explan
 	body := explanationView{
 		MemberID: in.ID, Available: x.Available, Pending: x.Pending, Debt: x.Debt, OpenLots: make([]lotView, len(x.Lots)),
 		OpenLotsTotal: x.LotsTotal, Items: make([]entryView, len(page)), NextCursor: next,
+	}
+	for _, o := range x.Others {
+		body.PooledWith = append(body.PooledWith, otherView{o.ID, o.CustomerID, o.Available, o.Pending, o.Debt})
 	}
 	for i, lot := range x.Lots {
 		body.OpenLots[i] = showLot(lot)

@@ -50,8 +50,9 @@ type Reason struct {
 type Booking struct {
 	ID          uuid.UUID // UUIDv7
 	Kind        Kind
-	Key         string // what makes a repetition known, for ever: unique in the tenant
-	InputHash   []byte // tells a repetition from another request with the key; nil where the key says it all
+	PartOf      uuid.UUID // the first entry of a spend of which this is a part; Nil for most
+	Key         string    // what makes a repetition known, for ever: unique in the tenant
+	InputHash   []byte    // tells a repetition from another request with the key; nil where the key says it all
 	Reason      Reason
 	By          string    // who asked for it
 	EffectiveAt time.Time // when what it is for took place
@@ -211,24 +212,6 @@ func (a Account) Release(b Booking, l Lot) Step {
 	l.Released = true
 	s.Changed = []Lot{l}
 	return s
-}
-
-// Spend takes points, more than 0, from released lots, the oldest first. More than are available is a Conflict,
-// points_insufficient.
-func (a Account) Spend(b Booking, points int64, lots []Lot) (Step, error) {
-	if points > a.Available {
-		return Step{}, problem.New(problem.Conflict, "points_insufficient",
-			"The member has %d points to spend, which is less than asked for. Nothing was booked.", a.Available)
-	}
-	lots = slices.DeleteFunc(slices.Clone(lots), func(l Lot) bool { return !l.Released })
-	slices.SortFunc(lots, older)
-	t := take(points, lots)
-	if t.rest > 0 {
-		return Step{}, ErrLotsMissing
-	}
-	s := a.step(b, Postings{Available: -points, Redeemed: points})
-	s.Changed, s.Entry.Uses = t.changed, t.uses
-	return s, nil
 }
 
 // TakeBack takes points, more than 0, of an earlier entry back: first from the lot that the entry made, then from the

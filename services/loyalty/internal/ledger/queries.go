@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,31 +13,54 @@ import (
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
 )
 
-// Balance gives what a member had at a time, by when entries were booked; now where at is zero.
-func (l *Ledger) Balance(ctx context.Context, memberID uuid.UUID, at time.Time) (member.Balance, error) {
-	var b member.Balance
-	err := l.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
-		m, err := member.Find(ctx, tx, memberID)
-		if b = m.Balance; err != nil || at.IsZero() {
+// Balance gives a member with what it had at a time, by when entries were booked; now where at is zero. What those had
+// together who are one customer is told of those who are that today.
+func (l *Ledger) Balance(ctx context.Context, memberID uuid.UUID, at time.Time) (member.Seen, error) {
+	var m member.Seen
+	err := l.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (err error) {
+		if m, err = member.See(ctx, tx, memberID); err != nil || at.IsZero() {
 			return err
 		}
-		return tx.QueryRow(ctx, `SELECT coalesce(sum(available), 0)::bigint, coalesce(sum(pending), 0)::bigint,
-				coalesce(-sum(debt), 0)::bigint, count(*)
-			FROM ledger_entry WHERE tenant_id = $1 AND member_id = $2 AND recorded_at <= $3`,
-			tx.Tenant(), memberID, at).Scan(&b.Available, &b.Pending, &b.Debt, &b.Entries)
+		m.Balance, m.Pool, err = balancesAt(ctx, tx, memberID, at)
+		return err
 	})
-	return b, err
+	return m, err
+}
+
+// balancesAt gives what a member, and what the whole pool, had at a time.
+func balancesAt(ctx context.Context, tx *pg.Tx, memberID uuid.UUID, at time.Time) (own, pool member.Balance, err error) {
+	rows, err := tx.Query(ctx, `SELECT n.id, e.available, e.pending, e.debt, e.entries FROM (`+member.OfPool+`) AS n(id) CROSS JOIN LATERAL (
+			SELECT coalesce(sum(available), 0)::bigint AS available, coalesce(sum(pending), 0)::bigint AS pending,
+				coalesce(-sum(debt), 0)::bigint AS debt, count(*) AS entries
+			FROM ledger_entry WHERE tenant_id = $1 AND member_id = n.id AND recorded_at <= $3) e`, tx.Tenant(), memberID, at)
+	if err != nil {
+		return own, pool, err
+	}
+	var (
+		id  uuid.UUID
+		b   member.Balance
+		sum member.Balance
+	)
+	_, err = pgx.ForEachRow(rows, []any{&id, &b.Available, &b.Pending, &b.Debt, &b.Entries}, func() error {
+		if id == memberID {
+			own = b
+		}
+		sum.Available, sum.Pending, sum.Debt = sum.Available+b.Available, sum.Pending+b.Pending, sum.Debt+b.Debt
+		return nil
+	})
+	return own, member.Pooled(sum.Available, sum.Pending, sum.Debt), err
 }
 
 // openLots is how many lots an explanation lists.
 const openLots = 200
 
-// Explanation is what a balance is made of. All of it was true at one moment.
+// Explanation is what a member's own balance is made of. All of it was true at one moment, but for the others.
 type Explanation struct {
 	member.Balance
-	Lots      []Lot   // that have points left, the oldest first; at most 200
-	LotsTotal int64   // how many there are
-	Entries   []Entry // the latest first
+	Others    []member.Member // who are the same customer since a merge, by their customers' ids
+	Lots      []Lot           // that have points left, the oldest first; at most 200
+	LotsTotal int64           // how many there are
+	Entries   []Entry         // the latest first
 }
 
 // Explain gives a member's balance with its lots, and up to limit entries before the one of the number before; 0: from the
@@ -47,6 +71,10 @@ func (l *Ledger) Explain(ctx context.Context, memberID uuid.UUID, before int64, 
 		if x, err = explained(ctx, tx, memberID); err != nil {
 			return err
 		}
+		if x.Others, err = member.FindPool(ctx, tx, memberID); err != nil {
+			return err
+		}
+		x.Others = slices.DeleteFunc(x.Others, func(m member.Member) bool { return m.ID == memberID })
 		if before == 0 || before > x.Balance.Entries {
 			before = x.Balance.Entries + 1 // those that were booked since are not in the balance either
 		}

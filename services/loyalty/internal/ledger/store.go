@@ -41,11 +41,11 @@ func (l *Ledger) Book(ctx context.Context, tx *pg.Tx, lead []outbox.Event, steps
 func saveOne(tx *pg.Tx, s Step) {
 	e := s.Entry
 	tx.Queue(`INSERT INTO ledger_entry (tenant_id, id, member_id, entry_no, kind, key, input_hash, reason_type, reason_id, reverses,
-			booked_by, effective_at, recorded_at, pending, available, debt, issued, redeemed, expired, adjusted, settlement, available_after)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
+			booked_by, effective_at, recorded_at, pending, available, debt, issued, redeemed, expired, adjusted, settlement, available_after, part_of)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
 		tx.Tenant(), e.ID, e.MemberID, e.No, e.Kind, e.Key, e.InputHash, e.Reason.Type, e.Reason.ID, pg.OrNull(e.Reverses),
 		e.By, e.EffectiveAt, e.RecordedAt, e.Pending, e.Available, e.Debt, e.Issued, e.Redeemed, e.Expired, e.Adjusted, e.Settlement,
-		e.AvailableAfter)
+		e.AvailableAfter, pg.OrNull(e.PartOf))
 	if m := s.Made; m != nil {
 		tx.Queue(`INSERT INTO lot (tenant_id, id, member_id, points, remaining, available_at, released, earned_at, reason_type, reason_id)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
@@ -98,7 +98,8 @@ func insertEntries(tx *pg.Tx, steps []Step) {
 	n := len(steps)
 	ids, members, nos := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]int64, n)
 	kinds, keys, hashes := make([]string, n), make([]string, n), make([][]byte, n)
-	types, reasons, reverses, by := make([]string, n), make([]string, n), make([]*uuid.UUID, n), make([]string, n)
+	types, reasons, by := make([]string, n), make([]string, n), make([]string, n)
+	reverses, wholes := make([]*uuid.UUID, n), make([]*uuid.UUID, n)
 	effective, recorded := make([]time.Time, n), make([]time.Time, n)
 	var postings [8][]int64
 	for k := range postings {
@@ -109,7 +110,7 @@ func insertEntries(tx *pg.Tx, steps []Step) {
 		e := &steps[i].Entry
 		ids[i], members[i], nos[i], kinds[i], keys[i], hashes[i] = e.ID, e.MemberID, e.No, string(e.Kind), e.Key, e.InputHash
 		types[i], reasons[i], by[i], effective[i], recorded[i] = e.Reason.Type, e.Reason.ID, e.By, e.EffectiveAt, e.RecordedAt
-		reverses[i] = pg.OrNull(e.Reverses)
+		reverses[i], wholes[i] = pg.OrNull(e.Reverses), pg.OrNull(e.PartOf)
 		p := e.Postings
 		for k, v := range [8]int64{p.Pending, p.Available, p.Debt, p.Issued, p.Redeemed, p.Expired, p.Adjusted, p.Settlement} {
 			postings[k][i] = v
@@ -117,12 +118,12 @@ func insertEntries(tx *pg.Tx, steps []Step) {
 		after[i] = e.AvailableAfter
 	}
 	tx.Queue(`INSERT INTO ledger_entry (tenant_id, id, member_id, entry_no, kind, key, input_hash, reason_type, reason_id, reverses,
-			booked_by, effective_at, recorded_at, pending, available, debt, issued, redeemed, expired, adjusted, settlement, available_after)
+			booked_by, effective_at, recorded_at, pending, available, debt, issued, redeemed, expired, adjusted, settlement, available_after, part_of)
 		SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], $8::text[], $9::text[],
 			$10::uuid[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[],
-			$18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[])`,
+			$18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::uuid[])`,
 		tx.Tenant(), ids, members, nos, kinds, keys, hashes, types, reasons, reverses, by, effective, recorded,
-		postings[0], postings[1], postings[2], postings[3], postings[4], postings[5], postings[6], postings[7], after)
+		postings[0], postings[1], postings[2], postings[3], postings[4], postings[5], postings[6], postings[7], after, wholes)
 }
 
 func insertLots(tx *pg.Tx, lots []Lot) {
@@ -198,13 +199,7 @@ func QueueLots(tx *pg.Tx, members, own []uuid.UUID, limit int) (lots *Lots) {
 	if limit > 0 {
 		most = &limit
 	}
-	add := func(rows pgx.Rows) error {
-		found, err := pgx.CollectRows(rows, scanLot)
-		for _, l := range found {
-			lots.put(l)
-		}
-		return err
-	}
+	add := lots.add
 	if len(members) == 1 { // a plan for any one member is kept; one for any number of them is made anew each time
 		tx.Queue(openLotsOf("$2"), tx.Tenant(), members[0], most).Query(add)
 	} else {
@@ -216,6 +211,23 @@ func QueueLots(tx *pg.Tx, members, own []uuid.UUID, limit int) (lots *Lots) {
 			JOIN LATERAL (SELECT * FROM lot k WHERE k.tenant_id = $1 AND k.id = n.id LIMIT 1) l ON true`, tx.Tenant(), own).Query(add)
 	}
 	return lots
+}
+
+// queuePoolLots is QueueLots for all members who are the same customer as the given one.
+func queuePoolLots(tx *pg.Tx, memberID uuid.UUID, limit int) (lots *Lots) {
+	lots = &Lots{limit: limit}
+	tx.Queue(`SELECT l.* FROM (`+member.OfPool+`) AS n(id) JOIN LATERAL (`+openLotsOf("n.id")+`) l ON true`,
+		tx.Tenant(), memberID, pg.OrNull(limit)).Query(lots.add)
+	return lots
+}
+
+// add puts lots in that were read.
+func (l *Lots) add(rows pgx.Rows) error {
+	found, err := pgx.CollectRows(rows, scanLot)
+	for _, lot := range found {
+		l.put(lot)
+	}
+	return err
 }
 
 // openLotsOf gives the query for the open lots of a member of the tenant $1, up to $3 of each state.
@@ -251,7 +263,7 @@ func dueOf(ctx context.Context, tx *pg.Tx, members []uuid.UUID, now time.Time) (
 
 const entryColumns = `e.id, e.member_id, e.entry_no, e.kind, e.key, e.input_hash, e.reason_type, e.reason_id, e.reverses, e.booked_by,
 	e.effective_at, e.recorded_at, e.pending, e.available, e.debt, e.issued, e.redeemed, e.expired, e.adjusted, e.settlement,
-	e.available_after, u.lots, u.points`
+	e.available_after, e.part_of, u.lots, u.points`
 
 // uses of an entry e as arrays beside each other: one row an entry, however many lots.
 const uses = `LEFT JOIN LATERAL (
@@ -261,15 +273,15 @@ const uses = `LEFT JOIN LATERAL (
 
 func scanEntry(row pgx.CollectableRow) (Entry, error) {
 	var (
-		e                Entry
-		memberID, undoes *uuid.UUID
-		no               *int64
-		lots             []uuid.UUID
-		points           []int64
+		e                       Entry
+		memberID, undoes, whole *uuid.UUID
+		no                      *int64
+		lots                    []uuid.UUID
+		points                  []int64
 	)
 	err := row.Scan(&e.ID, &memberID, &no, &e.Kind, &e.Key, &e.InputHash, &e.Reason.Type, &e.Reason.ID, &undoes, &e.By,
 		&e.EffectiveAt, &e.RecordedAt, &e.Pending, &e.Available, &e.Debt, &e.Issued, &e.Redeemed, &e.Expired, &e.Adjusted,
-		&e.Settlement, &e.AvailableAfter, &lots, &points)
+		&e.Settlement, &e.AvailableAfter, &whole, &lots, &points)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -278,6 +290,9 @@ func scanEntry(row pgx.CollectableRow) (Entry, error) {
 	}
 	if undoes != nil {
 		e.Reverses = *undoes
+	}
+	if whole != nil {
+		e.PartOf = *whole
 	}
 	e.EffectiveAt, e.RecordedAt = e.EffectiveAt.UTC(), e.RecordedAt.UTC()
 	for i := range lots {
@@ -295,6 +310,19 @@ func FindKey(ctx context.Context, tx *pg.Tx, key string) (Entry, error) {
 func findEntry(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Entry, error) {
 	return oneEntry(tx.Query(ctx, `SELECT `+entryColumns+` FROM ledger_entry e `+uses+` WHERE e.tenant_id = $1 AND e.id = $2`,
 		tx.Tenant(), id))
+}
+
+// partsOf gives the other entries of a spend, in the order in which they were booked.
+func partsOf(ctx context.Context, tx *pg.Tx, first Entry) ([]Entry, error) {
+	if first.Kind != KindSpend {
+		return nil, nil
+	}
+	rows, err := tx.Query(ctx, `SELECT `+entryColumns+` FROM ledger_entry e `+uses+` WHERE e.tenant_id = $1 AND e.part_of = $2 ORDER BY e.id`,
+		tx.Tenant(), first.ID)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scanEntry)
 }
 
 func oneEntry(rows pgx.Rows, err error) (Entry, error) {

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
@@ -28,7 +29,9 @@ func New(db *pg.DB, o *outbox.Outbox, clock func() time.Time) *Members {
 }
 
 // Enrol makes a customer a member; of a member it gives what stands in the books, enrolled false.
-func (m *Members) Enrol(ctx context.Context, customerID uuid.UUID, source string) (member Member, enrolled bool, err error) {
+//
+// A customer who was merged into another keeps a member of its own.
+func (m *Members) Enrol(ctx context.Context, customerID uuid.UUID, source string) (member Seen, enrolled bool, err error) {
 	member, enrolled, err = m.enrol(ctx, customerID, source)
 	if name, _ := pg.Constraint(err); name == cardConstraint {
 		return m.enrol(ctx, customerID, source) // one in 100,000,000,000,000: somebody has a card of this number
@@ -36,22 +39,24 @@ func (m *Members) Enrol(ctx context.Context, customerID uuid.UUID, source string
 	return member, enrolled, err
 }
 
-func (m *Members) enrol(ctx context.Context, customerID uuid.UUID, source string) (Member, bool, error) {
+func (m *Members) enrol(ctx context.Context, customerID uuid.UUID, source string) (Seen, bool, error) {
 	draft, err := Enrol(customerID, source, m.clock().UTC().Truncate(time.Microsecond))
 	if err != nil {
-		return Member{}, false, err
+		return Seen{}, false, err
 	}
-	var member Member
+	var member Seen
 	result, err := m.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+		erasure.Refuse(tx, customerID)
+		others := queueOthers(tx, customerID)
 		all, made, err := Ensure(ctx, tx, draft)
 		if err != nil {
 			return pg.Result{}, err
 		}
-		member = all[customerID]
+		member = others.with(all[customerID])
 		if len(made) == 0 {
 			return pg.Result{ID: member.ID, Status: http.StatusOK}, nil
 		}
-		return pg.Result{ID: member.ID, Status: http.StatusCreated}, m.outbox.Append(ctx, tx, EnrolledEvent(member))
+		return pg.Result{ID: member.ID, Status: http.StatusCreated}, m.outbox.Append(ctx, tx, EnrolledEvent(member.Member))
 	})
 	if err == nil && result.Replayed {
 		httpx.MarkReplayed(ctx)

@@ -20,9 +20,9 @@ const (
 // Member is a customer who collects points.
 type Member struct {
 	ID         uuid.UUID // UUIDv7
-	CustomerID uuid.UUID
-	CardNumber string // 16 digits, the last one after Luhn
-	Source     string // code
+	CustomerID uuid.UUID // as it was written, for ever
+	CardNumber string    // 16 digits, the last one after Luhn; empty where the customer was erased
+	Source     string    // code
 	EnrolledAt time.Time
 	Balance
 }
@@ -33,6 +33,24 @@ type Balance struct {
 	Pending   int64 // locked points, 0 or more
 	Debt      int64 // points owed since they were taken back after they were spent, 0 or more
 	Entries   int64 // the number of the member's latest entry in the ledger
+}
+
+// Seen is a member as others see one: with all members who are the same customer since a merge, whose points are spent
+// together. Each keeps points and debts of its own, so that nothing is left to do when a merge is undone.
+type Seen struct {
+	Member
+	Root    uuid.UUID // the customer whom CustomerID means
+	Members int64     // how many these are, this one included
+	Pool    Balance   // what they have together
+}
+
+// Merged tells whether the customer's id means another one, or others mean it.
+func (s Seen) Merged() bool { return s.Members > 1 || s.Root != s.CustomerID }
+
+// Pooled gives what sums of balances come to: what one owes the points of the others are there for, so that there are no
+// points beside a debt that they would pay.
+func Pooled(available, pending, debt int64) Balance {
+	return Balance{Available: max(0, available-debt), Pending: pending, Debt: max(0, debt-available)}
 }
 
 // Enrol makes a member of the customer, with a new card.

@@ -10,21 +10,27 @@ import (
 )
 
 // Get gives a member of the caller's tenant.
-func (m *Members) Get(ctx context.Context, id uuid.UUID) (Member, error) {
-	var found Member
+func (m *Members) Get(ctx context.Context, id uuid.UUID) (Seen, error) {
+	var found Seen
 	err := m.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (err error) {
-		found, err = Find(ctx, tx, id)
+		found, err = See(ctx, tx, id)
 		return err
 	})
 	return found, err
 }
 
-// List gives up to limit members after the given one, in the order of their enrolment; of one customer only where
-// customer is not Nil.
-func (m *Members) List(ctx context.Context, customer, after uuid.UUID, limit int) ([]Member, error) {
-	var page []Member
+// Filter says which members are meant; the zero Filter means all.
+type Filter struct {
+	CustomerID uuid.UUID // whoever this id means since merges
+	CardNumber string
+	After      uuid.UUID // only those enrolled after this one
+}
+
+// List gives up to limit members, in the order of their enrolment.
+func (m *Members) List(ctx context.Context, f Filter, limit int) ([]Seen, error) {
+	var page []Seen
 	err := m.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (err error) {
-		page, err = list(ctx, tx, customer, after, limit)
+		page, err = list(ctx, tx, f, limit)
 		return err
 	})
 	return page, err

@@ -4,12 +4,17 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/guanxi-crm/guanxi/platform/alias"
+	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
@@ -22,12 +27,17 @@ const cardConstraint = "member_card"
 
 const columns = `m.id, m.customer_id, m.card_number, m.source, m.enrolled_at, m.available, m.pending, m.debt, m.entries`
 
-func scan(row pgx.Row) (m Member, err error) {
-	err = row.Scan(&m.ID, &m.CustomerID, &m.CardNumber, &m.Source, &m.EnrolledAt, &m.Available, &m.Pending, &m.Debt, &m.Entries)
+// scan reads the columns, and what comes after them into more.
+func scan(row pgx.Row, more ...any) (m Member, err error) {
+	err = row.Scan(append([]any{&m.ID, &m.CustomerID, &m.CardNumber, &m.Source, &m.EnrolledAt, &m.Available, &m.Pending, &m.Debt, &m.Entries},
+		more...)...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Member{}, errNotFound
 	}
 	m.EnrolledAt = m.EnrolledAt.UTC()
+	if strings.HasPrefix(m.CardNumber, erased) {
+		m.CardNumber = ""
+	}
 	return m, err
 }
 
@@ -135,19 +145,113 @@ func Save(tx *pg.Tx, members ...Member) {
 		WHERE m.tenant_id = $1 AND m.id = n.id AND m.id = ANY($2::uuid[])`, tx.Tenant(), ids, available, pending, debts, entries)
 }
 
-// list gives up to limit members, in the order of their ids; of one customer only where it is not Nil.
-func list(ctx context.Context, tx *pg.Tx, customer, after uuid.UUID, limit int) ([]Member, error) {
-	sql := `SELECT ` + columns + ` FROM member m WHERE m.tenant_id = $1 AND m.id > $2 ORDER BY m.id LIMIT $3`
-	args := []any{tx.Tenant(), after, limit}
-	if customer != uuid.Nil {
-		sql = `SELECT ` + columns + ` FROM member m WHERE m.tenant_id = $1 AND m.customer_id = $4 AND m.id > $2 LIMIT $3`
-		args = append(args, customer)
+// seen are the columns of a member m with those of all who are the same customer, read in one statement so that they fit.
+const (
+	seen  = columns + `, customer_root(m.tenant_id, m.customer_id), p.members, p.available, p.pending, p.debt`
+	pools = `CROSS JOIN LATERAL (SELECT count(*) AS members, sum(k.available)::bigint AS available, sum(k.pending)::bigint AS pending,
+			sum(k.debt)::bigint AS debt
+		FROM member k WHERE k.tenant_id = m.tenant_id AND k.customer_id = ANY (customer_group(m.tenant_id, m.customer_id))) p`
+)
+
+func scanSeen(row pgx.Row) (s Seen, err error) {
+	var available, pending, debt int64
+	s.Member, err = scan(row, &s.Root, &s.Members, &available, &pending, &debt)
+	s.Pool = Pooled(available, pending, debt)
+	return s, err
+}
+
+// See gives a member with all who are the same customer, or the problem member_not_found.
+func See(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Seen, error) {
+	return scanSeen(tx.QueryRow(ctx, `SELECT `+seen+` FROM member m `+pools+` WHERE m.tenant_id = $1 AND m.id = $2`, tx.Tenant(), id))
+}
+
+// list gives up to limit members, in the order of their ids.
+func list(ctx context.Context, tx *pg.Tx, f Filter, limit int) ([]Seen, error) {
+	where, args := `k.tenant_id = $1 AND k.id > $2`, []any{tx.Tenant(), f.After}
+	if f.CustomerID != uuid.Nil {
+		args = append(args, f.CustomerID)
+		where += fmt.Sprintf(` AND k.customer_id = ANY (customer_group($1, $%d))`, len(args))
 	}
-	rows, err := tx.Query(ctx, sql, args...)
+	if f.CardNumber != "" {
+		args = append(args, f.CardNumber)
+		where += fmt.Sprintf(` AND k.card_number = $%d`, len(args))
+	}
+	rows, err := tx.Query(ctx, fmt.Sprintf(`SELECT `+seen+` FROM (SELECT * FROM member k WHERE %s ORDER BY k.id LIMIT %d) m `+pools+`
+		ORDER BY m.id`, where, limit), args...)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Member, error) { return scan(row) })
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Seen, error) { return scanSeen(row) })
+}
+
+// others is what members have together who are the same customer as another one.
+type others struct {
+	root                              uuid.UUID
+	members, available, pending, debt int64
+}
+
+// queueOthers queues the reading of those who are the same customer as the id means, but for the one who bears the id; they
+// are filled in by the next round trip.
+func queueOthers(tx *pg.Tx, customer uuid.UUID) *others {
+	o := &others{}
+	tx.Queue(`SELECT customer_root($1, $2), count(*), coalesce(sum(available), 0)::bigint, coalesce(sum(pending), 0)::bigint, coalesce(sum(debt), 0)::bigint
+		FROM member WHERE tenant_id = $1 AND customer_id = ANY (customer_group($1, $2)) AND customer_id <> $2`, tx.Tenant(), customer).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&o.root, &o.members, &o.available, &o.pending, &o.debt) })
+	return o
+}
+
+// with gives the member beside the others.
+func (o *others) with(m Member) Seen {
+	return Seen{Member: m, Root: o.root, Members: o.members + 1, Pool: Pooled(o.available+m.Available, o.pending+m.Pending, o.debt+m.Debt)}
+}
+
+// ofCustomer is a condition on members m: that they are the same customer as the member $2 of the tenant $1.
+const ofCustomer = `m.tenant_id = $1 AND m.customer_id = ANY (customer_group($1,
+	(SELECT s.customer_id FROM member s WHERE s.tenant_id = $1 AND s.id = $2)))`
+
+// LockPool queues the locking of all members who are the same customer as the given one, in the order of their customers'
+// ids, and keeps them the same customer, and the only ones, until the transaction ends. Who they were is known after the next
+// round trip; nobody where there is no such member. Queue it before any other lock, and read them by FindPool afterwards.
+func LockPool(tx *pg.Tx, id uuid.UUID) (locked map[uuid.UUID]bool) {
+	alias.Hold(tx)
+	locked = make(map[uuid.UUID]bool)
+	tx.Queue(`SELECT m.id FROM member m WHERE `+ofCustomer+` ORDER BY m.customer_id FOR UPDATE`, tx.Tenant(), id).Query(func(rows pgx.Rows) error {
+		var one uuid.UUID
+		_, err := pgx.ForEachRow(rows, []any{&one}, func() error { locked[one] = true; return nil })
+		return err
+	})
+	return locked
+}
+
+// FindPool gives all members who are the same customer as the given one, or the problem member_not_found. One who was enrolled
+// since they were locked is among them.
+func FindPool(ctx context.Context, tx *pg.Tx, id uuid.UUID) ([]Member, error) {
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM member m WHERE `+ofCustomer+` ORDER BY m.customer_id`, tx.Tenant(), id)
+	if err != nil {
+		return nil, err
+	}
+	members, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Member, error) { return scan(row) })
+	if err == nil && len(members) == 0 {
+		err = errNotFound
+	}
+	return members, err
+}
+
+// OfPool is the query for the ids of the members who are the same customer as the member $2 of the tenant $1.
+const OfPool = `SELECT m.id FROM member m WHERE ` + ofCustomer
+
+// erased is what a card number begins with that was taken away; the member's id follows, so that it is nobody else's.
+const erased = "erased:"
+
+// Erase takes the cards from the customers' members, who go on without a name, and with their points.
+func Erase(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]erasure.Erased, error) {
+	done := erasure.Erased{What: "member_card"}
+	tx.Queue(`SELECT 1 FROM member WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[]) ORDER BY customer_id FOR UPDATE`, tx.Tenant(), customers)
+	tx.Queue(`UPDATE member SET card_number = $3 || id WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[]) AND card_number NOT LIKE $3 || '%'`,
+		tx.Tenant(), customers, erased).Exec(func(tag pgconn.CommandTag) error { done.Count = tag.RowsAffected(); return nil })
+	err := tx.QueryRow(ctx, `SELECT count(*) FROM member WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[]) AND card_number NOT LIKE $3 || '%'`,
+		tx.Tenant(), customers, erased).Scan(&done.Left)
+	return []erasure.Erased{done}, err
 }
 
 // byCustomer orders members as everybody locks them.
