@@ -21,6 +21,7 @@
 //	erasure         the right to be forgotten, in every service
 //	insight         what analyses and other systems say of a customer
 //	timeline        what all services' events say of a customer
+//	profile         a customer whole, as far as the purpose needs it
 package accounts
 
 import (
@@ -49,6 +50,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/insight"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/merge"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/preference"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/profile"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/relationship"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/search"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/tenant"
@@ -85,7 +87,7 @@ func Module() app.Module {
 			files := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
 			exports := customerexport.New(d.DB, d.Ops, looks, d.Flow, name, d.Clock)
 			return app.Parts{
-				Routes:    []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, field.New(d.DB, d.Clock).Routes, search.New(d.DB).Routes, consents.Routes, preferences.Routes, contacts.Routes, insights.Routes, relationships.Routes, assets.Routes, files.Routes, exports.Routes, merges.Routes, erasures.Routes, timeline.New(d.DB).Routes},
+				Routes:    []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, field.New(d.DB, d.Clock).Routes, search.New(d.DB).Routes, consents.Routes, preferences.Routes, contacts.Routes, insights.Routes, relationships.Routes, assets.Routes, files.Routes, exports.Routes, merges.Routes, erasures.Routes, timeline.New(d.DB).Routes, profile.New(d.DB, looks, d.Clock).Routes},
 				Consumers: []inbox.Consumer{timeline.Consumer(), customers.Consumer(), eraser.Consumer()},
 				Worker: func(r worker.Registry) {
 					files.Register(r)

@@ -42,13 +42,14 @@ func show(i Insight) insightView {
 	return v
 }
 
-type insightName struct {
+type deleteInsightInput struct {
 	ID   uuid.UUID `path:"customer_id" format:"uuid"`
 	Name string    `path:"name" pattern:"^[a-z][a-z0-9_]{0,62}$" maxLength:"63" doc:"A code of yours; one of a name holds at a time." example:"churn_risk"`
 }
 
 type putInsightInput struct {
-	insightName
+	ID   uuid.UUID `path:"customer_id" format:"uuid"`
+	Name string    `path:"name" pattern:"^[a-z][a-z0-9_]{0,62}$" maxLength:"63" doc:"A code of yours; one of a name holds at a time." example:"churn_risk"`
 	Body newInsight
 }
 
@@ -64,7 +65,8 @@ type newInsight struct {
 }
 
 type seeInsightInput struct {
-	insightName
+	ID   uuid.UUID `path:"customer_id" format:"uuid"`
+	Name string    `path:"name" pattern:"^[a-z][a-z0-9_]{0,62}$" maxLength:"63" doc:"A code of yours; one of a name holds at a time." example:"churn_risk"`
 	access.Asked
 }
 
@@ -105,7 +107,7 @@ func (in *Insights) Routes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
 		ID: "delete-insight", Method: http.MethodDelete, Path: path + "/{name}", Tag: tag, Summary: "Take an insight away",
 		Permission: auth.InsightsWrite, Errors: gone,
-	}, func(ctx context.Context, input *insightName) (*struct{}, error) {
+	}, func(ctx context.Context, input *deleteInsightInput) (*struct{}, error) {
 		return nil, in.Remove(ctx, input.ID, input.Name)
 	})
 }
