@@ -15,10 +15,11 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 )
 
-// consentView is one statement as the API shows it.
-type consentView struct {
+// ConsentView is one statement as the API shows it. It is exported so that what embeds it is documented whole.
+type ConsentView struct {
 	ConsentID   uuid.UUID     `json:"consent_id" format:"uuid"`
 	CustomerID  uuid.UUID     `json:"customer_id" format:"uuid"`
 	AddressedTo uuid.UUID     `json:"addressed_to" format:"uuid" doc:"The customer's id as it was given then; after a merge another than customer_id."`
@@ -44,8 +45,8 @@ type guardianView struct {
 	Until    string `json:"until" format:"date" doc:"The day on which the child turns 14: from then on the guardian's word counts no more." example:"2031-05-04"`
 }
 
-func show(t Told) consentView {
-	v := consentView{
+func show(t Told) ConsentView {
+	v := ConsentView{
 		ConsentID: t.ID, CustomerID: t.Root, AddressedTo: t.Customer, Purpose: t.Key.Purpose, Channel: t.Key.Channel, Address: t.Key.Address.Value,
 		State: t.State, Kind: t.Kind, Basis: t.Basis, Source: t.Source, Wording: t.Wording, Actor: t.Actor,
 		Confirms: pg.OrNull(t.Confirms), ExpiresAt: pg.OrNull(t.ExpiresAt), SaidAt: t.SaidAt, RecordedAt: t.RecordedAt,
@@ -58,7 +59,7 @@ func show(t Told) consentView {
 
 // toldConsent is a statement that was recorded just now.
 type toldConsent struct {
-	consentView
+	ConsentView
 	Token string `json:"confirmation_token,omitempty" doc:"Of a pending statement, in the first answer and never again: mail it to the address, and have whoever reads it confirm."`
 }
 
@@ -99,7 +100,7 @@ type historyInput struct {
 type historyAnswer struct{ Body consentPage }
 
 type consentPage struct {
-	Items      []consentView `json:"items" nullable:"false"`
+	Items      []ConsentView `json:"items" nullable:"false"`
 	NextCursor string        `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
 }
 
@@ -159,7 +160,7 @@ type consentMerge struct {
 
 // consentRecord is a row of the log: a withdrawal of several ids has one for each.
 type consentRecord struct {
-	consentView
+	ConsentView
 	StatementID uuid.UUID `json:"statement_id" format:"uuid" doc:"The same in all records of one statement."`
 }
 
@@ -222,7 +223,19 @@ func (c *Consents) sayHTTP(ctx context.Context, in *sayInput) (*answer, error) {
 	return answered(c.Say(ctx, in.ID, s, b.Address))
 }
 
+// inSight refuses whoever may not see addresses and names: a statement without them would read as one about all addresses.
+func inSight(ctx context.Context) error {
+	s, err := access.For(ctx, "")
+	if err == nil && !s.MayAll(access.Identity, access.Contact) {
+		err = problem.New(problem.Forbidden, "class_withheld", "Consents name addresses, which your role does not see.")
+	}
+	return err
+}
+
 func (c *Consents) listHTTP(ctx context.Context, in *historyInput) (*historyAnswer, error) {
+	if err := inSight(ctx); err != nil {
+		return nil, err
+	}
 	items, next, err := httpx.PageByID(in.Page, func(before uuid.UUID, limit int) ([]Told, error) {
 		return c.List(ctx, in.ID, in.Purpose, before, limit)
 	}, func(t Told) uuid.UUID { return t.ID }, show)
@@ -233,6 +246,9 @@ func (c *Consents) listHTTP(ctx context.Context, in *historyInput) (*historyAnsw
 }
 
 func (c *Consents) nowHTTP(ctx context.Context, in *nowInput) (*nowAnswer, error) {
+	if err := inSight(ctx); err != nil {
+		return nil, err
+	}
 	root, held, child, err := c.Now(ctx, in.ID, Question{in.Purpose, in.Channel, in.Address})
 	if err != nil {
 		return nil, err
@@ -248,6 +264,9 @@ func (c *Consents) nowHTTP(ctx context.Context, in *nowInput) (*nowAnswer, error
 }
 
 func (c *Consents) proofHTTP(ctx context.Context, in *proofInput) (*proofAnswer, error) {
+	if err := inSight(ctx); err != nil {
+		return nil, err
+	}
 	p, err := c.Prove(ctx, in.ID, in.Purpose, in.Channel)
 	if err != nil {
 		return nil, err

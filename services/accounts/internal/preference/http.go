@@ -11,8 +11,8 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 )
 
-// preferenceView is a preference as the API shows it.
-type preferenceView struct {
+// PreferenceView is a preference as the API shows it. It is exported so that what embeds it is documented whole.
+type PreferenceView struct {
 	Key        string    `json:"key" example:"contact_channel"`
 	Value      string    `json:"value" doc:"Codes, with commas between where there are several." example:"email"`
 	Source     Source    `json:"source" enum:"said,inferred"`
@@ -22,14 +22,14 @@ type preferenceView struct {
 	RecordedBy string    `json:"recorded_by" doc:"Subject."`
 }
 
-func show(p Preference) preferenceView {
-	return preferenceView{p.Key, p.Value, p.Source, p.Confidence, p.At, p.RecordedAt, p.RecordedBy}
+func show(p Preference) PreferenceView {
+	return PreferenceView{p.Key, p.Value, p.Source, p.Confidence, p.At, p.RecordedAt, p.RecordedBy}
 }
 
 // statedPreference is the preference that counts, with all that it was chosen from.
 type statedPreference struct {
-	preferenceView
-	Stated []preferenceView `json:"stated" nullable:"false" doc:"All that is stated of the key: what was said first, of each source the latest first."`
+	PreferenceView
+	Stated []PreferenceView `json:"stated" nullable:"false" doc:"All that is stated of the key: what was said first, of each source the latest first."`
 }
 
 type preferencesByKey struct {
@@ -62,7 +62,7 @@ func answered(s Stated, err error) (*answer, error) {
 		return nil, err
 	}
 	counts, _ := Effective(s.All)
-	body := statedPreference{show(counts), make([]preferenceView, len(s.All))}
+	body := statedPreference{show(counts), make([]PreferenceView, len(s.All))}
 	for n, p := range s.All {
 		body.Stated[n] = show(p)
 	}
@@ -76,7 +76,7 @@ type listInput struct {
 type listAnswer struct{ Body preferenceList }
 
 type preferenceList struct {
-	Items []preferenceView `json:"items" nullable:"false" doc:"Those that count, by key."`
+	Items []PreferenceView `json:"items" nullable:"false" doc:"Those that count, by key."`
 }
 
 // Routes adds the operations on preferences.
@@ -92,7 +92,7 @@ func (c *Preferences) Routes(api *httpx.API) {
 		if err != nil {
 			return nil, err
 		}
-		body := preferenceList{make([]preferenceView, len(counting))}
+		body := preferenceList{make([]PreferenceView, len(counting))}
 		for n, p := range counting {
 			body.Items[n] = show(p)
 		}
