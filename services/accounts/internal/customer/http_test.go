@@ -21,10 +21,41 @@ import (
 )
 
 type customerView struct {
-	CustomerID  string `json:"customer_id"`
-	DisplayName string `json:"display_name"`
-	Version     int64  `json:"version"`
-	Identities  []struct{ Type, Value string }
+	CustomerID   string `json:"customer_id"`
+	Aliases      []string
+	State        string
+	Kind         string
+	DisplayName  string `json:"display_name"`
+	Version      int64  `json:"version"`
+	Why          string
+	Rank         int
+	Identities   []identityView
+	Addresses    []addressView
+	Tags         []string
+	Owner        string
+	CustomFields body `json:"custom_fields"`
+	Stage        string
+	Segment      string
+	ManualUntil  string `json:"stage_manual_until"`
+	Completeness struct {
+		Score   int
+		Missing []string
+	}
+	Withheld []struct{ Class, Why string }
+}
+
+type identityView struct {
+	Type, Value string
+	VerifiedAt  string `json:"verified_at"`
+	ValidFrom   string `json:"valid_from"`
+	ValidTo     string `json:"valid_to"`
+}
+
+type addressView struct {
+	AddressID     string `json:"address_id"`
+	Kind, Country string
+	Lines         []string
+	City          string
 }
 
 type body = map[string]any
@@ -333,3 +364,16 @@ func hold(t *testing.T, db *pg.DB, operation, key string) (release func()) {
 }
 
 var errGivenUp = fmt.Errorf("given up")
+
+// systems are those of an event's ids in other systems.
+func systems(t *testing.T, event []byte) (out []string) {
+	t.Helper()
+	var e struct{ ExternalRefs []struct{ System string } }
+	if err := json.Unmarshal(event, &e); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range e.ExternalRefs {
+		out = append(out, r.System)
+	}
+	return out
+}
