@@ -48,11 +48,12 @@ func (q *Queries) rate(ctx context.Context, tenant, currency string, w Window, w
 	var population Population
 	err := q.db.Read(ctx, tenant, func(tx *pg.Tx) error {
 		var err error
+		begin := ranked(tx)
 		if population.AsOf, err = fact.AsOf(ctx, tx); err != nil {
 			return err
 		}
 		from, to := w.Bounds()
-		rows, err := tx.Query(ctx, ranked+`
+		rows, err := tx.Query(ctx, *begin+`
 SELECT customer_id, last_day, days, net_minor, worse_r, worse_f, worse_m, n FROM ranked `+which,
 			append([]any{tenant, currency, from, to}, args...)...)
 		if err != nil {
@@ -81,12 +82,13 @@ func (q *Queries) Cells(ctx context.Context, tenant, currency string, w Window) 
 	err := q.db.Read(ctx, tenant, func(tx *pg.Tx) error {
 		counts = nil
 		var err error
+		begin := ranked(tx)
 		if population.AsOf, err = fact.AsOf(ctx, tx); err != nil {
 			return err
 		}
 		from, to := w.Bounds()
 		// Customers that are equal by both measures are counted together here and scored once, in Go.
-		rows, err := tx.Query(ctx, ranked+`
+		rows, err := tx.Query(ctx, *begin+`
 SELECT worse_r, worse_f, n, count(*), sum(net_minor)::bigint FROM ranked GROUP BY 1, 2, 3 ORDER BY 1, 2`,
 			tenant, currency, from, to)
 		if err != nil {
