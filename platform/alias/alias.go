@@ -8,7 +8,9 @@
 //	customer_group(tenant, id)   all ids that mean that customer, as an array, the root first
 //	customer_aliases(tenant)     every id that means another one, with that one: for what reads all customers
 //
-// They are STABLE: customer_id = ANY (customer_group($1, $2)) is an index condition. Answers to callers name the root.
+// Ask for them once a statement: customer_id = ANY ((SELECT customer_group($1, $2))::uuid[]) is an index condition, and where the
+// planner rather reads a small table from end to end, the function is not called for each row. For pages in an order that an
+// index has, join LATERAL to unnest(customer_group($1, $2)). Answers to callers name the root.
 package alias
 
 import (

@@ -249,9 +249,9 @@ func TestRowsOfAGroupAreFoundByIndex(t *testing.T) {
 		}))
 		return strings.Join(lines, "\n")
 	}
-	got := plan(`SELECT * FROM sale WHERE tenant_id = $1 AND customer_id = ANY (customer_group($1, $2))`, "pizza", c[0])
+	got := plan(`SELECT * FROM sale WHERE tenant_id = $1 AND customer_id = ANY ((SELECT customer_group($1, $2))::uuid[])`, "pizza", c[0])
 	require.Contains(t, got, "sale_customer")
-	require.Regexp(t, `Index Cond: .*customer_id = ANY \(customer_group`, got)
+	require.Regexp(t, `Index Cond: .*customer_id = ANY \(\$0\)`, got)
 	require.NotContains(t, got, "Seq Scan")
 }
 

@@ -91,7 +91,7 @@ func (q *Queries) Customer(ctx context.Context, tenant string, id uuid.UUID) (Cu
 			return err
 		}
 		c.CustomerID = *root
-		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM fact_customer WHERE tenant_id = $1 AND customer_id = ANY (customer_group($1, $2)))`,
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM fact_customer WHERE tenant_id = $1 AND customer_id = ANY ((SELECT customer_group($1, $2))::uuid[]))`,
 			tenant, id).Scan(&c.Known); err != nil {
 			return err
 		}
@@ -103,7 +103,7 @@ LEFT JOIN LATERAL (
 	SELECT sum(units) AS units, sum(amount_minor) AS amount_minor
 	FROM fact_return WHERE tenant_id = o.tenant_id AND order_id = o.order_id
 ) r ON true
-WHERE o.tenant_id = $1 AND o.customer_id = ANY (customer_group($1, $2))
+WHERE o.tenant_id = $1 AND o.customer_id = ANY ((SELECT customer_group($1, $2))::uuid[])
 GROUP BY o.currency ORDER BY o.currency`, tenant, id)
 		if err != nil {
 			return err

@@ -32,7 +32,7 @@ func (q *Queries) List(ctx context.Context, tenant, currency string, w Window, a
 
 // Customer rates the customer whom the id means; a problem of the kind NotFound when it bought nothing in the window.
 func (q *Queries) Customer(ctx context.Context, tenant, currency string, w Window, id uuid.UUID) (Rating, Population, error) {
-	ratings, population, err := q.rate(ctx, tenant, currency, w, `WHERE customer_id = customer_root($1, $5)`, id)
+	ratings, population, err := q.rate(ctx, tenant, currency, w, `WHERE customer_id = (SELECT customer_root($1, $5))`, id)
 	if err == nil && len(ratings) == 0 {
 		err = problem.New(problem.NotFound, "no_purchase_in_window", "The customer bought nothing in this window and currency.")
 	}

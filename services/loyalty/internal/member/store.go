@@ -148,9 +148,10 @@ func Save(tx *pg.Tx, members ...Member) {
 // seen are the columns of a member m with those of all who are the same customer, read in one statement so that they fit.
 const (
 	seen  = columns + `, customer_root(m.tenant_id, m.customer_id), p.members, p.available, p.pending, p.debt`
-	pools = `CROSS JOIN LATERAL (SELECT count(*) AS members, sum(k.available)::bigint AS available, sum(k.pending)::bigint AS pending,
+	pools = `CROSS JOIN LATERAL (SELECT customer_group(m.tenant_id, m.customer_id) AS ids OFFSET 0) g
+		CROSS JOIN LATERAL (SELECT count(*) AS members, sum(k.available)::bigint AS available, sum(k.pending)::bigint AS pending,
 			sum(k.debt)::bigint AS debt
-		FROM member k WHERE k.tenant_id = m.tenant_id AND k.customer_id = ANY (customer_group(m.tenant_id, m.customer_id))) p`
+		FROM member k WHERE k.tenant_id = m.tenant_id AND k.customer_id = ANY (g.ids)) p`
 )
 
 func scanSeen(row pgx.Row) (s Seen, err error) {
@@ -170,7 +171,7 @@ func list(ctx context.Context, tx *pg.Tx, f Filter, limit int) ([]Seen, error) {
 	where, args := `k.tenant_id = $1 AND k.id > $2`, []any{tx.Tenant(), f.After}
 	if f.CustomerID != uuid.Nil {
 		args = append(args, f.CustomerID)
-		where += fmt.Sprintf(` AND k.customer_id = ANY (customer_group($1, $%d))`, len(args))
+		where += fmt.Sprintf(` AND k.customer_id = ANY ((SELECT customer_group($1, $%d))::uuid[])`, len(args))
 	}
 	if f.CardNumber != "" {
 		args = append(args, f.CardNumber)
@@ -195,7 +196,7 @@ type others struct {
 func queueOthers(tx *pg.Tx, customer uuid.UUID) *others {
 	o := &others{}
 	tx.Queue(`SELECT customer_root($1, $2), count(*), coalesce(sum(available), 0)::bigint, coalesce(sum(pending), 0)::bigint, coalesce(sum(debt), 0)::bigint
-		FROM member WHERE tenant_id = $1 AND customer_id = ANY (customer_group($1, $2)) AND customer_id <> $2`, tx.Tenant(), customer).
+		FROM member WHERE tenant_id = $1 AND customer_id = ANY ((SELECT customer_group($1, $2))::uuid[]) AND customer_id <> $2`, tx.Tenant(), customer).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&o.root, &o.members, &o.available, &o.pending, &o.debt) })
 	return o
 }
@@ -206,8 +207,8 @@ func (o *others) with(m Member) Seen {
 }
 
 // ofCustomer is a condition on members m: that they are the same customer as the member $2 of the tenant $1.
-const ofCustomer = `m.tenant_id = $1 AND m.customer_id = ANY (customer_group($1,
-	(SELECT s.customer_id FROM member s WHERE s.tenant_id = $1 AND s.id = $2)))`
+const ofCustomer = `m.tenant_id = $1 AND m.customer_id = ANY ((SELECT customer_group($1, s.customer_id)
+	FROM member s WHERE s.tenant_id = $1 AND s.id = $2)::uuid[])`
 
 // LockPool queues the locking of all members who are the same customer as the given one, in the order of their customers'
 // ids, and keeps them the same customer, and the only ones, until the transaction ends. Who they were is known after the next
