@@ -84,11 +84,11 @@ func (d Definition) patched(p Patch) Definition {
 func (f *Fields) Change(ctx context.Context, name string, p Patch, fresh func(version int64) error) (Definition, error) {
 	var now Definition
 	_, err := f.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
-		if _, err := tenant.ForWrite(ctx, tx); err != nil {
-			return pg.Result{}, err
-		}
 		was, err := get(ctx, tx, name, `FOR UPDATE`)
 		if err != nil {
+			return pg.Result{}, err
+		}
+		if _, err := tenant.ForWrite(ctx, tx); err != nil {
 			return pg.Result{}, err
 		}
 		if err := fresh(was.Version); err != nil {
