@@ -83,6 +83,9 @@ type Kind struct {
 	Permission auth.Permission
 	Columns    []Column
 	Policies   []Policy // that the kind knows; the first is meant where an upload names none. Empty: Skip and Update
+	// Check, where there is one, gives those of a mapping's columns that the tenant does not have, although Columns allows
+	// their names. The upload is refused then.
+	Check func(ctx context.Context, tx *pg.Tx, columns []string) (unknown []string, err error)
 	// Apply brings up to 1,000 rows in, set by set, in the given transaction of the tenant; the import's progress moves
 	// in the same one. It returns the rows it does not take. An error that is the rows' own fault (a violated
 	// constraint, a problem of the caller's kind) makes the batch be split until the culprits stand alone; any other

@@ -41,6 +41,9 @@ func (i *Imports) upload(c *gin.Context) error {
 	if err := i.look(file, &s, how); err != nil {
 		return err
 	}
+	if err := i.check(ctx, &s); err != nil {
+		return err
+	}
 	if err := i.receive(ctx, file, &s); err != nil {
 		i.forget(ctx, &s)
 		return err
@@ -176,6 +179,22 @@ func (i *Imports) look(file *bufio.Reader, s *stored, how reading) error {
 	}
 	s.Columns = s.Plan.columns()
 	return nil
+}
+
+// check refuses a mapping to columns that only other tenants have.
+func (i *Imports) check(ctx context.Context, s *stored) error {
+	if i.kind.Check == nil {
+		return nil
+	}
+	var unknown []string
+	err := i.db.Read(ctx, s.Tenant, func(tx *pg.Tx) (err error) {
+		unknown, err = i.kind.Check(ctx, tx, s.Columns)
+		return err
+	})
+	if err == nil && len(unknown) > 0 {
+		return invalid("mapping_target_unknown", "query.mapping", "%q is no column of this tenant", unknown[0])
+	}
+	return err
 }
 
 // receive stores the file in chunks, a few a transaction. It holds no more of it than that.

@@ -3,6 +3,7 @@
 package customerimport
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -11,12 +12,20 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/imports"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/field"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/identity"
 )
 
-// source is what an imported customer's registration says about where it came from.
+// source is what an imported customer's registration says about where it came from, unless the row says it.
 const source = "import"
+
+// Beginnings of the columns of custom fields and of the parts of an address.
+const (
+	customPrefix  = "custom:"
+	addressPrefix = "address:"
+)
 
 // columns are what a row can say.
 func columns() []imports.Column {
@@ -26,56 +35,213 @@ func columns() []imports.Column {
 		{Name: "given_name"},
 		{Name: "family_name"},
 		{Name: "legal_name", Doc: "of an organisation"},
-		{Name: "phone", Doc: "national to the tenant's region, or with + and the country code"},
-		{Name: "email"},
-		{Name: "card", Doc: "membership card; belongs to one customer only"},
-		{Name: identity.ExternalPrefix + "*", Doc: "the id in another system, such as external:shop; belongs to one customer only"},
+		{Name: "source", Doc: "code of where the customer came from; import unless said otherwise"},
+		{Name: "owner", Doc: "subject of the user who looks after the customer"},
+		{Name: "tags", Many: true, Doc: "several stand one a line, or as an array in JSON; an update adds them to those that are there"},
+		{Name: "phone", Many: true, Doc: "national to the tenant's region, or with + and the country code; several as with tags, here and for all identities"},
+		{Name: "email", Many: true},
+		{Name: "card", Many: true, Doc: "membership card; belongs to one customer only"},
+		{Name: "login", Many: true, Doc: "to the tenant's own site; belongs to one customer only"},
+		{Name: "web_device", Many: true, Doc: "browser or installed app"},
+		{Name: "wechat_union", Many: true, Doc: "WeChat UnionID; belongs to one customer only"},
+		{Name: "wechat", Many: true, Doc: "appid:openid; belongs to one customer only"},
+		{Name: "wecom", Many: true, Doc: "corpid:external_userid; belongs to one customer only"},
+		{Name: identity.ExternalPrefix + "*", Many: true, Doc: "the id in another system, such as external:shop; belongs to one customer only"},
+		{Name: addressPrefix + "kind", Doc: "home, work, billing, delivery or other (the default); this and the next five are one address"},
+		{Name: addressPrefix + "lines", Many: true, Doc: "street, house, flat: one to five lines"},
+		{Name: addressPrefix + "city"},
+		{Name: addressPrefix + "region", Doc: "province or state"},
+		{Name: addressPrefix + "postal_code"},
+		{Name: addressPrefix + "country", Doc: "ISO 3166-1 alpha-2; the tenant's region unless said otherwise"},
+		{Name: "addresses", JSON: true, Doc: `a JSON array of addresses, each with kind, lines, city, region, postal_code and country, as exports write it`},
+		{Name: customPrefix + "*", Many: true, Doc: "a custom field of the tenant by its name, such as custom:shoe_size"},
 	}
 }
 
-// isIdentity tells whether a column holds an identity; its type is the column's name.
+// isIdentity tells whether a column holds identities; their type is the column's name.
 func isIdentity(column string) bool {
-	return column == "phone" || column == "email" || column == "card" || strings.HasPrefix(column, identity.ExternalPrefix)
+	switch column {
+	case "phone", "email", "card", "login", "web_device", "wechat_union", "wechat", "wecom":
+		return true
+	default:
+		return strings.HasPrefix(column, identity.ExternalPrefix)
+	}
+}
+
+// unknown gives those of a mapping's columns that the tenant has no place for.
+func unknown(mapped []string, fields field.Set) []string {
+	var out []string
+	for _, column := range mapped {
+		if name, custom := strings.CutPrefix(column, customPrefix); custom {
+			if d, defined := fields[name]; !defined || d.Archived {
+				out = append(out, column)
+			}
+		}
+	}
+	return out
 }
 
 // record is a row that could be read: whom it is about and what it says of them.
 type record struct {
-	line  int64
-	draft customer.Draft
+	line   int64
+	draft  customer.Draft
+	places []customer.Place
+	made   customer.Customer // who is registered where nobody is found
 }
 
-// read gives the record of a row, or why there is none. Region is the tenant's.
-func read(line int64, mapped []string, value func(column string) string, region string) (record, []imports.Rejection) {
+// reading is what rows are read by.
+type reading struct {
+	mapped []string
+	region string // of the tenant
+	fields field.Set
+	at     time.Time
+	newID  func() uuid.UUID
+}
+
+// read gives the record of a row, or why there is none.
+func (rd reading) read(line int64, value func(column string) string) (record, []imports.Rejection) {
 	var faults []imports.Rejection
+	refuse := func(column, code, reason string) {
+		faults = append(faults, imports.Rejection{Line: line, Column: column, Code: code, Reason: reason})
+	}
 	r := record{line: line, draft: customer.Draft{
-		Kind: customer.Kind(value("kind")), Source: source,
+		Kind: customer.Kind(value("kind")), Source: value("source"), Owner: value("owner"), Tags: lines(value("tags")),
 		Names: customer.Names{
 			Display: value("display_name"), Given: value("given_name"), Family: value("family_name"), Legal: value("legal_name"),
 		},
 	}}
-	for _, column := range mapped {
+	if r.draft.Source == "" {
+		r.draft.Source = source
+	}
+	custom := map[string]json.RawMessage{}
+	for _, column := range rd.mapped {
 		given := value(column)
-		if !isIdentity(column) || given == "" {
-			continue
+		name, isCustom := strings.CutPrefix(column, customPrefix)
+		switch {
+		case given == "":
+		case isIdentity(column):
+			for _, one := range lines(given) {
+				i, fault := identity.Normalise(column, one, rd.region)
+				if fault != nil {
+					refuse(column, fault.Code, fault.Message)
+					continue
+				}
+				r.draft.Identities = append(r.draft.Identities, i)
+			}
+		case isCustom:
+			custom[name] = typed(rd.fields[name], given)
 		}
-		i, fault := identity.Normalise(column, given, region)
-		if fault != nil {
-			faults = append(faults, imports.Rejection{Line: line, Column: column, Code: fault.Code, Reason: fault.Message})
-			continue
+	}
+	if len(custom) > 0 {
+		values, _, wrong := rd.fields.Values("custom", custom)
+		for _, f := range wrong {
+			refuse(strings.Replace(f.Location, "custom.", customPrefix, 1), f.Code, f.Message)
 		}
-		r.draft.Identities = append(r.draft.Identities, i)
+		r.draft.Custom, r.draft.Classes = values, make(map[string]access.Class, len(values))
+		for name := range values {
+			r.draft.Classes[name] = rd.fields[name].Class
+		}
+	}
+	var wrong []problem.Field
+	r.places, wrong = places(value, rd.region)
+	for _, f := range wrong {
+		refuse(f.Location, f.Code, f.Message)
 	}
 	if len(faults) > 0 {
 		return r, faults
 	}
-	_, wrong := customer.Register(uuid.Nil, r.draft, time.Time{})
+	for _, p := range r.places {
+		r.draft.Addresses = append(r.draft.Addresses, customer.Address{Place: p, ID: rd.newID()})
+	}
+	r.made, wrong = customer.Register(rd.newID(), r.draft, rd.at)
 	return r, rejections(line, wrong)
+}
+
+// lines gives the values of a column that takes several.
+func lines(text string) []string {
+	if text == "" {
+		return nil
+	}
+	if !strings.Contains(text, "\n") {
+		return []string{text}
+	}
+	var out []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// typed gives a text as the JSON that a custom field of the definition's type takes; what has no such form is left to the
+// definition to refuse.
+func typed(d field.Definition, text string) json.RawMessage {
+	var value any = text
+	switch d.Type {
+	case field.Integer, field.Number, field.Boolean:
+		if raw := json.RawMessage(text); json.Valid(raw) && text[0] != '"' && text != "null" {
+			return raw
+		}
+	case field.Choices:
+		value = lines(text)
+	}
+	raw, _ := json.Marshal(value) //nolint:errchkjson // texts always have a JSON form
+	return raw
+}
+
+// placeOf is an address in the column addresses.
+type placeOf struct {
+	Kind       string   `json:"kind"`
+	Lines      []string `json:"lines"`
+	City       string   `json:"city"`
+	Region     string   `json:"region"`
+	PostalCode string   `json:"postal_code"`
+	Country    string   `json:"country"`
+}
+
+// places gives the addresses of a row: the one of the columns and those of the array.
+func places(value func(column string) string, region string) (all []customer.Place, faults []problem.Field) {
+	one := placeOf{
+		Kind: value(addressPrefix + "kind"), Lines: lines(value(addressPrefix + "lines")), City: value(addressPrefix + "city"),
+		Region: value(addressPrefix + "region"), PostalCode: value(addressPrefix + "postal_code"), Country: value(addressPrefix + "country"),
+	}
+	if len(one.Lines) > 0 || one.City+one.Region+one.PostalCode != "" {
+		place, wrong := customer.Place(one).Normalise(region)
+		for _, f := range wrong {
+			part, _, _ := strings.Cut(f.Location, "[")
+			f.Location = addressPrefix + part
+			faults = append(faults, f)
+		}
+		all = append(all, place)
+	}
+	text := value("addresses")
+	if text == "" {
+		return all, faults
+	}
+	var several []placeOf
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&several); err != nil || dec.More() {
+		return nil, append(faults, problem.Field{Location: "addresses", Code: "addresses_malformed",
+			Message: "must be a JSON array of objects with kind, lines, city, region, postal_code and country"})
+	}
+	for _, p := range several {
+		place, wrong := customer.Place(p).Normalise(region)
+		for _, f := range wrong {
+			f.Location = "addresses"
+			faults = append(faults, f)
+		}
+		all = append(all, place)
+	}
+	return all, faults
 }
 
 func rejections(line int64, wrong []problem.Field) []imports.Rejection {
 	var out []imports.Rejection
 	for _, f := range wrong {
-		out = append(out, imports.Rejection{Line: line, Column: f.Location, Code: f.Code, Reason: f.Message})
+		column, _, _ := strings.Cut(f.Location, "[") // such as tags[1]
+		out = append(out, imports.Rejection{Line: line, Column: column, Code: f.Code, Reason: f.Message})
 	}
 	return out
 }
@@ -91,132 +257,10 @@ func (r record) exclusive() []identity.Identity {
 	return out
 }
 
-// batch is what the records of one batch do to the customers of the tenant.
-type batch struct {
-	policy  imports.Policy
-	at      time.Time
-	newID   func() uuid.UUID
-	holders map[identity.Identity]uuid.UUID // of exclusive identities, those of this batch's new customers included
-	now     map[uuid.UUID]*change
-	order   []uuid.UUID // of first mention
-}
-
-// change is a customer before and after the batch; a new one has no version before.
-type change struct {
-	was, now customer.Customer
-	fields   []string
-}
-
-// newBatch begins with the customers who have any of the batch's exclusive identities.
-func newBatch(policy imports.Policy, at time.Time, newID func() uuid.UUID, known map[identity.Identity]customer.Customer) *batch {
-	b := &batch{policy: policy, at: at, newID: newID, holders: map[identity.Identity]uuid.UUID{}, now: map[uuid.UUID]*change{}}
-	for i, c := range known {
-		b.holders[i] = c.ID
-		if b.now[c.ID] == nil {
-			b.now[c.ID] = &change{was: c, now: c}
-		}
-	}
-	return b
-}
-
-// take applies one record. A customer who is not known is registered; one who is known, from before or from a row
-// above, is left alone (skip) or given what the row says (update). A row whose exclusive identities belong to different
-// customers is refused.
-func (b *batch) take(r record) []imports.Rejection {
-	found := uuid.Nil
-	for _, i := range r.exclusive() {
-		holder, known := b.holders[i]
-		if !known {
-			continue
-		}
-		if found != uuid.Nil && found != holder {
-			return []imports.Rejection{{Line: r.line, Column: string(i.Type), Code: "identity_conflict",
-				Reason: "belongs to another customer than the other ids of this row"}}
-		}
-		found = holder
-	}
-	switch {
-	case found == uuid.Nil:
-		return b.register(r)
-	case b.policy == imports.Update:
-		return b.update(b.now[found], r)
-	default:
+// shared gives the identities that, together with the name, tell whom the record may be about.
+func (r record) shared() []identity.Identity {
+	if r.made.Display == "" {
 		return nil
 	}
-}
-
-func (b *batch) register(r record) []imports.Rejection {
-	made, wrong := customer.Register(b.newID(), r.draft, b.at)
-	if len(wrong) > 0 {
-		return rejections(r.line, wrong)
-	}
-	b.now[made.ID] = &change{now: made}
-	b.order = append(b.order, made.ID)
-	for _, i := range r.exclusive() {
-		b.holders[i] = made.ID
-	}
-	return nil
-}
-
-// update gives a customer the names that the row has and the identities that are new. All of it is one change: one
-// version, one event, however many rows of the batch repeat the customer.
-func (b *batch) update(ch *change, r record) []imports.Rejection {
-	names := overlay(ch.now.Names, r.draft.Names)
-	now, fields, wrong := ch.now.Rename(names, b.at)
-	if len(wrong) > 0 {
-		return rejections(r.line, wrong)
-	}
-	for _, i := range r.draft.Identities {
-		var added bool
-		if now, added = now.Identify(i, b.at); added {
-			fields = append(fields, "identities")
-		}
-	}
-	if len(now.Identities) > customer.MaxIdentities {
-		return []imports.Rejection{{Line: r.line, Code: "too_many", Reason: "the customer would have more than 50 identities"}}
-	}
-	if len(fields) == 0 {
-		return nil
-	}
-	for _, i := range r.exclusive() {
-		b.holders[i] = now.ID
-	}
-	now.Version = ch.was.Version + 1
-	if len(ch.fields) == 0 && ch.was.Version > 0 {
-		b.order = append(b.order, now.ID)
-	}
-	ch.now = now
-	ch.fields = slices.Compact(slices.Sorted(slices.Values(append(ch.fields, fields...))))
-	return nil
-}
-
-// overlay gives the names with those that the row has. A display name of the row wins; without one it is made anew when
-// the row names the parts.
-func overlay(was, row customer.Names) customer.Names {
-	display := row.Display
-	if display == "" && row.Given+row.Family+row.Legal == "" {
-		display = was.Display
-	}
-	pick := func(row, was string) string {
-		if row != "" {
-			return row
-		}
-		return was
-	}
-	return customer.Names{
-		Display: display, Given: pick(row.Given, was.Given), Family: pick(row.Family, was.Family), Legal: pick(row.Legal, was.Legal),
-	}
-}
-
-// result gives the new customers and the changed ones, each in the order of the file.
-func (b *batch) result() (added []customer.Customer, changed []customer.Changed) {
-	for _, id := range b.order {
-		switch ch := b.now[id]; {
-		case ch.was.Version == 0:
-			added = append(added, ch.now)
-		default:
-			changed = append(changed, customer.Changed{Was: ch.was, Now: ch.now, Fields: ch.fields})
-		}
-	}
-	return added, changed
+	return slices.DeleteFunc(slices.Clone(r.draft.Identities), func(i identity.Identity) bool { return i.Type.Exclusive() })
 }

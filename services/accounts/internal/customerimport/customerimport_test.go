@@ -4,29 +4,54 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/imports"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/field"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/identity"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
+// fields are the custom fields of the tenant in these tests.
+func fields() field.Set {
+	set := field.Set{}
+	for _, d := range []field.Definition{
+		{Name: "size", Type: field.Integer}, {Name: "height", Type: field.Number}, {Name: "member", Type: field.Boolean},
+		{Name: "since", Type: field.Date}, {Name: "note", Type: field.Text}, {Name: "grade", Type: field.Choice, Choices: []string{"a", "b"}},
+		{Name: "likes", Type: field.Choices, Choices: []string{"coffee", "tea"}},
+	} {
+		d.Class = access.Behaviour
+		set[d.Name] = d
+	}
+	set["old"] = field.Definition{Name: "old", Type: field.Text, Archived: true}
+	return set
+}
+
 // row is a line of a file with the values of its columns.
 type row map[string]string
 
-func readRow(t *testing.T, line int64, r row) (record, []imports.Rejection) {
+// serials gives ids 1, 2, 3, ... .
+func serials() func() uuid.UUID {
+	next := 0
+	return func() uuid.UUID { next++; return id(next) }
+}
+
+func readRow(t *testing.T, line int64, r row, newID func() uuid.UUID) (record, []imports.Rejection) {
 	t.Helper()
 	var mapped []string
 	for column := range r {
 		mapped = append(mapped, column)
 	}
 	slices.Sort(mapped)
-	return read(line, mapped, func(column string) string { return r[column] }, "CN")
+	rd := reading{mapped: mapped, region: "CN", fields: fields(), at: noon, newID: newID}
+	return rd.read(line, func(column string) string { return r[column] })
 }
 
 func TestReadNamesLineColumnAndReason(t *testing.T) {
@@ -47,11 +72,26 @@ func TestReadNamesLineColumnAndReason(t *testing.T) {
 		{"each bad identity is named", row{"display_name": "x", "phone": "soon", "email": "at", "card": "#"},
 			[]string{"card card_malformed", "email email_malformed", "phone phone_malformed"}},
 		{"a system in capitals", row{"external:CDNOW": "1"}, []string{"external:CDNOW system_malformed"}},
+		{"one of several is bad", row{"display_name": "x", "phone": "138 0013 8000\nsoon"}, []string{"phone phone_malformed"}},
+		{"a tag that is none", row{"display_name": "x", "tags": "vip\n" + strings.Repeat("x", 65)}, []string{"tags tag_malformed"}},
+		{"an owner that is none", row{"display_name": "x", "owner": "a\tb\x01"}, []string{"owner owner_malformed"}},
+		{"custom fields of every type", row{"display_name": "x", "custom:size": "43", "custom:member": "true", "custom:since": "2026-11-22",
+			"custom:height": "1.8", "custom:note": "17", "custom:likes": "tea\ncoffee", "custom:grade": "b"}, nil},
+		{"custom fields that are malformed", row{"display_name": "x", "custom:size": "large", "custom:member": "yes", "custom:likes": "tea\nbeer"},
+			[]string{"custom:likes value_malformed", "custom:member value_malformed", "custom:size value_malformed"}},
+		{"an address of columns", row{"display_name": "x", "address:lines": "1 Main St\nFlat 2", "address:city": "Boston", "address:country": "US"}, nil},
+		{"an address without lines", row{"display_name": "x", "address:city": "Boston"}, []string{"address:lines address_malformed"}},
+		{"an address in no country", row{"display_name": "x", "address:lines": "1 Main St", "address:country": "XX"}, []string{"address:country country_unknown"}},
+		{"addresses as an array", row{"display_name": "x", "addresses": `[{"lines":["1 Main St"]},{"kind":"work","lines":["2 Main St"]}]`}, nil},
+		{"addresses that are none", row{"display_name": "x", "addresses": `{"lines":["1 Main St"]}`}, []string{"addresses addresses_malformed"}},
+		{"addresses with an unknown part", row{"display_name": "x", "addresses": `[{"street":"Main St"}]`}, []string{"addresses addresses_malformed"}},
+		{"too many addresses", row{"display_name": "x", "addresses": "[" + strings.Repeat(`{"lines":["1 Main St"]},`, 20) + `{"lines":["1 Main St"]}]`},
+			[]string{"addresses too_many"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			_, faults := readRow(t, 7, c.row)
+			_, faults := readRow(t, 7, c.row, serials())
 			var got []string
 			for _, f := range faults {
 				got = append(got, f.Column+" "+f.Code)
@@ -68,6 +108,8 @@ func TestReadNamesLineColumnAndReason(t *testing.T) {
 
 func TestABatchDoesWhatThePolicySays(t *testing.T) {
 	t.Parallel()
+	const phone = "138 0013 8000"
+	number := identity.Identity{Type: identity.Phone, Value: "+8613800138000"}
 	one := identity.Identity{Type: identity.External("shop"), Value: "1"}
 	two := identity.Identity{Type: identity.External("shop"), Value: "2"}
 	cases := []struct {
@@ -99,6 +141,30 @@ func TestABatchDoesWhatThePolicySays(t *testing.T) {
 		{"the good rows around a bad one go in", imports.Skip,
 			[]row{{"external:shop": "8", "display_name": "Mei"}, {"card": "FIRST", "external:shop": "2"}, {"external:shop": "9", "display_name": "Tao"}},
 			[]string{"Mei", "Tao"}, nil, []string{"external:shop identity_conflict"}},
+		{"a telephone and its name are somebody who is there", imports.Skip, []row{{"phone": phone, "display_name": "tao  LI"}}, nil, nil, nil},
+		{"update of one who was found by telephone and name", imports.Update, []row{{"phone": phone, "display_name": "Tao Li", "card": "VIP17", "tags": "vip"}},
+			nil, []string{"Tao Li 2 [identities tags]"}, nil},
+		{"a telephone with another name is somebody else", imports.Skip, []row{{"phone": phone, "display_name": "Bo Li"}}, []string{"Bo Li"}, nil, nil},
+		{"a name alone is nobody who is there", imports.Skip, []row{{"display_name": "Tao Li"}}, []string{"Tao Li"}, nil, nil},
+		{"another id of the same system speaks against it", imports.Skip, []row{{"phone": phone, "display_name": "Mei Li", "external:shop": "5"}},
+			[]string{"Mei Li"}, nil, nil},
+		{"an id of another system does not", imports.Update, []row{{"phone": phone, "display_name": "Mei Li", "external:till": "5"}},
+			nil, []string{"Mei Li 2 [identities]"}, nil},
+		{"an exclusive id goes before telephone and name", imports.Update, []row{{"external:shop": "1", "phone": phone, "display_name": "Tao Li"}},
+			nil, []string{"Tao Li 4 [display_name identities]"}, nil},
+		{"two in the file with a telephone and a name are one", imports.Skip, []row{{"phone": "138 0013 8001", "display_name": "Bo"}, {"phone": "13800138001", "display_name": "bo"}},
+			[]string{"Bo"}, nil, nil},
+		{"several of the name: skip leaves them", imports.Skip, []row{{"phone": phone, "external:shop": "9", "display_name": "Mei Li"}, {"phone": phone, "display_name": "Mei Li"}},
+			[]string{"Mei Li"}, nil, nil},
+		{"several of the name: update does not guess", imports.Update, []row{{"phone": phone, "external:shop": "9", "display_name": "Mei Li"}, {"phone": phone, "display_name": "Mei Li"}},
+			[]string{"Mei Li"}, nil, []string{"phone match_ambiguous"}},
+		{"create makes another one", imports.Create, []row{{"phone": phone, "display_name": "Tao Li"}, {"phone": phone, "display_name": "Tao Li"}},
+			[]string{"Tao Li", "Tao Li"}, nil, nil},
+		{"create makes nobody with an id of another", imports.Create, []row{{"card": "FIRST", "display_name": "x"}, {"external:shop": "8"}, {"external:shop": "8"}},
+			[]string{""}, nil, []string{"card identity_taken", "external:shop identity_taken"}},
+		{"update of all that a row can say", imports.Update, []row{{"external:shop": "1", "kind": "organisation", "owner": "ann", "custom:size": "43",
+			"address:lines": "1 Main St", "tags": "b\na"}, {"external:shop": "1", "address:lines": "1 Main St", "tags": "a\nc", "custom:note": "x"}},
+			nil, []string{"Lei Li 4 [addresses custom_fields kind owner tags]"}, nil},
 		{"nameless customers by external id", imports.Skip, []row{{"external:shop": "8"}, {"external:shop": "9"}}, []string{"", ""}, nil, nil},
 	}
 	for _, c := range cases {
@@ -108,12 +174,16 @@ func TestABatchDoesWhatThePolicySays(t *testing.T) {
 				Identities: []identity.Identity{one, {Type: identity.Card, Value: "FIRST"}}}, noon)
 			second, _ := customer.Register(id(101), customer.Draft{Identities: []identity.Identity{two}}, noon)
 			first.Version = 3
-			next := 0
-			b := newBatch(c.policy, noon.Add(time.Hour), func() uuid.UUID { next++; return id(next) },
-				map[identity.Identity]customer.Customer{one: first, {Type: identity.Card, Value: "FIRST"}: first, two: second})
+			third, _ := customer.Register(id(102), customer.Draft{Names: customer.Names{Display: "Tao Li"}, Identities: []identity.Identity{number}}, noon)
+			fourth, _ := customer.Register(id(103), customer.Draft{Names: customer.Names{Display: "Mei Li"}, Identities: []identity.Identity{number,
+				{Type: identity.External("shop"), Value: "4"}}}, noon)
+			newID := serials()
+			b := newBatch(c.policy, noon.Add(time.Hour), newID,
+				map[identity.Identity]customer.Customer{one: first, {Type: identity.Card, Value: "FIRST"}: first, two: second},
+				[]customer.Customer{third, fourth})
 			var faults []string
 			for n, r := range c.rows {
-				rec, wrong := readRow(t, int64(n+1), r)
+				rec, wrong := readRow(t, int64(n+1), r, newID)
 				for _, f := range append(wrong, b.take(rec)...) {
 					faults = append(faults, f.Column+" "+f.Code)
 				}
