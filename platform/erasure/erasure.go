@@ -3,8 +3,8 @@
 // everything: a service whose backup was restored, or that reads topics from their start, erases again by itself.
 //
 // What is left of an erased customer are ids and what hangs on them without a name: orders, points, figures. Whoever was
-// erased is remembered, as an id, in the table erased_customer, so that nothing personal is taken in for that id any more:
-// see [Refuse].
+// erased is remembered, as an id, in the table erased_customer, so that no words are taken in for that id any more: see
+// [Refuse]. What comes late and has none, an order of the day before or its points, is kept, so that books add up.
 package erasure
 
 import (

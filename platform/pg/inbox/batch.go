@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -87,6 +88,12 @@ func (e *engine) newBatch(topic string, partition int, from int64, msgs []bus.Me
 	return b
 }
 
+// idle tells whether the batch has nothing that is handled: it moves the consumer on and changes nothing else. What a crash
+// takes of that is read again, to no effect, so that its commit need not wait for the disk.
+func (b *batch) idle() bool {
+	return !slices.ContainsFunc(b.items, func(it *item) bool { return it.handled || !it.placed })
+}
+
 // reset forgets what an attempt that was rolled back had decided.
 func (b *batch) reset() {
 	b.aggregates = make(map[aggregateKey]*aggregate)
@@ -122,7 +129,7 @@ func (e *engine) transact(ctx context.Context, b *batch, carefully bool) error {
 // events, all in one round trip.
 func (e *engine) claim(ctx context.Context, tx *pg.Tx, b *batch) error {
 	mayGoOn := e.begin(tx)
-	if e.derived && !e.shadow {
+	if (e.derived || b.idle()) && !e.shadow {
 		tx.Queue(`SELECT set_config('synchronous_commit', 'off', true)`)
 	}
 	moved := false

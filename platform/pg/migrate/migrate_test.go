@@ -170,3 +170,24 @@ func TestTheDatabaseKnowsChineseAndSortsBytewise(t *testing.T) {
 	require.NoError(t, conn.QueryRow(ctx, "SELECT '关系' ~ '^[[:alpha:]]+$'").Scan(&isLetter))
 	require.True(t, isLetter, "character type %s", ctype)
 }
+
+func TestAliasesStandWhereTheirServiceKeepsWhatItReads(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		src  migrate.Source
+		want []string
+	}{
+		"a service that does not ask":   {migrate.Source{Service: "plain"}, nil},
+		"a service with tables alone":   {migrate.Source{Service: "asks", Aliases: true}, []string{"public"}},
+		"a service with a projection":   {migrate.Source{Service: "report", Projection: report().Projection, Aliases: true}, []string{"live", "shadow"}},
+		"a projection that doesn't ask": {migrate.Source{Service: "report", Projection: report().Projection}, nil},
+	} {
+		db := pgtest.New(t, c.src)
+		rows, err := db.Pool().Query(t.Context(), `SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+			WHERE c.relname = 'customer_alias' ORDER BY 1`)
+		require.NoError(t, err, name)
+		got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		require.NoError(t, err, name)
+		require.ElementsMatch(t, c.want, got, name)
+	}
+}

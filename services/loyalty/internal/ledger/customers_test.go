@@ -3,13 +3,16 @@ package ledger_test
 import (
 	"bytes"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/ledger"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/loyaltytest"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
@@ -178,5 +181,28 @@ func TestAPoolRespectsWhatOneOwes(t *testing.T) {
 	rich.Available = 10
 	if b := pool().Balance(); b.Available != 0 || b.Debt != 2 {
 		t.Errorf("together they have %+v", b)
+	}
+}
+
+// TestWhoIsOneCustomerIsFoundByIndex looks at the plan as the app role has it under row level security.
+func TestWhoIsOneCustomerIsFoundByIndex(t *testing.T) {
+	t.Parallel()
+	w := loyaltytest.Start(t)
+	m := w.Enrol()
+	var plan []string
+	err := w.DB.Tx(t.Context(), "pizza", func(tx *pg.Tx) error {
+		tx.Queue(`INSERT INTO member (tenant_id, id, customer_id, card_number, source, enrolled_at)
+			SELECT 'pizza', gen_random_uuid(), gen_random_uuid(), n, 'api', now() FROM generate_series(1, 20000) AS n`)
+		tx.PlanForAny()
+		rows, err := tx.Query(t.Context(), "EXPLAIN "+member.OfPool+" ORDER BY m.customer_id FOR UPDATE", "pizza", m.MemberID)
+		if err != nil {
+			return err
+		}
+		plan, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	text := strings.Join(plan, "\n")
+	if err != nil || !strings.Contains(text, "member_customer") || strings.Contains(text, "Seq Scan") {
+		t.Errorf("%v\n%s", err, text)
 	}
 }
