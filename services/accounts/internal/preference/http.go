@@ -38,7 +38,8 @@ type preferencesByKey struct {
 }
 
 type setInput struct {
-	preferencesByKey
+	ID   uuid.UUID `path:"customer_id" format:"uuid"`
+	Key  string    `path:"key" pattern:"^[a-z][a-z0-9_]{0,62}$" doc:"contact_channel, language, contact_hours, or a code of your own." example:"contact_channel"`
 	Body newPreference
 }
 
@@ -51,8 +52,9 @@ type newPreference struct {
 }
 
 type removeInput struct {
-	preferencesByKey
-	Source Source `query:"source" enum:"said,inferred" doc:"Forget only what this source states."`
+	ID     uuid.UUID `path:"customer_id" format:"uuid"`
+	Key    string    `path:"key" pattern:"^[a-z][a-z0-9_]{0,62}$" doc:"contact_channel, language, contact_hours, or a code of your own." example:"contact_channel"`
+	Source Source    `query:"source" enum:"said,inferred" doc:"Forget only what this source states."`
 }
 
 type answer struct{ Body statedPreference }
