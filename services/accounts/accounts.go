@@ -10,11 +10,14 @@
 //	customer        registered, changed, found by an identity
 //	name            the forms by which names are found and compared
 //	search          customers found by what people know of them
+//	matching        customers who may be one: rules, and the queue of pairs
 //	consent         what customers allowed and no longer allow
 //	preference      what they prefer, said or inferred
 //	contact         the one way by which other services reach a person
 //	relationship    who stands in which relation to whom
 //	asset           installed products: whose, their meters, when they are serviced
+//	touchpoint      where customers are met, by the stage of their journey
+//	interaction     the single contacts, on any channel
 //	customerimport  customers from files
 //	customerexport  customers into files, and one customer's whole data
 //	merge           two customers who are one, and the way back
@@ -48,6 +51,8 @@ import (
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/erasure"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/field"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/insight"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/matching"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/interaction"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/merge"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/preference"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/profile"
@@ -55,6 +60,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/search"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/tenant"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/timeline"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/touchpoint"
 	"github.com/guanxi-crm/guanxi/services/accounts/migrations"
 	"github.com/guanxi-crm/guanxi/services/accounts/projection"
 )
@@ -77,6 +83,8 @@ func Module() app.Module {
 			contacts := contact.New(d.DB, consents, hashes, d.Clock)
 			looks := access.NewLog(d.DB, d.Clock)
 			customers := customer.New(d.DB, d.Outbox, looks, d.Clock)
+			matches := matching.New(d.DB, d.Clock)
+			customers.GuardedBy(matches.Guard)
 			merges := merge.New(d.DB, d.Outbox, relationship.Tangled, erasure.Open, d.Clock)
 			relationships := relationship.New(d.DB, d.Outbox, d.Clock)
 			assets := asset.New(d.DB, d.Outbox, d.Clock)
@@ -87,7 +95,7 @@ func Module() app.Module {
 			files := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
 			exports := customerexport.New(d.DB, d.Ops, looks, d.Flow, name, d.Clock)
 			return app.Parts{
-				Routes:    []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, field.New(d.DB, d.Clock).Routes, search.New(d.DB).Routes, consents.Routes, preferences.Routes, contacts.Routes, insights.Routes, relationships.Routes, assets.Routes, files.Routes, exports.Routes, merges.Routes, erasures.Routes, timeline.New(d.DB).Routes, profile.New(d.DB, looks, d.Clock).Routes},
+				Routes:    []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, field.New(d.DB, d.Clock).Routes, search.New(d.DB).Routes, matches.Routes, consents.Routes, preferences.Routes, contacts.Routes, insights.Routes, relationships.Routes, assets.Routes, touchpoint.New(d.DB, d.Clock).Routes, interaction.New(d.DB, d.Outbox, d.Clock).Routes, files.Routes, exports.Routes, merges.Routes, erasures.Routes, timeline.New(d.DB).Routes, profile.New(d.DB, looks, d.Clock).Routes},
 				Consumers: []inbox.Consumer{timeline.Consumer(), customers.Consumer(), eraser.Consumer()},
 				Worker: func(r worker.Registry) {
 					files.Register(r)
@@ -97,7 +105,7 @@ func Module() app.Module {
 					exports.Worker(r)
 				},
 				Background: []func(context.Context) error{
-					files.Run, starter.Run, search.NewIndexer(d.DB, d.Ops, d.Log, nil).Run, app.Every(5*time.Second, d.Log, "exports that are due", exports.Sweep),
+					files.Run, starter.Run, search.NewIndexer(d.DB, d.Ops, d.Log, matches.Follow).Run, app.Every(5*time.Second, d.Log, "exports that are due", exports.Sweep),
 				},
 			}, nil
 		},
@@ -122,6 +130,7 @@ func erasers(consents *consent.Consents, clock func() time.Time) []erasure.Room 
 		room("contact", contact.Erase),
 		room("relationship", relationship.Erase),
 		room("asset", asset.Erase),
+		room("interaction", interaction.Erase),
 		room("insight", insight.Erase),
 		room("merge", merge.Erase),
 		room("export", func(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (map[string]int64, error) {
@@ -131,6 +140,8 @@ func erasers(consents *consent.Consents, clock func() time.Time) []erasure.Room 
 			n, err := imports.Erase(ctx, tx, words)
 			return map[string]int64{"import_rejection": n}, err
 		}},
+		room("search", search.Erase),
+		room("matching", matching.Erase),
 		room("customer", customer.Erase),
 	}
 }

@@ -84,7 +84,9 @@ func (t *Touchpoints) Routes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
 		ID: "create-touchpoint", Method: http.MethodPost, Path: "/v1/touchpoints", Tag: tag, Summary: "Add a touchpoint to the catalogue",
 		Permission: auth.CustomersConfigure, Status: http.StatusCreated, Errors: []int{http.StatusConflict},
-	}, func(ctx context.Context, in *createInput) (*answer, error) { return answered(t.Create(ctx, Draft(in.Body))) })
+	}, func(ctx context.Context, in *createInput) (*answer, error) {
+		return answered(t.Create(ctx, Draft(in.Body)))
+	})
 	httpx.Register(api, httpx.Operation{
 		ID: "list-touchpoints", Method: http.MethodGet, Path: "/v1/touchpoints", Tag: tag, Summary: "List the catalogue of touchpoints",
 		Permission: auth.CustomersRead,
@@ -110,7 +112,9 @@ func (t *Touchpoints) Routes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
 		ID: "restore-touchpoint", Method: http.MethodPost, Path: "/v1/touchpoints/{code}/restore", Tag: tag, Summary: "Take a touchpoint out of the archive",
 		Permission: auth.CustomersConfigure, Errors: missing,
-	}, func(ctx context.Context, in *byCode) (*answer, error) { return answered(t.Archive(ctx, in.Code, false)) })
+	}, func(ctx context.Context, in *byCode) (*answer, error) {
+		return answered(t.Archive(ctx, in.Code, false))
+	})
 }
 
 func (t *Touchpoints) list(ctx context.Context, in *listInput) (*listAnswer, error) {
