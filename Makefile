@@ -26,7 +26,8 @@ GENERATED := proto/gen proto/jsonschema proto/asyncapi proto/openapi proto/basel
 KAFKA_PACKAGES := ./platform/bus/... ./platform/pg/outbox/... ./platform/pg/inbox/... ./tools/e2e/...
 
 # What has tests (build tag temporal) that want a real Temporal server.
-TEMPORAL_PACKAGES := ./platform/flow/... ./platform/imports ./services/tickets/... ./services/loyalty/internal/audit
+TEMPORAL_PACKAGES := ./platform/flow/... ./platform/imports ./services/tickets/... ./services/loyalty/internal/audit \
+	./services/accounts/internal/erasure
 
 SAY := @echo '==>'
 

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -264,4 +265,14 @@ func (in *installation) guanxictl(ctx context.Context, args ...string) (string, 
 	args = append([]string{"--server", in.stack.ServerURL(), "--issuer", in.stack.IssuerURL(), "--kafka", strings.Join(in.brokers(), ",")}, args...)
 	out, err := exec.CommandContext(ctx, filepath.Join(bin, "guanxictl"), args...).CombinedOutput()
 	return string(out), err
+}
+
+// stringField gives a field of a JSON object.
+func stringField(raw []byte, name string) (string, error) {
+	var fields map[string]any
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return "", err
+	}
+	text, _ := fields[name].(string)
+	return text, nil
 }

@@ -46,6 +46,7 @@ SELECT guanxi_tenant_table('legal_hold');
 CREATE TABLE erasure (
     tenant_id    text        NOT NULL,
     id           uuid        NOT NULL,
+    version      bigint      NOT NULL,
     customer_id  uuid        NOT NULL, -- the root when it was asked for
     customer_ids uuid[]      NOT NULL, -- all ids of the person
     state        text        NOT NULL CHECK (state IN ('requested', 'held', 'erasing', 'erased', 'cancelled')),

@@ -3,6 +3,7 @@ package erasure
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -56,7 +57,7 @@ func New(db *pg.DB, o *outbox.Outbox, fl *flow.Client, starter *starts.Starter, 
 func (r *Erasures) Request(ctx context.Context, id uuid.UUID, reason string) (Erasure, error) {
 	made := uuid.Must(uuid.NewV7())
 	who, _ := auth.From(ctx)
-	e := Erasure{ID: made, State: Requested, Reason: reason, Holds: []Hold{}, RequestedAt: r.now(), RequestedBy: who.Subject}
+	e := Erasure{ID: made, Version: 1, State: Requested, Reason: reason, Holds: []Hold{}, RequestedAt: r.now(), RequestedBy: who.Subject}
 	e.ChangedAt = e.RequestedAt
 	result, err := r.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
 		if _, err := tenant.ForWrite(ctx, tx); err != nil {
@@ -115,9 +116,10 @@ func (r *Erasures) change(ctx context.Context, id uuid.UUID, rule func(tx *pg.Tx
 		if err != nil {
 			return err
 		}
-		if now, err = rule(tx, was); err != nil {
+		if now, err = rule(tx, was); err != nil || reflect.DeepEqual(now, was) {
 			return err
 		}
+		now.Version = was.Version + 1
 		return update(tx, now)
 	})
 	return now, err

@@ -32,7 +32,8 @@ type Hold struct {
 
 // Erasure is one request to erase a customer.
 type Erasure struct {
-	ID          uuid.UUID   `json:"id"` // UUIDv7
+	ID          uuid.UUID   `json:"id"`      // UUIDv7
+	Version     int64       `json:"version"` // from 1, one more with every change
 	CustomerID  uuid.UUID   `json:"customer_id"`
 	CustomerIDs []uuid.UUID `json:"customer_ids"` // all ids of the person, CustomerID first
 	State       State       `json:"state"`

@@ -21,12 +21,12 @@ var (
 // openIndex lets a customer have one erasure at a time.
 const openIndex = "erasure_open"
 
-const columns = `id, customer_id, customer_ids, state, reason, holds::text, requested_at, requested_by, changed_at, erased_at`
+const columns = `id, version, customer_id, customer_ids, state, reason, holds::text, requested_at, requested_by, changed_at, erased_at`
 
 func insert(tx *pg.Tx, e Erasure) {
-	tx.Queue(`INSERT INTO erasure (tenant_id, id, customer_id, customer_ids, state, reason, requested_at, requested_by, changed_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		tx.Tenant(), e.ID, e.CustomerID, e.CustomerIDs, e.State, e.Reason, e.RequestedAt, e.RequestedBy, e.ChangedAt)
+	tx.Queue(`INSERT INTO erasure (tenant_id, id, version, customer_id, customer_ids, state, reason, requested_at, requested_by, changed_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		tx.Tenant(), e.ID, e.Version, e.CustomerID, e.CustomerIDs, e.State, e.Reason, e.RequestedAt, e.RequestedBy, e.ChangedAt)
 }
 
 func update(tx *pg.Tx, e Erasure) error {
@@ -34,8 +34,8 @@ func update(tx *pg.Tx, e Erasure) error {
 	if err != nil {
 		return err
 	}
-	tx.Queue(`UPDATE erasure SET state = $3, holds = $4::jsonb, changed_at = $5, erased_at = $6, customer_ids = $7 WHERE tenant_id = $1 AND id = $2`,
-		tx.Tenant(), e.ID, e.State, string(holds), e.ChangedAt, pg.OrNull(e.ErasedAt), e.CustomerIDs)
+	tx.Queue(`UPDATE erasure SET version = $3, state = $4, holds = $5::jsonb, changed_at = $6, erased_at = $7 WHERE tenant_id = $1 AND id = $2`,
+		tx.Tenant(), e.ID, e.Version, e.State, string(holds), e.ChangedAt, pg.OrNull(e.ErasedAt))
 	return nil
 }
 
@@ -64,7 +64,7 @@ func list(ctx context.Context, tx *pg.Tx, state State, before uuid.UUID, limit i
 func scan(row pgx.Row) (e Erasure, err error) {
 	var holds string
 	var erased *time.Time
-	err = row.Scan(&e.ID, &e.CustomerID, &e.CustomerIDs, &e.State, &e.Reason, &holds, &e.RequestedAt, &e.RequestedBy, &e.ChangedAt, &erased)
+	err = row.Scan(&e.ID, &e.Version, &e.CustomerID, &e.CustomerIDs, &e.State, &e.Reason, &holds, &e.RequestedAt, &e.RequestedBy, &e.ChangedAt, &erased)
 	if err != nil {
 		return Erasure{}, err
 	}

@@ -191,7 +191,7 @@ func (p *erasing) ask(ctx workflow.Context, activity string, in any) error {
 
 // heard takes over where the erasure stands, and shows it to operators.
 func (p *erasing) heard(ctx workflow.Context, e Erasure) error {
-	if e.ChangedAt.Before(p.e.ChangedAt) {
+	if e.Version <= p.e.Version {
 		return nil
 	}
 	p.e = e

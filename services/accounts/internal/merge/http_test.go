@@ -129,7 +129,7 @@ func TestAMergeMakesOneOfTwoAndAnUndoTwoOfOne(t *testing.T) {
 	for event, id := range map[string]string{
 		"CustomerMerged": lily, "CustomerAbsorbed": lilly, "CustomerMergeUndone": lily, "CustomerRestored": lilly,
 	} {
-		require.Equal(t, id, w.EventsOf("guanxi.accounts.events.v1."+event, 1)[0].AggregateID, event)
+		require.Equal(t, id, w.EventsOf(event, 1)[0].AggregateID, event)
 	}
 }
 
