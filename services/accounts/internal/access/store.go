@@ -46,9 +46,9 @@ type Filter struct {
 }
 
 // Each id of the customer by the index: what comes before may be long.
-const ofCustomerSQL = `SELECT ` + columns + ` FROM (SELECT DISTINCT unnest($4::uuid || coalesce((SELECT r.aliases || r.id FROM customer c
-		JOIN customer r ON r.tenant_id = c.tenant_id AND r.id = coalesce(c.root_id, c.id)
-		WHERE c.tenant_id = $1 AND c.id = $4), '{}')) AS id) g
+const ofCustomerSQL = `SELECT ` + columns + ` FROM (SELECT DISTINCT unnest($4::uuid || coalesce((SELECT r.aliases || r.id
+		FROM (SELECT coalesce(root_id, id) AS root FROM customer WHERE tenant_id = $1 AND id = $4 LIMIT 1) c
+		CROSS JOIN LATERAL (SELECT id, aliases FROM customer WHERE tenant_id = $1 AND id = c.root LIMIT 1) r), '{}')) AS id) g
 	CROSS JOIN LATERAL (SELECT * FROM access_log WHERE tenant_id = $1 AND customer_id = g.id AND seq < $2 AND ($5 = '' OR subject = $5)
 		ORDER BY seq DESC LIMIT $3) e
 	ORDER BY seq DESC LIMIT $3`

@@ -54,7 +54,7 @@ SELECT r.id, r.aliases, r.state, r.kind, r.display_name, r.given_name, r.family_
 		WHERE $6),
 	(SELECT json_agg(json_build_object('service', s.service, 'at', s.at) ORDER BY s.service)
 		FROM (SELECT service, max(newest_at) AS at FROM timeline_as_of WHERE tenant_id = $1 GROUP BY service) s)::text
-FROM (SELECT coalesce(root_id, id) AS root FROM customer WHERE tenant_id = $1 AND id = $2) c
+FROM (SELECT coalesce(root_id, id) AS root FROM customer WHERE tenant_id = $1 AND id = $2 LIMIT 1) c
 CROSS JOIN LATERAL (SELECT * FROM customer WHERE tenant_id = $1 AND id = c.root LIMIT 1) r`
 
 // recentOrders is how many entries about orders a profile shows.

@@ -60,12 +60,13 @@ func (f Filter) end(before place) place {
 const (
 	// groupSQL gives all ids that mean the customer $2: what was written for a customer keeps its id, so that merges and
 	// their undoing need no writing here. One who is known by events only is a group of its own. Each id is looked for
-	// apart, whereby the first entries of each are enough for a page of all.
-	groupSQL = `unnest(coalesce((SELECT r.id || r.aliases FROM (SELECT coalesce(root_id, id) AS root FROM customer WHERE tenant_id = $1 AND id = $2) c
+	// apart, whereby the first entries of each are enough for a page of all. The limits keep what is coalesced from becoming
+	// a condition, which under row level security could not use the index.
+	groupSQL = `unnest(coalesce((SELECT r.id || r.aliases FROM (SELECT coalesce(root_id, id) AS root FROM customer WHERE tenant_id = $1 AND id = $2 LIMIT 1) c
 		CROSS JOIN LATERAL (SELECT id, aliases FROM customer WHERE tenant_id = $1 AND id = c.root LIMIT 1) r), ARRAY[$2::uuid])) AS g (id)`
 
 	// stateSQL gives the customer's state; unknown where only events know the customer, and no row where nobody does.
-	stateSQL = `SELECT coalesce((SELECT r.state FROM (SELECT coalesce(root_id, id) AS root FROM customer WHERE tenant_id = $1 AND id = $2) c
+	stateSQL = `SELECT coalesce((SELECT r.state FROM (SELECT coalesce(root_id, id) AS root FROM customer WHERE tenant_id = $1 AND id = $2 LIMIT 1) c
 			CROSS JOIN LATERAL (SELECT state FROM customer WHERE tenant_id = $1 AND id = c.root LIMIT 1) r),
 		(SELECT 'unknown' FROM timeline_entry WHERE tenant_id = $1 AND customer_id = $2 LIMIT 1), '')`
 
