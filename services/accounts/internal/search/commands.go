@@ -24,15 +24,17 @@ const (
 type Indexer struct {
 	db, ops *pg.DB
 	log     *slog.Logger
-	// changed is called in the transaction that indexed the customers, with those who stand for themselves and with those
-	// who no longer do.
-	changed func(ctx context.Context, tx *pg.Tx, standing, gone []uuid.UUID) error
+	// changed is called in the transaction that indexed the customers.
+	changed Changed
 }
 
+// Changed is told of customers who changed: as they are now, and the ids of those who no longer stand for themselves.
+type Changed func(ctx context.Context, tx *pg.Tx, standing []Standing, gone []uuid.UUID) error
+
 // NewIndexer makes an indexer. Whatever else follows customers' changes does so in changed, which may be nil.
-func NewIndexer(db, ops *pg.DB, log *slog.Logger, changed func(ctx context.Context, tx *pg.Tx, standing, gone []uuid.UUID) error) *Indexer {
+func NewIndexer(db, ops *pg.DB, log *slog.Logger, changed Changed) *Indexer {
 	if changed == nil {
-		changed = func(context.Context, *pg.Tx, []uuid.UUID, []uuid.UUID) error { return nil }
+		changed = func(context.Context, *pg.Tx, []Standing, []uuid.UUID) error { return nil }
 	}
 	return &Indexer{db: db, ops: ops, log: log, changed: changed}
 }
@@ -79,18 +81,16 @@ func (x *Indexer) batch(ctx context.Context, tenant string) (more bool, err erro
 
 // index writes what the customers are found by who are, or were, meant by the ids.
 func (x *Indexer) index(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) error {
-	records, err := load(ctx, tx, ids)
+	standing, err := Load(ctx, tx, ids)
 	if err != nil {
 		return err
 	}
 	terms := newTerms(tx.Tenant())
-	entries := make([]entry, 0, len(records))
-	standing := make([]uuid.UUID, 0, len(records))
-	found := make(map[uuid.UUID]bool, len(records))
-	for _, r := range records {
-		found[r.id] = true
-		standing = append(standing, r.id)
-		entries = append(entries, terms.entry(r.id, r.Record))
+	entries := make([]entry, 0, len(standing))
+	found := make(map[uuid.UUID]bool, len(standing))
+	for _, s := range standing {
+		found[s.ID] = true
+		entries = append(entries, terms.entry(s.ID, s.Record))
 	}
 	var gone []uuid.UUID // absorbed, or erased
 	for _, id := range ids {

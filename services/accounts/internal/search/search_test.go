@@ -106,7 +106,7 @@ func TestWhatAKilledIndexerHadInHandIsDoneAgain(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	w.register("李雷")
-	killed := search.NewIndexer(w.DB, w.ops, slog.New(slog.DiscardHandler), func(ctx context.Context, tx *pg.Tx, _, _ []uuid.UUID) error {
+	killed := search.NewIndexer(w.DB, w.ops, slog.New(slog.DiscardHandler), func(ctx context.Context, tx *pg.Tx, _ []search.Standing, _ []uuid.UUID) error {
 		_, err := tx.ExecNow(ctx, `SELECT pg_terminate_backend(pg_backend_pid())`)
 		return err
 	})
@@ -122,7 +122,7 @@ func TestAChangeThatIsCommittedMeanwhileIsNotLost(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	id := w.register("李雷")
-	meanwhile := search.NewIndexer(w.DB, w.ops, slog.New(slog.DiscardHandler), func(context.Context, *pg.Tx, []uuid.UUID, []uuid.UUID) error {
+	meanwhile := search.NewIndexer(w.DB, w.ops, slog.New(slog.DiscardHandler), func(context.Context, *pg.Tx, []search.Standing, []uuid.UUID) error {
 		w.AsSuperuser(t, `UPDATE customer SET display_name = '韩梅梅', version = version + 1 WHERE id = $1`, id)
 		return nil
 	})

@@ -60,28 +60,29 @@ func takePending(ctx context.Context, tx *pg.Tx, limit int) (ids []uuid.UUID, qu
 	return slices.Compact(marked), quiet, err
 }
 
-// loaded is a customer who stands for themselves.
-type loaded struct {
+// Standing is a customer who stands for themselves, and for those who were merged into them.
+type Standing struct {
 	Record
-	id uuid.UUID
+	ID uuid.UUID
 }
 
 const loadSQL = `
-SELECT r.id, r.kind, r.state = 'archived', r.owner, r.tags, r.custom::text, r.display_name, m.names, i.types, i.vals, a.postal
+SELECT r.id, r.kind, r.state = 'archived', r.owner, r.tags, r.custom::text, r.display_name, m.names, i.types, i.vals, i.verified, a.postal
 FROM (SELECT DISTINCT coalesce(c.root_id, c.id) AS id FROM unnest($2::uuid[]) AS n(id)
 	JOIN LATERAL (SELECT root_id, id FROM customer WHERE tenant_id = $1 AND id = n.id LIMIT 1) c ON true) w
 JOIN LATERAL (SELECT * FROM customer WHERE tenant_id = $1 AND id = w.id AND state IN ('active', 'archived') LIMIT 1) r ON true
 LEFT JOIN LATERAL (SELECT array_agg(k.name) AS names FROM (
 	SELECT unnest(ARRAY[c.display_name, c.legal_name, c.given_name || ' ' || c.family_name]) AS name
 	FROM customer c WHERE c.tenant_id = $1 AND c.id = ANY(r.id || r.aliases)) k WHERE k.name <> ' ' AND k.name <> '') m ON true
-LEFT JOIN LATERAL (SELECT array_agg(k.type) AS types, array_agg(k.value) AS vals FROM customer_identity k
+LEFT JOIN LATERAL (SELECT array_agg(k.type) AS types, array_agg(k.value) AS vals,
+	array_agg(k.verified_at IS NOT NULL) AS verified FROM customer_identity k
 	WHERE k.tenant_id = $1 AND k.customer_id = ANY(r.id || r.aliases) AND (k.valid_to IS NULL OR k.valid_to > now())) i ON true
 LEFT JOIN LATERAL (SELECT array_agg(k.country || ' ' || k.postal_code) AS postal FROM customer_address k
 	WHERE k.tenant_id = $1 AND k.customer_id = ANY(r.id || r.aliases) AND k.postal_code <> '') a ON true`
 
-// load gives those who are meant by the ids as they are found from now on. Who was absorbed is in the record of the
-// customer they were merged into.
-func load(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) ([]loaded, error) {
+// Load gives those who are meant by the ids as they are now. Who was absorbed is in the record of the customer they were
+// merged into, who comes once; an erased one is nowhere.
+func Load(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) ([]Standing, error) {
 	open, err := openFields(ctx, tx)
 	if err != nil {
 		return nil, err
@@ -91,22 +92,26 @@ func load(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) ([]loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (l loaded, err error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (l Standing, err error) {
 		var custom string
 		var types, values, postal []string
-		err = row.Scan(&l.id, &l.Kind, &l.Archived, &l.Owner, &l.Tags, &custom, &l.Display, &l.Names, &types, &values, &postal)
+		var verified []bool
+		err = row.Scan(&l.ID, &l.Kind, &l.Archived, &l.Owner, &l.Tags, &custom, &l.Display, &l.Names, &types, &values, &verified, &postal)
 		if err != nil {
-			return loaded{}, err
+			return Standing{}, err
 		}
 		for n, t := range types {
-			l.Identities = append(l.Identities, identity.Identity{Type: identity.Type(t), Value: values[n]})
+			i := identity.Identity{Type: identity.Type(t), Value: values[n]}
+			if l.Identities = append(l.Identities, i); verified[n] {
+				l.Verified = append(l.Verified, i)
+			}
 		}
 		for _, p := range postal {
 			country, code, _ := strings.Cut(p, " ")
 			l.Postal = append(l.Postal, PostalKey(country, code))
 		}
 		if err := json.Unmarshal([]byte(custom), &l.Custom); err != nil {
-			return loaded{}, err
+			return Standing{}, err
 		}
 		for field := range l.Custom {
 			if !open[field] {
@@ -386,12 +391,32 @@ func Hits(ctx context.Context, tx *pg.Tx, expressions []string, limit int) ([][]
 	if err != nil {
 		return nil, err
 	}
+	return out, Telling(rows, out, limit)
+}
+
+// Named is Hits for display names, which NameKey brought to their form.
+func Named(ctx context.Context, tx *pg.Tx, keys []string, limit int) ([][]uuid.UUID, error) {
+	out := make([][]uuid.UUID, len(keys))
+	if len(keys) == 0 {
+		return out, nil
+	}
+	rows, err := tx.Query(ctx, `SELECT n.n, s.customer_id FROM unnest($2::text[]) WITH ORDINALITY AS n(key, n)
+		CROSS JOIN LATERAL (SELECT customer_id FROM customer_search WHERE tenant_id = $1 AND name_key = n.key LIMIT $3) s`,
+		tx.Tenant(), keys, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	return out, Telling(rows, out, limit)
+}
+
+// Telling reads rows of a number from 1 and a customer's id into out, and takes out what has more than limit.
+func Telling(rows pgx.Rows, out [][]uuid.UUID, limit int) error {
 	defer rows.Close()
 	for rows.Next() {
 		var n int
 		var id uuid.UUID
 		if err := rows.Scan(&n, &id); err != nil {
-			return nil, err
+			return err
 		}
 		out[n-1] = append(out[n-1], id)
 	}
@@ -400,5 +425,5 @@ func Hits(ctx context.Context, tx *pg.Tx, expressions []string, limit int) ([][]
 			out[i] = nil
 		}
 	}
-	return out, rows.Err()
+	return rows.Err()
 }

@@ -161,6 +161,7 @@ type Record struct {
 	Tags       []string
 	Owner      string
 	Identities []identity.Identity // valid ones
+	Verified   []identity.Identity // those of them that were shown to be the customer's
 	Postal     []string            // country and code, such as CN 100000
 	Custom     map[string]any      // of fields that are not sensitive
 }
