@@ -157,3 +157,17 @@ func Root(tx *pg.Tx, id uuid.UUID) *uuid.UUID {
 	}
 	return root
 }
+
+// Roots is Root for many ids at once; those of ids that were never merged are among the answers as well.
+func Roots(tx *pg.Tx, ids []uuid.UUID) map[uuid.UUID]uuid.UUID {
+	roots := make(map[uuid.UUID]uuid.UUID, len(ids))
+	if len(ids) == 0 {
+		return roots
+	}
+	tx.Queue(`SELECT n.id, customer_root($1, n.id) FROM unnest($2::uuid[]) AS n(id)`, tx.Tenant(), ids).Query(func(rows pgx.Rows) error {
+		var id, root uuid.UUID
+		_, err := pgx.ForEachRow(rows, []any{&id, &root}, func() error { roots[id] = root; return nil })
+		return err
+	})
+	return roots
+}

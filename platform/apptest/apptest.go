@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/worker"
+
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/bus"
@@ -40,6 +42,7 @@ type Service struct {
 	URL      string
 
 	t      testing.TB
+	worker func(worker.Registry) // registers what the service does for processes
 	name   string
 	issuer string
 	cancel context.CancelFunc
@@ -151,6 +154,7 @@ func (s *Service) work(m app.Module) {
 		s.t.Fatal(err)
 	}
 	if parts.Worker != nil {
+		s.worker = parts.Worker
 		s.Flow.Work(parts.Worker)
 	}
 }

@@ -8,12 +8,17 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/flow"
+	"github.com/guanxi-crm/guanxi/platform/flowtest"
 	accountsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
+	erasurev1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/erasure/activities/v1"
 )
 
 // Accounts tells a service what accounts would of the customers of a tenant.
@@ -90,6 +95,36 @@ func (a *Accounts) Erase(customer uuid.UUID) {
 	a.service.Eventually("the erasure is heard of", func() bool {
 		return a.service.Count(`SELECT count(*) FROM erased_customer WHERE tenant_id = $1 AND customer_id = $2`, a.tenant, customer) == 1
 	})
+}
+
+// AskToErase asks the service, as the workflow of an erasure of the tenant does it, by the names of the contracts: what holds
+// the customers back, and then, whatever that is, to erase them.
+func (s *Service) AskToErase(tenant string, customers ...uuid.UUID) (holds []*erasurev1.Hold, erased []*erasurev1.Erased) {
+	s.t.Helper()
+	id := uuid.Must(uuid.NewV7()).String()
+	env := flowtest.Environment(s.t, auth.Principal{Subject: "erasure", Tenant: tenant}, "erasure/"+tenant+"/"+id)
+	if s.worker == nil {
+		s.t.Fatal("the service has no worker")
+	}
+	s.worker(env)
+	ids := make([]string, len(customers))
+	for i, c := range customers {
+		ids[i] = c.String()
+	}
+	var check erasurev1.CheckErasureResult
+	var erase erasurev1.EraseCustomerResult
+	env.ExecuteWorkflow(func(ctx workflow.Context) error {
+		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
+		checking, erasing := &erasurev1.CheckErasure{CustomerIds: ids}, &erasurev1.EraseCustomer{ErasureId: id, CustomerIds: ids}
+		if err := workflow.ExecuteActivity(ctx, flow.ActivityName(checking), checking).Get(ctx, &check); err != nil {
+			return err
+		}
+		return workflow.ExecuteActivity(ctx, flow.ActivityName(erasing), erasing).Get(ctx, &erase)
+	})
+	if err := env.GetWorkflowError(); err != nil {
+		s.t.Fatalf("asked to erase: %v", err)
+	}
+	return check.GetHolds(), erase.GetErased()
 }
 
 // Mentions gives the tables in which a text stands, in any row of any tenant and in any column, as "schema.table: text". It

@@ -15,16 +15,13 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/auth"
-	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
-	erasurev1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/erasure/activities/v1"
 	loyaltyactivitiesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/loyalty/activities/v1"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/grant"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/ledger"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/loyaltytest"
-	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
 )
 
 type body = map[string]any
@@ -400,16 +397,13 @@ func TestAnErasedCustomersCardIsNowhere(t *testing.T) {
 	w := loyaltytest.Start(t)
 	wei, other := w.Enrol(), w.Enrol()
 	w.Earn(wei, 100)
-	eraser := erasure.New(w.DB, erasure.Rooms{Erase: member.Erase})
-	in := &erasurev1.EraseCustomer{ErasureId: uuid.NewString(), CustomerIds: []string{wei.CustomerID.String()}}
 	if found := w.Mentions(wei.CardNumber); len(found) == 0 {
 		t.Fatal("the search does not even find what is there")
 	}
-	ctx := auth.With(t.Context(), auth.Principal{Subject: "process", Tenant: "pizza"})
 	for _, want := range []int64{1, 0} {
-		done, err := eraser.Erase(ctx, in)
-		if err != nil || len(done.GetErased()) != 1 || done.GetErased()[0].GetCount() != want || done.GetErased()[0].GetLeft() != 0 {
-			t.Fatalf("%v %v", done, err)
+		holds, done := w.AskToErase("pizza", wei.CustomerID)
+		if len(holds) != 0 || len(done) != 1 || done[0].GetCount() != want || done[0].GetLeft() != 0 {
+			t.Fatalf("%v %v", holds, done)
 		}
 	}
 	if found := w.Mentions(wei.CardNumber); len(found) != 0 {

@@ -8,9 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
-	"github.com/guanxi-crm/guanxi/platform/erasure"
-	erasurev1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/erasure/activities/v1"
-	"github.com/guanxi-crm/guanxi/services/tickets/internal/complaint"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/ticketstest"
 )
 
@@ -123,27 +120,16 @@ func TestAnErasedCustomersWordsAreNowhere(t *testing.T) {
 		t.Fatal("the search does not even find what is there")
 	}
 
-	eraser := erasure.New(w.DB, erasure.Rooms{Holds: complaint.Holds, Erase: complaint.Erase})
-	ctx := auth.With(t.Context(), auth.Principal{Subject: "process", Tenant: "pizza"})
-	held, err := eraser.Check(ctx, &erasurev1.CheckErasure{CustomerIds: []string{wei.String(), other.String()}})
-	if err != nil || len(held.GetHolds()) != 1 || held.GetHolds()[0].GetCode() != "complaint_open" || held.GetHolds()[0].GetReferenceId() != c.ID {
-		t.Fatalf("got %v %v, want that the open complaint holds", held, err)
-	}
-	if held, err := eraser.Check(ctx, &erasurev1.CheckErasure{CustomerIds: []string{other.String()}}); err != nil || len(held.GetHolds()) != 0 {
-		t.Errorf("somebody else is held by %v %v", held, err)
-	}
-	music := auth.With(t.Context(), auth.Principal{Subject: "process", Tenant: "music"})
-	in := &erasurev1.EraseCustomer{ErasureId: uuid.Must(uuid.NewV7()).String(), CustomerIds: []string{wei.String()}}
-	if done, err := eraser.Erase(music, in); err != nil || done.GetErased()[0].GetCount() != 0 || done.GetErased()[1].GetCount() != 0 {
-		t.Fatalf("another tenant's process erased %v %v", done, err)
+	if holds, done := w.AskToErase("music", wei); len(holds) != 0 || done[0].GetCount() != 0 || done[1].GetCount() != 0 {
+		t.Fatalf("another tenant's process is held by %v and erased %v", holds, done)
 	}
 	for _, want := range [][2]int64{{2, 2}, {0, 0}} { // two tickets, two notes; and again
-		done, err := eraser.Erase(ctx, in)
-		if err != nil || len(done.GetErased()) != 2 {
-			t.Fatalf("%v %v", done, err)
+		holds, done := w.AskToErase("pizza", wei)
+		if len(holds) != 1 || holds[0].GetCode() != "complaint_open" || holds[0].GetReferenceId() != c.ID {
+			t.Errorf("got %v, want that the open complaint holds", holds)
 		}
 		for i, what := range []string{"ticket", "complaint_text"} {
-			if d := done.GetErased()[i]; d.GetWhat() != what || d.GetCount() != want[i] || d.GetLeft() != 0 {
+			if d := done[i]; len(done) != 2 || d.GetWhat() != what || d.GetCount() != want[i] || d.GetLeft() != 0 {
 				t.Errorf("got %v, want %d of %s", d, want[i], what)
 			}
 		}
@@ -153,6 +139,9 @@ func TestAnErasedCustomersWordsAreNowhere(t *testing.T) {
 	}
 	if found := w.Mentions("I am somebody else"); len(found) == 0 {
 		t.Error("somebody else's words are gone as well")
+	}
+	if holds, _ := w.AskToErase("pizza", uuid.Must(uuid.NewV7())); len(holds) != 0 {
+		t.Errorf("somebody else is held back by %v", holds)
 	}
 	var read matter
 	w.Want(http.StatusOK, http.MethodGet, "/v1/tickets/"+said.Ticket, w.Agent, nil, &read)

@@ -10,10 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
-	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
-	erasurev1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/erasure/activities/v1"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/order"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/salestest"
 )
@@ -132,15 +130,12 @@ func TestAnErasedCustomersNamesAreNowhere(t *testing.T) {
 	w.Want(http.StatusCreated, http.MethodPost, "/v1/orders", w.Sales, with(evening("2"), "customer_ref", body{"system": "shop", "id": theirs}), &kept)
 	w.EventsOf("OrderPlaced", 2)
 
-	eraser := erasure.New(w.DB, erasure.Rooms{Erase: order.Erase})
-	ctx := auth.With(t.Context(), auth.Principal{Subject: "process", Tenant: "pizza"})
-	in := &erasurev1.EraseCustomer{ErasureId: uuid.Must(uuid.NewV7()).String(), CustomerIds: []string{wei.String()}}
 	for round := range 2 {
-		done, err := eraser.Erase(ctx, in)
-		if err != nil {
-			t.Fatal(err)
+		holds, done := w.AskToErase("pizza", wei)
+		if len(holds) != 0 || len(done) != 3 {
+			t.Fatalf("%v %v", holds, done)
 		}
-		for _, d := range done.GetErased() {
+		for _, d := range done {
 			want := int64(1 - round)
 			if d.GetWhat() == "import_rejection" {
 				want = 0

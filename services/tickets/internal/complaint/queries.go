@@ -59,14 +59,15 @@ func (c *Complaints) List(ctx context.Context, f Filter, limit int) ([]Told, err
 		if err != nil {
 			return err
 		}
-		ids, roots := make([]uuid.UUID, len(found)), make([]*uuid.UUID, len(found))
+		ids, customers := make([]uuid.UUID, len(found)), make([]uuid.UUID, len(found))
 		for i, one := range found {
-			ids[i], roots[i] = one.ID, alias.Root(tx, one.CustomerID)
+			ids[i], customers[i] = one.ID, one.CustomerID
 		}
+		roots := alias.Roots(tx, customers)
 		said, err := notes(ctx, tx, ids...)
 		page = make([]Told, len(found))
 		for i, one := range found {
-			page[i] = Told{Complaint: one, Root: *roots[i], notes: said}
+			page[i] = Told{Complaint: one, Root: roots[one.CustomerID], notes: said}
 		}
 		return err
 	})
