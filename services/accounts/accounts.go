@@ -51,8 +51,8 @@ import (
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/erasure"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/field"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/insight"
-	"github.com/guanxi-crm/guanxi/services/accounts/internal/matching"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/interaction"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/matching"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/merge"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/preference"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/profile"
@@ -93,7 +93,7 @@ func Module() app.Module {
 			erasures := erasure.New(d.DB, d.Outbox, d.Flow, starter, name, holders(), erasers(consents, d.Clock), d.Clock)
 			eraser := forget.New(d.DB, erasures.Rooms())
 			files := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
-			exports := customerexport.New(d.DB, d.Ops, looks, d.Flow, name, d.Clock)
+			exports := customerexport.New(d.DB, d.Ops, looks, d.Flow, name, d.Clock, sections()...)
 			return app.Parts{
 				Routes:    []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, field.New(d.DB, d.Clock).Routes, search.New(d.DB).Routes, matches.Routes, consents.Routes, preferences.Routes, contacts.Routes, insights.Routes, relationships.Routes, assets.Routes, touchpoint.New(d.DB, d.Clock).Routes, interaction.New(d.DB, d.Outbox, d.Clock).Routes, files.Routes, exports.Routes, merges.Routes, erasures.Routes, timeline.New(d.DB).Routes, profile.New(d.DB, looks, d.Clock).Routes},
 				Consumers: []inbox.Consumer{timeline.Consumer(), customers.Consumer(), eraser.Consumer()},
