@@ -32,7 +32,7 @@ func start(t *testing.T) *world {
 		},
 	}, &w.first)
 	w.Want(http.StatusCreated, http.MethodPost, "/v1/customers", w.agent, body{
-		"display_name": "Li Lei", "tags": []string{"web"}, "identities": []body{
+		"display_name": "Li Lei", "allow_duplicate": true, "tags": []string{"web"}, "identities": []body{
 			{"type": "phone", "value": "138 0013 8000", "verified": true}, {"type": "external:shop", "value": "9"}, {"type": "card", "value": "VIP17"},
 		},
 		"addresses": []body{{"kind": "home", "lines": []string{"中山路 1 号"}, "city": "上海"}},

@@ -290,6 +290,10 @@ func TestWhoMaySeeAndChangeACustomer(t *testing.T) {
 		{"another tenant's is not there", http.MethodGet, mine, other, nil, 404, "customer_not_found"},
 		{"nor to be changed", http.MethodPatch, mine, other, body{"given_name": "x"}, 404, "customer_not_found"},
 		{"nor to be identified", http.MethodPost, mine + "/identities", other, body{"type": "card", "value": "VIP17"}, 404, "customer_not_found"},
+		{"nor to be archived", http.MethodPost, mine + "/archive", other, nil, 404, "customer_not_found"},
+		{"nor to be given an address", http.MethodPost, mine + "/addresses", other, body{"lines": []string{"1"}}, 404, "customer_not_found"},
+		{"nor to end an identity of", http.MethodPost, mine + "/identities/end", other, body{"type": "card", "value": "VIP17"}, 404, "customer_not_found"},
+		{"marketing does not archive", http.MethodPost, mine + "/archive", w.Token(auth.RoleMarketing, "pizza"), nil, 403, ""},
 		{"nor one that never was", http.MethodGet, "/v1/customers/" + uuid.NewString(), other, nil, 404, "customer_not_found"},
 		{"marketing reads only", http.MethodPost, "/v1/customers", w.Token(auth.RoleMarketing, "pizza"), body{"display_name": "x"}, 403, ""},
 		{"an agent does not import", http.MethodPost, "/v1/customers/imports", w.Token(auth.RoleAgent, "pizza"), nil, 403, ""},
@@ -322,14 +326,27 @@ func TestCustomersRefuseBadInput(t *testing.T) {
 	var lei customerView
 	w.Want(http.StatusCreated, http.MethodPost, "/v1/customers", agent, register(), &lei)
 	path := "/v1/customers/" + lei.CustomerID
+	w.Want(http.StatusOK, http.MethodPost, path+"/identities", agent, body{"type": "login", "value": "lilei"}, nil)
+	var put, more customerView
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/customers", agent, body{"display_name": "away"}, &put)
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/customers", agent, body{"display_name": "at home", "addresses": []body{{"lines": []string{"1"}}}}, &more)
+	address := "/v1/customers/" + more.CustomerID + "/addresses/" + more.Addresses[0].AddressID
 	for name, target := range map[string]badinput.Target{
 		"register": {Method: http.MethodPost, Path: "/v1/customers", Body: register(), Replay: true, Fresh: register, OtherBody: register(),
 			Hold: func(t *testing.T, key string) func() { return hold(t, w.DB, "register-customer", key) }},
 		"list":     {Method: http.MethodGet, Path: "/v1/customers", List: true},
 		"lookup":   {Method: http.MethodGet, Path: "/v1/customers/lookup?type=card&value=VIP0001"},
 		"get":      {Method: http.MethodGet, Path: path, Owned: true},
-		"change":   {Method: http.MethodPatch, Path: path, Body: `{"display_name":"李雷"}`, Version: true, Owned: true, Header: http.Header{"If-Match": {`"1"`}}},
+		"change":   {Method: http.MethodPatch, Path: path, Body: `{"display_name":"李雷"}`, Version: true, Owned: true, Header: http.Header{"If-Match": {`*`}}},
 		"identify": {Method: http.MethodPost, Path: path + "/identities", Body: `{"type":"card","value":"VIP0001"}`, Owned: true, Replay: true},
+		"verify":   {Method: http.MethodPost, Path: path + "/identities/verify", Body: `{"type":"card","value":"VIP0001"}`, Owned: true, Replay: true},
+		"end":      {Method: http.MethodPost, Path: path + "/identities/end", Body: `{"type":"login","value":"lilei"}`, Owned: true, Replay: true},
+		"archive":  {Method: http.MethodPost, Path: "/v1/customers/" + put.CustomerID + "/archive", Owned: true, Replay: true},
+		"add address": {Method: http.MethodPost, Path: "/v1/customers/" + more.CustomerID + "/addresses", Body: `{"kind":"home","lines":["1"],"city":"上海"}`,
+			Owned: true, Replay: true, OtherBody: `{"lines":["2"]}`},
+		"change address": {Method: http.MethodPatch, Path: address, Body: `{"city":"上海"}`, Version: true, Owned: true, Header: http.Header{"If-Match": {"*"}}},
+		"set stage":      {Method: http.MethodPost, Path: path + "/stage", Body: `{"stage":"loyalty","reason":"by_hand"}`, Owned: true, Replay: true},
+		"stages":         {Method: http.MethodGet, Path: path + "/stages", List: true, Owned: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			target.URL, target.Token = w.URL, agent

@@ -3,7 +3,6 @@ package field
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -98,7 +97,7 @@ func room(ctx context.Context, tx *pg.Tx) error {
 	err := tx.QueryRow(ctx, `SELECT count(*) FROM custom_field WHERE tenant_id = $1`, tx.Tenant()).Scan(&n)
 	if err == nil && n >= MaxFields {
 		return problem.New(problem.Unprocessable, "too_many_custom_fields",
-			fmt.Sprintf("A tenant has at most %d custom fields, archived ones included.", MaxFields))
+			"A tenant has at most %d custom fields, archived ones included.", MaxFields)
 	}
 	return err
 }
