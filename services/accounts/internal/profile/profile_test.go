@@ -27,7 +27,7 @@ import (
 type body = map[string]any
 
 // profile is what the API answers.
-type profile struct {
+type view struct {
 	CustomerID string   `json:"customer_id"`
 	Aliases    []string `json:"aliases"`
 	Kind       string
@@ -86,14 +86,14 @@ type profile struct {
 	} `json:"as_of"`
 }
 
-func (p profile) withheld() (texts []string) {
+func (p view) withheld() (texts []string) {
 	for _, w := range p.Withheld {
 		texts = append(texts, w.Class+" "+w.Why)
 	}
 	return texts
 }
 
-func (p profile) identities() (texts []string) {
+func (p view) identities() (texts []string) {
 	for _, i := range p.Identities {
 		text := i.Type + " " + i.Value
 		if i.Calling {
@@ -104,14 +104,14 @@ func (p profile) identities() (texts []string) {
 	return texts
 }
 
-func (p profile) fields() (names []string) {
+func (p view) fields() (names []string) {
 	for _, f := range p.Fields {
 		names = append(names, f.Name)
 	}
 	return names
 }
 
-func (p profile) insights() (names []string) {
+func (p view) insights() (names []string) {
 	for _, i := range p.Insights {
 		names = append(names, i.Name)
 	}
@@ -168,7 +168,7 @@ func (w *world) say(customer, name string, insight body) {
 	w.Want(http.StatusOK, http.MethodPut, "/v1/customers/"+customer+"/insights/"+name, w.Token(auth.RoleIntegrator, "pizza"), insight, nil)
 }
 
-func (w *world) profile(role, customer, query string) (p profile) {
+func (w *world) profile(role, customer, query string) (p view) {
 	w.t.Helper()
 	w.Want(http.StatusOK, http.MethodGet, "/v1/customers/"+customer+"/profile"+query, w.Token(role, "pizza"), nil, &p)
 	return p
@@ -236,7 +236,7 @@ func TestAnAgentWhoTakesAnOrderSeesWhatThatNeedsAndNoMore(t *testing.T) {
 	}
 	path := "/v1/customers/" + w.lei
 	whole := w.Want(http.StatusOK, http.MethodGet, path+"/profile?purpose=order_taking&calling="+url.QueryEscape("138 0013 8000"), agent, nil, nil)
-	var p profile
+	var p view
 	whole.Decode(t, &p)
 	if p.CustomerID != w.lei || p.Names == nil || p.Names.DisplayName != "李雷" || p.Kind != "person" || p.State != "active" || p.Purpose != "order_taking" {
 		t.Errorf("who it is: %s", whole.Body)
@@ -357,7 +357,7 @@ func TestAnAnalystDoesNotLearnWhoItIs(t *testing.T) {
 			t.Errorf("the analysis tells %q", secret)
 		}
 	}
-	var p profile
+	var p view
 	answer.Decode(t, &p)
 	if p.Facts.Grade != "A" || !slices.Contains(p.withheld(), "identity not_for_purpose") || !slices.Contains(p.withheld(), "contact not_for_purpose") {
 		t.Errorf("%s", answer.Body)
