@@ -75,7 +75,7 @@ func (r *reader) read(b *batch) error {
 			})
 		}
 		if len(faults) == 0 {
-			b.rows = append(b.rows, Row{Line: rec.line, Number: r.number, schema: r.parser.schema, values: values, raw: rec.raw})
+			b.rows = append(b.rows, Row{Line: rec.line, Number: r.number, schema: r.parser.schema, values: values, more: r.parser.more, raw: rec.raw})
 		}
 	}
 	b.position, b.line = r.scanner.position, r.scanner.line

@@ -87,9 +87,9 @@ func TestRowsWithFaults(t *testing.T) {
 			[]string{"2::json_malformed", "3::json_malformed", "4::json_malformed", "5::json_malformed"}},
 		{"JSON of another shape", "?format=jsonl", `{"ref":"a","ref":"b","name":"Ann"}` + "\n" + `{"ref":"b","name":{"given":"Bob"}}` + "\n" +
 			`{"ref":"c","name":"C","colour":"red"}` + "\n" + `{"ref":7,"name":"D","age":null}` + "\n" + `{"ref":"\u0000","name":"E"}` + "\n" +
-			`{"ref":"f","name":"F","tags":[{}]}` + "\n" + `{"ref":"g","name":"G","extra":["\u0000"]}` + "\n", 1,
+			`{"ref":"f","name":"F","tags":[{}],"external:":"1"}` + "\n" + `{"ref":"f","name":"F","tags":[{}],"external:x":{}}` + "\n" + `{"ref":"g","name":"G","extra":["\u0000"]}` + "\n", 1,
 			[]string{"1::key_duplicate", "2:name:value_not_scalar", "3::column_unknown", "5:ref:contains_nul",
-				"6:tags:value_not_scalar", "7:extra:contains_nul"}},
+				"6::column_unknown", "7:tags:value_not_scalar", "7:external:x:value_not_scalar", "8:extra:contains_nul"}},
 		{"broken in the middle of a large file", "", file(5000) + "a,\xe4\xb8,1\nb,\x00,2\n" + strings.ReplaceAll(file(3000), "r", "s")[len("sef,name,age\n"):], 8000,
 			[]string{"5002::broken_utf8", "5003::contains_nul"}},
 	}
@@ -173,6 +173,7 @@ func TestMappings(t *testing.T) {
 		{"JSON keys", "?format=jsonl&mapping=ref=nr,name=who", `{"nr":12.50,"who":" Ann ","x":{}}`, "12.50", "Ann"},
 		{"a mark against formulas", "", "ref,name\n'=1+1,'@Ann\n", "=1+1", "@Ann"},
 		{"several values in JSON", "?format=jsonl", `{"ref":"a","name":"Ann","tags":["x"," y ",null,7],"extra":{"k":[1, 2]}}`, "a", "Ann|x\ny\n7|{\"k\":[1, 2]}"},
+		{"open columns of JSON", "?format=jsonl", `{"ref":"a","name":"Ann","external:till":7,"external:shop":"8"}`, "a", "Ann[external:shop=8 external:till=7]"},
 		{"several values in CSV", "", "ref,name,tags,extra\na,Ann,\"x\ny\",\"[1, 2]\"\n", "a", "Ann|x\ny|[1, 2]"},
 		{"a name with a prefix", "?mapping=ref=Nr,name=Name,external:till=Nr", "Name,Nr\nAnn,a\n", "a", "Ann"},
 	}

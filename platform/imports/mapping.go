@@ -14,6 +14,8 @@ type plan struct {
 	Entries []entry `json:"entries"`
 	// Width is the number of columns that each record must have; 0 for JSON Lines.
 	Width int `json:"width,omitempty"`
+	// Open are the columns with a prefix, which lines of JSON may have without being mapped; the prefix is the target.
+	Open []entry `json:"open,omitempty"`
 	// Strict refuses JSON keys that no entry reads: there was no mapping that left them out on purpose.
 	Strict bool `json:"strict,omitempty"`
 }
@@ -112,6 +114,11 @@ func resolve(k Kind, f format, mapping []assignment, header []string, width int)
 		var err error
 		if mapping, err = defaultMapping(k, f, header); err != nil {
 			return plan{}, err
+		}
+	}
+	for _, c := range k.Columns {
+		if prefix, open := strings.CutSuffix(c.Name, "*"); open && p.Strict && f == formatJSONL {
+			p.Open = append(p.Open, entry{Target: prefix, Many: c.Many, JSON: c.JSON})
 		}
 	}
 	for _, a := range mapping {

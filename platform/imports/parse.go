@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -54,8 +56,9 @@ type parser struct {
 	format format
 	plan   plan
 	schema *schema
-	keys   map[string]bool // jsonl: keys that the plan reads
-	fields []string        // of the record at hand
+	keys   map[string]bool   // jsonl: keys that the plan reads
+	fields []string          // of the record at hand
+	more   map[string]string // of the record at hand, by the names of open columns; nil: none
 }
 
 func newParser(f format, p plan) *parser {
@@ -71,6 +74,7 @@ func newParser(f format, p plan) *parser {
 // row reads a record into values, which has one place for each entry of the plan. It returns the row's faults; a row
 // that has any is not to be applied.
 func (ps *parser) row(rec record, values []string) []fault {
+	ps.more = nil
 	if rec.fault != nil {
 		return []fault{*rec.fault}
 	}
@@ -102,7 +106,53 @@ func (ps *parser) row(rec record, values []string) []fault {
 		}
 		values[i] = value
 	}
+	return append(faults, ps.others(object)...)
+}
+
+// others reads the open columns of an object.
+func (ps *parser) others(object map[string]json.RawMessage) (faults []fault) {
+	if len(ps.plan.Open) == 0 {
+		return nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		e, open := ps.open(key)
+		if !open {
+			continue
+		}
+		value, f := fromJSON(e, object[key])
+		switch {
+		case f != nil:
+			f.column = key
+			faults = append(faults, *f)
+		case value != "":
+			if ps.more == nil {
+				ps.more = make(map[string]string)
+			}
+			ps.more[key] = value
+		}
+	}
 	return faults
+}
+
+// open gives the open column that a key means.
+func (ps *parser) open(key string) (entry, bool) {
+	for _, e := range ps.plan.Open {
+		if strings.HasPrefix(key, e.Target) && len(key) > len(e.Target) && !ps.keys[key] {
+			return e, true
+		}
+	}
+	return entry{}, false
+}
+
+func fromJSON(e entry, raw json.RawMessage) (string, *fault) {
+	switch {
+	case e.JSON:
+		return structured(raw)
+	case e.Many:
+		return several(raw)
+	default:
+		return scalar(raw)
+	}
 }
 
 func (ps *parser) value(e entry, rec record, object map[string]json.RawMessage) (string, *fault) {
@@ -111,12 +161,8 @@ func (ps *parser) value(e entry, rec record, object map[string]json.RawMessage) 
 		return fmt.Sprint(rec.line), nil
 	case e.Column > 0:
 		return ps.cell(strings.TrimSpace(ps.fields[e.Column-1])), nil
-	case e.Key != "" && e.JSON:
-		return structured(object[e.Key])
-	case e.Key != "" && e.Many:
-		return several(object[e.Key])
 	case e.Key != "":
-		return scalar(object[e.Key])
+		return fromJSON(e, object[e.Key])
 	default:
 		return e.Text, nil
 	}
@@ -143,7 +189,7 @@ func (ps *parser) object(raw string) (map[string]json.RawMessage, *fault) {
 		if _, twice := object[key]; twice {
 			return nil, &fault{code: "key_duplicate", reason: fmt.Sprintf("has the key %q twice", key)}
 		}
-		if !ps.keys[key] && ps.plan.Strict {
+		if _, open := ps.open(key); !open && !ps.keys[key] && ps.plan.Strict {
 			return nil, &fault{code: "column_unknown",
 				reason: fmt.Sprintf("has the key %q, which is no column; give a mapping to leave it out", key)}
 		}

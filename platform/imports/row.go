@@ -1,5 +1,10 @@
 package imports
 
+import (
+	"maps"
+	"slices"
+)
+
 // Row is one record of the file, as the mapping reads it. It is valid until Apply returns.
 type Row struct {
 	// Line is the physical line in the file on which the record begins, 1-based.
@@ -9,6 +14,7 @@ type Row struct {
 
 	schema *schema
 	values []string // parallel to schema.columns
+	more   map[string]string
 	raw    string
 }
 
@@ -23,5 +29,9 @@ func (r Row) Get(column string) string {
 	if i, ok := r.schema.index[column]; ok {
 		return r.values[i]
 	}
-	return ""
+	return r.more[column]
 }
+
+// More names the columns with a prefix, such as external:shop, that this row has besides those of the job: JSON Lines
+// without a mapping may have others in each line.
+func (r Row) More() []string { return slices.Sorted(maps.Keys(r.more)) }

@@ -61,6 +61,13 @@ func apply(_ context.Context, tx *pg.Tx, job imports.Job, rows []imports.Row) (r
 		if row.Get("tags") != "" {
 			name += "|" + row.Get("tags") + "|" + row.Get("extra")
 		}
+		if len(row.More()) > 0 {
+			name += "["
+			for n, column := range row.More() {
+				name += strings.Repeat(" ", min(n, 1)) + column + "=" + row.Get(column)
+			}
+			name += "]"
+		}
 		tx.Queue(insert+then, tx.Tenant(), row.Get("ref"), name, row.Get("age"), row.Line)
 	}
 	return rejected, nil

@@ -29,8 +29,8 @@ type Section struct {
 // with commas between). column holds the customer's id.
 func Rows(name string, class access.Class, table, column, order string) Section {
 	sql := fmt.Sprintf(`SELECT coalesce(jsonb_agg(to_jsonb(r) - 'tenant_id' ORDER BY %s), '[]')::text
-		FROM unnest($2::uuid[]) AS g(id)
-		CROSS JOIN LATERAL (SELECT * FROM %s t WHERE t.tenant_id = $1 AND t.%s = g.id) r`, order, table, column)
+		FROM unnest($2::uuid[]) AS g(member)
+		CROSS JOIN LATERAL (SELECT * FROM %s t WHERE t.tenant_id = $1 AND t.%s = g.member) r`, order, table, column)
 	return Section{name, class, func(ctx context.Context, tx *pg.Tx, ref customer.Ref, _ access.Sight) (any, error) {
 		var all string
 		err := tx.QueryRow(ctx, sql, tx.Tenant(), ref.Group()).Scan(&all)

@@ -57,7 +57,7 @@ func (m *importer) apply(ctx context.Context, tx *pg.Tx, job imports.Job, rows [
 		rejected []imports.Rejection
 	)
 	for _, row := range rows {
-		r, faults := rd.read(row.Line, row.Get)
+		r, faults := rd.read(row.Line, row.Get, row.More()...)
 		if len(faults) > 0 {
 			rejected = append(rejected, faults...)
 			continue

@@ -98,8 +98,8 @@ type reading struct {
 	newID  func() uuid.UUID
 }
 
-// read gives the record of a row, or why there is none.
-func (rd reading) read(line int64, value func(column string) string) (record, []imports.Rejection) {
+// read gives the record of a row, or why there is none. more are columns of this row alone.
+func (rd reading) read(line int64, value func(column string) string, more ...string) (record, []imports.Rejection) {
 	var faults []imports.Rejection
 	refuse := func(column, code, reason string) {
 		faults = append(faults, imports.Rejection{Line: line, Column: column, Code: code, Reason: reason})
@@ -114,7 +114,11 @@ func (rd reading) read(line int64, value func(column string) string) (record, []
 		r.draft.Source = source
 	}
 	custom := map[string]json.RawMessage{}
-	for _, column := range rd.mapped {
+	mapped := rd.mapped
+	if len(more) > 0 {
+		mapped = slices.Concat(mapped, more)
+	}
+	for _, column := range mapped {
 		given := value(column)
 		name, isCustom := strings.CutPrefix(column, customPrefix)
 		switch {
