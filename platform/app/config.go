@@ -85,6 +85,20 @@ type Config struct {
 		// the same for all services of an installation.
 		Key string `koanf:"key"`
 	} `koanf:"flow"`
+	Privacy struct {
+		// Key keys the hashes by which addresses are recognised that must not be used again: at least 32
+		// bytes. With another key they would be forgotten, so it is never changed; without one it is flow.key,
+		// whose present value belongs here before flow.key changes.
+		Key string `koanf:"key"`
+	} `koanf:"privacy"`
+}
+
+// PrivacyKey is what hashes of addresses are keyed with.
+func (c Config) PrivacyKey() []byte {
+	if c.Privacy.Key != "" {
+		return []byte(c.Privacy.Key)
+	}
+	return []byte(c.Flow.Key)
 }
 
 // Defaults are the values of everything that has a sensible one.
@@ -211,6 +225,9 @@ func (c Config) Validate() error {
 	if len(c.Flow.Key) < 32 {
 		bad("flow.key: is required, at least 32 bytes, the same for every service")
 	}
+	if c.Privacy.Key != "" && len(c.Privacy.Key) < 32 {
+		bad("privacy.key: must be at least 32 bytes")
+	}
 	errs = append(errs, c.validateIssuer())
 	return errors.Join(errs...)
 }
@@ -256,7 +273,7 @@ func (c Config) Redacted() ([]string, error) {
 		}
 		switch {
 		case value == "":
-		case key == "flow.key" || key == "kafka.password":
+		case key == "flow.key" || key == "privacy.key" || key == "kafka.password":
 			value = "(secret)"
 		case key == "pg.url" || key == "pg.admin_url":
 			value = maskPassword(value)

@@ -91,9 +91,26 @@ func TestValidateNamesEveryFaultAtOnce(t *testing.T) {
 	}
 }
 
+func TestThePrivacyKeyOutlivesTheFlowKey(t *testing.T) {
+	t.Parallel()
+	cfg, err := app.LoadConfig("", complete())
+	if err != nil || string(cfg.PrivacyKey()) != cfg.Flow.Key {
+		t.Fatalf("without one of its own: %q %v", cfg.PrivacyKey(), err)
+	}
+	before := cfg.Flow.Key
+	cfg, err = app.LoadConfig("", append(complete(), "GUANXI_FLOW_KEY=fedcba9876543210fedcba9876543210", "GUANXI_PRIVACY_KEY="+before))
+	if err != nil || cfg.Validate() != nil || string(cfg.PrivacyKey()) != before {
+		t.Fatalf("after the flow key was changed: %q %v %v", cfg.PrivacyKey(), err, cfg.Validate())
+	}
+	cfg.Privacy.Key = "short"
+	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "privacy.key") {
+		t.Fatalf("a short one: %v", err)
+	}
+}
+
 func TestRedactedShowsNoSecretAndMarksWhatDiffers(t *testing.T) {
 	t.Parallel()
-	cfg, err := app.LoadConfig("", append(complete(), "GUANXI_KAFKA_PASSWORD=hunter2", "GUANXI_PG_ADMIN_URL=postgres://root:hunter2@db/postgres"))
+	cfg, err := app.LoadConfig("", append(complete(), "GUANXI_KAFKA_PASSWORD=hunter2", "GUANXI_PRIVACY_KEY=hunter2 of at least thirty-two bytes", "GUANXI_PG_ADMIN_URL=postgres://root:hunter2@db/postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}
