@@ -77,7 +77,7 @@ func Module() app.Module {
 		ProjectionTables: []string{"timeline_entry", "timeline_unresolved", "timeline_fact", "timeline_as_of"},
 		Build: func(d app.Deps) (app.Parts, error) {
 			tenants := tenant.New(d.DB, d.Ops, d.Outbox, d.Clock)
-			hashes := consent.NewHashes([]byte(d.Config.Flow.Key))
+			hashes := consent.NewHashes(d.Config.PrivacyKey())
 			consents := consent.New(d.DB, d.Outbox, hashes, d.Clock)
 			preferences := preference.New(d.DB, d.Clock)
 			contacts := contact.New(d.DB, consents, hashes, d.Clock)
