@@ -14,8 +14,9 @@ import (
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/touchpoint"
 )
 
-// interactionEntry is an interaction in a list: without the words.
-type interactionEntry struct {
+// InteractionEntry is an interaction in a list: without the words. It has a capital, so that the schema of the whole one has
+// its fields, too.
+type InteractionEntry struct {
 	InteractionID   uuid.UUID          `json:"interaction_id" format:"uuid"`
 	CustomerID      uuid.UUID          `json:"customer_id" format:"uuid"`
 	Channel         touchpoint.Channel `json:"channel" enum:"counter,phone,email,sms,web,wechat,social,visit"`
@@ -31,7 +32,7 @@ type interactionEntry struct {
 
 // interactionView is a whole interaction, as far as the caller sees it.
 type interactionView struct {
-	interactionEntry
+	InteractionEntry
 	Summary  string               `json:"summary,omitempty" doc:"What it was about."`
 	Identity *interactionIdentity `json:"identity,omitempty" doc:"By which the customer came."`
 	Withheld []access.Withheld    `json:"withheld" nullable:"false" doc:"The classes that are out of your sight: what is of them was left out, if there is any."`
@@ -43,8 +44,8 @@ type interactionIdentity struct {
 	Value string `json:"value" doc:"Given as people write it, kept in its one form." example:"138 0013 8000" maxLength:"512"`
 }
 
-func entry(i Interaction) interactionEntry {
-	return interactionEntry{
+func entry(i Interaction) InteractionEntry {
+	return InteractionEntry{
 		InteractionID: i.ID, CustomerID: i.Root, Channel: i.Channel, Direction: i.Direction, Touchpoint: i.Touchpoint, Outcome: i.Outcome,
 		OccurredAt: i.OccurredAt.UTC(), DurationSeconds: int64(i.Duration / time.Second), HasSummary: i.Summary != "",
 		RecordedBy: i.RecordedBy, RecordedAt: i.RecordedAt.UTC(),
@@ -63,7 +64,7 @@ func answered(i Interaction, s access.Sight, err error) (*answer, error) {
 	case !s.May(access.Behaviour):
 		return nil, problem.New(problem.Forbidden, "class_withheld", "An interaction is of the class behaviour, which is out of your sight for this purpose.")
 	}
-	v := interactionView{interactionEntry: entry(i), Summary: i.Summary, Withheld: s.Withheld(classes...)}
+	v := interactionView{InteractionEntry: entry(i), Summary: i.Summary, Withheld: s.Withheld(classes...)}
 	if t := string(i.Identity.Type); t != "" && s.May(access.OfIdentity(t)) {
 		v.Identity = &interactionIdentity{t, i.Identity.Value}
 	}
@@ -110,7 +111,7 @@ type listAnswer struct{ Body interactionPage }
 
 type interactionPage struct {
 	CustomerID uuid.UUID          `json:"customer_id" format:"uuid" doc:"Whom the id in the path means."`
-	Items      []interactionEntry `json:"items" nullable:"false" doc:"The latest first."`
+	Items      []InteractionEntry `json:"items" nullable:"false" doc:"The latest first."`
 	NextCursor string             `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
 	Withheld   []access.Withheld  `json:"withheld" nullable:"false" doc:"Not empty: you do not see what customers do, for this purpose."`
 }
@@ -171,7 +172,7 @@ func (i *Interactions) list(ctx context.Context, in *listInput) (*listAnswer, er
 	if err != nil {
 		return nil, err
 	}
-	body := interactionPage{CustomerID: ref.Root, Items: []interactionEntry{}, Withheld: sight.Withheld(access.Behaviour)}
+	body := interactionPage{CustomerID: ref.Root, Items: []InteractionEntry{}, Withheld: sight.Withheld(access.Behaviour)}
 	if !sight.May(access.Behaviour) {
 		return &listAnswer{body}, nil
 	}
