@@ -44,10 +44,10 @@ func (in *Insights) Put(ctx context.Context, i Insight, number bool) (Insight, e
 		i.StatedBy = who.Subject
 	}
 	_, err := in.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
-		if _, err := tenant.ForWrite(ctx, tx); err != nil {
+		if err := hold(ctx, tx, i); err != nil {
 			return pg.Result{}, err
 		}
-		if err := hold(ctx, tx, i); err != nil {
+		if _, err := tenant.ForWrite(ctx, tx); err != nil {
 			return pg.Result{}, err
 		}
 		n, err := count(ctx, tx, i.Customer, i.Name)
@@ -86,11 +86,11 @@ func hold(ctx context.Context, tx *pg.Tx, i Insight) error {
 // NotFound.
 func (in *Insights) Remove(ctx context.Context, id uuid.UUID, name string) error {
 	_, err := in.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
-		if _, err := tenant.ForWrite(ctx, tx); err != nil {
-			return pg.Result{}, err
-		}
 		ref, err := customer.Hold(ctx, tx, id)
 		if err != nil {
+			return pg.Result{}, err
+		}
+		if _, err := tenant.ForWrite(ctx, tx); err != nil {
 			return pg.Result{}, err
 		}
 		there, err := remove(ctx, tx, ref.Group(), name)
