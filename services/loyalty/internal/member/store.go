@@ -211,8 +211,8 @@ const ofCustomer = `m.tenant_id = $1 AND m.customer_id = ANY ((SELECT customer_g
 	FROM member s WHERE s.tenant_id = $1 AND s.id = $2)::uuid[])`
 
 // LockPool queues the locking of all members who are the same customer as the given one, in the order of their customers'
-// ids, and keeps them the same customer, and the only ones, until the transaction ends. Who they were is known after the next
-// round trip; nobody where there is no such member. Queue it before any other lock, and read them by FindPool afterwards.
+// ids, and keeps them the same customer until the transaction ends. Who they were is known after the next round trip; nobody
+// where there is no such member. Queue it before any other lock, and read them by FindPool afterwards.
 func LockPool(tx *pg.Tx, id uuid.UUID) (locked map[uuid.UUID]bool) {
 	alias.Hold(tx)
 	locked = make(map[uuid.UUID]bool)
