@@ -158,8 +158,8 @@ func (in *installation) ouyang(ctx context.Context, d desk) (id, alias string) {
 	post("/v1/customers/"+id+"/addresses", object{"kind": "home", "lines": []string{"兰州路77号"}, "city": "兰州", "country": "CN"}, nil)
 	post("/v1/customers/"+id+"/consents", object{"purpose": "marketing", "channel": "sms", "address": "13977001122", "state": "withdrawn", "source": "counter"}, nil)
 	post("/v1/customers/"+alias+"/interactions", object{"channel": "phone", "direction": "inbound", "summary": "欧阳佩兰 asked about 兰州路77号."}, nil)
-	post("/v1/customers/"+id+"/assets", object{"product": "oven", "serial": "13977001122", "name": "佩兰's oven"}, nil)
-	post("/v1/tickets", object{"kind": "enquiry", "channel": "phone", "subject": "欧阳佩兰: 139 7700 1122", "description": "peilan.ouyang@example.net", "customer_id": alias}, nil)
+	post("/v1/customers/"+id+"/assets", object{"type": "appliance", "product": "oven", "serial": "13977001122", "name": "佩兰's oven"}, nil)
+	post("/v1/tickets", object{"kind": "enquiry", "channel": "phone", "subject": "欧阳佩兰: 139 7700 1122", "description": "peilan.ouyang@example.net", "customer_id": alias, "impact": 3, "urgency": 3}, nil)
 	if _, err := d.admin.PlaceOrder(ctx, client.Order{CustomerRef: &client.Ref{System: "till", ID: "o-77"}, Channel: "till", Currency: "CNY",
 		Lines: []client.OrderLine{{SKU: "pizza", Quantity: 1, AmountMinor: 8800}}}); err != nil {
 		in.t.Fatal(err)

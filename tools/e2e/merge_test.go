@@ -151,7 +151,7 @@ func (f *family) step() {
 		var ticket struct {
 			TicketID string `json:"ticket_id"`
 		}
-		f.post("/v1/tickets", map[string]any{"kind": "enquiry", "channel": "phone", "subject": "Where is it?", "customer_id": p.id}, &ticket)
+		f.post("/v1/tickets", map[string]any{"kind": "enquiry", "channel": "phone", "subject": "Where is it?", "impact": 3, "urgency": 3, "customer_id": p.id}, &ticket)
 		p.tickets = append(p.tickets, ticket.TicketID)
 	case 6:
 		f.consent(n)
