@@ -337,7 +337,7 @@ func fill(t *testing.T, w *accountstest.World, id, related string) {
 				VALUES ('pizza', $1, $1, $2, 'marketing', 'email', '', '', 'granted', 'plain', 'consent', 'web', '1', 'ann', '', '', now(), now())`,
 			`INSERT INTO preference (tenant_id, customer_id, key, source, value, confidence, at, recorded_at, recorded_by)
 				VALUES ('pizza', $2, 'language', 'said', 'zh', 1, now(), now(), coalesce($1::text, ''))`,
-			`INSERT INTO relationship (tenant_id, id, kind, customer_id, related_id, started_at) VALUES ('pizza', $1, 'contact_of', $2, '`+related+`', now())`,
+			`INSERT INTO relationship (tenant_id, id, kind, customer_id, related_id, started_at) VALUES ('pizza', $1, 'contact_of', $2, '` + related + `', now())`,
 			`INSERT INTO insight (tenant_id, customer_id, name, kind, value_text, input_classes, computed_at, stated_by)
 				VALUES ('pizza', $2, 'taste', 'segment', 'hot', '{behaviour}', now(), coalesce($1::text, '')),
 				('pizza', $2, 'credit_limit', 'segment', 'high', '{financial}', now(), 'x')`,
