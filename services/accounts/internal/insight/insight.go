@@ -5,7 +5,6 @@ package insight
 
 import (
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -49,8 +48,6 @@ const (
 	maxForOne  = 100 // names, of one customer's id
 	clocksDiff = 5 * time.Minute
 )
-
-var nameForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
 // State gives the insight in its one form, or names every field that is not right. number tells whether a number was given.
 func State(i Insight, number bool, now time.Time) (Insight, []problem.Field) {
