@@ -144,7 +144,7 @@ type consentProof struct {
 	Aliases    []uuid.UUID     `json:"aliases" nullable:"false" doc:"Other ids that mean the same customer."`
 	Purpose    Purpose         `json:"purpose"`
 	Channel    Channel         `json:"channel,omitempty"`
-	State      State           `json:"state" enum:"granted,withdrawn,pending,none" doc:"What holds at that time."`
+	State      State           `json:"state" enum:"granted,withdrawn,pending,none" doc:"What holds at that time of the purpose and channel as such; what was said of single addresses stands in records."`
 	MadeAt     time.Time       `json:"made_at"`
 	Merges     []consentMerge  `json:"merges" nullable:"false" doc:"By which the ids became one, those that were undone included, in order."`
 	Records    []consentRecord `json:"records" nullable:"false" doc:"Every record, in the order in which it was recorded."`
@@ -172,8 +172,8 @@ func (c *Consents) Routes(api *httpx.API) {
 		ID: "record-consent", Method: http.MethodPost, Path: "/v1/customers/{customer_id}/consents", Tag: tag,
 		Summary: "Record what a customer allows or no longer allows",
 		Description: "A withdrawal covers every more specific channel and address, and only a later grant of the same or a more specific one lifts it. " +
-			"A grant of marketing by email is pending until it is confirmed.",
-		Permission: auth.ConsentsWrite, Status: http.StatusCreated, Errors: gone,
+			"A grant of marketing by email is pending until it is confirmed. An archived customer can withdraw but not grant.",
+		Permission: auth.ConsentsWrite, Status: http.StatusCreated, Errors: append([]int{http.StatusConflict}, gone...),
 	}, c.sayHTTP)
 	httpx.Register(api, httpx.Operation{
 		ID: "list-consents", Method: http.MethodGet, Path: "/v1/customers/{customer_id}/consents", Tag: tag,

@@ -369,6 +369,20 @@ func TestAnErasedCustomersAddressesStaySilent(t *testing.T) {
 	}
 }
 
+func TestAnArchivedCustomerCanWithdrawOnly(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	lei := w.customer(w.agent)
+	w.Want(http.StatusOK, http.MethodPost, "/v1/customers/"+lei.String()+"/archive", w.agent, nil, nil)
+	if a := w.Do(http.MethodPost, path(lei), w.agent, said("granted", "survey")); a.Status != http.StatusConflict || a.Code() != "customer_archived" {
+		t.Errorf("granted: %d %s", a.Status, a.Body)
+	}
+	w.say(lei, said("withdrawn", "survey"))
+	if got := w.holds(lei, "survey", "", ""); got != "withdrawn" {
+		t.Errorf("withdrew: %s", got)
+	}
+}
+
 func TestTheLogIsOnlyAddedTo(t *testing.T) {
 	t.Parallel()
 	w := start(t)

@@ -331,7 +331,7 @@ func (s *story) independent(t *testing.T) {
 }
 
 func same(a, b map[uuid.UUID]consent.States) bool {
-	return maps.EqualFunc(a, b, func(x, y consent.States) bool { return maps.Equal(x, y) })
+	return maps.EqualFunc(a, b, maps.Equal[consent.States, consent.States])
 }
 
 func TestAChildsGuardianSpeaks(t *testing.T) {
