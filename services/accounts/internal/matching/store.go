@@ -255,8 +255,10 @@ SELECT $1, n.id, n.low, n.high, n.score, n.result, n.rule, string_to_array(n.cri
 FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::integer[], $6::text[], $7::text[], $8::text[]) AS n(id, low, high, score, result, rule, criteria)
 CROSS JOIN LATERAL (SELECT id || aliases AS ids FROM customer WHERE tenant_id = $1 AND id = n.low LIMIT 1) a
 CROSS JOIN LATERAL (SELECT id || aliases AS ids FROM customer WHERE tenant_id = $1 AND id = n.high LIMIT 1) b
-WHERE NOT EXISTS (SELECT FROM duplicate_pair d WHERE d.tenant_id = $1 AND d.state <> 'open'
-	AND (d.low = ANY(a.ids) AND d.high = ANY(b.ids) OR d.low = ANY(b.ids) AND d.high = ANY(a.ids)))
+WHERE NOT EXISTS (SELECT FROM unnest(a.ids) AS x(id) CROSS JOIN unnest(b.ids) AS y(id)
+	CROSS JOIN LATERAL (SELECT least(x.id, y.id) AS low, greatest(x.id, y.id) AS high OFFSET 0) k
+	CROSS JOIN LATERAL (SELECT state FROM duplicate_pair WHERE tenant_id = $1 AND low = k.low AND high = k.high LIMIT 1) d
+	WHERE d.state <> 'open')
 ON CONFLICT (tenant_id, low, high) DO UPDATE SET score = excluded.score, result = excluded.result, rule = excluded.rule, criteria = excluded.criteria
 WHERE p.state = 'open' AND (p.score, p.result, p.rule, p.criteria) IS DISTINCT FROM (excluded.score, excluded.result, excluded.rule, excluded.criteria)`
 
@@ -350,9 +352,11 @@ func markAll(ctx context.Context, tx *pg.Tx) (int64, error) {
 // verified gives the exclusive identities that were shown to be of each customer, whoever stands for them.
 func verified(ctx context.Context, tx *pg.Tx, a, b uuid.UUID) (ofA, ofB []identity.Identity, err error) {
 	rows, err := tx.Query(ctx, `SELECT n.n, k.type, k.value FROM unnest($2::uuid[]) WITH ORDINALITY AS n(id, n)
-		CROSS JOIN LATERAL (SELECT r.id || r.aliases AS ids FROM customer c JOIN customer r ON r.tenant_id = $1 AND r.id = coalesce(c.root_id, c.id)
-			WHERE c.tenant_id = $1 AND c.id = n.id LIMIT 1) g
-		JOIN customer_identity k ON k.tenant_id = $1 AND k.customer_id = ANY(g.ids)
+		CROSS JOIN LATERAL (SELECT root_id, id FROM customer WHERE tenant_id = $1 AND id = n.id LIMIT 1) c
+		CROSS JOIN LATERAL (SELECT coalesce(c.root_id, c.id) AS id OFFSET 0) w
+		CROSS JOIN LATERAL (SELECT id || aliases AS ids FROM customer WHERE tenant_id = $1 AND id = w.id LIMIT 1) g
+		CROSS JOIN LATERAL unnest(g.ids) AS m(id)
+		CROSS JOIN LATERAL (SELECT * FROM customer_identity WHERE tenant_id = $1 AND customer_id = m.id OFFSET 0) k
 		WHERE k.exclusive AND k.verified_at IS NOT NULL AND (k.valid_to IS NULL OR k.valid_to > now())`, tx.Tenant(), []uuid.UUID{a, b})
 	if err != nil {
 		return nil, nil, err

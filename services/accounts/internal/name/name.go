@@ -36,10 +36,11 @@ var plain = map[rune]string{
 }
 
 // Fold gives the form in which names are compared: compatibility forms are one (NFKC), letters are small and without
-// accents, traditional characters are simplified, and whatever is neither letter nor digit is one blank between words.
+// accents, traditional characters are simplified, and whatever is neither letter nor digit is one blank between words, but
+// none between two Han characters.
 func Fold(s string) string {
 	var out strings.Builder
-	blank := false
+	blank, afterHan := false, false
 	for _, r := range norm.NFD.String(strings.ToLower(norm.NFKC.String(s))) {
 		switch {
 		case r >= 0x0300 && r <= 0x036f, r == '\'', r == '’', r == 'ʼ': // accents; O'Neil is oneil
@@ -48,10 +49,10 @@ func Fold(s string) string {
 			blank = out.Len() > 0
 			continue
 		}
-		if blank {
+		if blank && !(afterHan && Han(r)) { // 李 雷 is 李雷
 			out.WriteByte(' ')
-			blank = false
 		}
+		blank, afterHan = false, Han(r)
 		switch letters, special := plain[r]; {
 		case special:
 			out.WriteString(letters)

@@ -49,8 +49,8 @@ func pendingTenants(ctx context.Context, ops *pg.DB) (tenants []string, err erro
 func takePending(ctx context.Context, tx *pg.Tx, limit int) (ids []uuid.UUID, quiet bool, err error) {
 	tx.Queue(`SELECT coalesce((SELECT at < clock_timestamp() - $2::interval FROM customer_pending WHERE tenant_id = $1 ORDER BY seq DESC LIMIT 1), true)`,
 		tx.Tenant(), busy).QueryRow(func(row pgx.Row) error { return row.Scan(&quiet) })
-	rows, err := tx.Query(ctx, `DELETE FROM customer_pending WHERE tenant_id = $1 AND seq = ANY(ARRAY(
-			SELECT seq FROM customer_pending WHERE tenant_id = $1 ORDER BY seq LIMIT $2))
+	rows, err := tx.Query(ctx, `DELETE FROM customer_pending WHERE tenant_id = $1 AND seq <= coalesce(
+			(SELECT seq FROM customer_pending WHERE tenant_id = $1 ORDER BY seq OFFSET $2 - 1 LIMIT 1), 9223372036854775807)
 		RETURNING customer_id`, tx.Tenant(), limit)
 	if err != nil {
 		return nil, false, err
@@ -66,19 +66,24 @@ type Standing struct {
 	ID uuid.UUID
 }
 
+// Every row is looked for by its whole key: a set of ids would, by a plan that was made while the tables were small, be a
+// filter over all of the tenant's rows.
 const loadSQL = `
 SELECT r.id, r.kind, r.state = 'archived', r.owner, r.tags, r.custom::text, r.display_name, m.names, i.types, i.vals, i.verified, a.postal
 FROM (SELECT DISTINCT coalesce(c.root_id, c.id) AS id FROM unnest($2::uuid[]) AS n(id)
 	JOIN LATERAL (SELECT root_id, id FROM customer WHERE tenant_id = $1 AND id = n.id LIMIT 1) c ON true) w
-JOIN LATERAL (SELECT * FROM customer WHERE tenant_id = $1 AND id = w.id AND state IN ('active', 'archived') LIMIT 1) r ON true
-LEFT JOIN LATERAL (SELECT array_agg(k.name) AS names FROM (
-	SELECT unnest(ARRAY[c.display_name, c.legal_name, c.given_name || ' ' || c.family_name]) AS name
-	FROM customer c WHERE c.tenant_id = $1 AND c.id = ANY(r.id || r.aliases)) k WHERE k.name <> ' ' AND k.name <> '') m ON true
-LEFT JOIN LATERAL (SELECT array_agg(k.type) AS types, array_agg(k.value) AS vals,
-	array_agg(k.verified_at IS NOT NULL) AS verified FROM customer_identity k
-	WHERE k.tenant_id = $1 AND k.customer_id = ANY(r.id || r.aliases) AND (k.valid_to IS NULL OR k.valid_to > now())) i ON true
-LEFT JOIN LATERAL (SELECT array_agg(k.country || ' ' || k.postal_code) AS postal FROM customer_address k
-	WHERE k.tenant_id = $1 AND k.customer_id = ANY(r.id || r.aliases) AND k.postal_code <> '') a ON true`
+JOIN LATERAL (SELECT *, id || aliases AS ids FROM customer WHERE tenant_id = $1 AND id = w.id AND state IN ('active', 'archived') LIMIT 1) r ON true
+LEFT JOIN LATERAL (SELECT array_agg(k.name) AS names FROM unnest(r.ids) AS g(id)
+	CROSS JOIN LATERAL (SELECT * FROM customer WHERE tenant_id = $1 AND id = g.id LIMIT 1) c
+	CROSS JOIN LATERAL unnest(ARRAY[c.display_name, c.legal_name, c.given_name || ' ' || c.family_name]) AS k(name)
+	WHERE k.name <> ' ' AND k.name <> '') m ON true
+LEFT JOIN LATERAL (SELECT array_agg(k.type) AS types, array_agg(k.value) AS vals, array_agg(k.verified_at IS NOT NULL) AS verified
+	FROM unnest(r.ids) AS g(id)
+	CROSS JOIN LATERAL (SELECT * FROM customer_identity WHERE tenant_id = $1 AND customer_id = g.id OFFSET 0) k
+	WHERE k.valid_to IS NULL OR k.valid_to > now()) i ON true
+LEFT JOIN LATERAL (SELECT array_agg(k.country || ' ' || k.postal_code) AS postal FROM unnest(r.ids) AS g(id)
+	CROSS JOIN LATERAL (SELECT * FROM customer_address WHERE tenant_id = $1 AND customer_id = g.id OFFSET 0) k
+	WHERE k.postal_code <> '') a ON true`
 
 // Load gives those who are meant by the ids as they are now. Who was absorbed is in the record of the customer they were
 // merged into, who comes once; an erased one is nowhere.
@@ -211,8 +216,9 @@ func write(ctx context.Context, tx *pg.Tx, s terms, entries []entry, gone []uuid
 
 // wordsOf gives the words by which the customers have been found until now.
 func wordsOf(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (map[string]bool, error) {
-	rows, err := tx.Query(ctx, `SELECT DISTINCT unnest(words) FROM customer_search WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[])`,
-		tx.Tenant(), customers)
+	rows, err := tx.Query(ctx, `SELECT DISTINCT w.word FROM unnest($2::uuid[]) AS n(id)
+		CROSS JOIN LATERAL (SELECT words FROM customer_search WHERE tenant_id = $1 AND customer_id = n.id LIMIT 1) s
+		CROSS JOIN LATERAL unnest(s.words) AS w(word)`, tx.Tenant(), customers)
 	if err != nil {
 		return nil, err
 	}
@@ -270,7 +276,8 @@ func dropWords(ctx context.Context, tx *pg.Tx, s terms, words []string) error {
 
 // rootsOf gives the customers into whom any of these were merged.
 func rootsOf(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]uuid.UUID, error) {
-	rows, err := tx.Query(ctx, `SELECT DISTINCT root_id FROM customer WHERE tenant_id = $1 AND id = ANY($2::uuid[]) AND root_id IS NOT NULL`,
+	rows, err := tx.Query(ctx, `SELECT DISTINCT c.root_id FROM unnest($2::uuid[]) AS n(id)
+		CROSS JOIN LATERAL (SELECT root_id FROM customer WHERE tenant_id = $1 AND id = n.id LIMIT 1) c WHERE c.root_id IS NOT NULL`,
 		tx.Tenant(), customers)
 	if err != nil {
 		return nil, err
