@@ -79,13 +79,14 @@ CREATE TABLE asset_reading (
     tenant_id   text        NOT NULL,
     asset_id    uuid        NOT NULL,
     read_on     date        NOT NULL,
-    id          uuid        NOT NULL, -- UUIDv7: the order of readings of one day
+    no          bigint      NOT NULL, -- the order of readings of one day: the asset's version that came of it
+    id          uuid        NOT NULL, -- UUIDv7
     meter       bigint      NOT NULL CHECK (meter >= 0),
     run         bigint      NOT NULL,
     replaced    boolean     NOT NULL, -- the first one of another meter
     reason      text        NOT NULL, -- code of why it was replaced
     recorded_at timestamptz NOT NULL,
-    PRIMARY KEY (tenant_id, asset_id, read_on, id),
+    PRIMARY KEY (tenant_id, asset_id, read_on, no),
     FOREIGN KEY (tenant_id, asset_id) REFERENCES asset (tenant_id, id),
     CHECK (replaced = (reason <> ''))
 );
@@ -95,11 +96,12 @@ CREATE TABLE asset_service (
     tenant_id   text        NOT NULL,
     asset_id    uuid        NOT NULL,
     serviced_on date        NOT NULL,
+    no          bigint      NOT NULL, -- as of a reading
     id          uuid        NOT NULL, -- UUIDv7
     meter       bigint,               -- none where nobody read it
     work        text        NOT NULL, -- code of what was done; empty: not said
     recorded_at timestamptz NOT NULL,
-    PRIMARY KEY (tenant_id, asset_id, serviced_on, id),
+    PRIMARY KEY (tenant_id, asset_id, serviced_on, no),
     FOREIGN KEY (tenant_id, asset_id) REFERENCES asset (tenant_id, id)
 );
 SELECT guanxi_tenant_table('asset_service');

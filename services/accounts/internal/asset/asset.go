@@ -93,6 +93,7 @@ const (
 type Reading struct {
 	ID         uuid.UUID // UUIDv7
 	On         time.Time
+	No         int64 // tells the order of readings of one day: the asset's version that came of it
 	Meter      int64
 	Run        int64 // what all meters that the asset ever had have counted together
 	Replaced   bool  // it is the first one of another meter
@@ -104,6 +105,7 @@ type Reading struct {
 type Service struct {
 	ID         uuid.UUID // UUIDv7
 	On         time.Time
+	No         int64  // as of a reading
 	Meter      *int64 // none: nobody read it
 	Run        *int64 // where the asset was, as far as is known
 	Work       string // code of what was done; empty: not said
@@ -232,7 +234,7 @@ func (a *Asset) begin(ids func() uuid.UUID, d Draft, today, now time.Time, f *fa
 		if d.LastServiceMeter != nil && *m < *d.LastServiceMeter {
 			f.add("meter", "meter_backwards", "must not be less than last_service_meter")
 		}
-		readings = append(readings, Reading{ID: ids(), On: today, Meter: *m, Run: *m, RecordedAt: now})
+		readings = append(readings, Reading{ID: ids(), On: today, No: 1, Meter: *m, Run: *m, RecordedAt: now})
 	}
 	for _, r := range readings {
 		a.see(r)

@@ -187,6 +187,7 @@ func record(ctx context.Context, c change, r Reading, dayField string) (recorded
 	}
 	var f faults
 	f.day(dayField, r.On, c.today)
+	r.No = c.was.Version + 1
 	placed, more := InsertReading(r, around.before, around.after)
 	if f = append(f, more...); len(f) > 0 {
 		return recorded{}, invalid(f)
@@ -210,7 +211,7 @@ func (s *Assets) Serviced(ctx context.Context, id uuid.UUID, d Done) (Asset, err
 	}
 	return s.tend(ctx, id, func(c change) (Asset, error) {
 		next := deal()
-		done := Service{ID: next(), On: orDay(d.On, c.today), Meter: d.Meter, Work: d.Work, RecordedAt: c.now}
+		done := Service{ID: next(), On: orDay(d.On, c.today), No: c.was.Version + 1, Meter: d.Meter, Work: d.Work, RecordedAt: c.now}
 		var f faults
 		f.day("serviced_on", done.On, c.today)
 		if d.Work != "" && !codeShape.MatchString(d.Work) {

@@ -92,7 +92,7 @@ func addMonths(on time.Time, months int) time.Time {
 	return first.AddDate(0, 0, min(on.Day(), last)-1)
 }
 
-// compareReadings orders readings by day and, within one, by when they were made.
+// compareReadings orders readings by day and, within one, as they were recorded.
 func compareReadings(a, b Reading) int {
-	return cmp.Or(a.On.Compare(b.On), slices.Compare(a.ID[:], b.ID[:]))
+	return cmp.Or(a.On.Compare(b.On), cmp.Compare(a.No, b.No))
 }

@@ -3,12 +3,14 @@ package asset
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 )
 
 type registerInput struct {
@@ -31,13 +33,15 @@ type newAsset struct {
 	LastServiceMeter *int64 `json:"last_service_meter,omitempty" minimum:"0" maximum:"1000000000"`
 }
 
-type byID struct {
+type getInput struct {
 	ID uuid.UUID `path:"asset_id" format:"uuid"`
+	access.Asked
 }
 
 type ofCustomerInput struct {
 	ID    uuid.UUID `path:"customer_id" format:"uuid"`
 	State string    `query:"state" enum:"owned,all" default:"all" doc:"owned: without those that were given up."`
+	access.Asked
 	httpx.Page
 }
 
@@ -47,10 +51,13 @@ type heldAssetPage struct {
 	CustomerID uuid.UUID       `json:"customer_id" format:"uuid" doc:"Whom the id in the path means."`
 	Items      []heldAssetView `json:"items" nullable:"false" doc:"The latest first."`
 	NextCursor string          `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
+
+	Withheld []access.Withheld `json:"withheld" nullable:"false" doc:"The classes that are out of your sight: what is of them was left out, if there is any."`
 }
 
 type dueInput struct {
 	DueBefore string `query:"due_before" required:"true" format:"date" doc:"Those whose next service is due before this day."`
+	access.Asked
 	httpx.Page
 }
 
@@ -59,12 +66,15 @@ type dueAnswer struct{ Body assetPage }
 type assetPage struct {
 	Items      []assetView `json:"items" nullable:"false" doc:"The first due first."`
 	NextCursor string      `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
+
+	Withheld []access.Withheld `json:"withheld" nullable:"false" doc:"The classes that are out of your sight: what is of them was left out, if there is any."`
 }
 
 type lookupInput struct {
 	Type    Type   `query:"type" required:"true" enum:"vehicle,machine,appliance,device,software,other"`
 	Product string `query:"product" doc:"Needed where the type is not vehicle: serials are a product's own." maxLength:"64"`
 	Serial  string `query:"serial" required:"true" doc:"As people write it; of a vehicle its VIN." maxLength:"128"`
+	access.Asked
 }
 
 type changeInput struct {
@@ -131,6 +141,7 @@ type assetEnd struct {
 
 type historyInput struct {
 	ID uuid.UUID `path:"asset_id" format:"uuid"`
+	access.Asked
 	httpx.Page
 }
 
@@ -159,7 +170,8 @@ func (s *Assets) Routes(api *httpx.API) {
 		Description: "A VIN is one vehicle's in use, another serial one in use of its product: a second one is answered with 409 serial_taken.",
 		Permission:  auth.CustomersWrite, Status: http.StatusCreated, Errors: conflicts,
 	}, func(ctx context.Context, in *registerInput) (*answer, error) {
-		return answered(s.Register(ctx, in.ID, in.Body.draft()))
+		a, err := s.Register(ctx, in.ID, in.Body.draft())
+		return changed(ctx, a, err)
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "change-asset", Method: http.MethodPatch, Path: "/v1/assets/{asset_id}", Tag: tag, Summary: "Change an asset",
@@ -167,7 +179,8 @@ func (s *Assets) Routes(api *httpx.API) {
 		Permission:  auth.CustomersWrite, Errors: append(conflicts, http.StatusPreconditionFailed, http.StatusPreconditionRequired),
 	}, func(ctx context.Context, in *changeInput) (*answer, error) {
 		fresh := func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }
-		return answered(s.Change(ctx, in.ID, in.Body.patch(), fresh))
+		a, err := s.Change(ctx, in.ID, in.Body.patch(), fresh)
+		return changed(ctx, a, err)
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "record-asset-reading", Method: http.MethodPost, Path: "/v1/assets/{asset_id}/readings", Tag: tag, Summary: "Record what an asset's meter shows",
@@ -175,28 +188,32 @@ func (s *Assets) Routes(api *httpx.API) {
 		Permission:  auth.CustomersWrite, Errors: conflicts,
 	}, func(ctx context.Context, in *readInput) (*answer, error) {
 		b := in.Body
-		return answered(s.Read(ctx, in.ID, Meter{On: parse(b.ReadOn), Value: b.Meter, Replaced: b.Replaced, Reason: b.Reason}))
+		a, err := s.Read(ctx, in.ID, Meter{On: parse(b.ReadOn), Value: b.Meter, Replaced: b.Replaced, Reason: b.Reason})
+		return changed(ctx, a, err)
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "record-asset-service", Method: http.MethodPost, Path: "/v1/assets/{asset_id}/services", Tag: tag, Summary: "Record that an asset was serviced",
 		Description: "The next service is counted from the last one; one that was done before that is history only.",
 		Permission:  auth.CustomersWrite, Errors: conflicts,
 	}, func(ctx context.Context, in *serviceInput) (*answer, error) {
-		return answered(s.Serviced(ctx, in.ID, Done{On: parse(in.Body.ServicedOn), Meter: in.Body.Meter, Work: in.Body.Work}))
+		a, err := s.Serviced(ctx, in.ID, Done{On: parse(in.Body.ServicedOn), Meter: in.Body.Meter, Work: in.Body.Work})
+		return changed(ctx, a, err)
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "sell-asset", Method: http.MethodPost, Path: "/v1/assets/{asset_id}/sell", Tag: tag, Summary: "Give an asset to its next owner",
 		Description: "What was done to the asset stays with it; who had it, what they called it and when they bought it is not shown to the next owner.",
 		Permission:  auth.CustomersWrite, Errors: conflicts,
 	}, func(ctx context.Context, in *sellInput) (*answer, error) {
-		return answered(s.Sell(ctx, in.ID, Resale{To: in.Body.CustomerID, On: parse(in.Body.SoldOn), Name: in.Body.Name}))
+		a, err := s.Sell(ctx, in.ID, Resale{To: in.Body.CustomerID, On: parse(in.Body.SoldOn), Name: in.Body.Name})
+		return changed(ctx, a, err)
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "scrap-asset", Method: http.MethodPost, Path: "/v1/assets/{asset_id}/scrap", Tag: tag, Summary: "End an asset's use",
 		Description: "Its serial is free for another.",
 		Permission:  auth.CustomersWrite, Errors: conflicts,
 	}, func(ctx context.Context, in *scrapInput) (*answer, error) {
-		return answered(s.Scrap(ctx, in.ID, parse(in.Body.ScrappedOn)))
+		a, err := s.Scrap(ctx, in.ID, parse(in.Body.ScrappedOn))
+		return changed(ctx, a, err)
 	})
 }
 
@@ -215,49 +232,79 @@ func (s *Assets) reads(api *httpx.API) {
 		ID: "lookup-asset", Method: http.MethodGet, Path: "/v1/assets/lookup", Tag: tag, Summary: "Find an asset in use by its serial",
 		Permission: auth.CustomersRead, Errors: missing,
 	}, func(ctx context.Context, in *lookupInput) (*answer, error) {
-		return answered(s.BySerial(ctx, in.Type, in.Product, in.Serial))
+		sight, err := sight(ctx, in.Asked)
+		if err != nil {
+			return nil, err
+		}
+		a, err := s.BySerial(ctx, in.Type, in.Product, in.Serial)
+		return answered(a, sight, err)
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "get-asset", Method: http.MethodGet, Path: "/v1/assets/{asset_id}", Tag: tag, Summary: "Read an asset",
 		Permission: auth.CustomersRead, Errors: missing,
-	}, func(ctx context.Context, in *byID) (*answer, error) { return answered(s.Get(ctx, in.ID)) })
+	}, func(ctx context.Context, in *getInput) (*answer, error) {
+		sight, err := sight(ctx, in.Asked)
+		if err != nil {
+			return nil, err
+		}
+		a, err := s.Get(ctx, in.ID)
+		return answered(a, sight, err)
+	})
 	httpx.Register(api, httpx.Operation{
 		ID: "list-asset-readings", Method: http.MethodGet, Path: "/v1/assets/{asset_id}/readings", Tag: tag, Summary: "List what an asset's meter showed",
 		Permission: auth.CustomersRead, Errors: missing,
 	}, func(ctx context.Context, in *historyInput) (*readingsAnswer, error) {
-		items, next, err := pageByDay(in, func(on time.Time, before uuid.UUID, limit int) ([]Reading, error) {
-			return s.Readings(ctx, in.ID, on, before, limit)
-		}, func(r Reading) (time.Time, uuid.UUID) { return r.On, r.ID }, showReading)
+		items, next, err := pageByDay(ctx, in, func(before Place, limit int) ([]Reading, error) {
+			return s.Readings(ctx, in.ID, before, limit)
+		}, func(r Reading) Place { return Place{r.On, r.No} }, showReading)
 		return &readingsAnswer{assetReadingPage{items, next}}, err
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "list-asset-services", Method: http.MethodGet, Path: "/v1/assets/{asset_id}/services", Tag: tag, Summary: "List when an asset was serviced",
 		Permission: auth.CustomersRead, Errors: missing,
 	}, func(ctx context.Context, in *historyInput) (*servicesAnswer, error) {
-		items, next, err := pageByDay(in, func(on time.Time, before uuid.UUID, limit int) ([]Service, error) {
-			return s.Services(ctx, in.ID, on, before, limit)
-		}, func(s Service) (time.Time, uuid.UUID) { return s.On, s.ID }, showService)
+		items, next, err := pageByDay(ctx, in, func(before Place, limit int) ([]Service, error) {
+			return s.Services(ctx, in.ID, before, limit)
+		}, func(s Service) Place { return Place{s.On, s.No} }, showService)
 		return &servicesAnswer{assetServicePage{items, next}}, err
 	})
 }
 
 func (s *Assets) ofCustomer(ctx context.Context, in *ofCustomerInput) (*ofCustomerAnswer, error) {
+	sight, err := in.Sight(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var root uuid.UUID
 	items, next, err := httpx.PageByID(in.Page, func(before uuid.UUID, limit int) ([]Held, error) {
 		ref, page, err := s.List(ctx, in.ID, in.State == "all", before, limit)
 		root = ref.Root
 		return page, err
-	}, func(h Held) uuid.UUID { return h.ID }, showHeld)
+	}, func(h Held) uuid.UUID { return h.ID }, func(h Held) heldAssetView { return showHeld(h, sight) })
 	if err != nil {
 		return nil, err
 	}
-	return &ofCustomerAnswer{heldAssetPage{root, items, next}}, nil
+	body := heldAssetPage{root, items, next, withheld(sight)}
+	if !sees(sight) {
+		body.Items, body.NextCursor = []heldAssetView{}, ""
+	}
+	return &ofCustomerAnswer{body}, nil
 }
 
 func (s *Assets) due(ctx context.Context, in *dueInput) (*dueAnswer, error) {
-	on, after, err := cursor(in.Cursor, time.Time{}, uuid.Nil)
+	sight, err := in.Sight(ctx)
 	if err != nil {
 		return nil, err
+	}
+	on, rest, err := cursor(in.Cursor)
+	var after uuid.UUID
+	if err == nil && rest != "" {
+		if after, err = uuid.Parse(rest); err != nil {
+			err = httpx.CursorInvalid()
+		}
+	}
+	if err != nil || !sees(sight) {
+		return &dueAnswer{assetPage{Items: []assetView{}, Withheld: withheld(sight)}}, err
 	}
 	found, err := s.DueBefore(ctx, parse(in.DueBefore), on, after, in.Limit+1)
 	if err != nil {
@@ -266,26 +313,36 @@ func (s *Assets) due(ctx context.Context, in *dueInput) (*dueAnswer, error) {
 	page, next := httpx.NextPage(found, in.Limit, func(last Asset) []string { return []string{format(last.Due.On), last.ID.String()} })
 	items := make([]assetView, len(page))
 	for n, one := range page {
-		items[n] = show(one)
+		items[n] = show(one, sight)
 	}
-	return &dueAnswer{assetPage{items, next}}, nil
+	return &dueAnswer{assetPage{items, next, withheld(sight)}}, nil
 }
 
 // pageByDay gives one page of a history, the latest first.
-func pageByDay[T, V any](in *historyInput, rows func(on time.Time, before uuid.UUID, limit int) ([]T, error),
-	key func(T) (time.Time, uuid.UUID), show func(T) V,
+func pageByDay[T, V any](ctx context.Context, in *historyInput, rows func(before Place, limit int) ([]T, error),
+	key func(T) Place, show func(T) V,
 ) (items []V, next string, err error) {
-	on, before, err := cursor(in.Cursor, latest, uuid.Max)
+	if _, err = sight(ctx, in.Asked); err != nil {
+		return nil, "", err
+	}
+	before := Place{On: latest}
+	on, no, err := cursor(in.Cursor)
+	if err == nil && no != "" {
+		before.On = on
+		if before.No, err = strconv.ParseInt(no, 10, 64); err != nil {
+			err = httpx.CursorInvalid()
+		}
+	}
 	if err != nil {
 		return nil, "", err
 	}
-	found, err := rows(on, before, in.Limit+1)
+	found, err := rows(before, in.Limit+1)
 	if err != nil {
 		return nil, "", err
 	}
 	page, next := httpx.NextPage(found, in.Limit, func(last T) []string {
-		on, id := key(last)
-		return []string{format(on), id.String()}
+		at := key(last)
+		return []string{format(at.On), strconv.FormatInt(at.No, 10)}
 	})
 	items = make([]V, len(page))
 	for n, one := range page {
@@ -297,20 +354,16 @@ func pageByDay[T, V any](in *historyInput, rows func(on time.Time, before uuid.U
 // latest is after every day that can be written.
 var latest = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
-// cursor gives the day and id after which a page begins, or where the first one does.
-func cursor(s string, on time.Time, id uuid.UUID) (time.Time, uuid.UUID, error) {
+// cursor gives the day and the rest of the key of the row after which a page begins; nothing without a cursor.
+func cursor(s string) (on time.Time, rest string, err error) {
 	parts, err := httpx.DecodeCursor(s, 2)
 	if parts == nil || err != nil {
-		return on, id, err
+		return on, "", err
 	}
-	on, err = time.Parse(time.DateOnly, parts[0])
-	if err != nil {
-		return on, id, httpx.CursorInvalid()
+	if on, err = time.Parse(time.DateOnly, parts[0]); err != nil || parts[1] == "" {
+		return on, "", httpx.CursorInvalid()
 	}
-	if id, err = uuid.Parse(parts[1]); err != nil {
-		return on, id, httpx.CursorInvalid()
-	}
-	return on, id, nil
+	return on, parts[1], nil
 }
 
 // parse gives the day of a date whose form was checked, the zero day for none.

@@ -447,6 +447,38 @@ func TestWhoMayNotHaveAnAsset(t *testing.T) {
 	w.get("/v1/assets/"+car.ID, nil)
 }
 
+func TestAssetsAreShownAsFarAsThePurposeNeeds(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	car := w.register(w.anna, golf())
+	manager, analyst := w.Token(auth.RoleManager, "pizza"), w.Token(auth.RoleMarketing, "pizza")
+	of := "/v1/assets/" + car.ID
+	for _, path := range []string{of + "?", of + "/readings?", of + "/services?", "/v1/assets/lookup?type=vehicle&serial=" + vin + "&"} {
+		hidden := w.Want(http.StatusForbidden, http.MethodGet, path+"purpose=credit", manager, nil, nil)
+		if hidden.Code() != "class_withheld" {
+			t.Errorf("%s: %s", path, hidden.Body)
+		}
+	}
+	for _, path := range []string{"/v1/customers/" + w.anna + "/assets?", "/v1/assets?due_before=2030-01-01&"} {
+		var page struct {
+			Items    []any
+			Withheld []struct{ Class, Why string }
+		}
+		w.Want(http.StatusOK, http.MethodGet, path+"purpose=credit", manager, nil, &page)
+		if len(page.Items) != 0 || len(page.Withheld) != 1 || page.Withheld[0].Class != "behaviour" {
+			t.Errorf("%s for credit: %+v", path, page)
+		}
+		w.Want(http.StatusForbidden, http.MethodGet, path+"purpose=credit", w.agent, nil, nil)
+	}
+	// Figures need to know what there is, not whose it is.
+	for _, path := range []string{of + "?", "/v1/customers/" + w.anna + "/assets?", "/v1/assets?due_before=2030-01-01&"} {
+		read := string(w.Want(http.StatusOK, http.MethodGet, path+"purpose=analysis", analyst, nil, nil).Body)
+		if strings.Contains(read, vin) || strings.Contains(read, "Anna") || !strings.Contains(read, "GOLF-8") || !strings.Contains(read, "not_for_purpose") {
+			t.Errorf("%s for analysis: %s", path, read)
+		}
+	}
+}
+
 func (w *world) erase(customer string, want map[string]int64) {
 	w.t.Helper()
 	if err := w.DB.Tx(w.t.Context(), "pizza", func(tx *pg.Tx) error {

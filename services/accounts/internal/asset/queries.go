@@ -72,14 +72,14 @@ func (s *Assets) DueBefore(ctx context.Context, before, afterOn time.Time, after
 	return page, err
 }
 
-// Readings gives up to limit readings of an asset's meter, before the one of the day and id, the latest first.
-func (s *Assets) Readings(ctx context.Context, id uuid.UUID, on time.Time, before uuid.UUID, limit int) ([]Reading, error) {
-	return history(ctx, s, id, func(tx *pg.Tx) ([]Reading, error) { return readings(ctx, tx, id, place{on, before}, limit) })
+// Readings gives up to limit readings of an asset's meter, before the place, the latest first.
+func (s *Assets) Readings(ctx context.Context, id uuid.UUID, before Place, limit int) ([]Reading, error) {
+	return history(ctx, s, id, func(tx *pg.Tx) ([]Reading, error) { return readings(ctx, tx, id, before, limit) })
 }
 
-// Services gives up to limit services of an asset, before the one of the day and id, the latest first.
-func (s *Assets) Services(ctx context.Context, id uuid.UUID, on time.Time, before uuid.UUID, limit int) ([]Service, error) {
-	return history(ctx, s, id, func(tx *pg.Tx) ([]Service, error) { return services(ctx, tx, id, place{on, before}, limit) })
+// Services gives up to limit services of an asset, before the place, the latest first.
+func (s *Assets) Services(ctx context.Context, id uuid.UUID, before Place, limit int) ([]Service, error) {
+	return history(ctx, s, id, func(tx *pg.Tx) ([]Service, error) { return services(ctx, tx, id, before, limit) })
 }
 
 // history gives what look finds of an asset that is there.

@@ -24,15 +24,15 @@ const (
 
 const columns = `a.id, a.version, a.type, a.product, a.serial, a.state, a.meter_unit, a.interval_months, a.interval_meter, a.began_on,
 	a.began_run, a.last_service_on, a.last_service_meter, a.last_service_run, a.due_date, a.due_meter, a.due_on, a.due_by,
-	a.registered_at, a.changed_at, o.id, o.customer_id, o.root, o.name, o.purchased_on, o.since, m.id, m.read_on, m.meter, m.run`
+	a.registered_at, a.changed_at, o.id, o.customer_id, o.root, o.name, o.purchased_on, o.since, m.id, m.read_on, m.no, m.meter, m.run`
 
 // The present owner of an asset a, whoever that means now, and the latest reading of its meter. Nobody is left of one
 // who was erased.
 const around = `LEFT JOIN LATERAL (SELECT w.id, w.customer_id, w.name, w.purchased_on, w.since, c.root FROM asset_owner w
 		JOIN LATERAL (SELECT coalesce(root_id, id) AS root FROM customer WHERE tenant_id = w.tenant_id AND id = w.customer_id AND state <> 'erased' LIMIT 1) c ON true
 		WHERE w.tenant_id = a.tenant_id AND w.asset_id = a.id AND w.until IS NULL LIMIT 1) o ON true
-	LEFT JOIN LATERAL (SELECT id, read_on, meter, run FROM asset_reading
-		WHERE tenant_id = a.tenant_id AND asset_id = a.id ORDER BY read_on DESC, id DESC LIMIT 1) m ON true`
+	LEFT JOIN LATERAL (SELECT id, read_on, no, meter, run FROM asset_reading
+		WHERE tenant_id = a.tenant_id AND asset_id = a.id ORDER BY read_on DESC, no DESC LIMIT 1) m ON true`
 
 // insert queues a new asset.
 func insert(tx *pg.Tx, a Asset) {
@@ -70,13 +70,13 @@ func saveOwnership(tx *pg.Tx, o Ownership) {
 }
 
 func insertReading(tx *pg.Tx, asset uuid.UUID, r Reading) {
-	tx.Queue(`INSERT INTO asset_reading (tenant_id, asset_id, read_on, id, meter, run, replaced, reason, recorded_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, tx.Tenant(), asset, r.On, r.ID, r.Meter, r.Run, r.Replaced, r.Reason, r.RecordedAt)
+	tx.Queue(`INSERT INTO asset_reading (tenant_id, asset_id, read_on, no, id, meter, run, replaced, reason, recorded_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, tx.Tenant(), asset, r.On, r.No, r.ID, r.Meter, r.Run, r.Replaced, r.Reason, r.RecordedAt)
 }
 
 func insertService(tx *pg.Tx, asset uuid.UUID, s Service) {
-	tx.Queue(`INSERT INTO asset_service (tenant_id, asset_id, serviced_on, id, meter, work, recorded_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		tx.Tenant(), asset, s.On, s.ID, s.Meter, s.Work, s.RecordedAt)
+	tx.Queue(`INSERT INTO asset_service (tenant_id, asset_id, serviced_on, no, id, meter, work, recorded_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		tx.Tenant(), asset, s.On, s.No, s.ID, s.Meter, s.Work, s.RecordedAt)
 }
 
 // lock queues the locking of an asset; what get reads afterwards is what the last change left.
@@ -120,11 +120,11 @@ func scan(row pgx.Row) (Asset, error) {
 		readOn                                *time.Time
 		ownership, customer, root, reading    *uuid.UUID
 		name                                  *string
-		meter, run                            *int64
+		no, meter, run                        *int64
 	)
 	err := row.Scan(&a.ID, &a.Version, &a.Type, &a.Product, &a.Serial, &a.State, &a.Unit, &a.Plan.Months, &a.Plan.Meter, &a.BeganOn,
 		&a.BeganRun, &lastOn, &last.Meter, &last.Run, &dueDate, &a.Due.Meter, &dueOn, &a.Due.By,
-		&a.RegisteredAt, &a.ChangedAt, &ownership, &customer, &root, &name, &bought, &since, &reading, &readOn, &meter, &run)
+		&a.RegisteredAt, &a.ChangedAt, &ownership, &customer, &root, &name, &bought, &since, &reading, &readOn, &no, &meter, &run)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Asset{}, errNotFound
 	}
@@ -139,7 +139,7 @@ func scan(row pgx.Row) (Asset, error) {
 		a.Owner = &Ownership{ID: *ownership, Customer: *customer, Root: *root, Name: *name, PurchasedOn: orZero(bought), Since: orZero(since)}
 	}
 	if reading != nil {
-		a.Latest = &Reading{ID: *reading, On: *readOn, Meter: *meter, Run: *run}
+		a.Latest = &Reading{ID: *reading, On: *readOn, No: *no, Meter: *meter, Run: *run}
 	}
 	return a, nil
 }
@@ -161,7 +161,7 @@ type surroundings struct {
 // maxRecent bounds how many readings tell how much an asset is used; more only say it more precisely.
 const maxRecent = 500
 
-const readingColumns = `id, read_on, meter, run, replaced, reason, recorded_at`
+const readingColumns = `id, read_on, no, meter, run, replaced, reason, recorded_at`
 
 // readingsAround gives the readings around a new one of the day, and the recent ones, in one round trip.
 func readingsAround(ctx context.Context, tx *pg.Tx, asset uuid.UUID, on time.Time) (s surroundings, err error) {
@@ -178,9 +178,9 @@ func readingsAround(ctx context.Context, tx *pg.Tx, asset uuid.UUID, on time.Tim
 			return err
 		}
 	}
-	tx.Queue(of+`AND read_on <= $3 ORDER BY read_on DESC, id DESC LIMIT 1`, tx.Tenant(), asset, on).QueryRow(one(&s.before))
-	tx.Queue(of+`AND read_on > $3 ORDER BY read_on, id LIMIT 1`, tx.Tenant(), asset, on).QueryRow(one(&s.after))
-	rows, err := tx.Query(ctx, `SELECT * FROM (`+of+`ORDER BY read_on DESC, id DESC LIMIT $3) r ORDER BY read_on, id`, tx.Tenant(), asset, maxRecent)
+	tx.Queue(of+`AND read_on <= $3 ORDER BY read_on DESC, no DESC LIMIT 1`, tx.Tenant(), asset, on).QueryRow(one(&s.before))
+	tx.Queue(of+`AND read_on > $3 ORDER BY read_on, no LIMIT 1`, tx.Tenant(), asset, on).QueryRow(one(&s.after))
+	rows, err := tx.Query(ctx, `SELECT * FROM (`+of+`ORDER BY read_on DESC, no DESC LIMIT $3) r ORDER BY read_on, no`, tx.Tenant(), asset, maxRecent)
 	if err != nil {
 		return s, err
 	}
@@ -189,7 +189,7 @@ func readingsAround(ctx context.Context, tx *pg.Tx, asset uuid.UUID, on time.Tim
 }
 
 func scanReading(row pgx.Row) (r Reading, err error) {
-	err = row.Scan(&r.ID, &r.On, &r.Meter, &r.Run, &r.Replaced, &r.Reason, &r.RecordedAt)
+	err = row.Scan(&r.ID, &r.On, &r.No, &r.Meter, &r.Run, &r.Replaced, &r.Reason, &r.RecordedAt)
 	return r, err
 }
 
@@ -199,17 +199,17 @@ func (s surroundings) with(r Reading) []Reading {
 	return slices.Insert(slices.Clone(s.recent), at, r)
 }
 
-// place is where a page of a history begins: after the row of the day and id.
-type place struct {
-	on time.Time
-	id uuid.UUID
+// Place is where a page of a history begins: after the row of the day and number.
+type Place struct {
+	On time.Time
+	No int64
 }
 
 // readings gives up to limit readings of the asset before the place, the latest first.
-func readings(ctx context.Context, tx *pg.Tx, asset uuid.UUID, before place, limit int) ([]Reading, error) {
+func readings(ctx context.Context, tx *pg.Tx, asset uuid.UUID, before Place, limit int) ([]Reading, error) {
 	rows, err := tx.Query(ctx, `SELECT `+readingColumns+` FROM asset_reading
-		WHERE tenant_id = $1 AND asset_id = $2 AND (read_on, id) < ($3, $4) ORDER BY read_on DESC, id DESC LIMIT $5`,
-		tx.Tenant(), asset, before.on, before.id, limit)
+		WHERE tenant_id = $1 AND asset_id = $2 AND (read_on, no) < ($3, $4) ORDER BY read_on DESC, no DESC LIMIT $5`,
+		tx.Tenant(), asset, before.On, before.No, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -217,15 +217,15 @@ func readings(ctx context.Context, tx *pg.Tx, asset uuid.UUID, before place, lim
 }
 
 // services gives up to limit services of the asset before the place, the latest first.
-func services(ctx context.Context, tx *pg.Tx, asset uuid.UUID, before place, limit int) ([]Service, error) {
-	rows, err := tx.Query(ctx, `SELECT id, serviced_on, meter, work, recorded_at FROM asset_service
-		WHERE tenant_id = $1 AND asset_id = $2 AND (serviced_on, id) < ($3, $4) ORDER BY serviced_on DESC, id DESC LIMIT $5`,
-		tx.Tenant(), asset, before.on, before.id, limit)
+func services(ctx context.Context, tx *pg.Tx, asset uuid.UUID, before Place, limit int) ([]Service, error) {
+	rows, err := tx.Query(ctx, `SELECT id, serviced_on, no, meter, work, recorded_at FROM asset_service
+		WHERE tenant_id = $1 AND asset_id = $2 AND (serviced_on, no) < ($3, $4) ORDER BY serviced_on DESC, no DESC LIMIT $5`,
+		tx.Tenant(), asset, before.On, before.No, limit)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (s Service, err error) {
-		err = row.Scan(&s.ID, &s.On, &s.Meter, &s.Work, &s.RecordedAt)
+		err = row.Scan(&s.ID, &s.On, &s.No, &s.Meter, &s.Work, &s.RecordedAt)
 		return s, err
 	})
 }

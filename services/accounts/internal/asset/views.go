@@ -1,11 +1,14 @@
 package asset
 
 import (
+	"context"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 )
 
 // assetView is an asset as the API shows it: its own history, and of its owners the present one only.
@@ -30,6 +33,8 @@ type assetView struct {
 	Version        int64            `json:"version" doc:"Rises by one with every change; the ETag."`
 	RegisteredAt   time.Time        `json:"registered_at"`
 	ChangedAt      time.Time        `json:"changed_at"`
+
+	Withheld []access.Withheld `json:"withheld,omitempty" doc:"The classes that are out of your sight: what is of them was left out, if there is any. A serial and a name are of the class identity, all else is of the class behaviour."`
 }
 
 type lastServiceView struct {
@@ -54,19 +59,35 @@ func format(day time.Time) string {
 	return day.Format(time.DateOnly)
 }
 
-func show(a Asset) assetView {
+// sees tells whether the caller sees assets at all: they are what a customer does.
+func sees(s access.Sight) bool { return s.May(access.Behaviour) }
+
+// withheld says which classes that an asset is of are out of sight.
+func withheld(s access.Sight) []access.Withheld {
+	return s.Withheld(access.Identity, access.Behaviour)
+}
+
+// show gives what of an asset is in sight of one who sees assets.
+func show(a Asset, s access.Sight) assetView {
 	v := assetView{
-		AssetID: a.ID, Type: a.Type, Product: a.Product, Serial: a.Serial, State: a.State, MeterUnit: a.Unit,
+		AssetID: a.ID, Type: a.Type, Product: a.Product, State: a.State, MeterUnit: a.Unit,
 		IntervalMonths: a.Plan.Months, IntervalMeter: a.Plan.Meter, Version: a.Version, RegisteredAt: a.RegisteredAt.UTC(), ChangedAt: a.ChangedAt.UTC(),
 		NextService: nextServiceView{
 			DueDate: format(a.Due.Date), DueMeter: a.Due.Meter, DueOn: format(a.Due.On), DueBy: a.Due.By, Due: a.DueNow,
 		},
 	}
-	if a.Type == Vehicle && a.Serial != "" {
+	known := s.May(access.Identity)
+	if known {
+		v.Serial = a.Serial
+	}
+	if a.Type == Vehicle && v.Serial != "" {
 		v.CheckDigitOK = new(CheckDigitOK(a.Serial))
 	}
 	if o := a.Owner; o != nil {
-		v.CustomerID, v.Name, v.PurchasedOn, v.OwnedSince = &o.Root, o.Name, format(o.PurchasedOn), format(o.Since)
+		v.CustomerID, v.PurchasedOn, v.OwnedSince = &o.Root, format(o.PurchasedOn), format(o.Since)
+		if known {
+			v.Name = o.Name
+		}
 	}
 	if r := a.Latest; r != nil {
 		v.Meter, v.MeterReadOn = &r.Meter, format(r.On)
@@ -82,11 +103,32 @@ type answer struct {
 	Body assetView
 }
 
-func answered(a Asset, err error) (*answer, error) {
+// answered shows one asset.
+func answered(a Asset, s access.Sight, err error) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{ETag: httpx.ETag(a.Version), Body: show(a)}, nil
+	v := show(a, s)
+	v.Withheld = withheld(s)
+	return &answer{ETag: httpx.ETag(a.Version), Body: v}, nil
+}
+
+// changed shows an asset to whoever just changed it, as far as one of that role usually sees it.
+func changed(ctx context.Context, a Asset, err error) (*answer, error) {
+	if err != nil {
+		return nil, err
+	}
+	s, err := access.For(ctx, "")
+	return answered(a, s, err)
+}
+
+// sight gives what the caller sees who asks so, who must see assets at all.
+func sight(ctx context.Context, asked access.Asked) (access.Sight, error) {
+	s, err := asked.Sight(ctx)
+	if err == nil && !sees(s) {
+		err = problem.New(problem.Forbidden, "class_withheld", "An asset is of the class behaviour, which is out of your sight for this purpose.")
+	}
+	return s, err
 }
 
 // heldAssetView is a customer's time with an asset. Of an asset that was given up it says what the customer knew, and
@@ -104,16 +146,19 @@ type heldAssetView struct {
 	Asset       *assetView `json:"asset,omitempty" doc:"As it is now; absent where it was given up."`
 }
 
-func showHeld(h Held) heldAssetView {
+func showHeld(h Held, s access.Sight) heldAssetView {
 	v := heldAssetView{
-		AssetID: h.AssetID, State: "owned", Type: h.Type, Product: h.Product, Name: h.Name, PurchasedOn: format(h.PurchasedOn),
+		AssetID: h.AssetID, State: "owned", Type: h.Type, Product: h.Product, PurchasedOn: format(h.PurchasedOn),
 		OwnedSince: format(h.Since), GivenUpOn: format(h.Until), GivenUp: h.GivenUp,
 	}
 	if h.GivenUp != "" {
 		v.State = "given_up"
 	}
+	if s.May(access.Identity) {
+		v.Name = h.Name
+	}
 	if h.Asset != nil {
-		v.Asset = new(show(*h.Asset))
+		v.Asset = new(show(*h.Asset, s))
 	}
 	return v
 }
