@@ -32,9 +32,7 @@ type newIdentity struct {
 	Verified  bool      `json:"verified,omitempty" doc:"It was shown to be the customer's."`
 }
 
-func (n newIdentity) given() Given {
-	return Given{Type: n.Type, Value: n.Value, ValidFrom: n.ValidFrom, Verified: n.Verified}
-}
+func (n newIdentity) given() Given { return Given(n) }
 
 // someIdentity names an identity that a customer has.
 type someIdentity struct {
@@ -52,9 +50,7 @@ type newAddress struct {
 	Country    string   `json:"country,omitempty" doc:"ISO 3166-1 alpha-2; the tenant's where it is left out." example:"CN"`
 }
 
-func (n newAddress) place() Place {
-	return Place{Kind: n.Kind, Lines: n.Lines, City: n.City, Region: n.Region, PostalCode: n.PostalCode, Country: n.Country}
-}
+func (n newAddress) place() Place { return Place(n) }
 
 // customerAddressChange is what changes of an address.
 type customerAddressChange struct {

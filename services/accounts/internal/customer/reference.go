@@ -49,12 +49,20 @@ func Resolve(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Ref, error) {
 	return living(refs, id, err)
 }
 
+// refsSQL and holdSQL read and lock by whole keys.
+const (
+	refsSQL = `SELECT n.id, r.id, r.aliases, r.state FROM unnest($2::uuid[]) AS n(id)
+		JOIN LATERAL (SELECT coalesce(root_id, id) AS root FROM customer WHERE tenant_id = $1 AND id = n.id LIMIT 1) c ON true
+		JOIN LATERAL (SELECT id, aliases, state FROM customer WHERE tenant_id = $1 AND id = c.root LIMIT 1) r ON true`
+	holdSQL = `SELECT id FROM customer WHERE tenant_id = $1 AND id = ANY($2::uuid[] ||
+				ARRAY(SELECT root_id FROM customer WHERE tenant_id = $1 AND id = ANY($2::uuid[]) AND root_id IS NOT NULL))
+			ORDER BY id FOR `
+)
+
 // Refs says whom each of the ids means. Ids that nobody ever had in this tenant are left out; those of erased customers
 // are there, with that state.
 func Refs(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) (map[uuid.UUID]Ref, error) {
-	rows, err := tx.Query(ctx, `SELECT n.id, r.id, r.aliases, r.state FROM unnest($2::uuid[]) AS n(id)
-		JOIN LATERAL (SELECT coalesce(root_id, id) AS root FROM customer WHERE tenant_id = $1 AND id = n.id LIMIT 1) c ON true
-		JOIN LATERAL (SELECT id, aliases, state FROM customer WHERE tenant_id = $1 AND id = c.root LIMIT 1) r ON true`, tx.Tenant(), ids)
+	rows, err := tx.Query(ctx, refsSQL, tx.Tenant(), ids)
 	if err != nil {
 		return nil, err
 	}
@@ -93,9 +101,7 @@ func Lock(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) (map[uuid.UUID]Ref, 
 func hold(ctx context.Context, tx *pg.Tx, strength string, ids ...uuid.UUID) (map[uuid.UUID]Ref, error) {
 	for range maxHolds {
 		held := make(map[uuid.UUID]bool, 2*len(ids))
-		tx.Queue(`SELECT id FROM customer WHERE tenant_id = $1 AND id = ANY($2::uuid[] ||
-				ARRAY(SELECT root_id FROM customer WHERE tenant_id = $1 AND id = ANY($2::uuid[]) AND root_id IS NOT NULL))
-			ORDER BY id FOR `+strength, tx.Tenant(), ids).Query(func(rows pgx.Rows) error {
+		tx.Queue(holdSQL+strength, tx.Tenant(), ids).Query(func(rows pgx.Rows) error {
 			var id uuid.UUID
 			_, err := pgx.ForEachRow(rows, []any{&id}, func() error { held[id] = true; return nil })
 			return err

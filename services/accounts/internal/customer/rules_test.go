@@ -181,7 +181,7 @@ func TestChangeSaysWhichDetailsDiffer(t *testing.T) {
 			d := c.Details()
 			one.change(&d)
 			now, changed, faults := c.Change(d, later)
-			if got := append(changed, locations(faults)...); !slices.Equal(got, one.want) {
+			if got := slices.Concat(changed, locations(faults)); !slices.Equal(got, one.want) {
 				t.Fatalf("got %q, want %q", got, one.want)
 			}
 			if want := c.Version + int64(min(len(changed), 1)); now.Version != want {

@@ -212,7 +212,7 @@ func queueGet(tx *pg.Tx, id uuid.UUID) *Customer {
 }
 
 func getSQL(tx *pg.Tx, id uuid.UUID) (sql string, args []any) {
-	return whole + ` WHERE c.tenant_id = $1 AND c.id = coalesce((SELECT root_id FROM customer WHERE tenant_id = $1 AND id = $2), $2)`,
+	return whole + ` WHERE c.tenant_id = $1 AND c.id = (SELECT coalesce(root_id, id) FROM customer WHERE tenant_id = $1 AND id = $2)`,
 		[]any{tx.Tenant(), id}
 }
 

@@ -22,14 +22,16 @@ func Read(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Customer, error) {
 	return c, err
 }
 
+var allSQL = `SELECT ` + columns + ` FROM (
+			SELECT coalesce(k.root_id, k.id) AS id, min(n.place) AS place FROM unnest($2::uuid[]) WITH ORDINALITY AS n(id, place)
+			JOIN LATERAL (SELECT id, root_id FROM customer WHERE tenant_id = $1 AND id = n.id LIMIT 1) k ON true GROUP BY 1
+		) n JOIN LATERAL (SELECT * FROM customer WHERE tenant_id = $1 AND id = n.id AND state <> 'erased' LIMIT 1) c ON true ` +
+	hanging(`c.id || c.aliases`) + ` ORDER BY n.place`
+
 // ReadAll gives the customers whom the ids mean, whole, each once, in the order in which the ids first mean them. Ids of
 // nobody and of erased customers are left out.
 func ReadAll(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) ([]Customer, error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM (
-			SELECT coalesce(k.root_id, k.id) AS id, min(n.place) AS place FROM unnest($2::uuid[]) WITH ORDINALITY AS n(id, place)
-			JOIN LATERAL (SELECT id, root_id FROM customer WHERE tenant_id = $1 AND id = n.id LIMIT 1) k ON true GROUP BY 1
-		) n JOIN LATERAL (SELECT * FROM customer WHERE tenant_id = $1 AND id = n.id AND state <> 'erased' LIMIT 1) c ON true `+
-		hanging(`c.id || c.aliases`)+` ORDER BY n.place`, tx.Tenant(), ids)
+	rows, err := tx.Query(ctx, allSQL, tx.Tenant(), ids)
 	if err != nil {
 		return nil, err
 	}
@@ -74,9 +76,8 @@ func history(ctx context.Context, tx *pg.Tx, group []uuid.UUID, before time.Time
 	})
 }
 
-// lookup gives the customers who have the identity, as Customers.Lookup orders them.
-func lookup(ctx context.Context, tx *pg.Tx, i identity.Identity, ended bool, limit int) ([]Found, error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns+`, m.valid, m.verified_at IS NOT NULL FROM (
+// lookupSQL finds the rows of the identity by their key, makes one of those who were merged, and reads whom it leaves.
+var lookupSQL = `SELECT ` + columns + `, m.valid, m.verified_at IS NOT NULL FROM (
 			SELECT r.id, r.state, h.* FROM (
 				SELECT DISTINCT ON (k.root) k.* FROM (
 					SELECT coalesce(c.root_id, c.id) AS root, k.verified_at, k.valid_to IS NULL AS valid, coalesce(k.valid_from, k.added_at) AS began
@@ -86,9 +87,12 @@ func lookup(ctx context.Context, tx *pg.Tx, i identity.Identity, ended bool, lim
 				) k ORDER BY k.root, k.valid DESC, k.verified_at DESC NULLS LAST, k.began DESC
 			) h JOIN LATERAL (SELECT id, state FROM customer WHERE tenant_id = $1 AND id = h.root AND state IN ('active', 'archived') LIMIT 1) r ON true
 			ORDER BY r.state = 'archived', h.valid DESC, h.verified_at DESC NULLS LAST, h.began DESC, r.id DESC LIMIT $5
-		) m JOIN LATERAL (SELECT * FROM customer WHERE tenant_id = $1 AND id = m.id LIMIT 1) c ON true `+hanging(`c.id || c.aliases`)+`
-		ORDER BY m.state = 'archived', m.valid DESC, m.verified_at DESC NULLS LAST, m.began DESC, m.id DESC`,
-		tx.Tenant(), i.Type, i.Value, ended, limit)
+		) m JOIN LATERAL (SELECT * FROM customer WHERE tenant_id = $1 AND id = m.id LIMIT 1) c ON true ` + hanging(`c.id || c.aliases`) + `
+		ORDER BY m.state = 'archived', m.valid DESC, m.verified_at DESC NULLS LAST, m.began DESC, m.id DESC`
+
+// lookup gives the customers who have the identity, as Customers.Lookup orders them.
+func lookup(ctx context.Context, tx *pg.Tx, i identity.Identity, ended bool, limit int) ([]Found, error) {
+	rows, err := tx.Query(ctx, lookupSQL, tx.Tenant(), i.Type, i.Value, ended, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +112,16 @@ type wider struct {
 
 func (w wider) Scan(dest ...any) error { return w.Row.Scan(append(dest, w.more...)...) }
 
+// held are the customers who have any of the exclusive identities of $2 and $3. Each by its whole key: plain joins that were planned while
+// the tables were new would read all of the tenant's.
+const held = `ARRAY(SELECT coalesce(r.root_id, r.id) FROM unnest($2::text[], $3::text[]) AS n(type, value)
+	JOIN LATERAL (SELECT customer_id FROM customer_identity
+		WHERE tenant_id = $1 AND type = n.type AND value = n.value AND exclusive AND valid_to IS NULL LIMIT 1) k ON true
+	JOIN LATERAL (SELECT id, root_id FROM customer WHERE tenant_id = $1 AND id = k.customer_id LIMIT 1) r ON true)`
+
+var holdersSQL = `SELECT ` + columns + ` FROM (SELECT DISTINCT unnest(` + held + `) AS id) n
+	JOIN LATERAL (SELECT * FROM customer WHERE tenant_id = $1 AND id = n.id LIMIT 1) c ON true` + hanging(`c.id || c.aliases`)
+
 // LockHolders locks the customers who have any of the exclusive identities, in the order of their ids, and gives each
 // identity's customer as it is then. Identities that have ended are nobody's.
 func LockHolders(ctx context.Context, tx *pg.Tx, exclusive []identity.Identity) (map[identity.Identity]Customer, error) {
@@ -115,11 +129,6 @@ func LockHolders(ctx context.Context, tx *pg.Tx, exclusive []identity.Identity) 
 	for n, i := range exclusive {
 		types[n], values[n] = i.Type, i.Value
 	}
-	// Each by its whole key: plain joins that were planned while the tables were new would read all of the tenant's.
-	const held = `ARRAY(SELECT coalesce(r.root_id, r.id) FROM unnest($2::text[], $3::text[]) AS n(type, value)
-		JOIN LATERAL (SELECT customer_id FROM customer_identity
-			WHERE tenant_id = $1 AND type = n.type AND value = n.value AND exclusive AND valid_to IS NULL LIMIT 1) k ON true
-		JOIN LATERAL (SELECT id, root_id FROM customer WHERE tenant_id = $1 AND id = k.customer_id LIMIT 1) r ON true)`
 	for range maxHolds {
 		locked := make(map[uuid.UUID]bool)
 		tx.Queue(`SELECT id FROM customer WHERE tenant_id = $1 AND id = ANY(`+held+`) ORDER BY id FOR UPDATE`, tx.Tenant(), types, values).
@@ -128,7 +137,7 @@ func LockHolders(ctx context.Context, tx *pg.Tx, exclusive []identity.Identity) 
 				_, err := pgx.ForEachRow(rows, []any{&id}, func() error { locked[id] = true; return nil })
 				return err
 			})
-		rows, err := tx.Query(ctx, whole+`WHERE c.tenant_id = $1 AND c.id = ANY(`+held+`)`, tx.Tenant(), types, values)
+		rows, err := tx.Query(ctx, holdersSQL, tx.Tenant(), types, values)
 		if err != nil {
 			return nil, err
 		}
@@ -186,16 +195,17 @@ func addPurchases(tx *pg.Tx, orders map[uuid.UUID]int64) {
 		ON CONFLICT (tenant_id, customer_id) DO UPDATE SET orders = p.orders + excluded.orders`, tx.Tenant(), ids, counts)
 }
 
-// dueStages gives those of the ids whose customers may have to move on, with the orders of the customer's whole group. It
-// reads keys only, since most customers stay where they are.
-func dueStages(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) (map[uuid.UUID]int64, error) {
-	rows, err := tx.Query(ctx, `SELECT n.id, r.stage, p.orders FROM unnest($2::uuid[]) AS n(id)
+const dueSQL = `SELECT n.id, r.stage, p.orders FROM unnest($2::uuid[]) AS n(id)
 		JOIN LATERAL (SELECT coalesce(root_id, id) AS root FROM customer WHERE tenant_id = $1 AND id = n.id LIMIT 1) c ON true
 		JOIN LATERAL (SELECT id, aliases, stage FROM customer WHERE tenant_id = $1 AND id = c.root AND state = 'active'
 			AND stage IN ('awareness', 'exploration') LIMIT 1) r ON true
 		JOIN LATERAL (SELECT sum(k.orders)::bigint AS orders FROM unnest(r.id || r.aliases) AS g(id)
-			JOIN LATERAL (SELECT orders FROM customer_purchase WHERE tenant_id = $1 AND customer_id = g.id LIMIT 1) k ON true) p ON true`,
-		tx.Tenant(), ids)
+			JOIN LATERAL (SELECT orders FROM customer_purchase WHERE tenant_id = $1 AND customer_id = g.id LIMIT 1) k ON true) p ON true`
+
+// dueStages gives those of the ids whose customers may have to move on, with the orders of the customer's whole group. It
+// reads keys only, since most customers stay where they are.
+func dueStages(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) (map[uuid.UUID]int64, error) {
+	rows, err := tx.Query(ctx, dueSQL, tx.Tenant(), ids)
 	if err != nil {
 		return nil, err
 	}

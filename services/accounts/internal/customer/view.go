@@ -10,7 +10,7 @@ import (
 )
 
 // CustomerView is a customer as the API shows it, as far as the caller may see it.
-type CustomerView struct { //nolint:revive // the name of its schema in the contract
+type CustomerView struct {
 	CustomerID  uuid.UUID   `json:"customer_id" format:"uuid" doc:"The customer's own id, also where it was asked for by an alias."`
 	Aliases     []uuid.UUID `json:"aliases,omitempty" doc:"Ids of the customers who were merged into this one."`
 	State       State       `json:"state" enum:"active,archived" doc:"One who is archived is not changed."`

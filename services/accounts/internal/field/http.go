@@ -105,9 +105,8 @@ func (f *Fields) Routes(api *httpx.API) {
 		Permission:  auth.CustomersConfigure,
 		Errors:      []int{http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired},
 	}, func(ctx context.Context, in *changeInput) (*answer, error) {
-		b := in.Body
 		fresh := func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }
-		return answered(f.Change(ctx, in.Name, Patch{b.Title, b.Type, b.Choices, b.Class, b.Archived}, fresh))
+		return answered(f.Change(ctx, in.Name, Patch(in.Body), fresh))
 	})
 }
 
