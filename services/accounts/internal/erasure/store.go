@@ -95,7 +95,7 @@ func reports(ctx context.Context, tx *pg.Tx, id uuid.UUID) ([]Report, error) {
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r Report, err error) {
 		var erased string
-		if err = row.Scan(&r.Service, &r.Round, &erased, &r.ReportedAt); err != nil {
+		if err := row.Scan(&r.Service, &r.Round, &erased, &r.ReportedAt); err != nil {
 			return Report{}, err
 		}
 		r.ReportedAt = r.ReportedAt.UTC()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,6 +18,8 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	accountsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/field"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/matching"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/tenant"
 )
 
@@ -60,16 +63,31 @@ func New(db *pg.DB, o *outbox.Outbox, tangled Tangled, erasing Erasing, clock fu
 // Request asks for a merge. An id of the survivor may be an alias; the absorbed one must stand for itself.
 type Request struct {
 	Survivor, Absorbed uuid.UUID
-	Reason             string
-	Choice             Choice
+	// Pair is the pair of the queue of duplicates that is accepted by this; Nil: none. Absorbed is the other one of the pair
+	// then, and Survivor, where it is Nil, the one who was registered first.
+	Pair   uuid.UUID
+	Reason string
+	Choice Choice
 }
 
-// Preview says what the merge would make of the survivor's record and changes nothing.
+// Preview says what the merge would make of the survivor's record and changes nothing. Values of sensitive custom fields are
+// withheld.
 func (m *Merges) Preview(ctx context.Context, in Request) (Merged, error) {
 	var plan Merged
-	err := m.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (err error) {
-		_, _, plan, err = m.plan(ctx, tx, in, false)
-		return err
+	err := m.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+		defined, err := field.Definitions(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if _, _, plan, err = m.plan(ctx, tx, in, false); err != nil {
+			return err
+		}
+		for n, d := range plan.Decisions {
+			if name, custom := strings.CutPrefix(d.Field, CustomPrefix); custom && defined[name].Class.Sensitive() {
+				plan.Decisions[n].Value, plan.Decisions[n].Withheld = "", true
+			}
+		}
+		return nil
 	})
 	return plan, err
 }
@@ -86,6 +104,9 @@ func (m *Merges) Merge(ctx context.Context, in Request) (Merge, error) {
 		if _, err := tenant.ForWrite(ctx, tx); err != nil {
 			return pg.Result{}, err
 		}
+		if in, err = accept(ctx, tx, in, made); err != nil {
+			return pg.Result{}, err
+		}
 		survivor, absorbed, plan, err := m.plan(ctx, tx, in, true)
 		if err != nil {
 			return pg.Result{}, err
@@ -94,6 +115,27 @@ func (m *Merges) Merge(ctx context.Context, in Request) (Merge, error) {
 		return pg.Result{ID: id, Status: http.StatusCreated}, m.carryOut(ctx, tx, made, survivor, absorbed, plan)
 	})
 	return m.answer(ctx, made, result, err)
+}
+
+// accept takes note that a pair of the queue is one customer, and gives the request with the two of them.
+func accept(ctx context.Context, tx *pg.Tx, in Request, made Merge) (Request, error) {
+	if in.Pair == uuid.Nil {
+		return in, nil
+	}
+	pair, err := matching.Accept(ctx, tx, in.Pair, made.MergedBy, made.MergedAt)
+	if err != nil {
+		return in, err
+	}
+	switch in.Survivor {
+	case uuid.Nil, pair.Low:
+		in.Survivor, in.Absorbed = pair.Low, pair.High
+	case pair.High:
+		in.Absorbed = pair.Low
+	default:
+		return in, problem.InvalidBody("merge_invalid", "The two were not merged: mend the fields named here.", []problem.Field{{
+			Location: "survivor_id", Code: "customer_unknown", Message: "must be the id of one of the pair"}})
+	}
+	return in, nil
 }
 
 func (m *Merges) carryOut(ctx context.Context, tx *pg.Tx, made Merge, survivor, absorbed Record, plan Merged) error {
@@ -130,11 +172,11 @@ func (m *Merges) plan(ctx context.Context, tx *pg.Tx, in Request, change bool) (
 		return survivor, absorbed, plan, err
 	}
 	survivor, absorbed = found[into.Root], found[goes.ID]
-	if err = fit(in, survivor, absorbed); err != nil {
+	if err := fit(in, survivor, absorbed); err != nil {
 		return survivor, absorbed, plan, err
 	}
 	stays, joins := append(slices.Clone(survivor.Aliases), survivor.ID), append(slices.Clone(absorbed.Aliases), absorbed.ID)
-	if err = m.refuseErasing(ctx, tx, slices.Concat(stays, joins)); err != nil {
+	if err := m.refuseErasing(ctx, tx, slices.Concat(stays, joins)); err != nil {
 		return survivor, absorbed, plan, err
 	}
 	tangles, err := m.tangled(ctx, tx, stays, joins)

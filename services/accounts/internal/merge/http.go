@@ -12,13 +12,32 @@ import (
 )
 
 type newMerge struct {
-	AbsorbedID uuid.UUID            `json:"absorbed_id" format:"uuid" doc:"The customer whose id will be an alias."`
-	Reason     string               `json:"reason,omitempty" doc:"Code of why." default:"duplicate" pattern:"^[a-z][a-z0-9_]{0,63}$"`
-	Rule       Rule                 `json:"rule,omitempty" enum:"most_recent,oldest,trusted_source" default:"most_recent" doc:"From which of the two a field is taken that both have: the one changed last, the one registered first, or the one whose source is trusted most."`
-	Trusted    []string             `json:"trusted_sources,omitempty" nullable:"false" maxItems:"50" doc:"Sources, the most trusted first, for trusted_source." example:"[\"till\",\"web\"]"`
-	Rules      map[string]Rule      `json:"rules,omitempty" doc:"Other rules for single fields, by field; a custom field is custom.<name>."`
-	Choose     map[string]uuid.UUID `json:"choose,omitempty" doc:"Chosen by hand: from which of the two customers a field is taken, by field."`
-	DryRun     bool                 `json:"dry_run,omitempty" doc:"Only show the merged record, field by field."`
+	AbsorbedID uuid.UUID `json:"absorbed_id" format:"uuid" doc:"The customer whose id will be an alias."`
+	DryRun     bool      `json:"dry_run,omitempty" doc:"Only show the merged record, field by field."`
+	mergeChoice
+}
+
+// mergeChoice is how the fields of a merge are chosen.
+type mergeChoice struct {
+	Reason  string               `json:"reason,omitempty" doc:"Code of why." default:"duplicate" pattern:"^[a-z][a-z0-9_]{0,63}$"`
+	Rule    Rule                 `json:"rule,omitempty" enum:"most_recent,oldest,trusted_source" default:"most_recent" doc:"From which of the two a field is taken that both have: the one changed last, the one registered first, or the one whose source is trusted most."`
+	Trusted []string             `json:"trusted_sources,omitempty" nullable:"false" maxItems:"50" doc:"Sources, the most trusted first, for trusted_source." example:"[\"till\",\"web\"]"`
+	Rules   map[string]Rule      `json:"rules,omitempty" doc:"Other rules for single fields, by field; a custom field is custom.<name>."`
+	Choose  map[string]uuid.UUID `json:"choose,omitempty" doc:"Chosen by hand: from which of the two customers a field is taken, by field."`
+}
+
+func (c mergeChoice) choice() Choice {
+	return Choice{Default: c.Rule, Trusted: c.Trusted, Rules: c.Rules, ByHand: c.Choose}
+}
+
+type acceptedDuplicate struct {
+	SurvivorID uuid.UUID `json:"survivor_id,omitempty" format:"uuid" doc:"Who stays; left out: the one who was registered first."`
+	mergeChoice
+}
+
+type acceptInput struct {
+	ID   uuid.UUID `path:"duplicate_id" format:"uuid"`
+	Body acceptedDuplicate
 }
 
 type mergeInput struct {
@@ -45,6 +64,8 @@ type mergeDecisionView struct {
 	Value string     `json:"value" doc:"As text; of a custom field its JSON."`
 	From  *uuid.UUID `json:"from,omitempty" format:"uuid" doc:"Whose value it is; absent where it is of both."`
 	Rule  Rule       `json:"rule" enum:"most_recent,oldest,trusted_source,by_hand,only_value,both" doc:"What decided."`
+	// Withheld is about the value.
+	Withheld bool `json:"withheld,omitempty" doc:"The value is sensitive and left out."`
 }
 
 func showMerge(m Merge) mergeView {
@@ -93,6 +114,12 @@ func (m *Merges) Routes(api *httpx.API) {
 		Permission: auth.CustomersMerge, Status: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusGone},
 	}, m.merge)
 	httpx.Register(api, httpx.Operation{
+		ID: "accept-duplicate", Method: http.MethodPost, Path: "/v1/duplicates/{duplicate_id}/accept", Tag: "Duplicates", Summary: "Say that the two are one, and merge them",
+		Permission: auth.CustomersMerge, Status: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusGone},
+	}, func(ctx context.Context, in *acceptInput) (*oneMerge, error) {
+		return oneOf(m.Merge(ctx, Request{Pair: in.ID, Survivor: in.Body.SurvivorID, Reason: in.Body.Reason, Choice: in.Body.choice()}))
+	})
+	httpx.Register(api, httpx.Operation{
 		ID: "list-merges", Method: http.MethodGet, Path: "/v1/customers/{customer_id}/merges", Tag: tag, Summary: "List a customer's merges, the latest first",
 		Permission: auth.CustomersRead, Errors: []int{http.StatusNotFound, http.StatusGone},
 	}, m.list)
@@ -117,8 +144,7 @@ func oneOf(m Merge, err error) (*oneMerge, error) {
 
 func (m *Merges) merge(ctx context.Context, in *mergeInput) (*mergeAnswer, error) {
 	b := in.Body
-	request := Request{Survivor: in.ID, Absorbed: b.AbsorbedID, Reason: b.Reason,
-		Choice: Choice{Default: b.Rule, Trusted: b.Trusted, Rules: b.Rules, ByHand: b.Choose}}
+	request := Request{Survivor: in.ID, Absorbed: b.AbsorbedID, Reason: b.Reason, Choice: b.choice()}
 	if !b.DryRun {
 		made, err := m.Merge(ctx, request)
 		if err != nil {
@@ -132,7 +158,7 @@ func (m *Merges) merge(ctx context.Context, in *mergeInput) (*mergeAnswer, error
 	}
 	v := mergeView{SurvivorID: in.ID, AbsorbedID: b.AbsorbedID, Reason: b.Reason, Fields: make([]mergeDecisionView, len(plan.Decisions))}
 	for n, d := range plan.Decisions {
-		v.Fields[n] = mergeDecisionView{Field: d.Field, Value: d.Value, Rule: d.Rule}
+		v.Fields[n] = mergeDecisionView{Field: d.Field, Value: d.Value, Rule: d.Rule, Withheld: d.Withheld}
 		if d.From != uuid.Nil {
 			v.Fields[n].From = &d.From
 		}

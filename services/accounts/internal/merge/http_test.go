@@ -1,16 +1,21 @@
 package merge_test
 
 import (
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/accountstest"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/matching"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/search"
 )
 
 type body = map[string]any
@@ -244,3 +249,65 @@ func TestMergesInACircleAtOnceEndWithOneTree(t *testing.T) {
 }
 
 func card() string { return "C" + strings.ToUpper(strings.ReplaceAll(uuid.NewString(), "-", ""))[:20] }
+
+type duplicateView struct {
+	DuplicateID string `json:"duplicate_id"`
+	State       string `json:"state"`
+}
+
+// found waits until a pair is in the queue.
+func (w *world) found() duplicateView {
+	w.t.Helper()
+	var queue struct{ Items []duplicateView }
+	matches := matching.New(w.DB, time.Now)
+	indexer := search.NewIndexer(w.DB, w.Database.DB(pg.Ops), slog.New(slog.DiscardHandler), matches.Follow)
+	w.Eventually("a pair is found", func() bool {
+		require.NoError(w.t, indexer.Turn(w.t.Context()))
+		w.Want(http.StatusOK, http.MethodGet, "/v1/duplicates", w.manager, nil, &queue)
+		return len(queue.Items) > 0
+	})
+	require.Len(w.t, queue.Items, 1)
+	return queue.Items[0]
+}
+
+func TestAPairOfTheQueueIsAccepted(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	twin := func() string {
+		var c customerView
+		w.Want(http.StatusCreated, http.MethodPost, "/v1/customers", w.manager, body{
+			"given_name": "Lily", "family_name": "Chen", "allow_duplicate": true, "identities": []body{{"type": "email", "value": "lily@example.com"}},
+		}, &c)
+		return c.CustomerID
+	}
+	first, second := twin(), twin()
+	pair := w.found()
+	accept := "/v1/duplicates/" + pair.DuplicateID + "/accept"
+	w.Want(http.StatusUnprocessableEntity, http.MethodPost, accept, w.manager, body{"survivor_id": uuid.NewString()}, nil)
+	w.Want(http.StatusNotFound, http.MethodPost, accept, w.Token(auth.RoleManager, "music"), body{}, nil)
+	var m mergeView
+	w.Want(http.StatusCreated, http.MethodPost, accept, w.manager, body{}, &m)
+	require.Equal(t, [2]string{first, second}, [2]string{m.SurvivorID, m.AbsorbedID}, "the first one stays")
+	require.Equal(t, first, w.read(second).CustomerID)
+	require.Equal(t, "duplicate_decided", w.Want(http.StatusConflict, http.MethodPost, accept, w.manager, body{}, nil).Code())
+}
+
+func TestADryRunShowsNothingSensitive(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	admin := w.Token(auth.RoleAdmin, "pizza")
+	for name, class := range map[string]string{"allergy": "health", "shoe": "behaviour"} {
+		w.Want(http.StatusCreated, http.MethodPost, "/v1/custom-fields", admin, body{"name": name, "title": name, "type": "text", "class": class}, nil)
+	}
+	register := func(name string) string {
+		var c customerView
+		w.Want(http.StatusCreated, http.MethodPost, "/v1/customers", admin, body{
+			"given_name": name, "custom_fields": body{"allergy": "penicillin of " + name, "shoe": "size of " + name}}, &c)
+		return c.CustomerID
+	}
+	survivor, absorbed := register("Lily"), register("Lilly")
+	answer := w.Want(http.StatusOK, http.MethodPost, "/v1/customers/"+survivor+"/merges", w.manager, body{"absorbed_id": absorbed, "dry_run": true}, nil)
+	require.NotContains(t, string(answer.Body), "penicillin")
+	require.Contains(t, string(answer.Body), "size of Lilly")
+	require.Contains(t, string(answer.Body), `"custom.allergy"`)
+}

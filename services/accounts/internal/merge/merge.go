@@ -73,6 +73,8 @@ type Decision struct {
 	Value string    // empty: the field has none
 	From  uuid.UUID // whose value it is; Nil where it is of both
 	Rule  Rule      // what decided
+	// Withheld tells that Value is left out, since it is sensitive: whoever merges need not see it to choose.
+	Withheld bool
 }
 
 // Merged is what a merge makes of the survivor's record.

@@ -16,8 +16,7 @@ import (
 )
 
 var (
-	errCustomerNotFound = problem.New(problem.NotFound, "customer_not_found", "There is no such customer.")
-	errNotFound         = problem.New(problem.NotFound, "merge_not_found", "There is no such merge.")
+	errNotFound = problem.New(problem.NotFound, "merge_not_found", "There is no such merge.")
 )
 
 const stageField = "stage"
