@@ -175,7 +175,12 @@ func Candidates(ctx context.Context, tx *pg.Tx, drafts []customer.Customer) ([][
 	rules := queueRules(tx)
 	subjects := make([]subject, len(drafts))
 	for n, c := range drafts {
-		r := search.Record{Display: c.Display, Names: []string{c.Display, c.Legal, c.Given + " " + c.Family}, Kind: string(c.Kind), Custom: c.Custom}
+		r := search.Record{Display: c.Display, Names: []string{c.Display, c.Legal, c.Given + " " + c.Family}, Kind: string(c.Kind), Custom: make(map[string]any)}
+		for field, value := range c.Custom {
+			if !c.Classes[field].Sensitive() {
+				r.Custom[field] = value
+			}
+		}
 		for _, i := range c.Identities {
 			if r.Identities = append(r.Identities, i.Identity); !i.VerifiedAt.IsZero() {
 				r.Verified = append(r.Verified, i.Identity)

@@ -30,13 +30,12 @@ type world struct {
 	agent, manager, admin string
 	matches               *matching.Matches
 	indexer               *search.Indexer
-	made                  int
 }
 
 func start(t *testing.T) *world {
 	t.Helper()
 	s := accountstest.Start(t)
-	matches := matching.New(s.DB, time.Now) //nolint:forbidigo // the clock that the service has
+	matches := matching.New(s.DB, time.Now)
 	return &world{
 		World: s, t: t, agent: s.Token(auth.RoleAgent, "pizza"), manager: s.Token(auth.RoleManager, "pizza"), admin: s.Token(auth.RoleAdmin, "pizza"),
 		matches: matches, indexer: search.NewIndexer(s.DB, s.Database.DB(pg.Ops), slog.New(slog.DiscardHandler), matches.Follow),
@@ -365,7 +364,7 @@ func TestAcceptingMarksThePairOnce(t *testing.T) {
 	id := uuid.MustParse(w.queue(w.manager, "")[0].DuplicateID)
 	accept := func(tenant string) (p matching.Pair, err error) {
 		err = w.DB.Tx(t.Context(), tenant, func(tx *pg.Tx) (err error) {
-			p, err = matching.Accept(t.Context(), tx, id, "ann", time.Now().UTC()) //nolint:forbidigo // the clock that the service has
+			p, err = matching.Accept(t.Context(), tx, id, "ann", time.Now().UTC())
 			return err
 		})
 		return p, err

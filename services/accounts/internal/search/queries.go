@@ -11,7 +11,6 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
-	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/field"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/name"
 )
@@ -42,7 +41,7 @@ func (s *Searches) Find(ctx context.Context, q Query, after *place, limit int) (
 			if err != nil {
 				return err
 			}
-			if q.Field, err = comparable(defined, q.Field); err != nil {
+			if q.Field, err = asIndexed(defined, q.Field); err != nil {
 				return err
 			}
 		}
@@ -53,16 +52,16 @@ func (s *Searches) Find(ctx context.Context, q Query, after *place, limit int) (
 	return found, err
 }
 
-// comparable gives the values of custom fields as the index has them. A field that is not there, or that may not be
+// asIndexed gives the values of custom fields as the index has them. A field that is not there, or that may not be
 // searched, is Unprocessable.
-func comparable(defined field.Set, given map[string]string) (map[string]string, error) {
+func asIndexed(defined field.Set, given map[string]string) (map[string]string, error) {
 	values := make(map[string]string, len(given))
 	for name, value := range given {
 		d, known := defined[name]
 		switch {
 		case !known:
 			return nil, refused("custom_field_unknown", "is no custom field")
-		case d.Class != access.Identity && d.Class != access.Contact && d.Class != access.Behaviour:
+		case d.Class.Sensitive():
 			return nil, refused("custom_field_not_searchable", "is financial, of health or special: nobody is searched for by it")
 		case d.Type == field.Integer || d.Type == field.Number:
 			n, err := strconv.ParseFloat(value, 64)
