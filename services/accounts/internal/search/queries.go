@@ -22,6 +22,7 @@ const (
 	// maxScan is how many customers are gone through for one page: where those who are looked for stand together at the
 	// far end, a page is short, or empty, and says where to go on.
 	maxScan = 20_000
+	maxPeek = 500  // customers that are looked at before the index is asked
 	maxNear = 1000 // words that are compared with a misspelt one
 	maxLike = 20   // words that one may be a misspelling of
 )
@@ -146,6 +147,10 @@ func (l *lookup) found(ctx context.Context, at place) (place, error) {
 		return end, nil
 	}
 	if l.q.narrowed() {
+		var err error
+		if at, err = l.peek(ctx, at); err != nil || l.full() {
+			return end, err
+		}
 		places, many, err := l.few(ctx, l.tx, l.all, l.exact, l.low, l.high, at, l.left+1)
 		if err != nil || !many {
 			l.add(places)
@@ -168,6 +173,22 @@ func (l *lookup) found(ctx context.Context, at place) (place, error) {
 	return end, nil
 }
 
+// peek looks at the first customers in order: a page of a name that many have is full before the index has listed them
+// all. It gives where it is gone on from: of names that begin so there may be no more.
+func (l *lookup) peek(ctx context.Context, at place) (place, error) {
+	for at.tier < tierPart {
+		places, stopped, err := l.walk(ctx, l.tx, l.all, l.exact, l.low, l.high, at, l.left+1, maxPeek)
+		if err != nil || stopped != nil {
+			return at, err
+		}
+		if l.add(places); l.full() || l.q.Sort == ByName {
+			return place{tier: tierTypo, customer: uuid.Max}, nil
+		}
+		at = place{tier: at.tier + 1, customer: uuid.Max}
+	}
+	return at, nil
+}
+
 // tier adds those of one tier of many.
 func (l *lookup) tier(ctx context.Context, at place) error {
 	if at.tier == tierBegins && l.low == l.high || at.tier == tierPart && l.exact == l.all {
@@ -180,11 +201,7 @@ func (l *lookup) tier(ctx context.Context, at place) error {
 			return err
 		}
 	}
-	exact := l.exact
-	if exact == none {
-		exact = l.lex(termState, "none")
-	}
-	places, stopped, err := l.walk(ctx, l.tx, l.all, exact, l.low, l.high, at, l.left+1)
+	places, stopped, err := l.walk(ctx, l.tx, l.all, l.exact, l.low, l.high, at, l.left+1, maxScan)
 	l.add(places)
 	if stopped != nil && !l.full() {
 		l.next = stopped
@@ -207,7 +224,7 @@ func (l *lookup) typos(ctx context.Context, at place) error {
 	places, many, err := l.few(ctx, l.tx, e, e, "", "", after, l.left+1)
 	if many {
 		var stopped *place
-		places, stopped, err = l.walk(ctx, l.tx, e, e, "", "", after, l.left+1)
+		places, stopped, err = l.walk(ctx, l.tx, e, e, "", "", after, l.left+1, maxScan)
 		if stopped != nil {
 			l.next = &place{tier: tierTypo, customer: stopped.customer}
 		}

@@ -310,7 +310,7 @@ func (p plan) few(ctx context.Context, tx *pg.Tx, all, exact expr, low, high str
 		return nil, false, nil
 	}
 	if exact == none {
-		exact = expr(quoted(p.mark)) // a term that nobody has
+		exact = p.lex(termState, "none") // nobody
 	}
 	rows, err := tx.Query(ctx, `SELECT customer_id, coalesce(name_key, ''), coalesce(tier, 0), many
 		FROM customer_search_few($1::text::tsquery, $2::text::tsquery, $3, $4, $5, $6, $7, $8, $9)`,
@@ -333,10 +333,14 @@ func (p plan) few(ctx context.Context, tx *pg.Tx, all, exact expr, low, high str
 	return places, many, rows.Err()
 }
 
-// walk asks customer_search_walk; stopped is where it stopped looking, nil when it has limit or came to the end.
-func (p plan) walk(ctx context.Context, tx *pg.Tx, all, exact expr, low, high string, after place, limit int) (places []place, stopped *place, err error) {
+// walk asks customer_search_walk; stopped is where it stopped looking after so many, nil when it has limit or came to the
+// end.
+func (p plan) walk(ctx context.Context, tx *pg.Tx, all, exact expr, low, high string, after place, limit, scan int) (places []place, stopped *place, err error) {
+	if exact == none {
+		exact = p.lex(termState, "none") // nobody
+	}
 	rows, err := tx.Query(ctx, `SELECT customer_id, name_key, hit FROM customer_search_walk($1::text::tsquery, $2::text::tsquery, $3, $4, $5, $6, $7, $8, $9)`,
-		string(all), string(exact), low, high, after.tier, after.name, after.customer, limit, maxScan)
+		string(all), string(exact), low, high, after.tier, after.name, after.customer, limit, scan)
 	if err != nil {
 		return nil, nil, err
 	}
