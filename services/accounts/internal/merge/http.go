@@ -14,11 +14,11 @@ import (
 type newMerge struct {
 	AbsorbedID uuid.UUID `json:"absorbed_id" format:"uuid" doc:"The customer whose id will be an alias."`
 	DryRun     bool      `json:"dry_run,omitempty" doc:"Only show the merged record, field by field."`
-	mergeChoice
+	MergeChoice
 }
 
-// mergeChoice is how the fields of a merge are chosen.
-type mergeChoice struct {
+// MergeChoice is how the fields of a merge are chosen. It is exported since what is embedded has to be, to have a schema.
+type MergeChoice struct {
 	Reason  string               `json:"reason,omitempty" doc:"Code of why." default:"duplicate" pattern:"^[a-z][a-z0-9_]{0,63}$"`
 	Rule    Rule                 `json:"rule,omitempty" enum:"most_recent,oldest,trusted_source" default:"most_recent" doc:"From which of the two a field is taken that both have: the one changed last, the one registered first, or the one whose source is trusted most."`
 	Trusted []string             `json:"trusted_sources,omitempty" nullable:"false" maxItems:"50" doc:"Sources, the most trusted first, for trusted_source." example:"[\"till\",\"web\"]"`
@@ -26,13 +26,13 @@ type mergeChoice struct {
 	Choose  map[string]uuid.UUID `json:"choose,omitempty" doc:"Chosen by hand: from which of the two customers a field is taken, by field."`
 }
 
-func (c mergeChoice) choice() Choice {
+func (c MergeChoice) choice() Choice {
 	return Choice{Default: c.Rule, Trusted: c.Trusted, Rules: c.Rules, ByHand: c.Choose}
 }
 
 type acceptedDuplicate struct {
 	SurvivorID uuid.UUID `json:"survivor_id,omitempty" format:"uuid" doc:"Who stays; left out: the one who was registered first."`
-	mergeChoice
+	MergeChoice
 }
 
 type acceptInput struct {

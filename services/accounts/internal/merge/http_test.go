@@ -100,6 +100,12 @@ func TestAMergeMakesOneOfTwoAndAnUndoTwoOfOne(t *testing.T) {
 	require.Empty(t, dry.MergeID)
 	require.Contains(t, dry.Fields, struct{ Field, Value, From, Rule string }{"given_name", "Lilly", lilly, "most_recent"})
 	require.Equal(t, was, w.read(lily), "a dry run changes nothing")
+	w.Want(http.StatusOK, http.MethodPost, "/v1/customers/"+lily+"/merges", w.manager, body{
+		"absorbed_id": lilly, "dry_run": true, "rule": "oldest", "rules": body{"family_name": "most_recent"}, "choose": body{"given_name": lily},
+	}, &dry)
+	require.Contains(t, dry.Fields, struct{ Field, Value, From, Rule string }{"given_name", "Lily", lily, "by_hand"})
+	require.Contains(t, dry.Fields, struct{ Field, Value, From, Rule string }{"family_name", "Chen", lilly, "most_recent"})
+	require.Contains(t, dry.Fields, struct{ Field, Value, From, Rule string }{"display_name", "Lily Chen", lily, "oldest"})
 
 	m := w.merged(lily, lilly)
 	for _, id := range []string{lily, lilly} {
