@@ -540,6 +540,7 @@ func TestAssetsRefuseBadInput(t *testing.T) {
 	meter := func() string { return fmt.Sprintf(`{"meter":%d}`, 1000+made.Add(1)) }
 	read, tended := w.register(w.anna, golf()), w.register(w.anna, body{"type": "device", "product": "KETTLE"})
 	next := func() string { return fmt.Sprintf(`{"customer_id":%q}`, w.Customer(t, "pizza", "person", "next")) }
+	scrapped := w.register(w.anna, body{"type": "device", "product": "KETTLE", "purchased_on": "2025-01-01"})
 	of := func(v view) string { return "/v1/assets/" + v.ID }
 	for name, target := range map[string]badinput.Target{
 		"register": {Method: http.MethodPost, Path: "/v1/customers/" + w.anna + "/assets", Body: fresh(), Fresh: fresh, OtherBody: fresh(), Owned: true, Replay: true},
@@ -554,6 +555,7 @@ func TestAssetsRefuseBadInput(t *testing.T) {
 		"read":    {Method: http.MethodPost, Path: of(tended) + "/readings", Body: meter(), Fresh: meter, Owned: true, Replay: true},
 		"service": {Method: http.MethodPost, Path: of(tended) + "/services", Body: `{"work":"cleaning"}`, OtherBody: `{}`, Owned: true, Replay: true},
 		"sell":    {Method: http.MethodPost, Path: of(tended) + "/sell", Body: next(), Fresh: next, Owned: true, Replay: true},
+		"scrap":   {Method: http.MethodPost, Path: of(scrapped) + "/scrap", Body: `{"scrapped_on":"2026-01-01"}`, Owned: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			target.URL, target.Token = w.URL, w.agent
@@ -590,4 +592,21 @@ func TestAssetsRefuseBadInput(t *testing.T) {
 		}
 	}
 	w.refused(http.StatusNotFound, "asset_not_found", "/v1/assets/"+uuid.NewString()+"/scrap", body{})
+}
+
+func TestWhatWasReadAndDoneIsNeverChanged(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	car := w.register(w.anna, golf())
+	w.post(car.ID, "services", body{"meter": 1})
+	for _, sql := range []string{
+		`UPDATE asset_reading SET meter = 0`, `DELETE FROM asset_reading`, `UPDATE asset_service SET meter = 0`, `DELETE FROM asset_service`, `DELETE FROM asset`,
+	} {
+		if err := w.DB.Tx(t.Context(), "pizza", func(tx *pg.Tx) error {
+			tx.Queue(sql)
+			return nil
+		}); err == nil {
+			t.Errorf("this was allowed: %s", sql)
+		}
+	}
 }
