@@ -15,23 +15,31 @@ import (
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/name"
 )
 
+// limits are how much is looked at for one page.
+type limits struct {
+	// few is how many customers are put in order after they were found. Of more, which a frequent family name has, a page is
+	// taken by going through the customers in order until it is full, which is soon when one in 200 belongs to it.
+	few int
+	// peek is how many are gone through before the index is asked at all.
+	peek int
+	// scan is how many are gone through for one page: where those who are looked for stand together at the far end, a page
+	// is short, or empty, and says where to go on.
+	scan int
+}
+
 const (
-	// maxFew is how many customers are put in order after they were found. Of more, which a frequent family name has, a
-	// page is taken by going through the customers in order until it is full, which is soon when one in 200 belongs to it.
-	maxFew = 5000
-	// maxScan is how many customers are gone through for one page: where those who are looked for stand together at the
-	// far end, a page is short, or empty, and says where to go on.
-	maxScan = 20_000
-	maxPeek = 500  // customers that are looked at before the index is asked
 	maxNear = 1000 // words that are compared with a misspelt one
 	maxLike = 20   // words that one may be a misspelling of
 )
 
 // Searches finds customers.
-type Searches struct{ db *pg.DB }
+type Searches struct {
+	db     *pg.DB
+	limits limits
+}
 
 // New makes the capability.
-func New(db *pg.DB) *Searches { return &Searches{db: db} }
+func New(db *pg.DB) *Searches { return &Searches{db, limits{few: 5000, peek: 500, scan: 20_000}} }
 
 // Find gives up to limit customers of the caller's tenant behind the place (nil: from the first), in the query's order.
 func (s *Searches) Find(ctx context.Context, q Query, after *place, limit int) (Found, error) {
@@ -47,7 +55,7 @@ func (s *Searches) Find(ctx context.Context, q Query, after *place, limit int) (
 			}
 		}
 		var err error
-		found, err = find(ctx, tx, q, after, limit)
+		found, err = find(ctx, tx, s.limits, q, after, limit)
 		return err
 	})
 	return found, err
@@ -82,10 +90,10 @@ func refused(code, message string) error {
 		WithField("query.custom", code, message)
 }
 
-func find(ctx context.Context, tx *pg.Tx, q Query, after *place, limit int) (Found, error) {
+func find(ctx context.Context, tx *pg.Tx, most limits, q Query, after *place, limit int) (Found, error) {
 	var found Found
 	queueAsOf(tx, &found.AsOf)
-	l := lookup{tx: tx, plan: read(tx.Tenant(), q), q: q, left: limit}
+	l := lookup{limits: most, tx: tx, plan: read(tx.Tenant(), q), q: q, left: limit}
 	l.order()
 	at := l.first
 	if after != nil {
@@ -103,6 +111,7 @@ func find(ctx context.Context, tx *pg.Tx, q Query, after *place, limit int) (Fou
 // lookup is one search for one page.
 type lookup struct {
 	plan
+	limits    limits
 	tx        *pg.Tx
 	q         Query
 	low, high string // names of the first tier
@@ -148,10 +157,10 @@ func (l *lookup) found(ctx context.Context, at place) (place, error) {
 	}
 	if l.q.narrowed() {
 		var err error
-		if at, err = l.peek(ctx, at); err != nil || l.full() {
+		if at, err = l.glance(ctx, at); err != nil || l.full() {
 			return end, err
 		}
-		places, many, err := l.few(ctx, l.tx, l.all, l.exact, l.low, l.high, at, l.left+1)
+		places, many, err := l.few(ctx, l.tx, l.all, l.exact, l.low, l.high, at, l.left+1, l.limits.few)
 		if err != nil || !many {
 			l.add(places)
 			return end, err
@@ -173,11 +182,11 @@ func (l *lookup) found(ctx context.Context, at place) (place, error) {
 	return end, nil
 }
 
-// peek looks at the first customers in order: a page of a name that many have is full before the index has listed them
+// glance looks at the first customers in order: a page of a name that many have is full before the index has listed them
 // all. It gives where it is gone on from: of names that begin so there may be no more.
-func (l *lookup) peek(ctx context.Context, at place) (place, error) {
+func (l *lookup) glance(ctx context.Context, at place) (place, error) {
 	for at.tier < tierPart {
-		places, stopped, err := l.walk(ctx, l.tx, l.all, l.exact, l.low, l.high, at, l.left+1, maxPeek)
+		places, stopped, err := l.walk(ctx, l.tx, l.all, l.exact, l.low, l.high, at, l.left+1, l.limits.peek)
 		if err != nil || stopped != nil {
 			return at, err
 		}
@@ -195,13 +204,13 @@ func (l *lookup) tier(ctx context.Context, at place) error {
 		return nil
 	}
 	if at.tier == tierExact && l.exact != l.all { // few may match exactly, though many do in part
-		places, many, err := l.few(ctx, l.tx, l.exact, l.exact, l.low, l.high, at, l.left+1)
+		places, many, err := l.few(ctx, l.tx, l.exact, l.exact, l.low, l.high, at, l.left+1, l.limits.few)
 		if err != nil || !many {
 			l.add(places)
 			return err
 		}
 	}
-	places, stopped, err := l.walk(ctx, l.tx, l.all, l.exact, l.low, l.high, at, l.left+1, maxScan)
+	places, stopped, err := l.walk(ctx, l.tx, l.all, l.exact, l.low, l.high, at, l.left+1, l.limits.scan)
 	l.add(places)
 	if stopped != nil && !l.full() {
 		l.next = stopped
@@ -221,10 +230,10 @@ func (l *lookup) typos(ctx context.Context, at place) error {
 	}
 	e := l.mistyped(l.q, like)
 	after := place{tier: tierExact, customer: at.customer}
-	places, many, err := l.few(ctx, l.tx, e, e, "", "", after, l.left+1)
+	places, many, err := l.few(ctx, l.tx, e, e, "", "", after, l.left+1, l.limits.few)
 	if many {
 		var stopped *place
-		places, stopped, err = l.walk(ctx, l.tx, e, e, "", "", after, l.left+1, maxScan)
+		places, stopped, err = l.walk(ctx, l.tx, e, e, "", "", after, l.left+1, l.limits.scan)
 		if stopped != nil {
 			l.next = &place{tier: tierTypo, customer: stopped.customer}
 		}

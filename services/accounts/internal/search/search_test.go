@@ -2,6 +2,7 @@ package search_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"regexp"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/search"
 )
@@ -78,6 +80,47 @@ func TestTheIndexOfTermsIsUsed(t *testing.T) {
 			t.Errorf("%s: %v\n%s", function, err, plan)
 		}
 	}
+}
+
+// However many there are, the same are found in the same order.
+func TestManyAreFoundAsFewAre(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	names := []string{"Smith", "Anna Smith", "Smith Anna", "Blacksmith", "Smiht", "Smithson", "王伟", "王小明", "小王", "李王", "Li Wang", "wang"}
+	for n := range 36 {
+		w.register(fmt.Sprintf("%s %d", names[n%len(names)], n), "phone", fmt.Sprintf("+86138001380%02d", n))
+	}
+	w.index()
+	ctx := auth.With(t.Context(), auth.Principal{Subject: "ann", Tenant: "pizza"})
+	most := 0
+	for _, text := range []string{"smith", "smi", "smit anna", "王", "wang", "w", "1380", "", "zzz", "smithe"} {
+		for _, sort := range []search.Sort{search.Relevance, search.ByName, search.Newest} {
+			q := search.Query{Text: text, Sort: sort, Identity: true, Contact: true, Behaviour: true}
+			want, _, err := search.New(w.DB).All(ctx, q, 200)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, limit := range []int{1, 2, 7} {
+				got, pages, err := search.Tight(w.DB).All(ctx, q, limit)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if most = max(most, pages); fmt.Sprint(got) != fmt.Sprint(want) {
+					t.Errorf("%q by %s in pages of %d:\n%v\nwant\n%v", text, sort, limit, displays(got), displays(want))
+				}
+			}
+		}
+	}
+	if most < 36 {
+		t.Errorf("%d pages: this test shows nothing", most)
+	}
+}
+
+func displays(hits []search.Hit) (names []string) {
+	for _, h := range hits {
+		names = append(names, h.DisplayName)
+	}
+	return names
 }
 
 func TestWhatOneMayNotCallAndChangeIsRefused(t *testing.T) {

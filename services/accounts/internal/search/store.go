@@ -304,8 +304,8 @@ func erase(ctx context.Context, tx *pg.Tx, s terms, customers []uuid.UUID) (int6
 // highest is behind every name, and no name's first character.
 const highest = "\U0010FFFF"
 
-// few asks customer_search_few; many says that it gave nothing because there are more than maxFew.
-func (p plan) few(ctx context.Context, tx *pg.Tx, all, exact expr, low, high string, after place, limit int) (places []place, many bool, err error) {
+// few asks customer_search_few; many says that it gave nothing because there are more than most.
+func (p plan) few(ctx context.Context, tx *pg.Tx, all, exact expr, low, high string, after place, limit, most int) (places []place, many bool, err error) {
 	if all == none {
 		return nil, false, nil
 	}
@@ -314,7 +314,7 @@ func (p plan) few(ctx context.Context, tx *pg.Tx, all, exact expr, low, high str
 	}
 	rows, err := tx.Query(ctx, `SELECT customer_id, coalesce(name_key, ''), coalesce(tier, 0), many
 		FROM customer_search_few($1::text::tsquery, $2::text::tsquery, $3, $4, $5, $6, $7, $8, $9)`,
-		string(all), string(exact), low, high, after.tier, after.name, after.customer, limit, maxFew)
+		string(all), string(exact), low, high, after.tier, after.name, after.customer, limit, most)
 	if err != nil {
 		return nil, false, err
 	}
