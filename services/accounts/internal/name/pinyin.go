@@ -3,6 +3,7 @@ package name
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mozillazg/go-pinyin"
 	"golang.org/x/text/unicode/norm"
@@ -13,9 +14,22 @@ const (
 	maxSpellings = 16 // of one run of characters
 )
 
+// known keeps the readings of the characters that were asked for, since taking tones off is most of the work; names have some
+// thousands of them.
+var known sync.Map
+
 // readings gives how a Han character is read, without tones: the commonest first. ü is given as u and as v, for people
 // type both.
 func readings(r rune) []string {
+	if out, ok := known.Load(r); ok {
+		return out.([]string)
+	}
+	out := toneless(r)
+	known.Store(r, out)
+	return out
+}
+
+func toneless(r rune) []string {
 	var out []string
 	for reading := range strings.SplitSeq(pinyin.PinyinDict[int(r)], ",") {
 		var u, v strings.Builder
