@@ -93,6 +93,15 @@ func (k *teller) enrolled(member, customer string, day int) bus.Event {
 	return k.event("member", member, &loyaltyv1.MemberEnrolled{MemberId: member, CustomerId: customer, Source: "first_purchase", EnrolledAt: on(day)})
 }
 
+// ticket is a ticket that is opened, where its status is new, or stands elsewhere now.
+func (k *teller) ticket(ticket, customer, status string, day int) bus.Event {
+	k.t.Helper()
+	if status == "new" {
+		return k.event("ticket", ticket, &ticketsv1.TicketOpened{TicketId: ticket, CustomerId: customer, Kind: "enquiry", OpenedAt: on(day)})
+	}
+	return k.event("ticket", ticket, &ticketsv1.TicketStatusChanged{TicketId: ticket, CustomerId: customer, Status: status, ChangedAt: on(day)})
+}
+
 func (k *teller) complained(complaint, customer string, day int) bus.Event {
 	k.t.Helper()
 	return k.event("complaint", complaint, &ticketsv1.ComplaintRegistered{

@@ -14,7 +14,6 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
-	ticketsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/accountstest"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/timeline"
 )
@@ -137,10 +136,10 @@ func TestOpenTicketsAreCounted(t *testing.T) {
 	}
 	one, other := newID().String(), newID().String()
 	opened := func(id string) {
-		w.Publish("tickets", k.event("ticket", id, &ticketsv1.TicketOpened{TicketId: id, CustomerId: customer, Kind: "enquiry", OpenedAt: on(20)}))
+		w.Publish("tickets", k.ticket(id, customer, "new", 20))
 	}
 	moved := func(id, status string) {
-		w.Publish("tickets", k.event("ticket", id, &ticketsv1.TicketStatusChanged{TicketId: id, CustomerId: customer, Status: status, ChangedAt: on(21)}))
+		w.Publish("tickets", k.ticket(id, customer, status, 21))
 	}
 	opened(one)
 	opened(other)

@@ -199,7 +199,9 @@ func TestARebuildReachesTheSameState(t *testing.T) {
 	w.Publish("sales", k.placed(order, "", 20, 14800), k.placed(newID().String(), "", 20, 1), k.attributed(order, customer, 21),
 		k.returned(order, customer, 22, 6900))
 	w.Publish("loyalty", k.earned(member, customer, 20, 20), k.earned(member, customer, 21, 40))
-	before := until(t, w, agent, customer, 5)
+	ticket := newID().String()
+	w.Publish("tickets", k.ticket(ticket, "", "new", 20), k.ticket(ticket, customer, "pending", 21))
+	before := until(t, w, agent, customer, 7)
 
 	var started struct{ ID string }
 	operator := w.Token(auth.RolePlatformAdmin, "")
@@ -216,7 +218,7 @@ func TestARebuildReachesTheSameState(t *testing.T) {
 		w.Want(http.StatusOK, http.MethodGet, "/v1/ops/accounts/rebuilds/"+started.ID, operator, nil, &rebuild)
 		return rebuild.State == "done" || rebuild.State == "failed"
 	})
-	if !rebuild.Result.Equal || rebuild.Result.Events < 7 {
+	if !rebuild.Result.Equal || rebuild.Result.Events < 9 {
 		t.Fatalf("the rebuilt state is another: %+v", rebuild)
 	}
 	after := timelineOf(w, agent, customer, "")
@@ -229,7 +231,7 @@ func TestARebuildReachesTheSameState(t *testing.T) {
 	}
 	w.Want(http.StatusAccepted, http.MethodPost, "/v1/ops/accounts/rebuilds", operator, nil, nil, "Idempotency-Key", "once")
 	w.Publish("loyalty", k.earned(member, customer, 23, 60))
-	if v := until(t, w, agent, customer, 6); !slices.Contains(v.facts(), "points_available 60") {
+	if v := until(t, w, agent, customer, 8); !slices.Contains(v.facts(), "points_available 60") || !slices.Contains(v.facts(), "tickets_open 1") {
 		t.Errorf("facts %v", v.facts())
 	}
 }
@@ -239,7 +241,7 @@ func TestItDoesNotMatterHowEventsFallIntoBatches(t *testing.T) {
 	t.Parallel()
 	k := newTeller(t, "pizza")
 	customer, other, order, lost, complaint := newID().String(), newID().String(), newID().String(), newID().String(), newID().String()
-	member, second := newID().String(), newID().String()
+	member, second, ticket := newID().String(), newID().String(), newID().String()
 	var told []bus.Event
 	for range 3 {
 		told = append(told, k.placed(newID().String(), customer, 19, 100))
@@ -248,6 +250,7 @@ func TestItDoesNotMatterHowEventsFallIntoBatches(t *testing.T) {
 		k.placed(order, "", 20, 14800), k.placed(lost, "", 20, 500), k.returned(order, "", 21, 6900), k.attributed(order, customer, 22),
 		k.returned(order, "", 23, 100), k.complained(complaint, "", 24), k.closed(complaint, other, 25), k.returned(order, customer, 26, 50),
 		k.earned(member, "", 20, 7), k.earned(member, "", 21, 9), k.enrolled(member, customer, 22), k.earned(member, "", 23, 3),
+		k.ticket(ticket, "", "new", 20), k.ticket(ticket, "", "resolved", 21), k.ticket(ticket, customer, "open", 22), k.ticket(ticket, customer, "closed", 23),
 		k.earned(second, customer, 20, 5), k.earned(second, customer, 21, 6), k.earned(second, customer, 22, 2),
 	)
 	want := ""
