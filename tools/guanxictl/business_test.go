@@ -247,3 +247,29 @@ func TestARefusedDecisionSaysWhatToDo(t *testing.T) {
 		require.ErrorContains(t, err, "No.", c.code)
 	}
 }
+
+func TestErasuresAreListedShownAndRechecked(t *testing.T) {
+	t.Parallel()
+	held := `{"erasure_id":"e1","customer_id":"c1","state":"held","reason":"customer_request","requested_at":"2026-11-26T08:00:00Z","requested_by":"chen",
+		"holds":[{"service":"tickets","code":"complaint_open","reference_id":"k1"},{"service":"accounts","code":"court_case","reference_id":"h1"}]}`
+	done := `{"erasure_id":"e1","customer_id":"c1","state":"erased","reason":"customer_request","requested_at":"2026-11-26T08:00:00Z","requested_by":"chen",
+		"holds":[],"erased_at":"2026-11-26T09:00:00Z","reports":[{"service":"tickets","round":1,"erased":[{"what":"ticket","count":2,"left":0}]}]}`
+	args := serve(t, map[string]string{
+		"GET /v1/erasures?limit=200&state=held": `{"items":[` + held + `]}`,
+		"GET /v1/erasures/e1":                   done,
+		"POST /v1/erasures/e1/recheck":          held,
+		"POST /v1/erasures/e1/cancel":           held,
+		"POST /v1/customers/c1/erasures":        held,
+	})
+	for command, want := range map[string]string{
+		"erasure list --state held": "tickets complaint_open and 1 more",
+		"erasure show e1":           "ticket",
+		"erasure recheck e1":        "court_case",
+		"erasure cancel e1":         "complaint_open",
+		"erasure request c1":        "chen, customer_request",
+	} {
+		out, err := run(t, append(strings.Fields(command), args...)...)
+		require.NoError(t, err, command)
+		require.Contains(t, out, want, command)
+	}
+}

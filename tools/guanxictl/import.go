@@ -50,7 +50,7 @@ header, a column's number (#3), a constant ('text') or $line, the number of the 
 	c.Flags().StringVar(&f.format, "format", "", "csv, jsonl or whitespace (default: by the file's name)")
 	c.Flags().BoolVar(&f.header, "header", false, "the first line names the columns (default but for jsonl)")
 	c.Flags().BoolVar(&f.noHeader, "no-header", false, "the first line is data")
-	c.Flags().StringVar(&f.policy, "policy", "skip", "what to do with a row that is there already: skip or update")
+	c.Flags().StringVar(&f.policy, "policy", "skip", "what to do with a row that is there already: skip, update, or (customers) create")
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "only say what would be rejected")
 	c.Flags().BoolVar(&f.wait, "wait", true, "wait until the import has finished")
 	c.MarkFlagsMutuallyExclusive("header", "no-header")
@@ -71,8 +71,8 @@ func (f importFlags) request(kind, file string) (client.ImportRequest, error) {
 	default:
 		return r, fmt.Errorf("--format is csv, jsonl or whitespace, not %q", r.Format)
 	}
-	if r.Policy != "skip" && r.Policy != "update" {
-		return r, fmt.Errorf("--policy is skip or update, not %q", r.Policy)
+	if r.Policy != "skip" && r.Policy != "update" && (r.Policy != "create" || r.Kind != "customers") {
+		return r, fmt.Errorf("--policy is skip or update, or create for customers, not %q", r.Policy)
 	}
 	r.Header = f.header || !f.noHeader && r.Format != "jsonl"
 	if f.header && r.Format == "jsonl" {
