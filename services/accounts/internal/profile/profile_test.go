@@ -438,7 +438,7 @@ func TestAProfileIsThatOfAllWhoWereMerged(t *testing.T) {
 		CustomerID string `json:"customer_id"`
 	}
 	w.Want(http.StatusCreated, http.MethodPost, "/v1/customers", w.Token(auth.RoleIntegrator, "pizza"), body{
-		"display_name": "Lei Li", "identities": []body{{"type": "phone", "value": "138 0013 8000"}, {"type": "external:shop", "value": "77"}},
+		"display_name": "Lei Li", "allow_duplicate": true, "identities": []body{{"type": "phone", "value": "138 0013 8000"}, {"type": "external:shop", "value": "77"}},
 	}, &twin)
 	w.say(twin.CustomerID, "next_best_action", body{"kind": "recommendation", "text": "offer-coffee", "input_classes": []string{"behaviour"}, "computed_at": "2026-11-21T08:00:00Z"})
 	// The newest of a name holds, also where it is out of sight: what is older is not shown in its stead.
