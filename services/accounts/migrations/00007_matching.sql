@@ -69,19 +69,19 @@ RETURNS TABLE (customer_id uuid, name_key text, tier integer, many boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off AS $$
     WITH found AS MATERIALIZED (
-        SELECT s.customer_id, s.name_key,
-               CASE WHEN s.name_key >= p_low AND s.name_key < p_high THEN 0 WHEN s.terms @@ p_exact THEN 1 ELSE 2 END AS tier
-          FROM customer_search s
+        SELECT s.customer_id, s.name_key, s.terms FROM customer_search s
          WHERE s.terms @@ p_all AND s.tenant_id || '' = current_setting('app.tenant_id', true)
          LIMIT p_cap + 1)
     SELECT f.customer_id, f.name_key, f.tier, m.many
       FROM (SELECT count(*) > p_cap AS many FROM found) m
       LEFT JOIN LATERAL (
-        SELECT * FROM found
-         WHERE NOT m.many AND (found.tier > p_tier OR found.tier = p_tier AND CASE found.tier
-                   WHEN 0 THEN (found.name_key, found.customer_id) > (p_name, p_id) ELSE found.customer_id < p_id END)
-         ORDER BY found.tier, CASE found.tier WHEN 0 THEN found.name_key END, CASE found.tier WHEN 0 THEN found.customer_id END,
-                  found.customer_id DESC
+        SELECT t.* FROM (
+            SELECT found.customer_id, found.name_key, CASE WHEN found.name_key >= p_low AND found.name_key < p_high THEN 0
+                   WHEN found.terms @@ p_exact THEN 1 ELSE 2 END AS tier
+              FROM found WHERE NOT m.many) t
+         WHERE t.tier > p_tier OR t.tier = p_tier AND CASE t.tier
+                   WHEN 0 THEN (t.name_key, t.customer_id) > (p_name, p_id) ELSE t.customer_id < p_id END
+         ORDER BY t.tier, CASE t.tier WHEN 0 THEN t.name_key END, CASE t.tier WHEN 0 THEN t.customer_id END, t.customer_id DESC
          LIMIT p_limit) f ON true
 $$;
 -- +goose StatementEnd

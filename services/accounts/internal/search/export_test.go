@@ -7,7 +7,7 @@ import (
 )
 
 // Tight makes a search that takes few customers for many, so that a test need not have thousands.
-func Tight(db *pg.DB) *Searches { return &Searches{db, limits{few: 2, peek: 1, scan: 3}} }
+func Tight(db *pg.DB) *Searches { return &Searches{db, limits{few: 2, peek: 1, look: 2, scan: 3}} }
 
 // All gives everybody who is found, in pages of so many, and the number of pages.
 func (s *Searches) All(ctx context.Context, q Query, limit int) (hits []Hit, pages int, err error) {

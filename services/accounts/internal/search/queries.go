@@ -17,11 +17,12 @@ import (
 
 // limits are how much is looked at for one page.
 type limits struct {
-	// few is how many customers are put in order after they were found. Of more, which a frequent family name has, a page is
-	// taken by going through the customers in order until it is full, which is soon when one in 200 belongs to it.
+	// few is how many customers are put in order after they were found, each on a page of the table of its own. Of more,
+	// which a frequent family name has, a page is taken by going through the customers in order until it is full: that is
+	// soon when one in some hundreds belongs to it.
 	few int
-	// peek is how many are gone through before the index is asked at all.
-	peek int
+	// peek is how many are gone through before the index is asked at all, look before it is asked for a single tier.
+	peek, look int
 	// scan is how many are gone through for one page: where those who are looked for stand together at the far end, a page
 	// is short, or empty, and says where to go on.
 	scan int
@@ -39,7 +40,9 @@ type Searches struct {
 }
 
 // New makes the capability.
-func New(db *pg.DB) *Searches { return &Searches{db, limits{few: 5000, peek: 500, scan: 20_000}} }
+func New(db *pg.DB) *Searches {
+	return &Searches{db, limits{few: 2000, peek: 1000, look: 5000, scan: 20_000}}
+}
 
 // Find gives up to limit customers of the caller's tenant behind the place (nil: from the first), in the query's order.
 func (s *Searches) Find(ctx context.Context, q Query, after *place, limit int) (Found, error) {
@@ -204,6 +207,11 @@ func (l *lookup) tier(ctx context.Context, at place) error {
 		return nil
 	}
 	if at.tier == tierExact && l.exact != l.all { // few may match exactly, though many do in part
+		places, stopped, err := l.walk(ctx, l.tx, l.all, l.exact, l.low, l.high, at, l.left+1, l.limits.look)
+		if err != nil || stopped == nil {
+			l.add(places)
+			return err
+		}
 		places, many, err := l.few(ctx, l.tx, l.exact, l.exact, l.low, l.high, at, l.left+1, l.limits.few)
 		if err != nil || !many {
 			l.add(places)
