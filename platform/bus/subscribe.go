@@ -27,6 +27,11 @@ type Subscription struct {
 	Topics   []string
 	MaxBatch int // most messages in one Handle; 0: 500
 
+	// Pace is the least time from the beginning of one Handle of a partition to that of the next, unless MaxBatch was
+	// reached: what comes meanwhile goes out together. A message that comes after a pause of that length waits for
+	// nothing, and none waits for longer. 0: a message is handed over as soon as it is there.
+	Pace time.Duration
+
 	// Start gives the offset of the first message of the partition that was not handled yet; 0 when nothing was. It is
 	// asked when the partition is assigned and after every failed Handle.
 	Start func(ctx context.Context, topic string, partition int) (offset int64, err error)

@@ -316,3 +316,39 @@ func TestMessagesOfOneBatchAreNotChangedByTheNext(t *testing.T) {
 	require.True(t, slices.IsSorted(got))
 	require.Equal(t, upTo(3000), got)
 }
+
+// TestSubscribeKeepsAPace holds it to what a pace promises on a machine of any speed: so many hand-overs in so much time.
+func TestSubscribeKeepsAPace(t *testing.T) {
+	t.Parallel()
+	ctx, c := within(t), bustest.New(t)
+	topic := bustest.Topic(t, c, "orders")
+	l := newLedger()
+	s := l.subscription("only", bustest.Service(t), topic)
+	s.Pace = 200 * time.Millisecond
+	var handed atomic.Int64
+	apply := s.Handle
+	s.Handle = func(ctx context.Context, topic string, partition int, msgs []bus.Message) error {
+		handed.Add(1)
+		return apply(ctx, topic, partition, msgs)
+	}
+	subscribe(t, c, s)
+	began := time.Now()
+	for n := range 50 {
+		produce(ctx, t, c, topic, 0, numbered(n, 1))
+	}
+	eventually(t, "all messages arrive", func() bool { return l.count() == 50 })
+	require.Equal(t, upTo(50), values(l.of(topic, 0)))
+	require.LessOrEqual(t, handed.Load(), 1+int64(time.Since(began)/s.Pace))
+}
+
+func TestABacklogKeepsNoPace(t *testing.T) {
+	t.Parallel()
+	ctx, c := within(t), bustest.New(t)
+	topic := bustest.Topic(t, c, "orders")
+	produce(ctx, t, c, topic, 0, numbered(0, 700))
+	l := newLedger()
+	s := l.subscription("only", bustest.Service(t), topic)
+	s.MaxBatch, s.Pace = 100, time.Hour
+	subscribe(t, c, s)
+	eventually(t, "all messages arrive", func() bool { return l.count() == 700 })
+}

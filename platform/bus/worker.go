@@ -76,11 +76,17 @@ func (w *worker) consume(ctx, hand context.Context, at int64) {
 		stop()
 		<-done
 	}()
+	var began time.Time
+	handed := 0
 	for {
+		if d := w.sub.rest(handed, time.Since(began)); d > 0 && !sleep(ctx, d) {
+			return
+		}
 		msgs, next, ok := f.take(ctx)
 		if !ok {
 			return
 		}
+		began, handed = time.Now(), len(msgs)
 		if len(msgs) > 0 && !w.handle(ctx, hand, at, msgs) {
 			return
 		}
@@ -90,6 +96,14 @@ func (w *worker) consume(ctx, hand context.Context, at int64) {
 		}
 		w.moveTo(next)
 	}
+}
+
+// rest is how long to wait before the next batch, when the one before had so many messages and began so long ago.
+func (s *Subscription) rest(messages int, ago time.Duration) time.Duration {
+	if messages == 0 || messages >= s.MaxBatch {
+		return 0
+	}
+	return max(0, s.Pace-ago)
 }
 
 // handle tries until the messages are handled; false when ctx ended or the position is no longer at.

@@ -11,6 +11,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -174,9 +175,12 @@ func Refuse(tx *pg.Tx, customer uuid.UUID) {
 		})
 }
 
+// Pace is for consumers that listen to accounts for erasures and merges alone: these are rare, and what passes by is much.
+const Pace = 100 * time.Millisecond
+
 // Consumer hears of erasures and erases.
 func (e *Eraser) Consumer() inbox.Consumer {
-	return e.With(inbox.Consumer{Name: "erasures", Lasting: true})
+	return e.With(inbox.Consumer{Name: "erasures", Lasting: true, Pace: Pace})
 }
 
 // With has a consumer hear of erasures as well: it handles their event beside its own, which come first in a batch, and reads

@@ -48,7 +48,7 @@ func Module() app.Module {
 			auditor := audit.New(d.DB, d.Ops, d.Clock)
 			return app.Parts{
 				Routes:    []func(*httpx.API){members.Routes, points.Routes, auditor.Routes},
-				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard()), alias.With(eraser.With(inbox.Consumer{Name: "customers"}))},
+				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard()), alias.With(eraser.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace}))},
 				Worker: func(r worker.Registry) {
 					eraser.Register(r)
 					grants.Register(r)

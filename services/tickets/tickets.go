@@ -43,7 +43,7 @@ func Module() app.Module {
 			complaints := complaint.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
 			return app.Parts{
 				Routes:    []func(*httpx.API){all.Routes, policies.Routes, complaints.Routes},
-				Consumers: []inbox.Consumer{complaints.Processes(), alias.With(eraser.With(inbox.Consumer{Name: "customers"}))},
+				Consumers: []inbox.Consumer{complaints.Processes(), alias.With(eraser.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace}))},
 				Worker: func(r worker.Registry) {
 					complaints.Worker(r)
 					eraser.Register(r)

