@@ -16,6 +16,7 @@ ALTER TABLE customer
     ADD COLUMN stage_manual_until timestamptz,                       -- until when nothing but a person changes the stage
     ADD CONSTRAINT customer_absorbed CHECK ((state = 'absorbed') = (root_id IS NOT NULL));
 ALTER TABLE customer ADD FOREIGN KEY (tenant_id, root_id) REFERENCES customer (tenant_id, id);
+CREATE INDEX customer_archived ON customer (tenant_id, id) WHERE state = 'archived'; -- few among many, listed in their order
 
 -- An identity is the customer's from valid_from to valid_to: operators give numbers to new people. It is kept when it
 -- has ended, so that it is known whose it was.

@@ -25,6 +25,7 @@ func Plans(ctx context.Context, tx *pg.Tx, id uuid.UUID, i identity.Identity) (p
 		"refer":        {refsSQL, []any{tx.Tenant(), []uuid.UUID{id}}},
 		"hold":         {holdSQL + "SHARE", []any{tx.Tenant(), []uuid.UUID{id}}},
 		"count orders": {dueSQL, []any{tx.Tenant(), []uuid.UUID{id}}},
+		"archived":     {listSQL(Archived), []any{tx.Tenant(), uuid.Nil, 50}},
 		"holders":      {holdersSQL, []any{tx.Tenant(), []string{string(i.Type)}, []string{i.Value}}},
 	} {
 		rows, err := tx.Query(ctx, `EXPLAIN (COSTS OFF) `+q.sql, q.args...)

@@ -75,7 +75,7 @@ func Insert(tx *pg.Tx, customers ...Customer) {
 			$10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[], $14::text[])
 			AS n(id, version, kind, display_name, given_name, family_name, legal_name, source, registered_at, changed_at, tags, owner, custom)`,
 		tx.Tenant(), ids, versions, kinds, display, given, family, legal, sources, registered, changed, tags, owners, custom)
-	saveIdentities(tx, known)
+	insertIdentities(tx, known, ``)
 	saveAddresses(tx, addresses)
 }
 
@@ -108,9 +108,15 @@ func Update(tx *pg.Tx, customers ...Customer) {
 		stages, since, manual)
 }
 
-// saveIdentities queues identities, new ones and others, in the order of their key so that two commands never wait for
-// each other in a circle.
+// saveIdentities queues identities, new ones and others.
 func saveIdentities(tx *pg.Tx, known []Identity) {
+	insertIdentities(tx, known, ` ON CONFLICT (tenant_id, type, value, customer_id) DO UPDATE
+		SET valid_from = excluded.valid_from, valid_to = excluded.valid_to, verified_at = excluded.verified_at`)
+}
+
+// insertIdentities queues identities in the order of their key, so that two commands never wait for each other in a
+// circle. Those of new customers meet none of the same key, and looking for one would take half as long again.
+func insertIdentities(tx *pg.Tx, known []Identity, onConflict string) {
 	if len(known) == 0 {
 		return
 	}
@@ -124,9 +130,7 @@ func saveIdentities(tx *pg.Tx, known []Identity) {
 	tx.Queue(`INSERT INTO customer_identity (tenant_id, customer_id, type, value, added_at, valid_from, valid_to, verified_at)
 		SELECT $1, n.* FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[])
 			AS n(customer_id, type, value, added_at, valid_from, valid_to, verified_at)
-		ORDER BY n.type, n.value, n.customer_id
-		ON CONFLICT (tenant_id, type, value, customer_id) DO UPDATE
-			SET valid_from = excluded.valid_from, valid_to = excluded.valid_to, verified_at = excluded.verified_at`,
+		ORDER BY n.type, n.value, n.customer_id`+onConflict,
 		tx.Tenant(), ids, types, values, added, began, ended, verified)
 }
 
