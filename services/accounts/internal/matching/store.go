@@ -194,6 +194,13 @@ func candidates(ctx context.Context, tx *pg.Tx, rules *Rules, subjects []subject
 	return out.ids, nil
 }
 
+const holdersSQL = `
+SELECT n.n, h.id FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS n(type, value, n)
+CROSS JOIN LATERAL (SELECT DISTINCT coalesce(c.root_id, c.id) AS id FROM (
+		SELECT customer_id FROM customer_identity
+		WHERE tenant_id = $1 AND type = n.type AND value = n.value AND (valid_to IS NULL OR valid_to > now()) LIMIT $4) k
+	CROSS JOIN LATERAL (SELECT root_id, id FROM customer WHERE tenant_id = $1 AND id = k.customer_id LIMIT 1) c) h`
+
 // holders gives for each identity the customers who have it now, each as the one who stands for it; none where there are
 // more than limit.
 func holders(ctx context.Context, tx *pg.Tx, identities []identity.Identity, limit int) ([][]uuid.UUID, error) {
@@ -205,12 +212,8 @@ func holders(ctx context.Context, tx *pg.Tx, identities []identity.Identity, lim
 	for n, i := range identities {
 		types[n], values[n] = string(i.Type), i.Value
 	}
-	rows, err := tx.Query(ctx, `SELECT n.n, h.id FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS n(type, value, n)
-		CROSS JOIN LATERAL (SELECT DISTINCT coalesce(c.root_id, c.id) AS id FROM (
-				SELECT customer_id FROM customer_identity
-				WHERE tenant_id = $1 AND type = n.type AND value = n.value AND (valid_to IS NULL OR valid_to > now()) LIMIT $4) k
-			CROSS JOIN LATERAL (SELECT root_id, id FROM customer WHERE tenant_id = $1 AND id = k.customer_id LIMIT 1) c) h`,
-		tx.Tenant(), types, values, 2*limit) // twice: of those who were merged several have it
+	// Twice: of those who were merged several have it.
+	rows, err := tx.Query(ctx, holdersSQL, tx.Tenant(), types, values, 2*limit)
 	if err != nil {
 		return nil, err
 	}
