@@ -35,3 +35,16 @@ func (r Row) Get(column string) string {
 // More names the columns with a prefix, such as external:shop, that this row has besides those of the job: JSON Lines
 // without a mapping may have others in each line.
 func (r Row) More() []string { return slices.Sorted(maps.Keys(r.more)) }
+
+// NewRow makes a row of columns and their values, for the tests of kinds.
+func NewRow(line int64, columns, values []string) Row {
+	return Row{Line: line, Number: line, schema: plan{Entries: entriesOf(columns)}.schema(), values: values}
+}
+
+func entriesOf(columns []string) []entry {
+	entries := make([]entry, len(columns))
+	for n, c := range columns {
+		entries[n].Target = c
+	}
+	return entries
+}

@@ -44,3 +44,23 @@ CREATE TABLE customer_export_chunk (
     FOREIGN KEY (tenant_id, export_id) REFERENCES customer_export (tenant_id, id)
 );
 SELECT guanxi_tenant_table('customer_export_chunk');
+
+-- A foreign key looks its row up for each identity by itself, which was two fifths of the time that an import spent on
+-- identities. One look for all of a statement's holds the same: customers are never deleted, and their ids never change.
+ALTER TABLE customer_identity DROP CONSTRAINT customer_identity_tenant_id_customer_id_fkey;
+
+-- +goose StatementBegin
+CREATE FUNCTION customer_identity_of_somebody() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- Each by the whole key: a plain join might read all customers.
+    IF EXISTS (SELECT FROM added a LEFT JOIN LATERAL (SELECT true AS there FROM customer c
+            WHERE c.tenant_id = a.tenant_id AND c.id = a.customer_id LIMIT 1) c ON true WHERE c.there IS NULL) THEN
+        RAISE foreign_key_violation USING MESSAGE = 'an identity is of no customer', TABLE = 'customer_identity',
+            CONSTRAINT = 'customer_identity_of_somebody';
+    END IF;
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER customer_identity_of_somebody AFTER INSERT ON customer_identity
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION customer_identity_of_somebody();
