@@ -29,7 +29,7 @@ var (
 		Park Pat Pen Ray Red Rock Ross Ruth Sal Sand Sel Shel Stock Stone Sut Tem Til Tren Up Van Ver Wads Ward War Wel Whee`)
 	nameEnds = ranked(`ton son ley ford man field wood well er worth by ham ing land den low ridge dale stead bury more
 		combe bourne cott croft hurst lock shaw wick ward win gate stone brook smith ard art ell ers ett ick in is kin
-		lin ner ock or ory ow per ser ster ter ther`)
+		lin ner ock or ory ow per ser ster ter thorn`)
 	nameMiddles = ranked(`- - - - er el in ing an en o a be ber der ling mer ning per ring ster ting ver`)
 )
 

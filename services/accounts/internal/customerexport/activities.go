@@ -38,7 +38,7 @@ func (e *Exports) Worker(r worker.Registry) {
 
 // writeRound writes batches, from where the database says the export stands, until the time of a round is over.
 func (e *Exports) writeRound(ctx context.Context, in input) (Progress, error) {
-	enough := time.After(roundTime)
+	began := e.clock()
 	for {
 		activity.RecordHeartbeat(ctx)
 		s, complete, err := e.batch(ctx, in.ID)
@@ -49,9 +49,10 @@ func (e *Exports) writeRound(ctx context.Context, in input) (Progress, error) {
 		if complete || cancelled {
 			return s.report(complete, cancelled), nil
 		}
-		select {
-		case <-enough:
+		if e.clock().Sub(began) >= roundTime {
 			return s.report(false, false), nil
+		}
+		select {
 		case <-activity.GetWorkerStopChannel(ctx):
 			return s.report(false, false), nil
 		case <-ctx.Done():
