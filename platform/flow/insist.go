@@ -21,12 +21,26 @@ func Patiently(ctx workflow.Context, queue string, within time.Duration) workflo
 	})
 }
 
-// Insist has an activity carried out, with the options of ctx. Infrastructure that is away for however long is no answer:
+// InRounds gives a context for activities that work in rounds of any length that tell by heartbeats that they live. Who dies is
+// noticed within 15 s; a round that was cancelled is waited for.
+func InRounds(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout:    5 * time.Minute,
+		ScheduleToCloseTimeout: time.Hour,
+		HeartbeatTimeout:       15 * time.Second,
+		WaitForCancellation:    true,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval: 500 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second,
+		},
+	})
+}
+
+// Insist has an activity carried out, with the options of ctx, and decodes its answer into out. Infrastructure that is away for however long is no answer:
 // what the activity might have done is not known, so it is asked again, until it answers, refuses for good (see [Refused])
 // or ctx is cancelled.
-func Insist(ctx workflow.Context, activity string, in, out any) error {
+func Insist(ctx workflow.Context, activity string, out any, in ...any) error {
 	for {
-		err := workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)
+		err := workflow.ExecuteActivity(ctx, activity, in...).Get(ctx, out)
 		if _, final := Refused(err); err == nil || final || temporal.IsCanceledError(err) {
 			return err
 		}

@@ -1,13 +1,13 @@
 package imports
 
 import (
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/guanxi-crm/guanxi/platform/flow"
 )
 
 // input names an import to its workflow and activities; the tenant is in the signed header.
@@ -54,12 +54,12 @@ func Import(ctx workflow.Context, in input) error {
 	}
 	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** %s", in.Kind, Running))
 	for range roundsPerRun {
-		err := workflow.ExecuteActivity(options(ctx), processName(in.Kind), in).Get(ctx, &now)
+		err := workflow.ExecuteActivity(flow.InRounds(ctx), processName(in.Kind), in).Get(ctx, &now)
 		switch {
 		case temporal.IsCanceledError(err):
 			return finish(ctx, in, ending{State: Cancelled}, &now)
 		case err != nil:
-			if code, final := verdict(err); final {
+			if code, final := flow.Refused(err); final {
 				return finish(ctx, in, ending{State: Failed, Failure: code}, &now)
 			}
 			continue // infrastructure has been away for long; it is not the import's fault
@@ -76,38 +76,11 @@ func Import(ctx workflow.Context, in input) error {
 // finish records the ending, also when the workflow itself was cancelled.
 func finish(ctx workflow.Context, in input, e ending, now *Progress) error {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	for {
-		err := workflow.ExecuteActivity(options(ctx), finishName(in.Kind), in, e).Get(ctx, now)
-		if err == nil {
-			workflow.SetCurrentDetails(ctx, now.describe(in.Kind))
-			return nil
-		}
-		if _, final := verdict(err); final {
-			return err
-		}
+	err := flow.Insist(flow.InRounds(ctx), finishName(in.Kind), now, in, e)
+	if err == nil {
+		workflow.SetCurrentDetails(ctx, now.describe(in.Kind))
 	}
-}
-
-// options bound one round.
-func options(ctx workflow.Context) workflow.Context {
-	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout:    5 * time.Minute,
-		ScheduleToCloseTimeout: time.Hour,
-		HeartbeatTimeout:       10 * time.Second,
-		WaitForCancellation:    true,
-		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval: 500 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second,
-		},
-	})
-}
-
-// verdict tells whether an activity's error is final, and its code: whatever else went wrong, trying again may help.
-func verdict(err error) (code string, final bool) {
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) && app.NonRetryable() {
-		return app.Type(), true
-	}
-	return "", false
+	return err
 }
 
 func (p Progress) describe(kind string) string {

@@ -126,7 +126,7 @@ func (p *erasing) holds(ctx workflow.Context) ([]Hold, error) {
 	for _, service := range p.in.Services {
 		var answer erasurev1.CheckErasureResult
 		in := &erasurev1.CheckErasure{CustomerIds: p.ids()}
-		if err := flow.Insist(flow.Patiently(ctx, service, attempt), flow.ActivityName(in), in, &answer); err != nil {
+		if err := flow.Insist(flow.Patiently(ctx, service, attempt), flow.ActivityName(in), &answer, in); err != nil {
 			return nil, err
 		}
 		for _, h := range answer.GetHolds() {
@@ -151,7 +151,7 @@ func (p *erasing) erase(ctx workflow.Context) error {
 			if err != nil {
 				return err
 			}
-			if err := flow.Insist(flow.Patiently(ctx, "", attempt), reportActivity, reported{ID: p.in.ID, Report: report}, nil); err != nil {
+			if err := flow.Insist(flow.Patiently(ctx, "", attempt), reportActivity, nil, reported{ID: p.in.ID, Report: report}); err != nil {
 				return err
 			}
 		}
@@ -162,7 +162,7 @@ func (p *erasing) erase(ctx workflow.Context) error {
 func (p *erasing) eraseIn(ctx workflow.Context, service string, round int) (Report, error) {
 	var answer erasurev1.EraseCustomerResult
 	in := &erasurev1.EraseCustomer{ErasureId: p.in.ID.String(), CustomerIds: p.ids()}
-	if err := flow.Insist(flow.Patiently(ctx, service, attempt), flow.ActivityName(in), in, &answer); err != nil {
+	if err := flow.Insist(flow.Patiently(ctx, service, attempt), flow.ActivityName(in), &answer, in); err != nil {
 		return Report{}, err
 	}
 	r := Report{Service: service, Round: round, Erased: []Count{}}
@@ -183,7 +183,7 @@ func (p *erasing) ids() []string {
 // ask has an activity of ours change or read the erasure.
 func (p *erasing) ask(ctx workflow.Context, activity string, in any) error {
 	var now Erasure
-	if err := flow.Insist(flow.Patiently(ctx, "", attempt), activity, in, &now); err != nil {
+	if err := flow.Insist(flow.Patiently(ctx, "", attempt), activity, &now, in); err != nil {
 		return err
 	}
 	return p.heard(ctx, now)

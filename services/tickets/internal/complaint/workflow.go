@@ -130,7 +130,7 @@ func (p *handling) ask(ctx workflow.Context, activity string, in any) error {
 	var now Complaint
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	p.asking++
-	err := flow.Insist(flow.Patiently(ctx, "", attempt), activity, in, &now)
+	err := flow.Insist(flow.Patiently(ctx, "", attempt), activity, &now, in)
 	p.asking--
 	if err != nil {
 		return err
@@ -207,7 +207,7 @@ func takeBack(ctx workflow.Context, undo []proto.Message) error {
 
 // request asks another service for an activity of its contract, until it answers or refuses for good.
 func request(ctx workflow.Context, service string, in, out proto.Message) error {
-	return flow.Insist(flow.Patiently(ctx, service, attempt), flow.ActivityName(in), in, out)
+	return flow.Insist(flow.Patiently(ctx, service, attempt), flow.ActivityName(in), out, in)
 }
 
 // attempt is how long one attempt at an activity may take.
