@@ -27,7 +27,7 @@ KAFKA_PACKAGES := ./platform/bus/... ./platform/pg/outbox/... ./platform/pg/inbo
 
 # What has tests (build tag temporal) that want a real Temporal server.
 TEMPORAL_PACKAGES := ./platform/flow/... ./platform/imports ./services/tickets/... ./services/loyalty/internal/audit \
-	./services/accounts/internal/erasure
+	./services/accounts/internal/erasure ./services/accounts/internal/customerexport
 
 SAY := @echo '==>'
 
