@@ -31,15 +31,12 @@ import (
 	"context"
 	"time"
 
-	"github.com/google/uuid"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/guanxi-crm/guanxi/platform/app"
 	forget "github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
-	"github.com/guanxi-crm/guanxi/platform/imports"
-	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/asset"
@@ -86,16 +83,19 @@ func Module() app.Module {
 			matches := matching.New(d.DB, d.Clock)
 			customers.GuardedBy(matches.Guard)
 			merges := merge.New(d.DB, d.Outbox, relationship.Tangled, erasure.Open, d.Clock)
-			relationships := relationship.New(d.DB, d.Outbox, d.Clock)
-			assets := asset.New(d.DB, d.Outbox, d.Clock)
-			insights := insight.New(d.DB, looks, d.Clock)
 			starter := starts.New(d.DB, d.Flow)
 			erasures := erasure.New(d.DB, d.Outbox, d.Flow, starter, name, holders(), erasers(consents, d.Clock), d.Clock)
 			eraser := forget.New(d.DB, erasures.Rooms())
 			files := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
 			exports := customerexport.New(d.DB, d.Ops, looks, d.Flow, name, d.Clock, sections()...)
 			return app.Parts{
-				Routes:    []func(*httpx.API){tenants.Routes, looks.Routes, customers.Routes, field.New(d.DB, d.Clock).Routes, search.New(d.DB).Routes, matches.Routes, consents.Routes, preferences.Routes, contacts.Routes, insights.Routes, relationships.Routes, assets.Routes, touchpoint.New(d.DB, d.Clock).Routes, interaction.New(d.DB, d.Outbox, d.Clock).Routes, files.Routes, exports.Routes, merges.Routes, erasures.Routes, timeline.New(d.DB).Routes, profile.New(d.DB, looks, d.Clock).Routes},
+				Routes: []func(*httpx.API){
+					tenants.Routes, looks.Routes, field.New(d.DB, d.Clock).Routes, customers.Routes, search.New(d.DB).Routes, matches.Routes,
+					consents.Routes, preferences.Routes, contacts.Routes, relationship.New(d.DB, d.Outbox, d.Clock).Routes,
+					asset.New(d.DB, d.Outbox, d.Clock).Routes, touchpoint.New(d.DB, d.Clock).Routes, interaction.New(d.DB, d.Outbox, d.Clock).Routes,
+					files.Routes, exports.Routes, merges.Routes, erasures.Routes, insight.New(d.DB, looks, d.Clock).Routes,
+					timeline.New(d.DB).Routes, profile.New(d.DB, looks, d.Clock).Routes,
+				},
 				Consumers: []inbox.Consumer{timeline.Consumer(), customers.Consumer(), eraser.Consumer()},
 				Worker: func(r worker.Registry) {
 					files.Register(r)
@@ -105,43 +105,10 @@ func Module() app.Module {
 					exports.Worker(r)
 				},
 				Background: []func(context.Context) error{
-					files.Run, starter.Run, search.NewIndexer(d.DB, d.Ops, d.Log, matches.Follow).Run, app.Every(5*time.Second, d.Log, "exports that are due", exports.Sweep),
+					files.Run, starter.Run, search.NewIndexer(d.DB, d.Ops, d.Log, matches.Follow).Run,
+					app.Every(5*time.Second, d.Log, "exports that are due", exports.Sweep),
 				},
 			}, nil
 		},
-	}
-}
-
-// holders are the other services that hold something of customers.
-func holders() []string { return []string{"analytics", "loyalty", "sales", "tickets"} }
-
-// erasers are the rooms that keep something personal, in the order in which they erase: the customers' own records last, by
-// which the others may know what to look for.
-func erasers(consents *consent.Consents, clock func() time.Time) []erasure.Room {
-	type byID = func(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (map[string]int64, error)
-	room := func(name string, erase byID) erasure.Room {
-		return erasure.Room{Name: name, Erase: func(ctx context.Context, tx *pg.Tx, customers []uuid.UUID, _ []string) (map[string]int64, error) {
-			return erase(ctx, tx, customers)
-		}}
-	}
-	return []erasure.Room{
-		room("consent", consents.Erase),
-		room("preference", preference.Erase),
-		room("contact", contact.Erase),
-		room("relationship", relationship.Erase),
-		room("asset", asset.Erase),
-		room("interaction", interaction.Erase),
-		room("insight", insight.Erase),
-		room("merge", merge.Erase),
-		room("export", func(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (map[string]int64, error) {
-			return customerexport.Erase(ctx, tx, customers, clock())
-		}),
-		{Name: "import", Erase: func(ctx context.Context, tx *pg.Tx, _ []uuid.UUID, words []string) (map[string]int64, error) {
-			n, err := imports.Erase(ctx, tx, words)
-			return map[string]int64{"import_rejection": n}, err
-		}},
-		room("search", search.Erase),
-		room("matching", matching.Erase),
-		room("customer", customer.Erase),
 	}
 }

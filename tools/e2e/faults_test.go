@@ -333,28 +333,29 @@ func TestAPoisonedEventIsSetAsideAndTheOthersGoOn(t *testing.T) { //nolint:paral
 			return err
 		}
 	}
-	in.eventually(time.Minute, orders(1))                   // the healthy one
-	hearers := []string{"accounts", "loyalty", "analytics"} // of orders; each sets it aside for itself
-	parked := make(map[string]string)
-	for _, service := range hearers {
+	in.eventually(time.Minute, orders(1)) // the healthy one
+	type hearer struct{ service, consumer string }
+	hearers := []hearer{{"accounts", "timeline"}, {"accounts", "stages"}, {"loyalty", "orders"}, {"analytics", "facts"}} // of orders; each sets it aside for itself
+	parked := make(map[hearer]string)
+	for _, h := range hearers {
 		in.eventually(time.Minute, func() error {
-			list, err := admin.ListParked(ctx, service, "", "parked")
+			list, err := admin.ListParked(ctx, h.service, h.consumer, "parked")
 			if err == nil && len(list) != 1 {
-				err = fmt.Errorf("%d events are parked in %s, want 1", len(list), service)
+				err = fmt.Errorf("%d events are parked for %v, want 1", len(list), h)
 			}
 			if err == nil {
-				parked[service] = list[0].ID
+				parked[h] = list[0].ID
 			}
 			return err
 		})
-		if err := admin.ReleaseParked(ctx, service, parked[service]); err != nil { // it is as bad as before
+		if err := admin.ReleaseParked(ctx, h.service, parked[h]); err != nil { // it is as bad as before
 			t.Fatal(err)
 		}
 	}
 	time.Sleep(3 * time.Second) // for the releases to have been tried
 	in.eventually(time.Minute, orders(1))
-	for _, service := range hearers {
-		if err := admin.DiscardParked(ctx, service, parked[service], "its customer is none"); err != nil {
+	for _, h := range hearers {
+		if err := admin.DiscardParked(ctx, h.service, parked[h], "its customer is none"); err != nil {
 			t.Fatal(err)
 		}
 	}
