@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,10 @@ type Process struct {
 	services []*service
 	probes   *probes
 	server   *httpx.Server
+
+	// slots are held by consumers while they apply a batch, those of all services together: a backlog in each of them would
+	// otherwise take the machine, and every connection, from requests and workers.
+	slots chan struct{}
 
 	namespace    sync.Once
 	namespaceErr error
@@ -97,7 +102,7 @@ func prepare(ctx context.Context, cfg Config, log *slog.Logger, modules []Module
 
 // Open makes everything that the process stands on. Nothing of it need be up: all of it connects when it is used.
 func Open(ctx context.Context, cfg Config, log *slog.Logger, modules ...Module) (_ *Process, err error) {
-	p := &Process{cfg: cfg, log: log, probes: newProbes()}
+	p := &Process{cfg: cfg, log: log, probes: newProbes(), slots: make(chan struct{}, max(2, min(runtime.GOMAXPROCS(0), int(cfg.PG.MaxConns)*3/4)))}
 	defer func() {
 		if err != nil {
 			p.Close()
@@ -245,9 +250,8 @@ func (p *Process) startInward(ctx context.Context, group *errgroup.Group, s *ser
 		start("housekeeping", s.housekeep)
 	}
 	if p.cfg.Has(RoleConsumers) {
-		slots := make(chan struct{}, max(2, p.cfg.PG.MaxConns*3/4)) // the rest is for requests and workers
 		for _, c := range s.parts.Consumers {
-			runner := inbox.NewRunner(s.deps.DB, p.bus, s.deps.Outbox, s.Name, c, s.deps.Log).Within(slots)
+			runner := inbox.NewRunner(s.deps.DB, p.bus, s.deps.Outbox, s.Name, c, s.deps.Log).Within(p.slots)
 			if s.Projection != nil && !c.Lasting {
 				runner.Derived()
 			}

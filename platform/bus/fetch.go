@@ -16,8 +16,9 @@ const (
 	// fetchWait is how long a broker holds a fetch while there is nothing to give. It answers at once when a message comes
 	// (MinBytes 1), so a long wait costs no latency; it only keeps idle partitions from asking often.
 	fetchWait = 3 * time.Second
-	// fetchBytes bounds one answer, compressed: some 500 to 2,000 events. A single batch may be larger.
-	fetchBytes = 256 << 10
+	// fetchBytes bounds one answer, compressed: some 250 to 1,000 events. A single batch may be larger. Every partition of every
+	// consumer may hold that much while it waits for its turn.
+	fetchBytes = 128 << 10
 	// fetchGrace is how much later than fetchWait an answer may come before the connection counts as broken.
 	fetchGrace = 5 * time.Second
 )

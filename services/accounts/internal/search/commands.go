@@ -13,9 +13,10 @@ import (
 
 const (
 	batchSize = 1000 // customers that one transaction indexes
+	busyBatch = 200  // the same, while customers are changing in great numbers
 	poll      = 300 * time.Millisecond
-	// busy is how young the newest change is while somebody changes customers in great numbers: the index then takes one
-	// batch a turn, so that an import has the machine, and catches up when it has ended.
+	// busy is how young the newest change is while somebody changes customers in great numbers: the index then takes a
+	// small batch a turn, so that an import has the machine, and catches up when it has ended.
 	busy = "1 second"
 )
 
@@ -69,7 +70,7 @@ func (x *Indexer) batch(ctx context.Context, tenant string) (more bool, err erro
 		if err != nil || !free {
 			return err
 		}
-		ids, quiet, err := takePending(ctx, tx, batchSize)
+		ids, quiet, err := takePending(ctx, tx)
 		if err != nil || len(ids) == 0 {
 			return err
 		}

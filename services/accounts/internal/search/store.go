@@ -45,10 +45,17 @@ func pendingTenants(ctx context.Context, ops *pg.DB) (tenants []string, err erro
 }
 
 // takePending takes the oldest marks and gives the customers they are of, each once. It is quiet when nothing was marked
-// within the last moments.
-func takePending(ctx context.Context, tx *pg.Tx, limit int) (ids []uuid.UUID, quiet bool, err error) {
-	tx.Queue(`SELECT coalesce((SELECT at < clock_timestamp() - $2::interval FROM customer_pending WHERE tenant_id = $1 ORDER BY seq DESC LIMIT 1), true)`,
-		tx.Tenant(), busy).QueryRow(func(row pgx.Row) error { return row.Scan(&quiet) })
+// within the last moments; otherwise it takes a few only.
+func takePending(ctx context.Context, tx *pg.Tx) (ids []uuid.UUID, quiet bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT coalesce((SELECT at < clock_timestamp() - $2::interval FROM customer_pending WHERE tenant_id = $1 ORDER BY seq DESC LIMIT 1), true)`,
+		tx.Tenant(), busy).Scan(&quiet)
+	if err != nil {
+		return nil, false, err
+	}
+	limit := batchSize
+	if !quiet {
+		limit = busyBatch
+	}
 	rows, err := tx.Query(ctx, `DELETE FROM customer_pending WHERE tenant_id = $1 AND seq <= coalesce(
 			(SELECT seq FROM customer_pending WHERE tenant_id = $1 ORDER BY seq OFFSET $2 - 1 LIMIT 1), 9223372036854775807)
 		RETURNING customer_id`, tx.Tenant(), limit)
