@@ -163,7 +163,7 @@ func (b *bench) analyzed(ctx context.Context) (err error) {
 	if _, err = conn.Exec(ctx, `VACUUM (ANALYZE)`); err != nil {
 		return err
 	}
-	_, err = conn.Exec(ctx, `CHECKPOINT`) 
+	_, err = conn.Exec(ctx, `CHECKPOINT`)
 	return err
 }
 
