@@ -78,13 +78,16 @@ func customer(serial string) string {
 // lastSerial begins anywhere: an installation may have been measured before.
 var lastSerial = func() *atomic.Int64 {
 	var n atomic.Int64
-	n.Store(rand.Int64N(90_000_000))
+	n.Store(rand.Int64N(callersSerials))
 	return &n
 }()
 
 // newSerial gives 8 digits that no other customer of the run has: one who has somebody else's telephone and is called alike
 // is taken for a duplicate.
-func newSerial() string { return fmt.Sprint(10_000_000 + lastSerial.Add(1)%90_000_000) }
+func newSerial() string { return fmt.Sprint(10_000_000 + lastSerial.Add(1)%callersSerials) }
+
+// callersSerials are from 10,000,000 on; pgbench, which takes its serials at random, has those behind.
+const callersSerials = 40_000_000
 
 // repeat lets each caller send as often as it can for the time and gives how often all of them did.
 func repeat(ctx context.Context, callers []*caller, window time.Duration, send func(*caller) error) (n int, took time.Duration, err error) {

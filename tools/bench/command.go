@@ -73,7 +73,7 @@ func (b *bench) createThroughput(ctx context.Context, name string) error {
 		return err
 	}
 	b.add(recorded.rows(name)...)
-	p, err := newPgbench(b.dir, b.appURL(op.service), recorded, 10_000_000, 99_999_999)
+	p, err := newPgbench(b.dir, b.appURL(op.service), recorded, 10_000_000+callersSerials, 99_999_999)
 	if err != nil {
 		return err
 	}
