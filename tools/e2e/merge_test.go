@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -245,13 +246,17 @@ func (f *family) rename(n int) {
 	f.t.Helper()
 	root, name := f.root(n), "Given"+strconv.Itoa(f.r.IntN(1_000_000_000))
 	f.persist(f.ctx, "rename", func() error {
-		header, err := f.manager.Do(f.ctx, client.Request{Method: http.MethodGet, Path: "/v1/customers/" + f.people[n].id}, nil)
-		if err != nil {
-			return err
+		for { // an order of the customer's may be changing the stage at this moment
+			header, err := f.manager.Do(f.ctx, client.Request{Method: http.MethodGet, Path: "/v1/customers/" + f.people[n].id}, nil)
+			if err != nil {
+				return err
+			}
+			_, err = f.manager.Do(f.ctx, client.Request{Method: http.MethodPatch, Path: "/v1/customers/" + f.people[n].id,
+				In: map[string]string{"given_name": name}, IfMatch: header.Get("ETag")}, nil)
+			if err == nil || !strings.Contains(err.Error(), "version_stale") {
+				return err
+			}
 		}
-		_, err = f.manager.Do(f.ctx, client.Request{Method: http.MethodPatch, Path: "/v1/customers/" + f.people[n].id,
-			In: map[string]string{"given_name": name}, IfMatch: header.Get("ETag")}, nil)
-		return err
 	})
 	f.people[root].given = name
 }
