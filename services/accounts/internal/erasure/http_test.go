@@ -76,3 +76,23 @@ func TestNobodyIsMergedOrTakenApartWhileBeingErased(t *testing.T) {
 	w.Want(http.StatusGone, http.MethodPost, "/v1/customers/"+third.CustomerID+"/merges", w.admin, body{"absorbed_id": id}, nil)
 	w.Want(http.StatusOK, http.MethodGet, "/v1/customers/"+third.CustomerID, w.admin, nil, nil)
 }
+
+// TestARestoredCustomerIsErasedAgain has the customer back as from an old backup, and the event heard once more.
+func TestARestoredCustomerIsErasedAgain(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	id := w.registered()
+	require.Equal(t, "erased", w.run(w.requested(id).ErasureID).State)
+	w.EventsOf("CustomerErased", 1)
+	w.AsSuperuser(t, `DELETE FROM erased_customer`)
+	w.AsSuperuser(t, `UPDATE customer SET state = 'active', display_name = '欧阳佩兰' WHERE id = $1`, id)
+	w.AsSuperuser(t, `INSERT INTO customer_identity (tenant_id, customer_id, type, value, added_at) VALUES ('pizza', $1, 'phone', '+8613977001122', now())`, id)
+	w.Want(http.StatusOK, http.MethodGet, "/v1/customers/"+id, w.admin, nil, nil)
+
+	w.Publish("accounts", w.Accounts("pizza").Erased(uuid.MustParse(id)))
+	w.Eventually("the customer is erased again", func() bool {
+		return w.Do(http.MethodGet, "/v1/customers/"+id, w.admin, nil).Status == http.StatusGone
+	})
+	require.Zero(t, w.Count(`SELECT count(*) FROM customer_identity`))
+	require.Zero(t, w.Count(`SELECT count(*) FROM customer WHERE display_name <> ''`))
+}

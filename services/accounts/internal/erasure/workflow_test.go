@@ -246,3 +246,22 @@ func TestRecordedHistories(t *testing.T) {
 		r.RegisterWorkflowWithOptions(erasure.Erase, workflow.RegisterOptions{Name: erasure.WorkflowName})
 	})
 }
+
+// TestAFileThatIsBeingBroughtInHolds since it may name the customer, and bring them in again.
+func TestAFileThatIsBeingBroughtInHolds(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.AsSuperuser(t, `INSERT INTO import_job (tenant_id, id, kind, state, subject, unit, roles, trace, format, plan, policy, dry_run, position, line, closed, created_at, updated_at)
+		VALUES ('pizza', gen_random_uuid(), 'orders', 'running', 'ann', '', '{}', '{}', 'csv', '{}', 'skip', false, 0, 0, false, now() - interval '1 hour', now())`)
+	e := w.requested(w.registered())
+	var between erasureView
+	w.env.RegisterDelayedCallback(func() {
+		w.Want(http.StatusOK, http.MethodGet, "/v1/erasures/"+e.ErasureID, w.admin, nil, &between)
+		w.AsSuperuser(t, `UPDATE import_job SET state = 'finished', closed = true`)
+	}, 30*time.Second)
+	began := w.env.Now()
+	require.Equal(t, "erased", w.run(e.ErasureID).State)
+	require.Equal(t, "held", between.State)
+	require.Equal(t, "import_running", between.Holds[0].Code)
+	require.InDelta(t, 1, w.env.Now().Sub(began).Minutes(), 0.5, "it is looked again soon, not once a day")
+}
