@@ -38,6 +38,20 @@ const (
 	LoyaltyAudit Permission = "loyalty.audit"
 	TicketsRead  Permission = "tickets.read"
 	TicketsWrite Permission = "tickets.write"
+	// TicketsImport allows to say when things happened: tickets, replies and changes of another system, with their times.
+	TicketsImport Permission = "tickets.import"
+	// TicketsConfigure allows to set calendars, service levels, queues, categories and macros.
+	TicketsConfigure Permission = "tickets.configure"
+	// TicketsReport allows to see the figures of teams and agents.
+	TicketsReport Permission = "tickets.report"
+	// KnowledgeWrite allows to write and to publish articles.
+	KnowledgeWrite Permission = "knowledge.write"
+	// SurveysRead allows to see surveys and what they came to.
+	SurveysRead Permission = "surveys.read"
+	// SurveysSend allows to invite customers to answer.
+	SurveysSend Permission = "surveys.send"
+	// SurveysManage allows to write surveys and to say when they are sent.
+	SurveysManage Permission = "surveys.manage"
 	// ComplaintsRegister allows to take a complaint in, ComplaintsHandle to lead it through its steps.
 	ComplaintsRegister Permission = "complaints.register"
 	ComplaintsRead     Permission = "complaints.read"
@@ -47,6 +61,8 @@ const (
 	ComplaintsDirect  Permission = "complaints.direct"
 	// ComplaintsPolicy allows to change limits and time limits.
 	ComplaintsPolicy Permission = "complaints.policy"
+	// CrisesLead allows to declare a crisis, to lead and to end it.
+	CrisesLead Permission = "crises.lead"
 	// Operate allows the repair of the machinery: parked events, rebuilds, the state of the parts.
 	Operate Permission = "ops.operate"
 )
@@ -57,7 +73,8 @@ func Permissions() []Permission {
 		CustomersRead, CustomersWrite, CustomersImport, CustomersExport, CustomersMerge, CustomersErase, CustomersConfigure,
 		ConsentsWrite, InsightsWrite, ContactsReveal, AccessAudit, TenantsRead, TenantsManage,
 		OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyWrite, LoyaltyAudit, TicketsRead, TicketsWrite,
-		ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, Operate,
+		TicketsImport, TicketsConfigure, TicketsReport, KnowledgeWrite, SurveysRead, SurveysSend, SurveysManage,
+		ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, CrisesLead, Operate,
 	}
 }
 
@@ -87,6 +104,7 @@ func permissionsOf(role string) []Permission {
 		return []Permission{
 			CustomersRead, CustomersWrite, ConsentsWrite, OrdersRead, LoyaltyRead, TicketsRead, TicketsWrite,
 			ComplaintsRegister, ComplaintsRead, ComplaintsHandle,
+			KnowledgeWrite, SurveysSend,
 		}
 	case RoleSales:
 		return []Permission{
@@ -94,28 +112,35 @@ func permissionsOf(role string) []Permission {
 			ComplaintsRegister, ComplaintsRead,
 		}
 	case RoleMarketing:
-		return []Permission{CustomersRead, OrdersRead, AnalyticsRead, LoyaltyRead}
+		return []Permission{
+			CustomersRead, OrdersRead, AnalyticsRead, LoyaltyRead,
+			SurveysRead, SurveysSend, SurveysManage,
+		}
 	case RoleManager:
 		return []Permission{
 			CustomersRead, CustomersWrite, CustomersExport, CustomersMerge, ConsentsWrite, TenantsRead, OrdersRead, OrdersWrite,
 			AnalyticsRead, LoyaltyRead, LoyaltyWrite, TicketsRead, TicketsWrite, ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove,
+			TicketsConfigure, TicketsReport, KnowledgeWrite, SurveysRead, SurveysSend, SurveysManage, CrisesLead,
 		}
 	case RoleOperations:
 		return []Permission{
 			CustomersRead, CustomersImport, CustomersExport, CustomersMerge, AccessAudit, TenantsRead, OrdersRead, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyAudit,
 			TicketsRead, ComplaintsRead, ComplaintsHandle, Operate,
+			TicketsImport, TicketsReport, SurveysRead,
 		}
 	case RoleIntegrator:
 		return []Permission{
 			CustomersRead, CustomersWrite, CustomersImport, CustomersExport, CustomersMerge, ConsentsWrite, InsightsWrite, ContactsReveal,
 			OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead,
 			LoyaltyRead, LoyaltyWrite, TicketsRead, TicketsWrite, ComplaintsRegister, ComplaintsRead,
+			TicketsImport, SurveysRead, SurveysSend,
 		}
 	case RoleAdmin:
 		return []Permission{
 			CustomersRead, CustomersWrite, CustomersImport, CustomersExport, CustomersMerge, CustomersErase, CustomersConfigure,
 			ConsentsWrite, InsightsWrite, AccessAudit, TenantsRead, OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyWrite, LoyaltyAudit, TicketsRead, TicketsWrite,
 			ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, Operate,
+			TicketsImport, TicketsConfigure, TicketsReport, KnowledgeWrite, SurveysRead, SurveysSend, SurveysManage, CrisesLead,
 		}
 	case RolePlatformAdmin:
 		return []Permission{TenantsRead, TenantsManage, Operate}

@@ -36,12 +36,20 @@ loyalty.write       -     -     -         x       -          x          x     -
 loyalty.audit       -     -     -         -       x          -          x     -
 tickets.read        x     x     -         x       x          x          x     -
 tickets.write       x     -     -         x       -          x          x     -
+tickets.import      -     -     -         -       x          x          x     -
+tickets.configure   -     -     -         x       -          -          x     -
+tickets.report      -     -     -         x       x          -          x     -
+knowledge.write     x     -     -         x       -          -          x     -
+surveys.read        -     -     x         x       x          x          x     -
+surveys.send        x     -     x         x       -          x          x     -
+surveys.manage      -     -     x         x       -          -          x     -
 complaints.register x     x     -         x       -          x          x     -
 complaints.read     x     x     -         x       x          x          x     -
 complaints.handle   x     -     -         x       x          -          x     -
 complaints.approve  -     -     -         x       -          -          x     -
 complaints.direct   -     -     -         -       -          -          x     -
 complaints.policy   -     -     -         -       -          -          x     -
+crises.lead         -     -     -         x       -          -          x     -
 ops.operate         -     -     -         -       x          -          x     x
 `
 

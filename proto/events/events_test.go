@@ -186,7 +186,9 @@ func TestSomeEventsAreAContactAndSomeAreNot(t *testing.T) {
 			contacts = append(contacts, e.Service()+" "+e.Title())
 		}
 	}
-	want := []string{"accounts interaction_recorded", "tickets complaint_registered", "tickets ticket_opened"}
+	want := []string{
+		"accounts interaction_recorded", "tickets complaint_registered", "tickets survey_answered", "tickets ticket_opened", "tickets ticket_replied",
+	}
 	if !slices.Equal(contacts, want) {
 		t.Errorf("got %v, want %v", contacts, want)
 	}

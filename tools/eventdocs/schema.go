@@ -113,6 +113,8 @@ func valueSchema(field protoreflect.FieldDescriptor, parts map[protoreflect.Full
 		return object{{"type", "integer"}, {"minimum", -1 << 31}, {"maximum", 1<<31 - 1}}, 0, nil
 	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
 		return object{{"type", "string"}, {"format", "int64"}, {"pattern", "^-?[0-9]{1,19}$"}}, "0", nil
+	case protoreflect.DoubleKind: // finite: an event never says NaN or Infinity, which ProtoJSON writes as strings
+		return object{{"type", "number"}}, 0, nil
 	case protoreflect.EnumKind:
 		return enumSchema(field.Enum()), string(field.Enum().Values().Get(0).Name()), nil
 	case protoreflect.MessageKind:

@@ -1235,6 +1235,188 @@ func (x *ComplaintClosed) GetClosedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// ComplaintAcknowledged says that the customer was told that the complaint was received.
+type ComplaintAcknowledged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The complaint's id, a UUIDv7.
+	ComplaintId string `protobuf:"bytes,1,opt,name=complaint_id,json=complaintId,proto3" json:"complaint_id,omitempty"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,2,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The number of its ticket, such as "T-000123".
+	Number string `protobuf:"bytes,3,opt,name=number,proto3" json:"number,omitempty"`
+	// Code of the channel by which the customer was told.
+	Channel string `protobuf:"bytes,4,opt,name=channel,proto3" json:"channel,omitempty"`
+	// Until when it had to be.
+	DueAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	// When.
+	AcknowledgedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=acknowledged_at,json=acknowledgedAt,proto3" json:"acknowledged_at,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ComplaintAcknowledged) Reset() {
+	*x = ComplaintAcknowledged{}
+	mi := &file_guanxi_tickets_events_v1_complaint_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ComplaintAcknowledged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ComplaintAcknowledged) ProtoMessage() {}
+
+func (x *ComplaintAcknowledged) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_tickets_events_v1_complaint_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ComplaintAcknowledged.ProtoReflect.Descriptor instead.
+func (*ComplaintAcknowledged) Descriptor() ([]byte, []int) {
+	return file_guanxi_tickets_events_v1_complaint_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ComplaintAcknowledged) GetComplaintId() string {
+	if x != nil {
+		return x.ComplaintId
+	}
+	return ""
+}
+
+func (x *ComplaintAcknowledged) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *ComplaintAcknowledged) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *ComplaintAcknowledged) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *ComplaintAcknowledged) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+func (x *ComplaintAcknowledged) GetAcknowledgedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AcknowledgedAt
+	}
+	return nil
+}
+
+// ComplaintReopened says that a complaint is dealt with anew, one level higher.
+type ComplaintReopened struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The complaint's id, a UUIDv7.
+	ComplaintId string `protobuf:"bytes,1,opt,name=complaint_id,json=complaintId,proto3" json:"complaint_id,omitempty"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,2,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The number of its ticket, such as "T-000123".
+	Number string `protobuf:"bytes,3,opt,name=number,proto3" json:"number,omitempty"`
+	// Code of why: "low_score", "customer_replied" or "objection".
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The level that deals with it now, from 1.
+	Level int32 `protobuf:"varint,5,opt,name=level,proto3" json:"level,omitempty"`
+	// When.
+	ReopenedAt    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=reopened_at,json=reopenedAt,proto3" json:"reopened_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ComplaintReopened) Reset() {
+	*x = ComplaintReopened{}
+	mi := &file_guanxi_tickets_events_v1_complaint_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ComplaintReopened) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ComplaintReopened) ProtoMessage() {}
+
+func (x *ComplaintReopened) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_tickets_events_v1_complaint_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ComplaintReopened.ProtoReflect.Descriptor instead.
+func (*ComplaintReopened) Descriptor() ([]byte, []int) {
+	return file_guanxi_tickets_events_v1_complaint_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ComplaintReopened) GetComplaintId() string {
+	if x != nil {
+		return x.ComplaintId
+	}
+	return ""
+}
+
+func (x *ComplaintReopened) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *ComplaintReopened) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *ComplaintReopened) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ComplaintReopened) GetLevel() int32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *ComplaintReopened) GetReopenedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReopenedAt
+	}
+	return nil
+}
+
 var File_guanxi_tickets_events_v1_complaint_proto protoreflect.FileDescriptor
 
 const file_guanxi_tickets_events_v1_complaint_proto_rawDesc = "" +
@@ -1380,7 +1562,27 @@ const file_guanxi_tickets_events_v1_complaint_proto_rawDesc = "" +
 	"\bcurrency\x18\x06 \x01(\tR\bcurrency\x127\n" +
 	"\tclosed_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\bclosedAt:m\xa2\xbb\x18i\n" +
 	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\tclosed_at*\x10complaint_closed2\x06number2\aoutcome:\x13\n" +
-	"\x0fcomplaints_open \x02BTZRgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1;ticketseventsv1b\x06proto3"
+	"\x0fcomplaints_open \x02\"\xeb\x02\n" +
+	"\x15ComplaintAcknowledged\x12!\n" +
+	"\fcomplaint_id\x18\x01 \x01(\tR\vcomplaintId\x12\x1f\n" +
+	"\vcustomer_id\x18\x02 \x01(\tR\n" +
+	"customerId\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\tR\x06number\x12\x18\n" +
+	"\achannel\x18\x04 \x01(\tR\achannel\x121\n" +
+	"\x06due_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12C\n" +
+	"\x0facknowledged_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x0eacknowledgedAt:d\xa2\xbb\x18`\n" +
+	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\x0facknowledged_at*\x16complaint_acknowledged2\x06number2\achannel\"\xd3\x02\n" +
+	"\x11ComplaintReopened\x12!\n" +
+	"\fcomplaint_id\x18\x01 \x01(\tR\vcomplaintId\x12\x1f\n" +
+	"\vcustomer_id\x18\x02 \x01(\tR\n" +
+	"customerId\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\tR\x06number\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05level\x18\x05 \x01(\x05R\x05level\x12;\n" +
+	"\vreopened_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"reopenedAt:w\xa2\xbb\x18s\n" +
+	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\vreopened_at*\x12complaint_reopened2\x06number2\x06reason2\x05level:\x13\n" +
+	"\x0fcomplaints_open \x01BTZRgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1;ticketseventsv1b\x06proto3"
 
 var (
 	file_guanxi_tickets_events_v1_complaint_proto_rawDescOnce sync.Once
@@ -1394,7 +1596,7 @@ func file_guanxi_tickets_events_v1_complaint_proto_rawDescGZIP() []byte {
 	return file_guanxi_tickets_events_v1_complaint_proto_rawDescData
 }
 
-var file_guanxi_tickets_events_v1_complaint_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_guanxi_tickets_events_v1_complaint_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_guanxi_tickets_events_v1_complaint_proto_goTypes = []any{
 	(*ComplaintRegistered)(nil),   // 0: guanxi.tickets.events.v1.ComplaintRegistered
 	(*ComplaintAssessed)(nil),     // 1: guanxi.tickets.events.v1.ComplaintAssessed
@@ -1409,27 +1611,32 @@ var file_guanxi_tickets_events_v1_complaint_proto_goTypes = []any{
 	(*RemedyFailed)(nil),          // 10: guanxi.tickets.events.v1.RemedyFailed
 	(*ComplaintReminded)(nil),     // 11: guanxi.tickets.events.v1.ComplaintReminded
 	(*ComplaintClosed)(nil),       // 12: guanxi.tickets.events.v1.ComplaintClosed
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*ComplaintAcknowledged)(nil), // 13: guanxi.tickets.events.v1.ComplaintAcknowledged
+	(*ComplaintReopened)(nil),     // 14: guanxi.tickets.events.v1.ComplaintReopened
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
 }
 var file_guanxi_tickets_events_v1_complaint_proto_depIdxs = []int32{
-	13, // 0: guanxi.tickets.events.v1.ComplaintRegistered.registered_at:type_name -> google.protobuf.Timestamp
-	13, // 1: guanxi.tickets.events.v1.ComplaintAssessed.assessed_at:type_name -> google.protobuf.Timestamp
-	13, // 2: guanxi.tickets.events.v1.ComplaintAssigned.assigned_at:type_name -> google.protobuf.Timestamp
-	13, // 3: guanxi.tickets.events.v1.ComplaintInvestigated.found_at:type_name -> google.protobuf.Timestamp
-	13, // 4: guanxi.tickets.events.v1.RemedyProposed.proposed_at:type_name -> google.protobuf.Timestamp
-	13, // 5: guanxi.tickets.events.v1.RemedyApproved.approved_at:type_name -> google.protobuf.Timestamp
-	13, // 6: guanxi.tickets.events.v1.RemedyRefused.refused_at:type_name -> google.protobuf.Timestamp
-	13, // 7: guanxi.tickets.events.v1.RemedyAccepted.accepted_at:type_name -> google.protobuf.Timestamp
-	13, // 8: guanxi.tickets.events.v1.RemedyRejected.rejected_at:type_name -> google.protobuf.Timestamp
-	13, // 9: guanxi.tickets.events.v1.RemedyExecuted.executed_at:type_name -> google.protobuf.Timestamp
-	13, // 10: guanxi.tickets.events.v1.RemedyFailed.failed_at:type_name -> google.protobuf.Timestamp
-	13, // 11: guanxi.tickets.events.v1.ComplaintReminded.reminded_at:type_name -> google.protobuf.Timestamp
-	13, // 12: guanxi.tickets.events.v1.ComplaintClosed.closed_at:type_name -> google.protobuf.Timestamp
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	15, // 0: guanxi.tickets.events.v1.ComplaintRegistered.registered_at:type_name -> google.protobuf.Timestamp
+	15, // 1: guanxi.tickets.events.v1.ComplaintAssessed.assessed_at:type_name -> google.protobuf.Timestamp
+	15, // 2: guanxi.tickets.events.v1.ComplaintAssigned.assigned_at:type_name -> google.protobuf.Timestamp
+	15, // 3: guanxi.tickets.events.v1.ComplaintInvestigated.found_at:type_name -> google.protobuf.Timestamp
+	15, // 4: guanxi.tickets.events.v1.RemedyProposed.proposed_at:type_name -> google.protobuf.Timestamp
+	15, // 5: guanxi.tickets.events.v1.RemedyApproved.approved_at:type_name -> google.protobuf.Timestamp
+	15, // 6: guanxi.tickets.events.v1.RemedyRefused.refused_at:type_name -> google.protobuf.Timestamp
+	15, // 7: guanxi.tickets.events.v1.RemedyAccepted.accepted_at:type_name -> google.protobuf.Timestamp
+	15, // 8: guanxi.tickets.events.v1.RemedyRejected.rejected_at:type_name -> google.protobuf.Timestamp
+	15, // 9: guanxi.tickets.events.v1.RemedyExecuted.executed_at:type_name -> google.protobuf.Timestamp
+	15, // 10: guanxi.tickets.events.v1.RemedyFailed.failed_at:type_name -> google.protobuf.Timestamp
+	15, // 11: guanxi.tickets.events.v1.ComplaintReminded.reminded_at:type_name -> google.protobuf.Timestamp
+	15, // 12: guanxi.tickets.events.v1.ComplaintClosed.closed_at:type_name -> google.protobuf.Timestamp
+	15, // 13: guanxi.tickets.events.v1.ComplaintAcknowledged.due_at:type_name -> google.protobuf.Timestamp
+	15, // 14: guanxi.tickets.events.v1.ComplaintAcknowledged.acknowledged_at:type_name -> google.protobuf.Timestamp
+	15, // 15: guanxi.tickets.events.v1.ComplaintReopened.reopened_at:type_name -> google.protobuf.Timestamp
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_guanxi_tickets_events_v1_complaint_proto_init() }
@@ -1443,7 +1650,7 @@ func file_guanxi_tickets_events_v1_complaint_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_guanxi_tickets_events_v1_complaint_proto_rawDesc), len(file_guanxi_tickets_events_v1_complaint_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -214,6 +214,572 @@ func (x *TicketStatusChanged) GetChangedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// TicketAssigned says who answers for a ticket now.
+type TicketAssigned struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ticket's id, a UUIDv7.
+	TicketId string `protobuf:"bytes,1,opt,name=ticket_id,json=ticketId,proto3" json:"ticket_id,omitempty"`
+	// The number that people say on the telephone, such as "T-000123".
+	Number string `protobuf:"bytes,2,opt,name=number,proto3" json:"number,omitempty"`
+	// The customer's id, a UUID; empty where nobody is known.
+	CustomerId string `protobuf:"bytes,3,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// Code of the queue that the ticket waits in; empty for none.
+	Queue string `protobuf:"bytes,4,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Subject of the agent who has it; empty for nobody.
+	Agent string `protobuf:"bytes,5,opt,name=agent,proto3" json:"agent,omitempty"`
+	// Subject of the agent who had it; empty for nobody.
+	AgentBefore string `protobuf:"bytes,6,opt,name=agent_before,json=agentBefore,proto3" json:"agent_before,omitempty"`
+	// Code of why: "routed", "pulled", "assigned", "released", "overflow" or "escalated".
+	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When.
+	AssignedAt    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=assigned_at,json=assignedAt,proto3" json:"assigned_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TicketAssigned) Reset() {
+	*x = TicketAssigned{}
+	mi := &file_guanxi_tickets_events_v1_ticket_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TicketAssigned) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TicketAssigned) ProtoMessage() {}
+
+func (x *TicketAssigned) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_tickets_events_v1_ticket_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TicketAssigned.ProtoReflect.Descriptor instead.
+func (*TicketAssigned) Descriptor() ([]byte, []int) {
+	return file_guanxi_tickets_events_v1_ticket_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *TicketAssigned) GetTicketId() string {
+	if x != nil {
+		return x.TicketId
+	}
+	return ""
+}
+
+func (x *TicketAssigned) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *TicketAssigned) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *TicketAssigned) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *TicketAssigned) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
+}
+
+func (x *TicketAssigned) GetAgentBefore() string {
+	if x != nil {
+		return x.AgentBefore
+	}
+	return ""
+}
+
+func (x *TicketAssigned) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *TicketAssigned) GetAssignedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AssignedAt
+	}
+	return nil
+}
+
+// TicketReplied says that somebody wrote what the customer can read, or that the customer did. What was written stays with the
+// service.
+type TicketReplied struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ticket's id, a UUIDv7.
+	TicketId string `protobuf:"bytes,1,opt,name=ticket_id,json=ticketId,proto3" json:"ticket_id,omitempty"`
+	// The number that people say on the telephone, such as "T-000123".
+	Number string `protobuf:"bytes,2,opt,name=number,proto3" json:"number,omitempty"`
+	// The customer's id, a UUID; empty where nobody is known.
+	CustomerId string `protobuf:"bytes,3,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The reply's id, a UUIDv7.
+	ReplyId string `protobuf:"bytes,4,opt,name=reply_id,json=replyId,proto3" json:"reply_id,omitempty"`
+	// "customer", "agent" or "automatic".
+	Author string `protobuf:"bytes,5,opt,name=author,proto3" json:"author,omitempty"`
+	// Code of the channel, such as "email".
+	Channel string `protobuf:"bytes,6,opt,name=channel,proto3" json:"channel,omitempty"`
+	// When.
+	RepliedAt     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=replied_at,json=repliedAt,proto3" json:"replied_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TicketReplied) Reset() {
+	*x = TicketReplied{}
+	mi := &file_guanxi_tickets_events_v1_ticket_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TicketReplied) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TicketReplied) ProtoMessage() {}
+
+func (x *TicketReplied) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_tickets_events_v1_ticket_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TicketReplied.ProtoReflect.Descriptor instead.
+func (*TicketReplied) Descriptor() ([]byte, []int) {
+	return file_guanxi_tickets_events_v1_ticket_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *TicketReplied) GetTicketId() string {
+	if x != nil {
+		return x.TicketId
+	}
+	return ""
+}
+
+func (x *TicketReplied) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *TicketReplied) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *TicketReplied) GetReplyId() string {
+	if x != nil {
+		return x.ReplyId
+	}
+	return ""
+}
+
+func (x *TicketReplied) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *TicketReplied) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *TicketReplied) GetRepliedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RepliedAt
+	}
+	return nil
+}
+
+// TicketResolved says that what the ticket is about is done, as far as those who answer for it can see. TicketStatusChanged
+// says so as well.
+type TicketResolved struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ticket's id, a UUIDv7.
+	TicketId string `protobuf:"bytes,1,opt,name=ticket_id,json=ticketId,proto3" json:"ticket_id,omitempty"`
+	// The number that people say on the telephone, such as "T-000123".
+	Number string `protobuf:"bytes,2,opt,name=number,proto3" json:"number,omitempty"`
+	// The customer's id, a UUID; empty where nobody is known.
+	CustomerId string `protobuf:"bytes,3,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// Code of how, such as "solved", "no_fault", "duplicate" or "not_possible".
+	Resolution string `protobuf:"bytes,4,opt,name=resolution,proto3" json:"resolution,omitempty"`
+	// Whether it was done in the contact in which it was opened: no further word of the customer was needed.
+	FirstContact bool `protobuf:"varint,5,opt,name=first_contact,json=firstContact,proto3" json:"first_contact,omitempty"`
+	// When.
+	ResolvedAt    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=resolved_at,json=resolvedAt,proto3" json:"resolved_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TicketResolved) Reset() {
+	*x = TicketResolved{}
+	mi := &file_guanxi_tickets_events_v1_ticket_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TicketResolved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TicketResolved) ProtoMessage() {}
+
+func (x *TicketResolved) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_tickets_events_v1_ticket_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TicketResolved.ProtoReflect.Descriptor instead.
+func (*TicketResolved) Descriptor() ([]byte, []int) {
+	return file_guanxi_tickets_events_v1_ticket_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *TicketResolved) GetTicketId() string {
+	if x != nil {
+		return x.TicketId
+	}
+	return ""
+}
+
+func (x *TicketResolved) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *TicketResolved) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *TicketResolved) GetResolution() string {
+	if x != nil {
+		return x.Resolution
+	}
+	return ""
+}
+
+func (x *TicketResolved) GetFirstContact() bool {
+	if x != nil {
+		return x.FirstContact
+	}
+	return false
+}
+
+func (x *TicketResolved) GetResolvedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ResolvedAt
+	}
+	return nil
+}
+
+// TicketReopened says that a ticket that was resolved is not.
+type TicketReopened struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ticket's id, a UUIDv7.
+	TicketId string `protobuf:"bytes,1,opt,name=ticket_id,json=ticketId,proto3" json:"ticket_id,omitempty"`
+	// The number that people say on the telephone, such as "T-000123".
+	Number string `protobuf:"bytes,2,opt,name=number,proto3" json:"number,omitempty"`
+	// The customer's id, a UUID; empty where nobody is known.
+	CustomerId string `protobuf:"bytes,3,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// How often it was reopened, this time included.
+	Reopened int32 `protobuf:"varint,4,opt,name=reopened,proto3" json:"reopened,omitempty"`
+	// Code of why: "customer_replied" or "agent".
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When.
+	ReopenedAt    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=reopened_at,json=reopenedAt,proto3" json:"reopened_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TicketReopened) Reset() {
+	*x = TicketReopened{}
+	mi := &file_guanxi_tickets_events_v1_ticket_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TicketReopened) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TicketReopened) ProtoMessage() {}
+
+func (x *TicketReopened) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_tickets_events_v1_ticket_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TicketReopened.ProtoReflect.Descriptor instead.
+func (*TicketReopened) Descriptor() ([]byte, []int) {
+	return file_guanxi_tickets_events_v1_ticket_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *TicketReopened) GetTicketId() string {
+	if x != nil {
+		return x.TicketId
+	}
+	return ""
+}
+
+func (x *TicketReopened) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *TicketReopened) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *TicketReopened) GetReopened() int32 {
+	if x != nil {
+		return x.Reopened
+	}
+	return 0
+}
+
+func (x *TicketReopened) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *TicketReopened) GetReopenedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReopenedAt
+	}
+	return nil
+}
+
+// TicketClosed says that nothing more is done about a ticket.
+type TicketClosed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ticket's id, a UUIDv7.
+	TicketId string `protobuf:"bytes,1,opt,name=ticket_id,json=ticketId,proto3" json:"ticket_id,omitempty"`
+	// The number that people say on the telephone, such as "T-000123".
+	Number string `protobuf:"bytes,2,opt,name=number,proto3" json:"number,omitempty"`
+	// The customer's id, a UUID; empty where nobody is known.
+	CustomerId string `protobuf:"bytes,3,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// Code of how it was resolved; empty where it was closed without.
+	Resolution string `protobuf:"bytes,4,opt,name=resolution,proto3" json:"resolution,omitempty"`
+	// When.
+	ClosedAt      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TicketClosed) Reset() {
+	*x = TicketClosed{}
+	mi := &file_guanxi_tickets_events_v1_ticket_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TicketClosed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TicketClosed) ProtoMessage() {}
+
+func (x *TicketClosed) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_tickets_events_v1_ticket_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TicketClosed.ProtoReflect.Descriptor instead.
+func (*TicketClosed) Descriptor() ([]byte, []int) {
+	return file_guanxi_tickets_events_v1_ticket_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *TicketClosed) GetTicketId() string {
+	if x != nil {
+		return x.TicketId
+	}
+	return ""
+}
+
+func (x *TicketClosed) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *TicketClosed) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *TicketClosed) GetResolution() string {
+	if x != nil {
+		return x.Resolution
+	}
+	return ""
+}
+
+func (x *TicketClosed) GetClosedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ClosedAt
+	}
+	return nil
+}
+
+// TicketsMerged says that a ticket is about the same matter as another one and is answered there.
+type TicketsMerged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ticket's id, a UUIDv7.
+	TicketId string `protobuf:"bytes,1,opt,name=ticket_id,json=ticketId,proto3" json:"ticket_id,omitempty"`
+	// The number that people say on the telephone, such as "T-000123".
+	Number string `protobuf:"bytes,2,opt,name=number,proto3" json:"number,omitempty"`
+	// The customer's id, a UUID; empty where nobody is known.
+	CustomerId string `protobuf:"bytes,3,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The ticket that goes on, a UUIDv7.
+	IntoTicketId string `protobuf:"bytes,4,opt,name=into_ticket_id,json=intoTicketId,proto3" json:"into_ticket_id,omitempty"`
+	// Its number.
+	IntoNumber string `protobuf:"bytes,5,opt,name=into_number,json=intoNumber,proto3" json:"into_number,omitempty"`
+	// When.
+	MergedAt      *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=merged_at,json=mergedAt,proto3" json:"merged_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TicketsMerged) Reset() {
+	*x = TicketsMerged{}
+	mi := &file_guanxi_tickets_events_v1_ticket_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TicketsMerged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TicketsMerged) ProtoMessage() {}
+
+func (x *TicketsMerged) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_tickets_events_v1_ticket_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TicketsMerged.ProtoReflect.Descriptor instead.
+func (*TicketsMerged) Descriptor() ([]byte, []int) {
+	return file_guanxi_tickets_events_v1_ticket_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *TicketsMerged) GetTicketId() string {
+	if x != nil {
+		return x.TicketId
+	}
+	return ""
+}
+
+func (x *TicketsMerged) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *TicketsMerged) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *TicketsMerged) GetIntoTicketId() string {
+	if x != nil {
+		return x.IntoTicketId
+	}
+	return ""
+}
+
+func (x *TicketsMerged) GetIntoNumber() string {
+	if x != nil {
+		return x.IntoNumber
+	}
+	return ""
+}
+
+func (x *TicketsMerged) GetMergedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.MergedAt
+	}
+	return nil
+}
+
 var File_guanxi_tickets_events_v1_ticket_proto protoreflect.FileDescriptor
 
 const file_guanxi_tickets_events_v1_ticket_proto_rawDesc = "" +
@@ -242,7 +808,74 @@ const file_guanxi_tickets_events_v1_ticket_proto_rawDesc = "" +
 	"changed_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAt:\x9e\x01\xa2\xbb\x18\x99\x01\n" +
 	"\x06ticket\x12\tticket_id\x1a\vcustomer_id\"\n" +
 	"changed_at*\x15ticket_status_changed2\x06number2\rstatus_before2\x06status:5\n" +
-	"\ftickets_open\x12\x06status \x03*\x03new*\x04open*\apending*\aon_holdBTZRgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1;ticketseventsv1b\x06proto3"
+	"\ftickets_open\x12\x06status \x03*\x03new*\x04open*\apending*\aon_hold\"\xe4\x02\n" +
+	"\x0eTicketAssigned\x12\x1b\n" +
+	"\tticket_id\x18\x01 \x01(\tR\bticketId\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\tR\x06number\x12\x1f\n" +
+	"\vcustomer_id\x18\x03 \x01(\tR\n" +
+	"customerId\x12\x14\n" +
+	"\x05queue\x18\x04 \x01(\tR\x05queue\x12\x14\n" +
+	"\x05agent\x18\x05 \x01(\tR\x05agent\x12!\n" +
+	"\fagent_before\x18\x06 \x01(\tR\vagentBefore\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12;\n" +
+	"\vassigned_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"assignedAt:X\xa2\xbb\x18T\n" +
+	"\x06ticket\x12\tticket_id\x1a\vcustomer_id\"\vassigned_at*\x0fticket_assigned2\x06number2\x05queue2\x05agent\"\xca\x02\n" +
+	"\rTicketReplied\x12\x1b\n" +
+	"\tticket_id\x18\x01 \x01(\tR\bticketId\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\tR\x06number\x12\x1f\n" +
+	"\vcustomer_id\x18\x03 \x01(\tR\n" +
+	"customerId\x12\x19\n" +
+	"\breply_id\x18\x04 \x01(\tR\areplyId\x12\x16\n" +
+	"\x06author\x18\x05 \x01(\tR\x06author\x12\x18\n" +
+	"\achannel\x18\x06 \x01(\tR\achannel\x129\n" +
+	"\n" +
+	"replied_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\trepliedAt:[\xa2\xbb\x18W\n" +
+	"\x06ticket\x12\tticket_id\x1a\vcustomer_id\"\n" +
+	"replied_at*\x0eticket_replied2\x06number2\x06author2\achannel@\x01\"\xc0\x02\n" +
+	"\x0eTicketResolved\x12\x1b\n" +
+	"\tticket_id\x18\x01 \x01(\tR\bticketId\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\tR\x06number\x12\x1f\n" +
+	"\vcustomer_id\x18\x03 \x01(\tR\n" +
+	"customerId\x12\x1e\n" +
+	"\n" +
+	"resolution\x18\x04 \x01(\tR\n" +
+	"resolution\x12#\n" +
+	"\rfirst_contact\x18\x05 \x01(\bR\ffirstContact\x12;\n" +
+	"\vresolved_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"resolvedAt:V\xa2\xbb\x18R\n" +
+	"\x06ticket\x12\tticket_id\x1a\vcustomer_id\"\vresolved_at*\x0fticket_resolved2\x06number2\n" +
+	"resolution\"\xad\x02\n" +
+	"\x0eTicketReopened\x12\x1b\n" +
+	"\tticket_id\x18\x01 \x01(\tR\bticketId\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\tR\x06number\x12\x1f\n" +
+	"\vcustomer_id\x18\x03 \x01(\tR\n" +
+	"customerId\x12\x1a\n" +
+	"\breopened\x18\x04 \x01(\x05R\breopened\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12;\n" +
+	"\vreopened_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"reopenedAt:T\xa2\xbb\x18P\n" +
+	"\x06ticket\x12\tticket_id\x1a\vcustomer_id\"\vreopened_at*\x0fticket_reopened2\x06number2\breopened\"\x85\x02\n" +
+	"\fTicketClosed\x12\x1b\n" +
+	"\tticket_id\x18\x01 \x01(\tR\bticketId\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\tR\x06number\x12\x1f\n" +
+	"\vcustomer_id\x18\x03 \x01(\tR\n" +
+	"customerId\x12\x1e\n" +
+	"\n" +
+	"resolution\x18\x04 \x01(\tR\n" +
+	"resolution\x127\n" +
+	"\tclosed_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bclosedAt:F\xa2\xbb\x18B\n" +
+	"\x06ticket\x12\tticket_id\x1a\vcustomer_id\"\tclosed_at*\rticket_closed2\x06number\"\xbb\x02\n" +
+	"\rTicketsMerged\x12\x1b\n" +
+	"\tticket_id\x18\x01 \x01(\tR\bticketId\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\tR\x06number\x12\x1f\n" +
+	"\vcustomer_id\x18\x03 \x01(\tR\n" +
+	"customerId\x12$\n" +
+	"\x0einto_ticket_id\x18\x04 \x01(\tR\fintoTicketId\x12\x1f\n" +
+	"\vinto_number\x18\x05 \x01(\tR\n" +
+	"intoNumber\x127\n" +
+	"\tmerged_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bmergedAt:T\xa2\xbb\x18P\n" +
+	"\x06ticket\x12\tticket_id\x1a\vcustomer_id\"\tmerged_at*\x0etickets_merged2\x06number2\vinto_numberBTZRgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1;ticketseventsv1b\x06proto3"
 
 var (
 	file_guanxi_tickets_events_v1_ticket_proto_rawDescOnce sync.Once
@@ -256,20 +889,32 @@ func file_guanxi_tickets_events_v1_ticket_proto_rawDescGZIP() []byte {
 	return file_guanxi_tickets_events_v1_ticket_proto_rawDescData
 }
 
-var file_guanxi_tickets_events_v1_ticket_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_guanxi_tickets_events_v1_ticket_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_guanxi_tickets_events_v1_ticket_proto_goTypes = []any{
 	(*TicketOpened)(nil),          // 0: guanxi.tickets.events.v1.TicketOpened
 	(*TicketStatusChanged)(nil),   // 1: guanxi.tickets.events.v1.TicketStatusChanged
-	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
+	(*TicketAssigned)(nil),        // 2: guanxi.tickets.events.v1.TicketAssigned
+	(*TicketReplied)(nil),         // 3: guanxi.tickets.events.v1.TicketReplied
+	(*TicketResolved)(nil),        // 4: guanxi.tickets.events.v1.TicketResolved
+	(*TicketReopened)(nil),        // 5: guanxi.tickets.events.v1.TicketReopened
+	(*TicketClosed)(nil),          // 6: guanxi.tickets.events.v1.TicketClosed
+	(*TicketsMerged)(nil),         // 7: guanxi.tickets.events.v1.TicketsMerged
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
 }
 var file_guanxi_tickets_events_v1_ticket_proto_depIdxs = []int32{
-	2, // 0: guanxi.tickets.events.v1.TicketOpened.opened_at:type_name -> google.protobuf.Timestamp
-	2, // 1: guanxi.tickets.events.v1.TicketStatusChanged.changed_at:type_name -> google.protobuf.Timestamp
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	8, // 0: guanxi.tickets.events.v1.TicketOpened.opened_at:type_name -> google.protobuf.Timestamp
+	8, // 1: guanxi.tickets.events.v1.TicketStatusChanged.changed_at:type_name -> google.protobuf.Timestamp
+	8, // 2: guanxi.tickets.events.v1.TicketAssigned.assigned_at:type_name -> google.protobuf.Timestamp
+	8, // 3: guanxi.tickets.events.v1.TicketReplied.replied_at:type_name -> google.protobuf.Timestamp
+	8, // 4: guanxi.tickets.events.v1.TicketResolved.resolved_at:type_name -> google.protobuf.Timestamp
+	8, // 5: guanxi.tickets.events.v1.TicketReopened.reopened_at:type_name -> google.protobuf.Timestamp
+	8, // 6: guanxi.tickets.events.v1.TicketClosed.closed_at:type_name -> google.protobuf.Timestamp
+	8, // 7: guanxi.tickets.events.v1.TicketsMerged.merged_at:type_name -> google.protobuf.Timestamp
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_guanxi_tickets_events_v1_ticket_proto_init() }
@@ -283,7 +928,7 @@ func file_guanxi_tickets_events_v1_ticket_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_guanxi_tickets_events_v1_ticket_proto_rawDesc), len(file_guanxi_tickets_events_v1_ticket_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
