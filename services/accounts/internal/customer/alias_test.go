@@ -203,12 +203,13 @@ func TestOthersReadACustomerByWhatIsAsked(t *testing.T) {
 	w.absorb()
 	first, other, nobody := uuid.MustParse(w.first.CustomerID), uuid.MustParse(w.other.CustomerID), uuid.New()
 	err := w.DB.Tx(t.Context(), "pizza", func(tx *pg.Tx) error {
-		own, err := customer.Own(t.Context(), tx, other)
-		if err != nil || own.ID != other || own.RootID != first || own.State != customer.Absorbed || own.Display != "Li Lei" || len(own.Identities) != 3 {
+		owned, err := customer.Own(t.Context(), tx, other, first, nobody)
+		own := owned[other]
+		if err != nil || len(owned) != 2 || own.ID != other || own.RootID != first || own.State != customer.Absorbed || own.Display != "Li Lei" || len(own.Identities) != 3 {
 			t.Errorf("the absorbed one by itself: %+v, %v", own, err)
 		}
-		if own, err = customer.Own(t.Context(), tx, first); err != nil || len(own.Identities) != 2 || len(own.Addresses) != 0 || !slices.Equal(own.Aliases, []uuid.UUID{other}) {
-			t.Errorf("the survivor by itself: %+v, %v", own, err)
+		if own = owned[first]; len(own.Identities) != 2 || len(own.Addresses) != 0 || !slices.Equal(own.Aliases, []uuid.UUID{other}) {
+			t.Errorf("the survivor by itself: %+v", own)
 		}
 		all, err := customer.ReadAll(t.Context(), tx, nobody, other, first)
 		if err != nil || len(all) != 1 || all[0].ID != first || len(all[0].Identities) != 4 {

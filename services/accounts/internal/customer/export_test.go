@@ -22,6 +22,7 @@ func Plans(ctx context.Context, tx *pg.Tx, id uuid.UUID, i identity.Identity) (p
 		"get":          {get, args},
 		"lookup":       {lookupSQL, []any{tx.Tenant(), i.Type, i.Value, false, maxFound}},
 		"read all":     {allSQL, []any{tx.Tenant(), []uuid.UUID{id}}},
+		"own":          {ownSQL, []any{tx.Tenant(), []uuid.UUID{id}}},
 		"refer":        {refsSQL, []any{tx.Tenant(), []uuid.UUID{id}}},
 		"hold":         {holdSQL + "SHARE", []any{tx.Tenant(), []uuid.UUID{id}}},
 		"count orders": {dueSQL, []any{tx.Tenant(), []uuid.UUID{id}}},

@@ -38,11 +38,22 @@ func ReadAll(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) ([]Customer, erro
 	return pgx.CollectRows(rows, collect)
 }
 
-// Own gives what stands in the row of the id itself and hangs on that id alone, whatever its state: of an absorbed
-// customer what it was, and of one who absorbed others what it is without them. An unknown id is NotFound.
-func Own(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Customer, error) {
-	return scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM customer c `+hanging(`ARRAY[c.id]`)+` WHERE c.tenant_id = $1 AND c.id = $2`,
-		tx.Tenant(), id))
+var ownSQL = `SELECT ` + columns + ` FROM unnest($2::uuid[]) AS n(id)
+	JOIN LATERAL (SELECT * FROM customer WHERE tenant_id = $1 AND id = n.id LIMIT 1) c ON true ` + hanging(`ARRAY[c.id]`)
+
+// Own gives, by id, what stands in the row of each id itself and hangs on that id alone, whatever its state: of an absorbed
+// customer what it was, and of one who absorbed others what it is without them. Unknown ids are left out.
+func Own(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) (map[uuid.UUID]Customer, error) {
+	rows, err := tx.Query(ctx, ownSQL, tx.Tenant(), ids)
+	if err != nil {
+		return nil, err
+	}
+	all, err := pgx.CollectRows(rows, collect)
+	own := make(map[uuid.UUID]Customer, len(all))
+	for _, c := range all {
+		own[c.ID] = c
+	}
+	return own, err
 }
 
 // listSQL says the state in so many words, so that the few who are archived are read by an index of theirs.
