@@ -68,16 +68,30 @@ type Ticket struct {
 	Status      Status
 	OpenedAt    time.Time
 	ChangedAt   time.Time
+
+	Live       bool      // opened while the customer was on the line
+	Queue      string    // code; empty for none
+	Agent      string    // subject; empty for nobody
+	Category   string    // code; empty for none
+	AssetID    uuid.UUID // Nil for none
+	Tags       []string  // sorted
+	Custom     map[string]any
+	Resolution string // code of how it was resolved the last time; empty for not yet
+	Reopened   int    // how often
+	Entries    int    // of its history
+
+	PolicyID      uuid.UUID // by which its deadlines are measured; Nil where none fits
+	PolicyVersion int64
+	Grade, Tier   string    // of the customer when the policy was chosen
+	NextDueAt     time.Time // the earliest deadline of a clock that runs; zero for none
+	NextClock     string    // whose that is; empty for none
+
+	ResolvedAt time.Time // zero while it is not
+	CloseAt    time.Time // when a resolved one is closed by itself; zero for never
+	ClosedAt   time.Time
+	MergedInto uuid.UUID // Nil for none
 }
 
-// Draft is a ticket that is about to be opened.
-type Draft struct {
-	Kind                 Kind
-	Channel              string
-	CustomerID           uuid.UUID
-	Subject, Description string
-	Impact, Urgency      int
-}
 
 const (
 	maxSubject     = 200
