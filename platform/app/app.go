@@ -19,6 +19,7 @@ import (
 
 	"go.temporal.io/sdk/worker"
 
+	"github.com/guanxi-crm/guanxi/platform/blob"
 	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
@@ -45,6 +46,8 @@ type Module struct {
 	ProjectionTables []string
 	// Aliases asks for the table of platform/alias; where there is a projection, it is one of its tables.
 	Aliases bool
+	// Blobs asks for a place for files: Deps.Blobs.
+	Blobs bool
 	// Build makes the service's parts. It must not call out: nothing it depends on need be up yet.
 	Build func(d Deps) (Parts, error)
 }
@@ -63,6 +66,7 @@ type Deps struct {
 	Bus    *bus.Client
 	Outbox *outbox.Outbox
 	Flow   *flow.Client
+	Blobs  blob.Store // nil unless Module.Blobs asks for it; keys begin with the module's name
 	Clock  func() time.Time
 }
 
@@ -132,7 +136,11 @@ func Run(ctx context.Context, args, environ []string, out io.Writer, modules ...
 	if run != "" {
 		cfg.Run = splitList(run)
 	}
-	if err := cfg.Validate(); err != nil {
+	faults := []error{cfg.Validate()}
+	for _, m := range modules {
+		faults = append(faults, cfg.needs(m))
+	}
+	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("the configuration is not complete:\n%w", err)
 	}
 	if validate {

@@ -17,6 +17,7 @@ import (
 	"github.com/knadh/koanf/providers/structs"
 	"github.com/knadh/koanf/v2"
 
+	"github.com/guanxi-crm/guanxi/platform/blob"
 	"github.com/guanxi-crm/guanxi/platform/bus"
 )
 
@@ -91,6 +92,23 @@ type Config struct {
 		// whose present value belongs here before flow.key changes.
 		Key string `koanf:"key"`
 	} `koanf:"privacy"`
+	// Blob says where files are kept that are too big for a row, such as attachments of tickets: in a folder or in a bucket, the
+	// same for all processes. Services that keep none need neither.
+	Blob struct {
+		// Dir is a folder that all processes see: for development, or on a volume that many pods may write.
+		Dir string `koanf:"dir"`
+		S3  struct {
+			// Endpoint is the address of an S3-compatible store, such as https://s3.eu-central-1.amazonaws.com.
+			Endpoint string `koanf:"endpoint"`
+			// Bucket is there already, is nobody else's, and keeps no old versions: an erasure has to be one.
+			Bucket string `koanf:"bucket"`
+			// Region is asked for where it is empty.
+			Region string `koanf:"region"`
+			// AccessKey and SecretKey are left out where the pod has an identity of its own.
+			AccessKey string `koanf:"access_key"`
+			SecretKey string `koanf:"secret_key"`
+		} `koanf:"s3"`
+	} `koanf:"blob"`
 }
 
 // PrivacyKey is what hashes of addresses are keyed with.
@@ -228,7 +246,7 @@ func (c Config) Validate() error {
 	if c.Privacy.Key != "" && len(c.Privacy.Key) < 32 {
 		bad("privacy.key: must be at least 32 bytes")
 	}
-	errs = append(errs, c.validateIssuer())
+	errs = append(errs, c.validateIssuer(), c.blob().Validate())
 	return errors.Join(errs...)
 }
 
@@ -245,6 +263,16 @@ func (c Config) validateIssuer() error {
 	}
 	return nil
 }
+
+// needs names what a module asks for that is not configured.
+func (c Config) needs(m Module) error {
+	if m.Blobs && !c.blob().Configured() {
+		return fmt.Errorf("%s keeps files: set blob.dir, or blob.s3.endpoint and blob.s3.bucket", m.Name)
+	}
+	return nil
+}
+
+func (c Config) blob() blob.Config { return blob.Config{Dir: c.Blob.Dir, S3: blob.S3(c.Blob.S3)} }
 
 func (c Config) bus() bus.Config {
 	b := bus.Config{
@@ -273,7 +301,7 @@ func (c Config) Redacted() ([]string, error) {
 		}
 		switch {
 		case value == "":
-		case key == "flow.key" || key == "privacy.key" || key == "kafka.password":
+		case key == "flow.key" || key == "privacy.key" || key == "kafka.password" || key == "blob.s3.secret_key":
 			value = "(secret)"
 		case key == "pg.url" || key == "pg.admin_url":
 			value = maskPassword(value)

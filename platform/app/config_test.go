@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,6 +106,30 @@ func TestThePrivacyKeyOutlivesTheFlowKey(t *testing.T) {
 	cfg.Privacy.Key = "short"
 	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "privacy.key") {
 		t.Fatalf("a short one: %v", err)
+	}
+}
+
+func TestAServiceThatKeepsFilesAsksForAPlace(t *testing.T) {
+	t.Parallel()
+	keeping := app.Module{Name: "tickets", Blobs: true}
+	err := app.Run(t.Context(), []string{"serve", "--validate"}, complete(), io.Discard, keeping)
+	if err == nil || !strings.Contains(err.Error(), "tickets keeps files: set blob.dir") {
+		t.Fatalf("without a place: %v", err)
+	}
+	if err := app.Run(t.Context(), []string{"serve", "--validate"}, complete(), io.Discard, app.Module{Name: "sales"}); err != nil {
+		t.Fatalf("a service without files: %v", err)
+	}
+	bucket := append(complete(), "GUANXI_BLOB_S3_ENDPOINT=https://s3.example.com", "GUANXI_BLOB_S3_BUCKET=guanxi", "GUANXI_BLOB_S3_ACCESS_KEY=guanxi", "GUANXI_BLOB_S3_SECRET_KEY=hunter2")
+	var out strings.Builder
+	if err := app.Run(t.Context(), []string{"serve", "--validate"}, bucket, &out, keeping); err != nil {
+		t.Fatalf("with a bucket: %v", err)
+	}
+	if strings.Contains(out.String(), "hunter2") || !strings.Contains(out.String(), "blob.s3.bucket = guanxi") {
+		t.Errorf("printed:\n%s", out.String())
+	}
+	err = app.Run(t.Context(), []string{"serve", "--validate"}, append(bucket, "GUANXI_BLOB_DIR=/blobs"), io.Discard, keeping)
+	if err == nil || !strings.Contains(err.Error(), "blob.dir") {
+		t.Fatalf("with two places: %v", err)
 	}
 }
 

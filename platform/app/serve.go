@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/blob"
 	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
@@ -149,6 +150,16 @@ func (p *Process) openService(ctx context.Context, m Module) (*service, error) {
 }
 
 func (p *Process) deps(ctx context.Context, m Module) (Deps, error) {
+	var blobs blob.Store
+	if err := p.cfg.needs(m); err != nil {
+		return Deps{}, err
+	}
+	if m.Blobs {
+		var err error
+		if blobs, err = blob.Open(p.cfg.blob()); err != nil {
+			return Deps{}, err
+		}
+	}
 	db, err := pg.Open(ctx, pg.Config{URL: p.cfg.PG.URL, MaxConns: p.cfg.PG.MaxConns}, m.Name, pg.App)
 	if err != nil {
 		return Deps{}, err
@@ -160,7 +171,7 @@ func (p *Process) deps(ctx context.Context, m Module) (Deps, error) {
 	}
 	return Deps{
 		Config: p.cfg, Log: p.log.With("service", m.Name), DB: db, Ops: ops, Bus: p.bus, Flow: p.flow,
-		Outbox: outbox.New(m.Name), Clock: time.Now,
+		Outbox: outbox.New(m.Name), Blobs: blobs, Clock: time.Now,
 	}, nil
 }
 

@@ -21,6 +21,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/blob"
 	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/bustest"
 	"github.com/guanxi-crm/guanxi/platform/flow"
@@ -45,6 +46,7 @@ type Service struct {
 	worker func(worker.Registry) // registers what the service does for processes
 	name   string
 	issuer string
+	blobs  string // the folder of files
 	cancel context.CancelFunc
 	done   chan struct{}
 	err    error // what Run gave; read it after done
@@ -79,7 +81,7 @@ func StartLive(t testing.TB, m app.Module, roles ...string) (*Service, *flow.Cli
 func StartOn(t testing.TB, m app.Module, database *pgtest.TestDatabase, change func(*app.Config)) *Service {
 	t.Helper()
 	client := bustest.New(t)
-	s := &Service{Database: database, DB: database.DB(pg.App), ops: database.DB(pg.Ops), Bus: client, Flow: flowtest.NewFrontend(t), t: t, name: m.Name, issuer: startIssuer(t)}
+	s := &Service{Database: database, DB: database.DB(pg.App), ops: database.DB(pg.Ops), Bus: client, Flow: flowtest.NewFrontend(t), t: t, name: m.Name, issuer: startIssuer(t), blobs: t.TempDir()}
 	s.work(m)
 
 	cfg := app.Defaults()
@@ -92,6 +94,7 @@ func StartOn(t testing.TB, m app.Module, database *pgtest.TestDatabase, change f
 	cfg.Kafka.Brokers = client.Brokers()
 	cfg.Temporal.Address, cfg.Flow.Key = s.Flow.Address(), string(s.Flow.Key())
 	cfg.OIDC.Issuer, cfg.OIDC.Audience = s.issuer, audience
+	cfg.Blob.Dir = s.blobs
 	change(&cfg)
 
 	ctx, cancel := context.WithCancel(context.Background())
@@ -146,8 +149,12 @@ func (s *Service) work(m app.Module) {
 	s.t.Helper()
 	var cfg app.Config
 	cfg.Flow.Key = string(s.Flow.Key())
+	blobs, err := blob.Open(blob.Config{Dir: s.blobs})
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	parts, err := m.Build(app.Deps{
-		Config: cfg, DB: s.DB, Ops: s.ops, Bus: s.Bus, Outbox: outbox.New(m.Name), Flow: s.Flow.Client(), Clock: time.Now,
+		Config: cfg, DB: s.DB, Ops: s.ops, Bus: s.Bus, Outbox: outbox.New(m.Name), Flow: s.Flow.Client(), Blobs: blobs, Clock: time.Now,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
