@@ -79,9 +79,11 @@ func (m *Merges) Preview(ctx context.Context, in Request) (Merged, error) {
 		if err != nil {
 			return err
 		}
-		if _, _, plan, err = m.plan(ctx, tx, in, false); err != nil {
+		p, err := m.plan(ctx, tx, in, false)
+		if err != nil {
 			return err
 		}
+		plan = p.merged
 		for n, d := range plan.Decisions {
 			if name, custom := strings.CutPrefix(d.Field, CustomPrefix); custom && defined[name].Class.Sensitive() {
 				plan.Decisions[n].Value, plan.Decisions[n].Withheld = "", true
@@ -107,12 +109,12 @@ func (m *Merges) Merge(ctx context.Context, in Request) (Merge, error) {
 		if in, err = accept(ctx, tx, in, made); err != nil {
 			return pg.Result{}, err
 		}
-		survivor, absorbed, plan, err := m.plan(ctx, tx, in, true)
+		p, err := m.plan(ctx, tx, in, true)
 		if err != nil {
 			return pg.Result{}, err
 		}
-		made.SurvivorID, made.AbsorbedID = survivor.ID, absorbed.ID
-		return pg.Result{ID: id, Status: http.StatusCreated}, m.carryOut(ctx, tx, made, survivor, absorbed, plan)
+		made.SurvivorID, made.AbsorbedID = p.survivor.ID, p.absorbed.ID
+		return pg.Result{ID: id, Status: http.StatusCreated}, m.carryOut(ctx, tx, made, p)
 	})
 	return m.answer(ctx, made, result, err)
 }
@@ -138,63 +140,92 @@ func accept(ctx context.Context, tx *pg.Tx, in Request, made Merge) (Request, er
 	return in, nil
 }
 
-func (m *Merges) carryOut(ctx context.Context, tx *pg.Tx, made Merge, survivor, absorbed Record, plan Merged) error {
-	now := survivor
-	now.Fields, now.Tags = plan.Fields, plan.Tags
-	now.Version, now.ChangedAt = survivor.Version+1, made.MergedAt
-	now.Aliases = slices.Concat(survivor.Aliases, []uuid.UUID{absorbed.ID}, absorbed.Aliases)
-	if err := save(tx, now); err != nil {
+func (m *Merges) carryOut(ctx context.Context, tx *pg.Tx, made Merge, p planned) error {
+	after := State{p.merged.Fields, p.merged.Tags}
+	survivor, err := after.with(p.own[made.SurvivorID])
+	if err != nil {
 		return err
 	}
-	absorb(tx, survivor.ID, made.MergedAt, absorbed.ID, absorbed.Aliases)
-	err := insert(tx, made, Layer{Before: State{survivor.Fields, survivor.Tags}, After: State{plan.Fields, plan.Tags}})
-	if err != nil {
+	absorbed := p.own[made.AbsorbedID]
+	survivor.Version, survivor.ChangedAt = survivor.Version+1, made.MergedAt
+	survivor.Aliases = slices.Concat(survivor.Aliases, []uuid.UUID{absorbed.ID}, absorbed.Aliases)
+	absorbed.State, absorbed.RootID = customer.Absorbed, survivor.ID
+	absorbed.Version, absorbed.ChangedAt = absorbed.Version+1, made.MergedAt
+	customer.Update(tx, append(p.mean(absorbed.Aliases, survivor.ID), survivor, absorbed)...)
+	if err := insert(tx, made, Layer{Before: State{p.survivor.Fields, p.survivor.Tags}, After: after}); err != nil {
 		return err
 	}
 	return m.outbox.Append(ctx, tx, mergedEvent(made), absorbedEvent(made))
 }
 
+// planned is a merge that can be made.
+type planned struct {
+	own                map[uuid.UUID]customer.Customer // of the two and of the aliases of the absorbed one
+	survivor, absorbed Record
+	merged             Merged
+}
+
+// mean gives the customers of the aliases, who stand for another from now on. Nothing else of them changes.
+func (p planned) mean(aliases []uuid.UUID, root uuid.UUID) []customer.Customer {
+	all := make([]customer.Customer, 0, len(aliases)+2)
+	for _, id := range aliases {
+		alias := p.own[id]
+		alias.RootID = root
+		all = append(all, alias)
+	}
+	return all
+}
+
 // plan reads the two customers, locked where they are to be changed, and plans their merge.
-func (m *Merges) plan(ctx context.Context, tx *pg.Tx, in Request, change bool) (survivor, absorbed Record, plan Merged, err error) {
+func (m *Merges) plan(ctx context.Context, tx *pg.Tx, in Request, change bool) (p planned, err error) {
 	into, err := customer.Resolve(ctx, tx, in.Survivor)
 	if err != nil {
-		return survivor, absorbed, plan, err
+		return p, err
 	}
 	goes, err := customer.Resolve(ctx, tx, in.Absorbed)
 	if err != nil {
-		return survivor, absorbed, plan, err
+		return p, err
 	}
+	aliases := goes.Aliases
 	if change {
-		lock(tx, slices.SortedFunc(slices.Values(slices.Concat(into.Group(), goes.Group())), compareIDs))
+		refs, err := locked(ctx, tx, into, goes)
+		if err != nil {
+			return p, err
+		}
+		aliases = refs[goes.ID].Aliases
 	}
-	found, err := records(ctx, tx, into.Root, goes.ID)
-	if err != nil {
-		return survivor, absorbed, plan, err
+	if p.own, err = customer.Own(ctx, tx, append([]uuid.UUID{into.Root, goes.ID}, aliases...)...); err != nil {
+		return p, err
 	}
-	survivor, absorbed = found[into.Root], found[goes.ID]
-	if err := fit(in, survivor, absorbed); err != nil {
-		return survivor, absorbed, plan, err
+	if p.survivor, err = recordOf(p.own[into.Root]); err != nil {
+		return p, err
 	}
-	stays, joins := append(slices.Clone(survivor.Aliases), survivor.ID), append(slices.Clone(absorbed.Aliases), absorbed.ID)
+	if p.absorbed, err = recordOf(p.own[goes.ID]); err != nil {
+		return p, err
+	}
+	if err := fit(in, p.survivor, p.absorbed); err != nil {
+		return p, err
+	}
+	stays, joins := p.own[into.Root].Group(), p.own[goes.ID].Group()
 	if err := m.refuseErasing(ctx, tx, slices.Concat(stays, joins)); err != nil {
-		return survivor, absorbed, plan, err
+		return p, err
 	}
 	tangles, err := m.tangled(ctx, tx, stays, joins)
 	if err != nil {
-		return survivor, absorbed, plan, err
+		return p, err
 	}
 	if len(tangles) > 0 {
-		p := problem.New(problem.Conflict, "merge_tangles", "As one customer, the two would have relationships that make no sense. End those first.")
+		refused := problem.New(problem.Conflict, "merge_tangles", "As one customer, the two would have relationships that make no sense. End those first.")
 		for _, code := range tangles {
-			p = p.WithField("body.absorbed_id", code, "the two are related, or would be in a circle")
+			refused = refused.WithField("body.absorbed_id", code, "the two are related, or would be in a circle")
 		}
-		return survivor, absorbed, plan, p
+		return p, refused
 	}
-	plan, faults := Plan(survivor, absorbed, in.Choice)
-	if len(faults) > 0 {
-		return survivor, absorbed, plan, problem.InvalidBody("merge_invalid", "The two were not merged: mend the fields named here.", faults)
+	var faults []problem.Field
+	if p.merged, faults = Plan(p.survivor, p.absorbed, in.Choice); len(faults) > 0 {
+		return p, problem.InvalidBody("merge_invalid", "The two were not merged: mend the fields named here.", faults)
 	}
-	return survivor, absorbed, plan, nil
+	return p, nil
 }
 
 func (m *Merges) refuseErasing(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) error {
@@ -255,50 +286,69 @@ func (m *Merges) takeBack(ctx context.Context, tx *pg.Tx, undone Merge) error {
 	if err != nil {
 		return err
 	}
-	lock(tx, slices.SortedFunc(slices.Values(ref.Group()), compareIDs))
-	found, err := records(ctx, tx, undone.SurvivorID, undone.AbsorbedID)
+	refs, err := locked(ctx, tx, ref)
 	if err != nil {
 		return err
 	}
-	survivor, absorbed := found[undone.SurvivorID], found[undone.AbsorbedID]
-	layers, err := standing(ctx, tx, survivor.ID)
+	layers, err := standing(ctx, tx, undone.SurvivorID)
 	if err != nil {
 		return err
 	}
+	own, err := customer.Own(ctx, tx, append(refs[ref.ID].Group(), undone.SurvivorID, undone.AbsorbedID)...)
+	if err != nil {
+		return err
+	}
+	survivor := own[undone.SurvivorID]
 	n := slices.IndexFunc(layers, func(r row) bool { return r.Merge.ID == undone.ID })
 	switch {
 	case n < 0:
 		return problem.New(problem.Conflict, "merge_undone", "The merge was undone already.")
-	case survivor.State == string(customer.Erased):
+	case survivor.State == customer.Erased:
 		return problem.New(problem.Gone, "customer_erased", "The customer was erased: nothing can be brought back.")
-	case survivor.State == string(customer.Absorbed):
+	case survivor.State == customer.Absorbed:
 		return problem.New(problem.Conflict, "survivor_absorbed",
 			"Customer %s was merged into another since. Undo that merge first.", survivor.ID)
-	case survivor.State == string(customer.Archived):
+	case survivor.State == customer.Archived:
 		return archived(survivor.ID)
 	case undone.UndoneAt.After(undone.UndoUntil()):
 		return problem.New(problem.Conflict, "undo_expired", "A merge can be undone for 90 days, and these have passed.")
 	}
-	if err := m.refuseErasing(ctx, tx, append(slices.Clone(survivor.Aliases), survivor.ID)); err != nil {
+	if err := m.refuseErasing(ctx, tx, survivor.Group()); err != nil {
+		return err
+	}
+	if err := separate(tx, undone, own, layers, n); err != nil {
+		return err
+	}
+	markUndone(tx, undone)
+	return m.outbox.Append(ctx, tx, undoneEvent(undone), restoredEvent(undone))
+}
+
+// separate queues the two customers as they are without the merge, which is the n-th of the layers. own are all of the
+// survivor's group.
+func separate(tx *pg.Tx, undone Merge, own map[uuid.UUID]customer.Customer, layers []row, n int) error {
+	survivor, absorbed := own[undone.SurvivorID], own[undone.AbsorbedID]
+	now, err := recordOf(survivor)
+	if err != nil {
 		return err
 	}
 	later := make([]Layer, 0, len(layers))
 	for _, l := range layers[n+1:] {
+		l.AbsorbedTags = own[l.AbsorbedID].Tags
 		later = append(later, l.Layer)
 	}
-	state, rebased := Undo(layers[n].Layer, later, State{survivor.Fields, survivor.Tags})
-	survivor.Fields, survivor.Tags = state.Fields, state.Tags
-	survivor.Version, survivor.ChangedAt = survivor.Version+1, undone.UndoneAt
-	survivor.Aliases = deleteFrom(survivor.Aliases, append(slices.Clone(absorbed.Aliases), absorbed.ID)...)
-	if err := save(tx, survivor); err != nil {
-		return err
-	}
+	state, rebased := Undo(layers[n].Layer, later, State{now.Fields, now.Tags})
 	if err := rebase(tx, rebased); err != nil {
 		return err
 	}
-	restore(tx, undone.UndoneAt, absorbed.ID, absorbed.Aliases)
-	markUndone(tx, undone)
-	return m.outbox.Append(ctx, tx, undoneEvent(undone), restoredEvent(undone))
+	if survivor, err = state.with(survivor); err != nil {
+		return err
+	}
+	survivor.Version, survivor.ChangedAt = survivor.Version+1, undone.UndoneAt
+	survivor.Aliases = deleteFrom(survivor.Aliases, absorbed.Group()...)
+	absorbed.State, absorbed.RootID = customer.Active, uuid.Nil
+	absorbed.Version, absorbed.ChangedAt = absorbed.Version+1, undone.UndoneAt
+	customer.Update(tx, append(planned{own: own}.mean(absorbed.Aliases, absorbed.ID), survivor, absorbed)...)
+	return nil
 }
 
 // answer gives the merge of a command that succeeded, read anew when the command was a repetition.

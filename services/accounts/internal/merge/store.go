@@ -13,6 +13,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 )
 
 var (
@@ -23,120 +24,143 @@ const stageField = "stage"
 
 // stage is the text form of a customer's stage.
 type stage struct {
-	Stage       string     `json:"stage"`
-	Since       *time.Time `json:"since,omitempty"`
-	ManualUntil *time.Time `json:"manual_until,omitempty"`
+	Stage       customer.Stage `json:"stage"`
+	Since       *time.Time     `json:"since,omitempty"`
+	ManualUntil *time.Time     `json:"manual_until,omitempty"`
 }
 
-const recordColumns = `id, version, kind, state, root_id, aliases, source, registered_at, changed_at, display_name, given_name,
-	family_name, legal_name, owner, tags, custom::text, stage, stage_since, stage_manual_until`
-
-// records gives customers' own records by id; those that are not there are left out.
-func records(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) (map[uuid.UUID]Record, error) {
-	rows, err := tx.Query(ctx, `SELECT `+recordColumns+` FROM customer WHERE tenant_id = $1 AND id = ANY($2::uuid[])`, tx.Tenant(), ids)
-	if err != nil {
-		return nil, err
+// recordOf gives a customer's own row as a merge sees it.
+func recordOf(c customer.Customer) (Record, error) {
+	r := Record{
+		ID: c.ID, Version: c.Version, Kind: string(c.Kind), State: string(c.State), Root: c.RootID, Aliases: c.Aliases, Source: c.Source,
+		RegisteredAt: c.RegisteredAt, ChangedAt: c.ChangedAt, Fields: Fields{}, Tags: c.Tags,
 	}
-	all, err := pgx.CollectRows(rows, scanRecord)
-	found := make(map[uuid.UUID]Record, len(all))
-	for _, r := range all {
-		found[r.ID] = r
-	}
-	return found, err
-}
-
-func scanRecord(row pgx.CollectableRow) (Record, error) {
-	var (
-		r                                    Record
-		root                                 *uuid.UUID
-		display, given, family, legal, owner string
-		custom                               string
-		s                                    stage
-	)
-	err := row.Scan(&r.ID, &r.Version, &r.Kind, &r.State, &root, &r.Aliases, &r.Source, &r.RegisteredAt, &r.ChangedAt, &display, &given,
-		&family, &legal, &owner, &r.Tags, &custom, &s.Stage, &s.Since, &s.ManualUntil)
-	if err != nil {
-		return Record{}, err
-	}
-	if root != nil {
-		r.Root = *root
-	}
-	r.Fields = Fields{}
 	for name, value := range map[string]string{
-		"display_name": display, "given_name": given, "family_name": family, "legal_name": legal, "owner": owner,
+		"display_name": c.Display, "given_name": c.Given, "family_name": c.Family, "legal_name": c.Legal, "owner": c.Owner,
 	} {
 		if value != "" {
 			r.Fields[name] = value
 		}
 	}
-	values := map[string]json.RawMessage{}
-	if err := json.Unmarshal([]byte(custom), &values); err != nil {
-		return Record{}, err
-	}
-	for name, value := range values {
-		r.Fields[CustomPrefix+name] = string(value)
-	}
-	if s.Since != nil { // a stage that never changed is no value
-		text, err := json.Marshal(s)
+	for name, value := range c.Custom {
+		text, err := jsonText(value)
 		if err != nil {
 			return Record{}, err
 		}
-		r.Fields[stageField] = string(text)
+		r.Fields[CustomPrefix+name] = text
 	}
-	return r, nil
+	if c.StageSince.IsZero() { // a stage that never changed is no value
+		return r, nil
+	}
+	text, err := jsonText(stage{c.Stage, pg.OrNull(c.StageSince), pg.OrNull(c.StageManualUntil)})
+	r.Fields[stageField] = text
+	return r, err
 }
 
-// lock holds the customers as they are until the transaction ends. All that is locked at once is locked in the order of
-// ids, here and by whoever refers to customers, so that nobody waits in a circle.
-func lock(tx *pg.Tx, ids []uuid.UUID) {
-	tx.Queue(`SELECT 1 FROM customer WHERE tenant_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE`, tx.Tenant(), ids)
-}
-
-// save queues the fields and tags of a locked survivor, its version and its aliases.
-func save(tx *pg.Tx, r Record) error {
-	custom := map[string]json.RawMessage{}
-	for name, value := range r.Fields {
-		if field, ok := strings.CutPrefix(name, CustomPrefix); ok {
-			custom[field] = json.RawMessage(value)
+// with gives a customer whose own row has the fields and tags.
+func (s State) with(c customer.Customer) (customer.Customer, error) {
+	c.Names = customer.Names{
+		Display: s.Fields["display_name"], Given: s.Fields["given_name"], Family: s.Fields["family_name"], Legal: s.Fields["legal_name"],
+	}
+	c.Owner, c.Tags = s.Fields["owner"], s.Tags
+	c.Custom = make(map[string]any)
+	for name, text := range s.Fields {
+		if field, custom := strings.CutPrefix(name, CustomPrefix); custom {
+			var value any
+			if err := json.Unmarshal([]byte(text), &value); err != nil {
+				return c, err
+			}
+			c.Custom[field] = value
 		}
 	}
-	text, err := json.Marshal(custom)
-	if err != nil {
+	at := stage{Stage: customer.Awareness}
+	if text := s.Fields[stageField]; text != "" {
+		if err := json.Unmarshal([]byte(text), &at); err != nil {
+			return c, err
+		}
+	}
+	c.Stage, c.StageSince, c.StageManualUntil = at.Stage, orZero(at.Since), orZero(at.ManualUntil)
+	return c, nil
+}
+
+func orZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+// jsonText is the one text of a value in JSON: what a merge kept of a field is compared with what is there now.
+func jsonText(value any) (string, error) {
+	var text strings.Builder
+	to := json.NewEncoder(&text)
+	to.SetEscapeHTML(false)
+	err := to.Encode(value)
+	return strings.TrimSuffix(text.String(), "\n"), err
+}
+
+// read gives a state that was kept, its values in their one text form: an older program wrote them as the database has them.
+func (s *State) read(text string) error {
+	if err := json.Unmarshal([]byte(text), s); err != nil {
 		return err
 	}
-	s := stage{Stage: "awareness"}
-	if value := r.Fields[stageField]; value != "" {
-		if err := json.Unmarshal([]byte(value), &s); err != nil {
+	for name, was := range s.Fields {
+		var value any
+		switch {
+		case name == stageField:
+			value = &stage{}
+		case strings.HasPrefix(name, CustomPrefix):
+			value = new(any)
+		default:
+			continue
+		}
+		if err := json.Unmarshal([]byte(was), value); err != nil {
 			return err
 		}
+		if at, ok := value.(*stage); ok {
+			at.Since, at.ManualUntil = pg.OrNull(orZero(at.Since)), pg.OrNull(orZero(at.ManualUntil))
+		}
+		now, err := jsonText(value)
+		if err != nil {
+			return err
+		}
+		s.Fields[name] = now
 	}
-	tags, aliases := r.Tags, r.Aliases
-	if tags == nil {
-		tags = []string{}
-	}
-	if aliases == nil {
-		aliases = []uuid.UUID{}
-	}
-	tx.Queue(`UPDATE customer SET version = $3, changed_at = $4, aliases = $5, display_name = $6, given_name = $7, family_name = $8,
-			legal_name = $9, owner = $10, tags = $11, custom = $12::jsonb, stage = $13, stage_since = $14, stage_manual_until = $15
-		WHERE tenant_id = $1 AND id = $2`, tx.Tenant(), r.ID, r.Version, r.ChangedAt, aliases, r.Fields["display_name"],
-		r.Fields["given_name"], r.Fields["family_name"], r.Fields["legal_name"], r.Fields["owner"], tags, string(text), s.Stage, s.Since, s.ManualUntil)
 	return nil
 }
 
-// absorb queues that the ids mean the survivor from now on; the first of them is absorbed by this merge, the others were
-// its aliases.
-func absorb(tx *pg.Tx, survivor uuid.UUID, at time.Time, absorbed uuid.UUID, aliases []uuid.UUID) {
-	tx.Queue(`UPDATE customer SET state = 'absorbed', root_id = $3, version = version + 1, changed_at = $4 WHERE tenant_id = $1 AND id = $2`,
-		tx.Tenant(), absorbed, survivor, at)
-	tx.Queue(`UPDATE customer SET root_id = $3 WHERE tenant_id = $1 AND id = ANY($2::uuid[])`, tx.Tenant(), aliases, survivor)
-}
+// maxHolds bounds how often locked begins anew.
+const maxHolds = 5
 
-// restore queues the opposite of absorb.
-func restore(tx *pg.Tx, at time.Time, restored uuid.UUID, aliases []uuid.UUID) {
-	tx.Queue(`UPDATE customer SET state = 'active', root_id = NULL, version = version + 1, changed_at = $3 WHERE tenant_id = $1 AND id = $2`,
-		tx.Tenant(), restored, at)
-	tx.Queue(`UPDATE customer SET root_id = $3 WHERE tenant_id = $1 AND id = ANY($2::uuid[])`, tx.Tenant(), aliases, restored)
+var errBusy = problem.New(problem.Unavailable, "customer_busy", "The customer is being merged at this moment. Try again.")
+
+// locked keeps everybody else from changing or holding the customers, with all ids that mean the same, until the transaction
+// ends, and says whom each of the ids means then.
+func locked(ctx context.Context, tx *pg.Tx, refs ...customer.Ref) (map[uuid.UUID]customer.Ref, error) {
+	var ids []uuid.UUID
+	for _, r := range refs {
+		ids = append(append(ids, r.ID), r.Group()...)
+	}
+	for range maxHolds {
+		slices.SortFunc(ids, compareIDs)
+		ids = slices.Compact(ids)
+		now, err := customer.Lock(ctx, tx, ids...)
+		if err != nil {
+			return nil, err
+		}
+		more := false // who came to mean one of them while this waited
+		for _, r := range now {
+			for _, id := range r.Group() {
+				if !slices.Contains(ids, id) {
+					ids, more = append(ids, id), true
+				}
+			}
+		}
+		if !more {
+			return now, nil
+		}
+	}
+	return nil, errBusy
 }
 
 const columns = `m.id, m.survivor_id, m.absorbed_id, m.reason, m.merged_at, m.merged_by, m.undone_at, coalesce(m.undone_by, '')`
@@ -194,10 +218,9 @@ func get(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Merge, error) {
 	return m, err
 }
 
-// standing gives the survivor's merges that stand, in order, with what each did.
+// standing gives the survivor's merges that stand, in order, with what each did but for the tags of those who were absorbed.
 func standing(ctx context.Context, tx *pg.Tx, survivor uuid.UUID) ([]row, error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns+`, m.before::text, m.after::text, a.tags
-		FROM customer_merge m JOIN customer a ON a.tenant_id = m.tenant_id AND a.id = m.absorbed_id
+	rows, err := tx.Query(ctx, `SELECT `+columns+`, m.before::text, m.after::text FROM customer_merge m
 		WHERE m.tenant_id = $1 AND m.survivor_id = $2 AND m.undone_at IS NULL ORDER BY m.merged_at, m.id`, tx.Tenant(), survivor)
 	if err != nil {
 		return nil, err
@@ -206,12 +229,12 @@ func standing(ctx context.Context, tx *pg.Tx, survivor uuid.UUID) ([]row, error)
 		var before, after string
 		var undone *time.Time
 		m := &one.Merge
-		err = r.Scan(&m.ID, &m.SurvivorID, &m.AbsorbedID, &m.Reason, &m.MergedAt, &m.MergedBy, &undone, &m.UndoneBy, &before, &after, &one.AbsorbedTags)
+		err = r.Scan(&m.ID, &m.SurvivorID, &m.AbsorbedID, &m.Reason, &m.MergedAt, &m.MergedBy, &undone, &m.UndoneBy, &before, &after)
 		if err != nil {
 			return row{}, err
 		}
 		one.Layer.ID = m.ID
-		return one, errors.Join(json.Unmarshal([]byte(before), &one.Before), json.Unmarshal([]byte(after), &one.After))
+		return one, errors.Join(one.Before.read(before), one.After.read(after))
 	})
 }
 
