@@ -2,11 +2,13 @@ package survey
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 )
 
 // Verification is the code of the survey by which a complaint's outcome is verified. A tenant that has written none gets the
@@ -27,6 +29,6 @@ type Invitation struct {
 // Invite asks a customer, in the transaction of whoever calls for it, and gives the invitation's id. The asking is a process
 // that starts after the transaction: without consent nothing is sent, and the invitation says why. Where starter is nil the
 // next sweep starts it. A survey that is not there or not open is a problem (survey_not_found, survey_closed).
-func Invite(_ context.Context, _ *pg.Tx, _ *starts.Starter, _ Invitation) (uuid.UUID, error) {
+func Invite(_ context.Context, _ *pg.Tx, _ *outbox.Outbox, _ *starts.Starter, _ time.Time, _ Invitation) (uuid.UUID, error) {
 	return uuid.NewV7()
 }
