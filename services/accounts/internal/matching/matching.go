@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/guanxi-crm/guanxi/platform/fold"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/identity"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/name"
@@ -24,7 +25,7 @@ type Result string
 
 // The results.
 const (
-	Automatic Result = "automatic" // may be merged, or updated by an import, without asking
+	Automatic Result = "automatic" // is merged, or updated by an import, without asking
 	Review    Result = "review"    // somebody has to look
 )
 
@@ -149,11 +150,16 @@ func Check(rules []Rule, searchable func(field string) bool) []problem.Field {
 		if !slices.ContainsFunc(r.Criteria, func(c Criterion) bool { return c.Kind.finds() }) {
 			fault(at+".criteria", "rule_finds_nobody", "must have a criterion beside name_similar, by which customers can be looked up")
 		}
-		if r.Result == Automatic && !slices.ContainsFunc(r.Criteria, func(c Criterion) bool { return !c.Kind.named() }) {
+		if r.Result == Automatic && r.nameAlone() {
 			fault(at+".result", "name_alone", "must be review: a name alone never makes two customers one")
 		}
 	}
 	return faults
+}
+
+// nameAlone tells whether the rule compares nothing but names.
+func (r Rule) nameAlone() bool {
+	return !slices.ContainsFunc(r.Criteria, func(c Criterion) bool { return !c.Kind.named() })
 }
 
 func (c Criterion) check(searchable func(field string) bool) (field, code, message string) {
@@ -227,7 +233,7 @@ func subjectOf(id uuid.UUID, r search.Record) subject {
 		fields: make(map[string][]string),
 	}
 	for _, n := range r.Names {
-		folded := name.Fold(n)
+		folded := fold.Text(n)
 		if folded == "" || slices.Contains(s.names, folded) {
 			continue
 		}
@@ -282,6 +288,9 @@ func apply(rules []Rule, a, b subject) (best Match, ok bool) {
 
 func (r Rule) match(a, b subject) (Match, bool) {
 	m := Match{Result: r.Result, Rule: r.Name}
+	if r.nameAlone() {
+		m.Result = Review
+	}
 	sum := 0.0
 	for _, c := range r.Criteria {
 		strength := c.strength(a, b)
@@ -319,7 +328,7 @@ func (c Criterion) strength(a, b subject) float64 {
 		}), 1)
 	case SameName:
 		return same(slices.ContainsFunc(a.names, func(n string) bool {
-			return slices.ContainsFunc(b.names, func(o string) bool { return name.Compact(n) == name.Compact(o) })
+			return slices.ContainsFunc(b.names, func(o string) bool { return fold.Compact(n) == fold.Compact(o) })
 		}), 1)
 	case SameSound:
 		return same(share(a.sounds, b.sounds), soundTells)
@@ -406,7 +415,16 @@ type Pair struct {
 	FoundAt   time.Time
 	DecidedAt time.Time // zero: not yet
 	DecidedBy string    // subject
+	// LeftBecause says of an open pair that is automatic why nobody but a person makes it one: a code; empty: it is about to be.
+	LeftBecause string
 }
+
+// Why a pair that is automatic waits for people, as far as this room can tell.
+const (
+	SeveralMatch = "several_match"       // one of the two is automatically somebody else as well
+	NoLonger     = "no_longer_automatic" // the customers, or the rules, have changed since
+	WasDismissed = "dismissed"           // it was said of others who were merged into the two that they differ
+)
 
 // decide gives the pair in another state. A pair is decided once.
 func (p Pair) decide(to State, by string, at time.Time) (Pair, error) {

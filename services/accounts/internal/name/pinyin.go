@@ -1,3 +1,5 @@
+// Package name compares folded names (see platform/fold): by their letters, by how they sound, and by the pinyin in which people
+// type a Chinese name.
 package name
 
 import (
@@ -7,6 +9,8 @@ import (
 
 	"github.com/mozillazg/go-pinyin"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/guanxi-crm/guanxi/platform/fold"
 )
 
 const (
@@ -91,7 +95,7 @@ func product(heads, tails []string) []string {
 // blanks, and a Chinese one by its pinyin with the family name, of one or two characters, first or last. Names that share
 // one are said alike: 李雷, Li Lei and Lei Li.
 func Sounds(folded string) []string {
-	words, han := Words(folded)
+	words, han := fold.Words(folded)
 	switch {
 	case len(han) == 0 && len(words) > 0:
 		return []string{strings.Join(words, "")}
@@ -117,7 +121,7 @@ func Sounds(folded string) []string {
 
 // Initials gives the first letters of a folded name: of the words of a Latin one, of the pinyin of a Chinese one.
 func Initials(folded string) []string {
-	words, han := Words(folded)
+	words, han := fold.Words(folded)
 	if len(han) == 1 && len(words) == 0 {
 		_, initials := Spellings(han[0])
 		return initials

@@ -1,6 +1,10 @@
 package name
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/guanxi-crm/guanxi/platform/fold"
+)
 
 // Similarity tells how alike two folded names are written, from 0 to 1: the share of their trigrams that both have, each
 // word with two blanks before it and one behind, as PostgreSQL's pg_trgm counts
@@ -23,7 +27,7 @@ func Similarity(a, b string) float64 {
 
 func grams(folded string) map[string]bool {
 	out := make(map[string]bool)
-	words, han := Words(folded)
+	words, han := fold.Words(folded)
 	for _, w := range words {
 		runes := []rune("  " + w + " ")
 		for i := 0; i+3 <= len(runes); i++ {
@@ -113,4 +117,4 @@ func Distance(a, b string) int {
 }
 
 // Blank tells whether nothing of a name is left when it is folded.
-func Blank(s string) bool { return strings.TrimSpace(Fold(s)) == "" }
+func Blank(s string) bool { return strings.TrimSpace(fold.Text(s)) == "" }

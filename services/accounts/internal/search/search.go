@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/guanxi-crm/guanxi/platform/fold"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/name"
 )
 
@@ -112,7 +113,7 @@ func read(tenant string, q Query) plan {
 	p.exact = and(or(and(exact...), whole), p.filter)
 	p.all = and(or(and(all...), whole), p.filter)
 	if q.Identity {
-		p.begins = name.Fold(text)
+		p.begins = fold.Text(text)
 	}
 	return p
 }
@@ -160,7 +161,7 @@ func tokens(text string) []token {
 	}
 	var out []token
 	for _, field := range strings.Fields(strings.ToLower(text)) {
-		if folded := name.Fold(field); folded != "" && len(out) < maxTokens {
+		if folded := fold.Text(field); folded != "" && len(out) < maxTokens {
 			out = append(out, token{field, folded})
 		}
 	}
@@ -169,14 +170,14 @@ func tokens(text string) []token {
 
 // word tells whether the token is one in letters, which can be mistyped.
 func (t token) word() bool {
-	return name.Typos(t.folded) > 0 && !strings.ContainsFunc(t.folded, func(r rune) bool { return !unicode.IsLetter(r) || name.Han(r) })
+	return name.Typos(t.folded) > 0 && !strings.ContainsFunc(t.folded, func(r rune) bool { return !unicode.IsLetter(r) || fold.Han(r) })
 }
 
 // token gives the terms of which a customer must have one: those of whole words, and those of parts. Like are words that
 // the token may be a misspelling of.
 func (s terms) token(t token, q Query, like []string) (exact, part expr) {
 	var exacts, parts []expr
-	words, han := name.Words(t.folded)
+	words, han := fold.Words(t.folded)
 	if q.Identity {
 		e, p := s.nameToken(words, han)
 		exacts, parts = append(exacts, e), append(parts, p)
@@ -233,7 +234,7 @@ func (s terms) contactToken(t token, words []string) (exact, part expr) {
 	case address:
 		exacts, parts = append(exacts, s.lex(termMail, t.raw)), append(parts, s.prefix(termMail, t.raw))
 		var all []expr
-		localWords, _ := name.Words(name.Fold(local))
+		localWords, _ := fold.Words(fold.Text(local))
 		for _, w := range localWords {
 			all = append(all, s.lex(termMailWord, w))
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/guanxi-crm/guanxi/platform/fold"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/identity"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/name"
@@ -171,7 +172,7 @@ func (s terms) entry(id uuid.UUID, r Record) entry {
 
 // NameKey gives the form of a display name that customers are sorted and compared by.
 func NameKey(display string) string {
-	key := []rune(name.Fold(display))
+	key := []rune(fold.Text(display))
 	return string(key[:min(len(key), maxKey)])
 }
 

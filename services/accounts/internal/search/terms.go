@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/guanxi-crm/guanxi/platform/fold"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/identity"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/name"
 )
@@ -181,7 +182,7 @@ func (b bag) add(kind rune, body string) { b.seen[b.term(kind, body)] = true }
 func (s terms) of(r Record) (all, words []string) {
 	b := bag{s, make(map[string]bool)}
 	for _, n := range r.Names {
-		folded := name.Fold(n)
+		folded := fold.Text(n)
 		for _, w := range b.name(folded) {
 			if !slices.Contains(words, w) {
 				words = append(words, w)
@@ -219,7 +220,7 @@ func (s terms) of(r Record) (all, words []string) {
 
 // name adds the terms of a folded name and gives its words in letters.
 func (b bag) name(folded string) []string {
-	words, han := name.Words(folded)
+	words, han := fold.Words(folded)
 	for i, w := range words {
 		runes := []rune(w)
 		runes = runes[:min(len(runes), maxWord)]
@@ -275,7 +276,7 @@ func (b bag) identity(i identity.Identity) {
 	case identity.Email:
 		b.add(termMail, i.Value)
 		local, domain, _ := strings.Cut(i.Value, "@")
-		words, _ := name.Words(name.Fold(local))
+		words, _ := fold.Words(fold.Text(local))
 		for _, w := range words {
 			b.add(termMailWord, w)
 		}

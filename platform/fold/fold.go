@@ -1,6 +1,6 @@
-// Package name brings names to the forms by which they are found and compared: folded, so that writing alike means being
-// alike; as words and runs of Han characters; and as the pinyin by which people type a Chinese name.
-package name
+// Package fold brings what people write to the form in which it is compared and looked for: writing alike means being alike,
+// whatever accents, case, blanks, traditional or simplified characters.
+package fold
 
 import (
 	_ "embed" // the table of traditional characters
@@ -35,10 +35,10 @@ var plain = map[rune]string{
 	'ß': "ss", 'æ': "ae", 'œ': "oe", 'ø': "o", 'đ': "d", 'ð': "d", 'þ': "th", 'ł': "l", 'ħ': "h", 'ı': "i", 'ς': "σ",
 }
 
-// Fold gives the form in which names are compared: compatibility forms are one (NFKC), letters are small and without
+// Text gives the form in which names and words are compared: compatibility forms are one (NFKC), letters are small and without
 // accents, traditional characters are simplified, and whatever is neither letter nor digit is one blank between words, but
 // none between two Han characters.
-func Fold(s string) string {
+func Text(s string) string {
 	var out strings.Builder
 	blank, afterHan := false, false
 	for _, r := range norm.NFD.String(strings.ToLower(norm.NFKC.String(s))) {
@@ -75,7 +75,7 @@ func simple(r rune) rune {
 	return r
 }
 
-// Words gives the words of a folded name, apart from its runs of Han characters, both in order.
+// Words gives the words of a folded text, apart from its runs of Han characters, both in order.
 func Words(folded string) (words, han []string) {
 	for field := range strings.FieldsSeq(folded) {
 		runes := []rune(field)
@@ -95,5 +95,5 @@ func Words(folded string) (words, han []string) {
 	return words, han
 }
 
-// Compact gives a folded name without its blanks.
+// Compact gives a folded text without its blanks.
 func Compact(folded string) string { return strings.ReplaceAll(folded, " ", "") }
