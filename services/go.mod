@@ -3,6 +3,7 @@ module github.com/guanxi-crm/guanxi/services
 go 1.26.8
 
 require (
+	cel.dev/cel-go v0.32.0
 	github.com/gin-gonic/gin v1.12.0
 	github.com/google/uuid v1.6.0
 	github.com/guanxi-crm/guanxi/platform v0.0.0

@@ -43,7 +43,7 @@ const (
 type Entry struct {
 	At       time.Time
 	What     What
-	Status   string // of opened, opened_live and status: new, open, pending, on_hold, resolved or closed
+	Status   string // of the ticket after it: new, open, pending, on_hold, resolved or closed; empty: as it was
 	Priority int    // of opened, opened_live and reclassified: 1 to 5. It picks the targets
 }
 
@@ -83,9 +83,13 @@ func (m Measurement) Running() bool { return m.Ended.IsZero() && !m.Due.IsZero()
 
 // Reach is a step of a policy at a measurement.
 type Reach struct {
-	Percent int       // of the target
-	At      time.Time // zero where it is not foreseen: the clock is paused, or ended before
+	Percent int       // of the target; 100 is the deadline, whether the policy names it or not
+	At      time.Time // when so much of the target is used up; zero where that is not foreseen: the clock is paused, or ended by then
 }
+
+// Tell gives the instant from which it can be said that the step was reached: what is done within the second of a deadline
+// is done in time.
+func (r Reach) Tell() time.Time { return r.At.Add(time.Second) }
 
 // Reopening says what the resolution clock makes of a ticket that is reopened.
 type Reopening string
@@ -138,7 +142,7 @@ type Policy struct {
 	Condition  string             // CEL over Facts; empty fits every ticket
 	CalendarID uuid.UUID          // Nil: the tenant's default
 	Targets    [5]Targets         // by priority less 1
-	Pausing    map[Clock][]string // statuses that pause a clock
+	Pausing    map[Clock][]string // statuses that pause a clock; nil: pending pauses the resolution
 	Reopening  Reopening
 	Steps      []Step
 }
@@ -151,10 +155,6 @@ type Facts struct {
 	Custom                         map[string]any
 	Grade, Tier                    string // of the customer; empty where nothing is known
 }
-
-// Measure computes every measurement of a ticket from its history, as things stand at now: first response, the rounds of
-// next response, resolution. A clock without a target is left out. What happened after now is passed over.
-func Measure(history []Entry, p Policy, c calendar.Calendar, now time.Time) []Measurement { return nil }
 
 // Next gives the earliest deadline of the clocks that still run, one that passed included; ok is false where there is none.
 func Next(all []Measurement) (due time.Time, clock Clock, ok bool) {
