@@ -146,7 +146,11 @@ type ComplaintAssessed struct {
 	// 1 (grave) to 4 (slight); 0 where it is not taken up.
 	Severity int32 `protobuf:"varint,5,opt,name=severity,proto3" json:"severity,omitempty"`
 	// When it was assessed.
-	AssessedAt    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=assessed_at,json=assessedAt,proto3" json:"assessed_at,omitempty"`
+	AssessedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=assessed_at,json=assessedAt,proto3" json:"assessed_at,omitempty"`
+	// Whether people may come to harm.
+	Safety bool `protobuf:"varint,7,opt,name=safety,proto3" json:"safety,omitempty"`
+	// Code of what was done at once, so that it harms nobody else; empty for nothing.
+	Containment   string `protobuf:"bytes,8,opt,name=containment,proto3" json:"containment,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -221,6 +225,20 @@ func (x *ComplaintAssessed) GetAssessedAt() *timestamppb.Timestamp {
 		return x.AssessedAt
 	}
 	return nil
+}
+
+func (x *ComplaintAssessed) GetSafety() bool {
+	if x != nil {
+		return x.Safety
+	}
+	return false
+}
+
+func (x *ComplaintAssessed) GetContainment() string {
+	if x != nil {
+		return x.Containment
+	}
+	return ""
 }
 
 // ComplaintAssigned says which unit answers for a complaint.
@@ -943,8 +961,8 @@ func (x *RemedyExecuted) GetExecutedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// RemedyFailed says that a part of a remedy cannot be carried out: the parts before it were taken back, and
-// another proposal is due.
+// RemedyFailed says that a part of a remedy cannot be carried out. The parts before it were taken back and another proposal is
+// due, unless something cannot be taken back: then a person has to say how to go on.
 type RemedyFailed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The complaint's id, a UUIDv7.
@@ -955,12 +973,14 @@ type RemedyFailed struct {
 	Number string `protobuf:"bytes,3,opt,name=number,proto3" json:"number,omitempty"`
 	// The proposal's number within the complaint, from 1.
 	Proposal int32 `protobuf:"varint,4,opt,name=proposal,proto3" json:"proposal,omitempty"`
-	// The part's kind: "points", "refund" or "apology".
+	// The part's kind: "points", "apology", "explanation", "voucher", "repair", "exchange", "free_service" or "refund".
 	Part string `protobuf:"bytes,5,opt,name=part,proto3" json:"part,omitempty"`
 	// Why, as a code, such as "order_not_found".
 	Code string `protobuf:"bytes,6,opt,name=code,proto3" json:"code,omitempty"`
 	// When it failed.
-	FailedAt      *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=failed_at,json=failedAt,proto3" json:"failed_at,omitempty"`
+	FailedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=failed_at,json=failedAt,proto3" json:"failed_at,omitempty"`
+	// Whether something cannot be taken back, so that a person is asked.
+	Stuck         bool `protobuf:"varint,8,opt,name=stuck,proto3" json:"stuck,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1042,6 +1062,13 @@ func (x *RemedyFailed) GetFailedAt() *timestamppb.Timestamp {
 		return x.FailedAt
 	}
 	return nil
+}
+
+func (x *RemedyFailed) GetStuck() bool {
+	if x != nil {
+		return x.Stuck
+	}
+	return false
 }
 
 // ComplaintReminded says that a step of a complaint is overdue.
@@ -1144,7 +1171,8 @@ type ComplaintClosed struct {
 	CustomerId string `protobuf:"bytes,2,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
 	// The number of its ticket, such as "T-000123".
 	Number string `protobuf:"bytes,3,opt,name=number,proto3" json:"number,omitempty"`
-	// "settled", "unanswered" (the customer was silent), "not_agreed", "inadmissible", "withdrawn".
+	// "settled", "unanswered" (the customer was silent), "not_agreed", "answered" (a final answer ended it), "inadmissible",
+	// "withdrawn".
 	Outcome string `protobuf:"bytes,4,opt,name=outcome,proto3" json:"outcome,omitempty"`
 	// What the remedy cost, in minor units of currency; 0 for nothing.
 	CostMinor int64 `protobuf:"varint,5,opt,name=cost_minor,json=costMinor,proto3" json:"cost_minor,omitempty"`
@@ -1326,7 +1354,8 @@ func (x *ComplaintAcknowledged) GetAcknowledgedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// ComplaintReopened says that a complaint is dealt with anew, one level higher.
+// ComplaintReopened says that a complaint is dealt with anew: one level higher after a low score, and where it was after an
+// objection or when a customer who was silent speaks.
 type ComplaintReopened struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The complaint's id, a UUIDv7.
@@ -1340,7 +1369,9 @@ type ComplaintReopened struct {
 	// The level that deals with it now, from 1.
 	Level int32 `protobuf:"varint,5,opt,name=level,proto3" json:"level,omitempty"`
 	// When.
-	ReopenedAt    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=reopened_at,json=reopenedAt,proto3" json:"reopened_at,omitempty"`
+	ReopenedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=reopened_at,json=reopenedAt,proto3" json:"reopened_at,omitempty"`
+	// The outcome with which it had been closed; empty where it was still open.
+	OutcomeBefore string `protobuf:"bytes,7,opt,name=outcome_before,json=outcomeBefore,proto3" json:"outcome_before,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1417,6 +1448,304 @@ func (x *ComplaintReopened) GetReopenedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ComplaintReopened) GetOutcomeBefore() string {
+	if x != nil {
+		return x.OutcomeBefore
+	}
+	return ""
+}
+
+// ComplaintWarned says that a deadline of a complaint comes near, or has passed.
+type ComplaintWarned struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The complaint's id, a UUIDv7.
+	ComplaintId string `protobuf:"bytes,1,opt,name=complaint_id,json=complaintId,proto3" json:"complaint_id,omitempty"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,2,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The number of its ticket, such as "T-000123".
+	Number string `protobuf:"bytes,3,opt,name=number,proto3" json:"number,omitempty"`
+	// Which: "acknowledgement" or "final_answer" (the legal one, which nothing pauses).
+	Deadline string `protobuf:"bytes,4,opt,name=deadline,proto3" json:"deadline,omitempty"`
+	// Until when it has to be.
+	DueAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	// Whether it has passed.
+	Passed bool `protobuf:"varint,6,opt,name=passed,proto3" json:"passed,omitempty"`
+	// Working days that are left, of a warning before a final answer is due; otherwise 0.
+	DaysLeft int32 `protobuf:"varint,7,opt,name=days_left,json=daysLeft,proto3" json:"days_left,omitempty"`
+	// When.
+	WarnedAt      *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=warned_at,json=warnedAt,proto3" json:"warned_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ComplaintWarned) Reset() {
+	*x = ComplaintWarned{}
+	mi := &file_guanxi_tickets_events_v1_complaint_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ComplaintWarned) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ComplaintWarned) ProtoMessage() {}
+
+func (x *ComplaintWarned) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_tickets_events_v1_complaint_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ComplaintWarned.ProtoReflect.Descriptor instead.
+func (*ComplaintWarned) Descriptor() ([]byte, []int) {
+	return file_guanxi_tickets_events_v1_complaint_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ComplaintWarned) GetComplaintId() string {
+	if x != nil {
+		return x.ComplaintId
+	}
+	return ""
+}
+
+func (x *ComplaintWarned) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *ComplaintWarned) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *ComplaintWarned) GetDeadline() string {
+	if x != nil {
+		return x.Deadline
+	}
+	return ""
+}
+
+func (x *ComplaintWarned) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+func (x *ComplaintWarned) GetPassed() bool {
+	if x != nil {
+		return x.Passed
+	}
+	return false
+}
+
+func (x *ComplaintWarned) GetDaysLeft() int32 {
+	if x != nil {
+		return x.DaysLeft
+	}
+	return 0
+}
+
+func (x *ComplaintWarned) GetWarnedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.WarnedAt
+	}
+	return nil
+}
+
+// ComplaintAnswered says that the customer was given the final answer, on a durable medium. What it says stays with the service.
+type ComplaintAnswered struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The complaint's id, a UUIDv7.
+	ComplaintId string `protobuf:"bytes,1,opt,name=complaint_id,json=complaintId,proto3" json:"complaint_id,omitempty"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,2,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The number of its ticket, such as "T-000123".
+	Number string `protobuf:"bytes,3,opt,name=number,proto3" json:"number,omitempty"`
+	// "letter", "email" or "document" (handed over, or put where the customer can keep it).
+	Medium string `protobuf:"bytes,4,opt,name=medium,proto3" json:"medium,omitempty"`
+	// Codes of the outside bodies that it names, such as "12315".
+	OutsideBodies []string `protobuf:"bytes,5,rep,name=outside_bodies,json=outsideBodies,proto3" json:"outside_bodies,omitempty"`
+	// Until when it had to be given; absent where there was no such deadline.
+	DueAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	// When.
+	AnsweredAt    *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=answered_at,json=answeredAt,proto3" json:"answered_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ComplaintAnswered) Reset() {
+	*x = ComplaintAnswered{}
+	mi := &file_guanxi_tickets_events_v1_complaint_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ComplaintAnswered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ComplaintAnswered) ProtoMessage() {}
+
+func (x *ComplaintAnswered) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_tickets_events_v1_complaint_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ComplaintAnswered.ProtoReflect.Descriptor instead.
+func (*ComplaintAnswered) Descriptor() ([]byte, []int) {
+	return file_guanxi_tickets_events_v1_complaint_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ComplaintAnswered) GetComplaintId() string {
+	if x != nil {
+		return x.ComplaintId
+	}
+	return ""
+}
+
+func (x *ComplaintAnswered) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *ComplaintAnswered) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *ComplaintAnswered) GetMedium() string {
+	if x != nil {
+		return x.Medium
+	}
+	return ""
+}
+
+func (x *ComplaintAnswered) GetOutsideBodies() []string {
+	if x != nil {
+		return x.OutsideBodies
+	}
+	return nil
+}
+
+func (x *ComplaintAnswered) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+func (x *ComplaintAnswered) GetAnsweredAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AnsweredAt
+	}
+	return nil
+}
+
+// ComplaintEscalated says that somebody takes a complaint for more than one customer's matter.
+type ComplaintEscalated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The complaint's id, a UUIDv7.
+	ComplaintId string `protobuf:"bytes,1,opt,name=complaint_id,json=complaintId,proto3" json:"complaint_id,omitempty"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,2,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The number of its ticket, such as "T-000123".
+	Number string `protobuf:"bytes,3,opt,name=number,proto3" json:"number,omitempty"`
+	// What it is about.
+	Category string `protobuf:"bytes,4,opt,name=category,proto3" json:"category,omitempty"`
+	// When.
+	EscalatedAt   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=escalated_at,json=escalatedAt,proto3" json:"escalated_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ComplaintEscalated) Reset() {
+	*x = ComplaintEscalated{}
+	mi := &file_guanxi_tickets_events_v1_complaint_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ComplaintEscalated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ComplaintEscalated) ProtoMessage() {}
+
+func (x *ComplaintEscalated) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_tickets_events_v1_complaint_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ComplaintEscalated.ProtoReflect.Descriptor instead.
+func (*ComplaintEscalated) Descriptor() ([]byte, []int) {
+	return file_guanxi_tickets_events_v1_complaint_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ComplaintEscalated) GetComplaintId() string {
+	if x != nil {
+		return x.ComplaintId
+	}
+	return ""
+}
+
+func (x *ComplaintEscalated) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *ComplaintEscalated) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *ComplaintEscalated) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+func (x *ComplaintEscalated) GetEscalatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EscalatedAt
+	}
+	return nil
+}
+
 var File_guanxi_tickets_events_v1_complaint_proto protoreflect.FileDescriptor
 
 const file_guanxi_tickets_events_v1_complaint_proto_rawDesc = "" +
@@ -1435,7 +1764,7 @@ const file_guanxi_tickets_events_v1_complaint_proto_rawDesc = "" +
 	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\rregistered_at*\x14complaint_registered2\x06number2\bcategory2\achannel:\x0e\n" +
 	"\n" +
 	"complaints \x01:\x13\n" +
-	"\x0fcomplaints_open \x01@\x01\"\xd3\x02\n" +
+	"\x0fcomplaints_open \x01@\x01\"\x8d\x03\n" +
 	"\x11ComplaintAssessed\x12!\n" +
 	"\fcomplaint_id\x18\x01 \x01(\tR\vcomplaintId\x12\x1f\n" +
 	"\vcustomer_id\x18\x02 \x01(\tR\n" +
@@ -1446,7 +1775,9 @@ const file_guanxi_tickets_events_v1_complaint_proto_rawDesc = "" +
 	"admissible\x12\x1a\n" +
 	"\bseverity\x18\x05 \x01(\x05R\bseverity\x12;\n" +
 	"\vassessed_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"assessedAt:i\xa2\xbb\x18e\n" +
+	"assessedAt\x12\x16\n" +
+	"\x06safety\x18\a \x01(\bR\x06safety\x12 \n" +
+	"\vcontainment\x18\b \x01(\tR\vcontainment:i\xa2\xbb\x18e\n" +
 	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\vassessed_at*\x12complaint_assessed2\x06number2\n" +
 	"admissible2\bseverity\"\x9b\x02\n" +
 	"\x11ComplaintAssigned\x12!\n" +
@@ -1530,7 +1861,7 @@ const file_guanxi_tickets_events_v1_complaint_proto_rawDesc = "" +
 	"\x06points\x18\x05 \x01(\x03R\x06points\x12;\n" +
 	"\vexecuted_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"executedAt:X\xa2\xbb\x18T\n" +
-	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\vexecuted_at*\x0fremedy_executed2\x06number2\x06points\"\xc1\x02\n" +
+	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\vexecuted_at*\x0fremedy_executed2\x06number2\x06points\"\xd7\x02\n" +
 	"\fRemedyFailed\x12!\n" +
 	"\fcomplaint_id\x18\x01 \x01(\tR\vcomplaintId\x12\x1f\n" +
 	"\vcustomer_id\x18\x02 \x01(\tR\n" +
@@ -1539,7 +1870,8 @@ const file_guanxi_tickets_events_v1_complaint_proto_rawDesc = "" +
 	"\bproposal\x18\x04 \x01(\x05R\bproposal\x12\x12\n" +
 	"\x04part\x18\x05 \x01(\tR\x04part\x12\x12\n" +
 	"\x04code\x18\x06 \x01(\tR\x04code\x127\n" +
-	"\tfailed_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\bfailedAt:X\xa2\xbb\x18T\n" +
+	"\tfailed_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\bfailedAt\x12\x14\n" +
+	"\x05stuck\x18\b \x01(\bR\x05stuck:X\xa2\xbb\x18T\n" +
 	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\tfailed_at*\rremedy_failed2\x06number2\x04part2\x04code\"\xc7\x02\n" +
 	"\x11ComplaintReminded\x12!\n" +
 	"\fcomplaint_id\x18\x01 \x01(\tR\vcomplaintId\x12\x1f\n" +
@@ -1571,7 +1903,7 @@ const file_guanxi_tickets_events_v1_complaint_proto_rawDesc = "" +
 	"\achannel\x18\x04 \x01(\tR\achannel\x121\n" +
 	"\x06due_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12C\n" +
 	"\x0facknowledged_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x0eacknowledgedAt:d\xa2\xbb\x18`\n" +
-	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\x0facknowledged_at*\x16complaint_acknowledged2\x06number2\achannel\"\xd3\x02\n" +
+	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\x0facknowledged_at*\x16complaint_acknowledged2\x06number2\achannel\"\xd0\x03\n" +
 	"\x11ComplaintReopened\x12!\n" +
 	"\fcomplaint_id\x18\x01 \x01(\tR\vcomplaintId\x12\x1f\n" +
 	"\vcustomer_id\x18\x02 \x01(\tR\n" +
@@ -1580,9 +1912,42 @@ const file_guanxi_tickets_events_v1_complaint_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x14\n" +
 	"\x05level\x18\x05 \x01(\x05R\x05level\x12;\n" +
 	"\vreopened_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"reopenedAt:w\xa2\xbb\x18s\n" +
-	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\vreopened_at*\x12complaint_reopened2\x06number2\x06reason2\x05level:\x13\n" +
-	"\x0fcomplaints_open \x01BTZRgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1;ticketseventsv1b\x06proto3"
+	"reopenedAt\x12%\n" +
+	"\x0eoutcome_before\x18\a \x01(\tR\routcomeBefore:\xcc\x01\xa2\xbb\x18\xc7\x01\n" +
+	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\vreopened_at*\x12complaint_reopened2\x06number2\x06reason2\x05level:g\n" +
+	"\x0fcomplaints_open\x12\x0eoutcome_before \x01*\asettled*\n" +
+	"unanswered*\n" +
+	"not_agreed*\banswered*\finadmissible*\twithdrawn\"\x8d\x03\n" +
+	"\x0fComplaintWarned\x12!\n" +
+	"\fcomplaint_id\x18\x01 \x01(\tR\vcomplaintId\x12\x1f\n" +
+	"\vcustomer_id\x18\x02 \x01(\tR\n" +
+	"customerId\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\tR\x06number\x12\x1a\n" +
+	"\bdeadline\x18\x04 \x01(\tR\bdeadline\x121\n" +
+	"\x06due_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12\x16\n" +
+	"\x06passed\x18\x06 \x01(\bR\x06passed\x12\x1b\n" +
+	"\tdays_left\x18\a \x01(\x05R\bdaysLeft\x127\n" +
+	"\twarned_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\bwarnedAt:a\xa2\xbb\x18]\n" +
+	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\twarned_at*\x10complaint_warned2\x06number2\bdeadline2\x06passed\"\xfd\x02\n" +
+	"\x11ComplaintAnswered\x12!\n" +
+	"\fcomplaint_id\x18\x01 \x01(\tR\vcomplaintId\x12\x1f\n" +
+	"\vcustomer_id\x18\x02 \x01(\tR\n" +
+	"customerId\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\tR\x06number\x12\x16\n" +
+	"\x06medium\x18\x04 \x01(\tR\x06medium\x12%\n" +
+	"\x0eoutside_bodies\x18\x05 \x03(\tR\routsideBodies\x121\n" +
+	"\x06due_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12;\n" +
+	"\vanswered_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"answeredAt:]\xa2\xbb\x18Y\n" +
+	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\vanswered_at*\x12complaint_answered2\x06number2\x06medium@\x01\"\xac\x02\n" +
+	"\x12ComplaintEscalated\x12!\n" +
+	"\fcomplaint_id\x18\x01 \x01(\tR\vcomplaintId\x12\x1f\n" +
+	"\vcustomer_id\x18\x02 \x01(\tR\n" +
+	"customerId\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\tR\x06number\x12\x1a\n" +
+	"\bcategory\x18\x04 \x01(\tR\bcategory\x12=\n" +
+	"\fescalated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vescalatedAt:_\xa2\xbb\x18[\n" +
+	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\fescalated_at*\x13complaint_escalated2\x06number2\bcategoryBTZRgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1;ticketseventsv1b\x06proto3"
 
 var (
 	file_guanxi_tickets_events_v1_complaint_proto_rawDescOnce sync.Once
@@ -1596,7 +1961,7 @@ func file_guanxi_tickets_events_v1_complaint_proto_rawDescGZIP() []byte {
 	return file_guanxi_tickets_events_v1_complaint_proto_rawDescData
 }
 
-var file_guanxi_tickets_events_v1_complaint_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_guanxi_tickets_events_v1_complaint_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_guanxi_tickets_events_v1_complaint_proto_goTypes = []any{
 	(*ComplaintRegistered)(nil),   // 0: guanxi.tickets.events.v1.ComplaintRegistered
 	(*ComplaintAssessed)(nil),     // 1: guanxi.tickets.events.v1.ComplaintAssessed
@@ -1613,30 +1978,38 @@ var file_guanxi_tickets_events_v1_complaint_proto_goTypes = []any{
 	(*ComplaintClosed)(nil),       // 12: guanxi.tickets.events.v1.ComplaintClosed
 	(*ComplaintAcknowledged)(nil), // 13: guanxi.tickets.events.v1.ComplaintAcknowledged
 	(*ComplaintReopened)(nil),     // 14: guanxi.tickets.events.v1.ComplaintReopened
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*ComplaintWarned)(nil),       // 15: guanxi.tickets.events.v1.ComplaintWarned
+	(*ComplaintAnswered)(nil),     // 16: guanxi.tickets.events.v1.ComplaintAnswered
+	(*ComplaintEscalated)(nil),    // 17: guanxi.tickets.events.v1.ComplaintEscalated
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
 }
 var file_guanxi_tickets_events_v1_complaint_proto_depIdxs = []int32{
-	15, // 0: guanxi.tickets.events.v1.ComplaintRegistered.registered_at:type_name -> google.protobuf.Timestamp
-	15, // 1: guanxi.tickets.events.v1.ComplaintAssessed.assessed_at:type_name -> google.protobuf.Timestamp
-	15, // 2: guanxi.tickets.events.v1.ComplaintAssigned.assigned_at:type_name -> google.protobuf.Timestamp
-	15, // 3: guanxi.tickets.events.v1.ComplaintInvestigated.found_at:type_name -> google.protobuf.Timestamp
-	15, // 4: guanxi.tickets.events.v1.RemedyProposed.proposed_at:type_name -> google.protobuf.Timestamp
-	15, // 5: guanxi.tickets.events.v1.RemedyApproved.approved_at:type_name -> google.protobuf.Timestamp
-	15, // 6: guanxi.tickets.events.v1.RemedyRefused.refused_at:type_name -> google.protobuf.Timestamp
-	15, // 7: guanxi.tickets.events.v1.RemedyAccepted.accepted_at:type_name -> google.protobuf.Timestamp
-	15, // 8: guanxi.tickets.events.v1.RemedyRejected.rejected_at:type_name -> google.protobuf.Timestamp
-	15, // 9: guanxi.tickets.events.v1.RemedyExecuted.executed_at:type_name -> google.protobuf.Timestamp
-	15, // 10: guanxi.tickets.events.v1.RemedyFailed.failed_at:type_name -> google.protobuf.Timestamp
-	15, // 11: guanxi.tickets.events.v1.ComplaintReminded.reminded_at:type_name -> google.protobuf.Timestamp
-	15, // 12: guanxi.tickets.events.v1.ComplaintClosed.closed_at:type_name -> google.protobuf.Timestamp
-	15, // 13: guanxi.tickets.events.v1.ComplaintAcknowledged.due_at:type_name -> google.protobuf.Timestamp
-	15, // 14: guanxi.tickets.events.v1.ComplaintAcknowledged.acknowledged_at:type_name -> google.protobuf.Timestamp
-	15, // 15: guanxi.tickets.events.v1.ComplaintReopened.reopened_at:type_name -> google.protobuf.Timestamp
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	18, // 0: guanxi.tickets.events.v1.ComplaintRegistered.registered_at:type_name -> google.protobuf.Timestamp
+	18, // 1: guanxi.tickets.events.v1.ComplaintAssessed.assessed_at:type_name -> google.protobuf.Timestamp
+	18, // 2: guanxi.tickets.events.v1.ComplaintAssigned.assigned_at:type_name -> google.protobuf.Timestamp
+	18, // 3: guanxi.tickets.events.v1.ComplaintInvestigated.found_at:type_name -> google.protobuf.Timestamp
+	18, // 4: guanxi.tickets.events.v1.RemedyProposed.proposed_at:type_name -> google.protobuf.Timestamp
+	18, // 5: guanxi.tickets.events.v1.RemedyApproved.approved_at:type_name -> google.protobuf.Timestamp
+	18, // 6: guanxi.tickets.events.v1.RemedyRefused.refused_at:type_name -> google.protobuf.Timestamp
+	18, // 7: guanxi.tickets.events.v1.RemedyAccepted.accepted_at:type_name -> google.protobuf.Timestamp
+	18, // 8: guanxi.tickets.events.v1.RemedyRejected.rejected_at:type_name -> google.protobuf.Timestamp
+	18, // 9: guanxi.tickets.events.v1.RemedyExecuted.executed_at:type_name -> google.protobuf.Timestamp
+	18, // 10: guanxi.tickets.events.v1.RemedyFailed.failed_at:type_name -> google.protobuf.Timestamp
+	18, // 11: guanxi.tickets.events.v1.ComplaintReminded.reminded_at:type_name -> google.protobuf.Timestamp
+	18, // 12: guanxi.tickets.events.v1.ComplaintClosed.closed_at:type_name -> google.protobuf.Timestamp
+	18, // 13: guanxi.tickets.events.v1.ComplaintAcknowledged.due_at:type_name -> google.protobuf.Timestamp
+	18, // 14: guanxi.tickets.events.v1.ComplaintAcknowledged.acknowledged_at:type_name -> google.protobuf.Timestamp
+	18, // 15: guanxi.tickets.events.v1.ComplaintReopened.reopened_at:type_name -> google.protobuf.Timestamp
+	18, // 16: guanxi.tickets.events.v1.ComplaintWarned.due_at:type_name -> google.protobuf.Timestamp
+	18, // 17: guanxi.tickets.events.v1.ComplaintWarned.warned_at:type_name -> google.protobuf.Timestamp
+	18, // 18: guanxi.tickets.events.v1.ComplaintAnswered.due_at:type_name -> google.protobuf.Timestamp
+	18, // 19: guanxi.tickets.events.v1.ComplaintAnswered.answered_at:type_name -> google.protobuf.Timestamp
+	18, // 20: guanxi.tickets.events.v1.ComplaintEscalated.escalated_at:type_name -> google.protobuf.Timestamp
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_guanxi_tickets_events_v1_complaint_proto_init() }
@@ -1650,7 +2023,7 @@ func file_guanxi_tickets_events_v1_complaint_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_guanxi_tickets_events_v1_complaint_proto_rawDesc), len(file_guanxi_tickets_events_v1_complaint_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
