@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/guanxi-crm/guanxi/tools/devstack/stack"
 	"github.com/guanxi-crm/guanxi/tools/guanxictl/client"
 )
 
@@ -21,7 +23,7 @@ const peopleLoaded = 1_000_000
 // measureCustomers loads the customers by the import's API, which is a figure itself, and then asks for them as people
 // and programs do, each figure beside a plain query of the same tables in the same run.
 func measureCustomers(ctx context.Context, b *bench) error {
-	n := length(b, peopleLoaded, 20_000)
+	n := cmp.Or(b.people, length(b, peopleLoaded, 20_000))
 	if err := b.loadPeople(ctx, n); err != nil {
 		return err
 	}
@@ -43,40 +45,99 @@ func measureCustomers(ctx context.Context, b *bench) error {
 	return b.createThroughput(ctx, fmt.Sprintf("POST /v1/customers beside %d", n))
 }
 
-// loadPeople brings the file in and takes its rate and the memory of the process meanwhile.
+// loadPeople brings n customers in with accounts' imports at work alone, and then a few more while all services follow
+// what happens: what the import can do, and what is left of that where one machine does everything at once. Both take
+// the rate and the memory of the process meanwhile.
 func (b *bench) loadPeople(ctx context.Context, n int) error {
 	const wantedRate, wantedMemory = 20_000, 256 << 20 / 1e6
-	most := b.watchMemory(ctx)
-	began := time.Now()
-	job, err := b.sendPeople(ctx, b.api, n)
-	if err != nil {
-		return err
-	}
-	uploaded := time.Now()
-	if job, err = b.api.WaitImport(ctx, "customers", job.ID, nil); err != nil {
-		return err
-	}
-	took, sinceUpload := time.Since(began), time.Since(uploaded)
-	highest := most()
-	if job.State != "finished" || job.Accepted != int64(n) {
-		return fmt.Errorf("the import is %s %s: %d of %d rows were taken", job.State, job.Failure, job.Accepted, n)
-	}
 	copied, err := b.copyPeople(ctx, min(n, 100_000))
 	if err != nil {
 		return err
 	}
-	const base = "COPY into one table"
-	b.add(row{Name: fmt.Sprintf("import of %d customers, from the first byte to the last row", n), Unit: "rows/s", Measured: perSecond(n, took)}.
-		against(base, copied).atLeast(wantedRate),
-		row{Name: "import of customers, from the accepted file to the last row", Unit: "rows/s", Measured: perSecond(n, sinceUpload)},
-		row{Name: "import of customers: most memory of the all-in-one process", Unit: "MB", Measured: highest}.atMost(wantedMemory))
+	if err := b.serve(ctx, "http,workers"); err != nil {
+		return err
+	}
+	alone, err := b.importPeople(ctx, 0, n)
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("import of %d customers, events waiting", n)
+	b.add(row{Name: name + ": from the first byte to the last row", Unit: "rows/s", Measured: perSecond(n, alone.took)}.
+		against("COPY into one table", copied).atLeast(wantedRate),
+		row{Name: name + ": from the accepted file to the last row", Unit: "rows/s", Measured: perSecond(n, alone.sinceUpload)},
+		row{Name: name + ": most memory of the process", Unit: "MB", Measured: alone.memory}.atMost(wantedMemory),
+		row{Name: name + ": processors' time of the program, a row", Unit: "µs", Measured: alone.program},
+		row{Name: name + ": processors' time of PostgreSQL, a row", Unit: "µs", Measured: alone.database})
+	if err := b.serve(ctx, ""); err != nil {
+		return err
+	}
+	b.say("waiting until every projection is level with the customers")
+	began := time.Now()
+	if err := b.settleWithin(ctx, time.Hour); err != nil {
+		return err
+	}
+	b.add(row{Name: "their events, from the table to all services' projections", Unit: "/s", Measured: perSecond(n, time.Since(began))})
+	if err := b.indexed(ctx); err != nil {
+		return err
+	}
+	more := n / 5
+	beside, err := b.importPeople(ctx, n, more)
+	if err != nil {
+		return err
+	}
+	name = fmt.Sprintf("import of %d more, all services following", more)
+	b.add(row{Name: name + ": from the first byte to the last row", Unit: "rows/s", Measured: perSecond(more, beside.took)},
+		row{Name: name + ": most memory of the all-in-one process", Unit: "MB", Measured: beside.memory}.atMost(wantedMemory))
 	return nil
 }
 
+// imported is how an import went.
+type imported struct {
+	took, sinceUpload time.Duration
+	memory            float64 // MB, the most that the process held
+	program, database float64 // processors' time of the process and of PostgreSQL, microseconds a row
+}
+
+// importPeople brings n customers in, the first of them the person of that number.
+func (b *bench) importPeople(ctx context.Context, first, n int) (imported, error) {
+	most, worked := b.watchMemory(ctx), b.watchProcessors()
+	began := time.Now()
+	job, err := b.sendPeople(ctx, b.api, first, n)
+	if err != nil {
+		return imported{}, err
+	}
+	uploaded := time.Now()
+	if job, err = b.api.WaitImport(ctx, "customers", job.ID, nil); err != nil {
+		return imported{}, err
+	}
+	if job.State != "finished" || job.Accepted != int64(n) {
+		return imported{}, fmt.Errorf("the import is %s %s: %d of %d rows were taken", job.State, job.Failure, job.Accepted, n)
+	}
+	done := imported{took: time.Since(began), sinceUpload: time.Since(uploaded), memory: most()}
+	done.program, done.database = worked()
+	done.program, done.database = done.program/float64(n)*1e6, done.database/float64(n)*1e6
+	return done, nil
+}
+
+// watchProcessors begins to count the processors' time; the returned function gives what the process and PostgreSQL took
+// since then, in seconds.
+func (b *bench) watchProcessors() func() (program, database float64) {
+	look := func() (program, database float64) {
+		program, _ = processorTime(b.process.Pid())
+		database, _ = processorTime(b.stack.Part(stack.Postgres).Pid())
+		return program, database
+	}
+	program, database := look()
+	return func() (float64, float64) {
+		p, d := look()
+		return p - program, d - database
+	}
+}
+
 // sendPeople uploads the file while it is written.
-func (b *bench) sendPeople(ctx context.Context, api *client.Client, n int) (client.Import, error) {
+func (b *bench) sendPeople(ctx context.Context, api *client.Client, first, n int) (client.Import, error) {
 	file, w := io.Pipe()
-	go func() { _ = w.CloseWithError(writePeople(w, n)) }()
+	go func() { _ = w.CloseWithError(writePeople(w, first, n)) }()
 	return api.StartImport(ctx, client.ImportRequest{Kind: "customers", Format: "csv", Header: true, Policy: "skip", Body: file})
 }
 
@@ -382,7 +443,7 @@ func measureCrashes(ctx context.Context, b *bench) error {
 		return err
 	}
 	began := time.Now()
-	job, err := b.sendPeople(ctx, api, n)
+	job, err := b.sendPeople(ctx, api, 0, n)
 	if err != nil {
 		return err
 	}

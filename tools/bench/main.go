@@ -51,6 +51,7 @@ type options struct {
 	traces           bool
 	keep             bool
 	clients          int
+	people           int // customers to load; 0: as many as the figures are meant for
 }
 
 // bench is one run.
@@ -107,6 +108,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.devstack, "devstack", "", "devstack program to use instead of building one")
 	flags.BoolVar(&o.traces, "traces", false, "keep every trace; otherwise one in a hundred, as an installation would")
 	flags.BoolVar(&o.keep, "keep", false, "keep the folder with state and logs")
+	flags.IntVar(&o.people, "customers", 0, "how many customers are loaded for the figures of the customer master (default 1000000)")
 	flags.IntVar(&o.clients, "clients", 16, "how many clients call, and connections pgbench has, at the same time")
 	if err := flags.Parse(args); err != nil {
 		return o, err

@@ -82,14 +82,14 @@ func phoneOf(i int, chinese bool) string {
 // peopleHeader names the columns that writePeople fills, as an import of customers calls them.
 const peopleHeader = "external:shop,family_name,given_name,phone,email,card,tags"
 
-// writePeople writes the first n people as a CSV file.
-func writePeople(w io.Writer, n int) error {
+// writePeople writes n people as a CSV file, beginning with the first.
+func writePeople(w io.Writer, first, n int) error {
 	b := bufio.NewWriterSize(w, 1<<20)
 	if _, err := b.WriteString(peopleHeader + "\n"); err != nil {
 		return err
 	}
 	for i := range n {
-		p := personAt(i)
+		p := personAt(first + i)
 		if _, err := fmt.Fprintf(b, "%s,%s,%s,%s,%s,%s,%s\n", p.External, p.Family, p.Given, p.Phone, p.Email, p.Card, p.Tags); err != nil {
 			return err
 		}

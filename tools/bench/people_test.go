@@ -38,7 +38,7 @@ func TestPeopleAreTheSameInEveryRunAndLikeThoseOfACensus(t *testing.T) {
 func TestPeopleAreWrittenAsAFileOfTheirNumber(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
-	require.NoError(t, writePeople(&b, 1000))
+	require.NoError(t, writePeople(&b, 0, 1000))
 	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
 	require.Len(t, lines, 1001)
 	for _, line := range lines {

@@ -22,8 +22,9 @@ import (
 func Run(ctx context.Context, dir string, port int, ready func(url string)) error {
 	server, err := pgtest.StartServer(ctx, pgtest.ServerConfig{
 		Dir: dir, Port: port, Fsync: true,
-		// Ten programs and Temporal share the server; the memory is only taken when it is used.
-		Settings: map[string]string{"max_connections": "400"},
+		// Ten programs and Temporal share the server; the memory is only taken when it is used. Checkpoints far apart: each
+		// writes every page whole that is touched first after it.
+		Settings: map[string]string{"max_connections": "400", "shared_buffers": "1GB", "max_wal_size": "4GB", "checkpoint_timeout": "15min"},
 	})
 	if err != nil {
 		return err
