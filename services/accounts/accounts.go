@@ -82,9 +82,9 @@ func Module() app.Module {
 			customers := customer.New(d.DB, d.Outbox, looks, d.Clock)
 			matches := matching.New(d.DB, d.Clock)
 			customers.GuardedBy(matches.Guard)
-			merges := merge.New(d.DB, d.Outbox, relationship.Tangled, erasure.Open, d.Clock)
 			starter := starts.New(d.DB, d.Flow)
 			erasures := erasure.New(d.DB, d.Outbox, d.Flow, starter, name, holders(), erasers(consents, d.Clock), d.Clock)
+			merges := merge.New(d.DB, d.Outbox, relationship.Tangled, erasure.Open, erasures.OnHold, d.Clock)
 			eraser := forget.New(d.DB, erasures.Rooms())
 			files := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
 			exports := customerexport.New(d.DB, d.Ops, looks, d.Flow, name, d.Clock, sections()...)
@@ -107,6 +107,7 @@ func Module() app.Module {
 				Background: []func(context.Context) error{
 					files.Run, starter.Run, search.NewIndexer(d.DB, d.Ops, d.Log, matches.Follow).Run,
 					app.Every(5*time.Second, d.Log, "exports that are due", exports.Sweep),
+					app.Every(time.Second, d.Log, "customers whom a rule says to be one", merges.Sweep),
 				},
 			}, nil
 		},

@@ -191,7 +191,7 @@ func (r *Erasures) holds(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) 
 	all, err := holdsOf(ctx, tx, group)
 	var standing []erasure.Hold
 	for _, h := range all {
-		if h.LiftedAt.IsZero() && (h.Until.IsZero() || h.Until.After(r.now())) {
+		if h.stands(r.now()) {
 			standing = append(standing, erasure.Hold{Code: h.Code, Reference: h.ID})
 		}
 	}

@@ -134,3 +134,8 @@ type LegalHold struct {
 	LiftedAt   time.Time
 	LiftedBy   string
 }
+
+// stands tells whether the hold still keeps the customer from being erased.
+func (h LegalHold) stands(at time.Time) bool {
+	return h.LiftedAt.IsZero() && (h.Until.IsZero() || h.Until.After(at))
+}

@@ -2,6 +2,7 @@ package erasure
 
 import (
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -42,4 +43,10 @@ func (r *Erasures) Holds(ctx context.Context, id uuid.UUID) (all []LegalHold, er
 		return err
 	})
 	return all, err
+}
+
+// OnHold tells whether a legal hold of any of the customers, by all ids that mean them, stands.
+func (r *Erasures) OnHold(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (bool, error) {
+	all, err := holdsOf(ctx, tx, customers)
+	return slices.ContainsFunc(all, func(h LegalHold) bool { return h.stands(r.now()) }), err
 }

@@ -23,7 +23,7 @@ type matchingCriterion struct {
 
 type matchingRule struct {
 	Name     string              `json:"name" maxLength:"64" doc:"Code." example:"phone_and_name"`
-	Result   Result              `json:"result" enum:"automatic,review" doc:"automatic is for imports; names alone are never automatic."`
+	Result   Result              `json:"result" enum:"automatic,review" doc:"automatic: the two are merged by themselves, where each is nobody else automatically; review: somebody has to look. Names alone are never automatic."`
 	Criteria []matchingCriterion `json:"criteria" nullable:"false" doc:"All of them must fit. One that finds more than 20 customers finds nobody."`
 }
 
@@ -64,7 +64,8 @@ type duplicateView struct {
 	State       State           `json:"state" enum:"open,accepted,dismissed"`
 	FoundAt     time.Time       `json:"found_at"`
 	DecidedAt   *time.Time      `json:"decided_at,omitempty"`
-	DecidedBy   string          `json:"decided_by,omitempty" doc:"Subject of the token."`
+	DecidedBy   string          `json:"decided_by,omitempty" doc:"Subject of the token; matching where nobody had to be asked."`
+	LeftBecause string          `json:"left_because,omitempty" doc:"Why an open pair that is automatic waits for somebody all the same, a code." example:"several_match"`
 }
 
 type duplicateAnswer struct{ Body duplicateView }
@@ -200,7 +201,7 @@ func pairAnswered(ctx context.Context) func(Pair, error) (*duplicateAnswer, erro
 func show(p Pair, named bool) duplicateView {
 	v := duplicateView{
 		DuplicateID: p.ID, Customers: []duplicateSide{{CustomerID: p.Low}, {CustomerID: p.High}}, Score: p.Score, Result: p.Result,
-		Rule: p.Rule, Criteria: p.Criteria, State: p.State, FoundAt: p.FoundAt.UTC(), DecidedBy: p.DecidedBy,
+		Rule: p.Rule, Criteria: p.Criteria, State: p.State, FoundAt: p.FoundAt.UTC(), DecidedBy: p.DecidedBy, LeftBecause: p.LeftBecause,
 	}
 	if named {
 		v.Customers[0].DisplayName, v.Customers[1].DisplayName = p.Names[0], p.Names[1]

@@ -258,12 +258,15 @@ SELECT $1, n.id, n.low, n.high, n.score, n.result, n.rule, string_to_array(n.cri
 FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::integer[], $6::text[], $7::text[], $8::text[]) AS n(id, low, high, score, result, rule, criteria)
 CROSS JOIN LATERAL (SELECT id || aliases AS ids FROM customer WHERE tenant_id = $1 AND id = n.low LIMIT 1) a
 CROSS JOIN LATERAL (SELECT id || aliases AS ids FROM customer WHERE tenant_id = $1 AND id = n.high LIMIT 1) b
-WHERE NOT EXISTS (SELECT FROM unnest(a.ids) AS x(id) CROSS JOIN unnest(b.ids) AS y(id)
+WHERE NOT EXISTS (SELECT ` + pairsOf + ` WHERE d.state <> 'open')
+ON CONFLICT (tenant_id, low, high) DO UPDATE SET score = excluded.score, result = excluded.result, rule = excluded.rule, criteria = excluded.criteria, left_because = ''
+WHERE p.state = 'open' AND ((p.score, p.result, p.rule, p.criteria) IS DISTINCT FROM (excluded.score, excluded.result, excluded.rule, excluded.criteria)
+	OR p.left_because <> '')`
+
+// pairsOf are the pairs d of any of a.ids with any of b.ids.
+const pairsOf = `FROM unnest(a.ids) AS x(id) CROSS JOIN unnest(b.ids) AS y(id)
 	CROSS JOIN LATERAL (SELECT least(x.id, y.id) AS low, greatest(x.id, y.id) AS high OFFSET 0) k
-	CROSS JOIN LATERAL (SELECT state FROM duplicate_pair WHERE tenant_id = $1 AND low = k.low AND high = k.high LIMIT 1) d
-	WHERE d.state <> 'open')
-ON CONFLICT (tenant_id, low, high) DO UPDATE SET score = excluded.score, result = excluded.result, rule = excluded.rule, criteria = excluded.criteria
-WHERE p.state = 'open' AND (p.score, p.result, p.rule, p.criteria) IS DISTINCT FROM (excluded.score, excluded.result, excluded.rule, excluded.criteria)`
+	CROSS JOIN LATERAL (SELECT state FROM duplicate_pair WHERE tenant_id = $1 AND low = k.low AND high = k.high LIMIT 1) d`
 
 // insertPairs queues pairs.
 func insertPairs(tx *pg.Tx, pairs []found, at time.Time) error {
@@ -288,7 +291,8 @@ func insertPairs(tx *pg.Tx, pairs []found, at time.Time) error {
 // errNotFound is the same for a pair that is not there and for another tenant's.
 var errNotFound = problem.New(problem.NotFound, "duplicate_not_found", "There is no such pair.")
 
-const pairColumns = `p.id, p.low, p.high, p.score, p.result, p.rule, p.criteria, p.state, p.found_at, p.decided_at, p.decided_by, a.display_name, b.display_name`
+const pairColumns = `p.id, p.low, p.high, p.score, p.result, p.rule, p.criteria, p.state, p.found_at, p.decided_at, p.decided_by, p.left_because,
+	a.display_name, b.display_name`
 
 // both are the customers of a pair p.
 const both = ` CROSS JOIN LATERAL (SELECT * FROM customer WHERE tenant_id = $1 AND id = p.low LIMIT 1) a
@@ -297,7 +301,7 @@ const both = ` CROSS JOIN LATERAL (SELECT * FROM customer WHERE tenant_id = $1 A
 func scanPair(row pgx.CollectableRow) (p Pair, err error) {
 	var decided *time.Time
 	err = row.Scan(&p.ID, &p.Low, &p.High, &p.Score, &p.Result, &p.Rule, &p.Criteria, &p.State, &p.FoundAt, &decided, &p.DecidedBy,
-		&p.Names[0], &p.Names[1])
+		&p.LeftBecause, &p.Names[0], &p.Names[1])
 	if decided != nil {
 		p.DecidedAt = *decided
 	}
@@ -324,6 +328,53 @@ func lock(tx *pg.Tx, id uuid.UUID) {
 func saveDecision(tx *pg.Tx, p Pair) {
 	tx.Queue(`UPDATE duplicate_pair SET state = $3, decided_at = $4, decided_by = $5 WHERE tenant_id = $1 AND id = $2`,
 		tx.Tenant(), p.ID, p.State, p.DecidedAt, p.DecidedBy)
+}
+
+// waiting gives up to limit pairs behind after, of all tenants that may write, that an automatic rule says to be one and that
+// nobody looked at yet.
+func waiting(ctx context.Context, tx *pg.Tx, after uuid.UUID, limit int) ([]Waiting, error) {
+	rows, err := tx.Query(ctx, `SELECT tenant_id, id FROM duplicate_automatic($1, $2)`, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Waiting])
+}
+
+// claim locks a pair that waits so; there is none where it waits no longer, or another process has it this moment.
+func claim(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Pair, bool, error) {
+	rows, err := tx.Query(ctx, `SELECT `+pairColumns+` FROM duplicate_pair p`+both+` WHERE p.tenant_id = $1 AND p.id = $2
+		AND p.state = 'open' AND p.result = 'automatic' AND p.left_because = '' FOR UPDATE OF p SKIP LOCKED`, tx.Tenant(), id)
+	if err != nil {
+		return Pair{}, false, err
+	}
+	p, err := pgx.CollectExactlyOneRow(rows, scanPair)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Pair{}, false, nil
+	}
+	return p, err == nil, err
+}
+
+// dismissed tells of each pair of customers who stand for themselves whether somebody said of any ids of the two that they
+// differ.
+func dismissed(ctx context.Context, tx *pg.Tx, pairs [][2]uuid.UUID) (map[[2]uuid.UUID]bool, error) {
+	first, second := make([]uuid.UUID, len(pairs)), make([]uuid.UUID, len(pairs))
+	for n, p := range pairs {
+		first[n], second[n] = p[0], p[1]
+	}
+	rows, err := tx.Query(ctx, `SELECT n.first, n.second FROM unnest($2::uuid[], $3::uuid[]) AS n(first, second)
+		CROSS JOIN LATERAL (SELECT id || aliases AS ids FROM customer WHERE tenant_id = $1 AND id = n.first LIMIT 1) a
+		CROSS JOIN LATERAL (SELECT id || aliases AS ids FROM customer WHERE tenant_id = $1 AND id = n.second LIMIT 1) b
+		WHERE EXISTS (SELECT `+pairsOf+` WHERE d.state = 'dismissed')`, tx.Tenant(), first, second)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[[2]uuid.UUID]bool)
+	var p [2]uuid.UUID
+	_, err = pgx.ForEachRow(rows, []any{&p[0], &p[1]}, func() error {
+		out[p] = true
+		return nil
+	})
+	return out, err
 }
 
 // place is where a pair stands in the queue.

@@ -52,12 +52,13 @@ type Merges struct {
 	outbox  *outbox.Outbox
 	tangled Tangled
 	erasing Erasing
+	held    Held
 	clock   func() time.Time
 }
 
 // New makes the capability.
-func New(db *pg.DB, o *outbox.Outbox, tangled Tangled, erasing Erasing, clock func() time.Time) *Merges {
-	return &Merges{db: db, outbox: o, tangled: tangled, erasing: erasing, clock: clock}
+func New(db *pg.DB, o *outbox.Outbox, tangled Tangled, erasing Erasing, held Held, clock func() time.Time) *Merges {
+	return &Merges{db: db, outbox: o, tangled: tangled, erasing: erasing, held: held, clock: clock}
 }
 
 // Request asks for a merge. An id of the survivor may be an alias; the absorbed one must stand for itself.
@@ -320,6 +321,7 @@ func (m *Merges) takeBack(ctx context.Context, tx *pg.Tx, undone Merge) error {
 		return err
 	}
 	markUndone(tx, undone)
+	matching.TakenApart(tx, undone.SurvivorID, undone.AbsorbedID, undone.UndoneBy, undone.UndoneAt)
 	return m.outbox.Append(ctx, tx, undoneEvent(undone), restoredEvent(undone))
 }
 

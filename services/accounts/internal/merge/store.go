@@ -238,6 +238,14 @@ func standing(ctx context.Context, tx *pg.Tx, survivor uuid.UUID) ([]row, error)
 	})
 }
 
+// undoneBetween tells whether any of the one customers was merged with any of the others, and that was undone.
+func undoneBetween(ctx context.Context, tx *pg.Tx, one, other []uuid.UUID) (undone bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM customer_merge WHERE tenant_id = $1 AND undone_at IS NOT NULL
+		AND (survivor_id = ANY($2::uuid[]) AND absorbed_id = ANY($3::uuid[]) OR survivor_id = ANY($3::uuid[]) AND absorbed_id = ANY($2::uuid[])))`,
+		tx.Tenant(), one, other).Scan(&undone)
+	return undone, err
+}
+
 // list gives up to limit merges of any of the customers that come before the one of the given id, the latest first.
 func list(ctx context.Context, tx *pg.Tx, group []uuid.UUID, before uuid.UUID, limit int) ([]Merge, error) {
 	if before == uuid.Nil {
