@@ -314,6 +314,97 @@ func (x *CrisisEnded) GetEndedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// CrisisReminded says that something of a crisis that is led is overdue.
+type CrisisReminded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The crisis's id, a UUIDv7.
+	CrisisId string `protobuf:"bytes,1,opt,name=crisis_id,json=crisisId,proto3" json:"crisis_id,omitempty"`
+	// What the complaints have in common: "sku" or "category".
+	Dimension string `protobuf:"bytes,2,opt,name=dimension,proto3" json:"dimension,omitempty"`
+	// The article's or the category's code.
+	Value string `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	// What is overdue: "statement" (the holding statement), "update" or "review".
+	Due string `protobuf:"bytes,4,opt,name=due,proto3" json:"due,omitempty"`
+	// How often it was reminded of, this time included.
+	Reminders int32 `protobuf:"varint,5,opt,name=reminders,proto3" json:"reminders,omitempty"`
+	// When the reminder fell due.
+	RemindedAt    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=reminded_at,json=remindedAt,proto3" json:"reminded_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CrisisReminded) Reset() {
+	*x = CrisisReminded{}
+	mi := &file_guanxi_tickets_events_v1_crisis_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CrisisReminded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CrisisReminded) ProtoMessage() {}
+
+func (x *CrisisReminded) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_tickets_events_v1_crisis_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CrisisReminded.ProtoReflect.Descriptor instead.
+func (*CrisisReminded) Descriptor() ([]byte, []int) {
+	return file_guanxi_tickets_events_v1_crisis_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *CrisisReminded) GetCrisisId() string {
+	if x != nil {
+		return x.CrisisId
+	}
+	return ""
+}
+
+func (x *CrisisReminded) GetDimension() string {
+	if x != nil {
+		return x.Dimension
+	}
+	return ""
+}
+
+func (x *CrisisReminded) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *CrisisReminded) GetDue() string {
+	if x != nil {
+		return x.Due
+	}
+	return ""
+}
+
+func (x *CrisisReminded) GetReminders() int32 {
+	if x != nil {
+		return x.Reminders
+	}
+	return 0
+}
+
+func (x *CrisisReminded) GetRemindedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RemindedAt
+	}
+	return nil
+}
+
 var File_guanxi_tickets_events_v1_crisis_proto protoreflect.FileDescriptor
 
 const file_guanxi_tickets_events_v1_crisis_proto_rawDesc = "" +
@@ -352,7 +443,16 @@ const file_guanxi_tickets_events_v1_crisis_proto_rawDesc = "" +
 	"complaints\x18\x05 \x01(\x03R\n" +
 	"complaints\x125\n" +
 	"\bended_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt:J\xa2\xbb\x18F\n" +
-	"\x06crisis\x12\tcrisis_id\"\bended_at*\fcrisis_ended2\tdimension2\x05value2\aoutcomeBTZRgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1;ticketseventsv1b\x06proto3"
+	"\x06crisis\x12\tcrisis_id\"\bended_at*\fcrisis_ended2\tdimension2\x05value2\aoutcome\"\xa7\x02\n" +
+	"\x0eCrisisReminded\x12\x1b\n" +
+	"\tcrisis_id\x18\x01 \x01(\tR\bcrisisId\x12\x1c\n" +
+	"\tdimension\x18\x02 \x01(\tR\tdimension\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\x12\x10\n" +
+	"\x03due\x18\x04 \x01(\tR\x03due\x12\x1c\n" +
+	"\treminders\x18\x05 \x01(\x05R\treminders\x12;\n" +
+	"\vreminded_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"remindedAt:W\xa2\xbb\x18S\n" +
+	"\x06crisis\x12\tcrisis_id\"\vreminded_at*\x0fcrisis_reminded2\tdimension2\x05value2\x03due2\tremindersBTZRgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1;ticketseventsv1b\x06proto3"
 
 var (
 	file_guanxi_tickets_events_v1_crisis_proto_rawDescOnce sync.Once
@@ -366,23 +466,25 @@ func file_guanxi_tickets_events_v1_crisis_proto_rawDescGZIP() []byte {
 	return file_guanxi_tickets_events_v1_crisis_proto_rawDescData
 }
 
-var file_guanxi_tickets_events_v1_crisis_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_guanxi_tickets_events_v1_crisis_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_guanxi_tickets_events_v1_crisis_proto_goTypes = []any{
 	(*CrisisProposed)(nil),        // 0: guanxi.tickets.events.v1.CrisisProposed
 	(*CrisisDeclared)(nil),        // 1: guanxi.tickets.events.v1.CrisisDeclared
 	(*CrisisEnded)(nil),           // 2: guanxi.tickets.events.v1.CrisisEnded
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	(*CrisisReminded)(nil),        // 3: guanxi.tickets.events.v1.CrisisReminded
+	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
 }
 var file_guanxi_tickets_events_v1_crisis_proto_depIdxs = []int32{
-	3, // 0: guanxi.tickets.events.v1.CrisisProposed.window_from:type_name -> google.protobuf.Timestamp
-	3, // 1: guanxi.tickets.events.v1.CrisisProposed.proposed_at:type_name -> google.protobuf.Timestamp
-	3, // 2: guanxi.tickets.events.v1.CrisisDeclared.declared_at:type_name -> google.protobuf.Timestamp
-	3, // 3: guanxi.tickets.events.v1.CrisisEnded.ended_at:type_name -> google.protobuf.Timestamp
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	4, // 0: guanxi.tickets.events.v1.CrisisProposed.window_from:type_name -> google.protobuf.Timestamp
+	4, // 1: guanxi.tickets.events.v1.CrisisProposed.proposed_at:type_name -> google.protobuf.Timestamp
+	4, // 2: guanxi.tickets.events.v1.CrisisDeclared.declared_at:type_name -> google.protobuf.Timestamp
+	4, // 3: guanxi.tickets.events.v1.CrisisEnded.ended_at:type_name -> google.protobuf.Timestamp
+	4, // 4: guanxi.tickets.events.v1.CrisisReminded.reminded_at:type_name -> google.protobuf.Timestamp
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_guanxi_tickets_events_v1_crisis_proto_init() }
@@ -396,7 +498,7 @@ func file_guanxi_tickets_events_v1_crisis_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_guanxi_tickets_events_v1_crisis_proto_rawDesc), len(file_guanxi_tickets_events_v1_crisis_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
