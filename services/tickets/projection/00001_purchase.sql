@@ -51,6 +51,7 @@ CREATE TABLE purchase_unit (
     units     bigint   NOT NULL,
     PRIMARY KEY (tenant_id, sku, day, slot)
 ) WITH (fillfactor = 80);
+CREATE INDEX purchase_unit_by_day ON purchase_unit (tenant_id, day, sku);
 SELECT guanxi_tenant_table('purchase_unit');
 
 -- The time of the newest event that was placed, per partition: the "as of" of every figure that hangs on purchases.
