@@ -1,0 +1,220 @@
+package sla
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/calendar"
+)
+
+// Policies is what can be done with service level policies and customers' standings.
+type Policies struct {
+	db    *pg.DB
+	clock func() time.Time
+}
+
+// New makes the capability.
+func New(db *pg.DB, clock func() time.Time) *Policies { return &Policies{db: db, clock: clock} }
+
+func (p *Policies) now() time.Time { return p.clock().UTC().Truncate(time.Microsecond) }
+
+// Create makes a policy. A name that another one has is the Conflict sla_policy_name_taken.
+func (p *Policies) Create(ctx context.Context, draft Policy) (Stored, error) {
+	made, err := checked(draft)
+	if err != nil {
+		return Stored{}, err
+	}
+	if made.ID, err = uuid.NewV7(); err != nil {
+		return Stored{}, err
+	}
+	made.Version = 1
+	s := Stored{Policy: made, By: subject(ctx), At: p.now()}
+	result, err := p.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+		n, err := count(ctx, tx)
+		if err != nil {
+			return pg.Result{}, err
+		}
+		if n >= maxPolicies {
+			return pg.Result{}, problem.New(problem.Conflict, "sla_policies_too_many", "There are %d policies: archive one before you add another.", n)
+		}
+		if err := holdCalendar(ctx, tx, made.CalendarID); err != nil {
+			return pg.Result{}, err
+		}
+		return pg.Result{ID: s.ID, Status: http.StatusCreated}, save(tx, s)
+	})
+	if err == nil && result.Replayed {
+		httpx.MarkReplayed(ctx)
+		return p.Get(ctx, result.ID)
+	}
+	return s, named(err)
+}
+
+// Change puts another version in the place of a policy, if that still is as the caller saw it: fresh is asked with the
+// version. It holds for tickets that are opened or classified anew from now on; a correction also for open tickets of the
+// versions before, whose deadlines are reckoned anew.
+func (p *Policies) Change(ctx context.Context, id uuid.UUID, to Policy, correction bool, fresh func(version int64) error) (Stored, error) {
+	made, err := checked(to)
+	if err != nil {
+		return Stored{}, err
+	}
+	job, err := uuid.NewV7()
+	if err != nil {
+		return Stored{}, err
+	}
+	s := Stored{Policy: made, Correction: correction, By: subject(ctx), At: p.now()}
+	err = p.db.Tx(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+		was, err := hold(ctx, tx, id, fresh)
+		if err != nil {
+			return err
+		}
+		if err := holdCalendar(ctx, tx, made.CalendarID); err != nil {
+			return err
+		}
+		s.ID, s.Version = id, was.Version+1
+		if correction {
+			correct(tx, job, s)
+		}
+		return save(tx, s)
+	})
+	return s, named(err)
+}
+
+// Archive has a policy pick no ticket any more. Those that it picked are measured by it on.
+func (p *Policies) Archive(ctx context.Context, id uuid.UUID, fresh func(version int64) error) (Stored, error) {
+	var s Stored
+	_, err := p.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+		was, err := hold(ctx, tx, id, fresh)
+		if err != nil {
+			return pg.Result{}, err
+		}
+		archive(tx, id)
+		s = was
+		s.Archived = true
+		return pg.Result{ID: id, Status: http.StatusOK}, nil
+	})
+	if err == nil && s.ID == uuid.Nil {
+		httpx.MarkReplayed(ctx)
+		return p.Get(ctx, id)
+	}
+	return s, err
+}
+
+// SetStanding says how a customer stands with the tenant. It picks the policies of tickets that are opened or classified
+// anew from now on.
+func (p *Policies) SetStanding(ctx context.Context, customer uuid.UUID, s Standing) (Standing, error) {
+	var faults []problem.Field
+	for name, value := range map[string]string{"grade": s.Grade, "tier": s.Tier} {
+		if value != "" && !standingCode(value) {
+			faults = append(faults, problem.Field{Location: name, Code: name + "_malformed", Message: "must be a code of 1 to 64 letters, digits, - and _"})
+		}
+	}
+	if len(faults) > 0 {
+		return Standing{}, problem.InvalidBody("standing_invalid", "The standing was not accepted: mend the fields named here.", faults)
+	}
+	err := p.db.Tx(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+		saveStanding(tx, customer, s, p.now())
+		return nil
+	})
+	return s, err
+}
+
+// hold gives a policy that is locked until the transaction ends and may be changed.
+func hold(ctx context.Context, tx *pg.Tx, id uuid.UUID, fresh func(version int64) error) (Stored, error) {
+	was, err := get(ctx, tx, id, true)
+	if err != nil {
+		return Stored{}, err
+	}
+	if err := fresh(was.Version); err != nil {
+		return Stored{}, err
+	}
+	if was.Archived {
+		return Stored{}, problem.New(problem.Conflict, "sla_policy_archived", "The policy is in the archive and stays as it is: make a new one.")
+	}
+	return was, nil
+}
+
+// holdCalendar keeps the calendar that a policy names from going into the archive meanwhile.
+func holdCalendar(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
+	if id == uuid.Nil {
+		return nil
+	}
+	_, err := calendar.Hold(ctx, tx, id)
+	if problem.KindOf(err) == problem.NotFound {
+		return invalid([]problem.Field{{Location: "calendar_id", Code: "calendar_not_found", Message: "is no calendar"}})
+	}
+	return err
+}
+
+func checked(draft Policy) (Policy, error) {
+	made := draft.Defaults()
+	if faults := made.Check(); len(faults) > 0 {
+		return Policy{}, invalid(faults)
+	}
+	return made, nil
+}
+
+func invalid(faults []problem.Field) error {
+	return problem.InvalidBody("sla_policy_invalid", "The policy was not accepted: mend the fields named here.", faults)
+}
+
+func named(err error) error {
+	if name, _ := pg.Constraint(err); name == nameIndex {
+		return problem.New(problem.Conflict, "sla_policy_name_taken", "Another policy has this name: choose another one, or archive that.").Because(err)
+	}
+	return err
+}
+
+func subject(ctx context.Context) string {
+	caller, _ := auth.From(ctx)
+	return caller.Subject
+}
+
+// standingCode is code with capitals: grades are often single letters.
+func standingCode(s string) bool {
+	for i, r := range s {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		if !letter && (i == 0 || r != '-' && r != '_') {
+			return false
+		}
+	}
+	return len(s) <= 64
+}
+
+// Verdict is what a condition says of a ticket, and which policy would pick it.
+type Verdict struct {
+	Fits   bool
+	Reason string // why it cannot answer; empty where it can
+	Cost   uint64 // at most, in CEL's units
+	Picked Stored // the first present policy that fits; the zero one where none does
+}
+
+// Try says what a condition makes of the facts, without keeping anything, and which of the present policies fits them.
+func (p *Policies) Try(ctx context.Context, text string, f Facts) (Verdict, error) {
+	c, refused := compile(text)
+	if refused != nil {
+		return Verdict{}, problem.InvalidBody("condition_invalid", "The condition was not accepted: mend what is named here.", refused.fields("condition"))
+	}
+	var v Verdict
+	var err error
+	if v.Fits, err = c.fits(f); err != nil {
+		v.Reason = err.Error()
+	}
+	if c != nil {
+		v.Cost = c.cost
+	}
+	all, err := p.List(ctx)
+	for _, s := range all {
+		if _, fits := Choose([]Policy{s.Policy}, f); fits {
+			v.Picked = s
+			break
+		}
+	}
+	return v, err
+}
