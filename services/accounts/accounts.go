@@ -108,6 +108,7 @@ func Module() app.Module {
 					files.Run, starter.Run, search.NewIndexer(d.DB, d.Ops, d.Log, matches.Follow).Run,
 					app.Every(5*time.Second, d.Log, "exports that are due", exports.Sweep),
 					app.Every(time.Second, d.Log, "customers whom a rule says to be one", merges.Sweep),
+					app.Every(erasure.SweepEvery, d.Log, "erasures without a process", erasures.Sweep),
 				},
 			}, nil
 		},

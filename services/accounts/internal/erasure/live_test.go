@@ -20,10 +20,13 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/flow"
+	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/flowtest"
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	erasurev1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/erasure/activities/v1"
 	"github.com/guanxi-crm/guanxi/services/accounts"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/accountstest"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/erasure"
 )
 
 // live is accounts with all its parts, and stand-ins for the other services.
@@ -153,4 +156,26 @@ func TestLiveAProcessThatWasTerminatedIsBegunAnew(t *testing.T) {
 	w.hold()
 	w.Want(http.StatusAccepted, http.MethodPost, "/v1/erasures/"+id+"/recheck", w.admin, nil, nil)
 	w.is(id, "erased")
+}
+
+// TestLiveAProcessThatWasTerminatedIsFound has nobody decide anything: the erasure goes on by itself. It was asked for a while
+// ago, as the database has it.
+func TestLiveAProcessThatWasTerminatedIsFound(t *testing.T) {
+	t.Parallel()
+	w := startLive(t)
+	w.hold(&erasurev1.Hold{Code: "complaint_open", ReferenceId: uuid.NewString()})
+	_, id := w.request()
+	w.is(id, "held")
+	require.NoError(t, w.client.Temporal().TerminateWorkflow(t.Context(), "erasure/pizza/"+id, "", "lost"))
+	w.hold()
+	later := func() time.Time { return time.Now().Add(time.Hour) }
+	starter := starts.New(w.DB, w.client)
+	sweeper := erasure.New(w.DB, outbox.New("accounts"), w.client, starter, "accounts", []string{"analytics", "loyalty", "sales", "tickets"}, nil, later)
+	for range 2 { // the second time it runs already
+		require.NoError(t, sweeper.Sweep(t.Context()))
+		_, err := starter.Sweep(t.Context())
+		require.NoError(t, err)
+	}
+	w.is(id, "erased")
+	require.Equal(t, map[string]int{"analytics": 2, "loyalty": 2, "sales": 2, "tickets": 2}, w.asked)
 }
