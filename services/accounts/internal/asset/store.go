@@ -2,6 +2,7 @@ package asset
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 )
 
 // errNotFound is the same for an asset that is not there and for another tenant's.
@@ -290,4 +292,10 @@ func Erase(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (map[string]in
 		return nil, err
 	}
 	return map[string]int64{"asset_owners": ownerships, "asset_serials": serials}, nil
+}
+
+// Portable gives what the customer has and had, by all ids that mean the customer, for the customer to take along.
+func Portable(ctx context.Context, tx *pg.Tx, group []uuid.UUID) (json.RawMessage, error) {
+	const owned = `(SELECT o.*, a.type, a.product, a.serial FROM asset_owner o JOIN asset a ON a.tenant_id = o.tenant_id AND a.id = o.asset_id)`
+	return customer.Rows(ctx, tx, group, owned, "customer_id", "id")
 }

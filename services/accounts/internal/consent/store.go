@@ -2,6 +2,7 @@ package consent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -254,4 +255,9 @@ func distinct(all []Suppression, at time.Time) []Suppression {
 		}
 	}
 	return out
+}
+
+// Portable gives what the customer allowed and no longer allows, by all ids that mean the customer, for the customer to take along.
+func Portable(ctx context.Context, tx *pg.Tx, group []uuid.UUID) (json.RawMessage, error) {
+	return customer.Rows(ctx, tx, group, "consent_record", "customer_id", "recorded_at, id")
 }

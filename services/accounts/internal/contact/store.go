@@ -2,6 +2,7 @@ package contact
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/identity"
 )
 
@@ -100,4 +102,9 @@ func Erase(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (map[string]in
 	var n int64
 	err := tx.QueryRow(ctx, `SELECT contact_erase($1)`, customers).Scan(&n)
 	return map[string]int64{"contact": n}, err
+}
+
+// Portable gives when the customer was reached, or was not, by all ids that mean the customer, for the customer to take along.
+func Portable(ctx context.Context, tx *pg.Tx, group []uuid.UUID) (json.RawMessage, error) {
+	return customer.Rows(ctx, tx, group, "contact_log", "customer_id", "id")
 }

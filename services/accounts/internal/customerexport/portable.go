@@ -25,17 +25,18 @@ type Section struct {
 	Read func(ctx context.Context, tx *pg.Tx, ref customer.Ref, sight access.Sight) (any, error)
 }
 
-// Rows makes a section of the rows of a table, with all of their columns but the tenant, in the given order (column names
-// with commas between). column holds the customer's id.
-func Rows(name string, class access.Class, table, column, order string) Section {
-	sql := fmt.Sprintf(`SELECT coalesce(jsonb_agg(to_jsonb(r) - 'tenant_id' ORDER BY %s), '[]')::text
-		FROM unnest($2::uuid[]) AS g(member)
-		CROSS JOIN LATERAL (SELECT * FROM %s t WHERE t.tenant_id = $1 AND t.%s = g.member) r`, order, table, column)
+// Whole makes a section of all that a room gives of a customer, who is known by the ids of the group.
+func Whole(name string, class access.Class, read func(ctx context.Context, tx *pg.Tx, group []uuid.UUID) (json.RawMessage, error)) Section {
 	return Section{name, class, func(ctx context.Context, tx *pg.Tx, ref customer.Ref, _ access.Sight) (any, error) {
-		var all string
-		err := tx.QueryRow(ctx, sql, tx.Tenant(), ref.Group()).Scan(&all)
-		return json.RawMessage(all), err
+		return read(ctx, tx, ref.Group())
 	}}
+}
+
+// rows makes a section of a table of the customers' room.
+func rows(name string, class access.Class, table, column, order string) Section {
+	return Whole(name, class, func(ctx context.Context, tx *pg.Tx, group []uuid.UUID) (json.RawMessage, error) {
+		return customer.Rows(ctx, tx, group, table, column, order)
+	})
 }
 
 // basic are the sections that every file has: what the customer's own rows say.
@@ -44,12 +45,12 @@ func basic() []Section {
 		registered_at, changed_at FROM customer)`
 	const conduct = `(SELECT tenant_id, id, source, owner, tags, stage, stage_since, stage_manual_until FROM customer)`
 	return []Section{
-		Rows("records", access.Identity, noCustom, "id", "registered_at, id"),
-		Rows("conduct", access.Behaviour, conduct, "id", "id"),
+		rows("records", access.Identity, noCustom, "id", "registered_at, id"),
+		rows("conduct", access.Behaviour, conduct, "id", "id"),
 		{"identities", access.Identity, identitiesSection},
-		Rows("addresses", access.Contact, "customer_address", "customer_id", "added_at, id"),
+		rows("addresses", access.Contact, "customer_address", "customer_id", "added_at, id"),
 		{"custom_fields", access.Identity, customSection},
-		Rows("stages", access.Behaviour, "customer_stage", "customer_id", "since"),
+		rows("stages", access.Behaviour, "customer_stage", "customer_id", "since"),
 	}
 }
 

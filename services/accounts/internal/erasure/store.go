@@ -1,9 +1,12 @@
 package erasure
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,6 +14,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 )
 
 var (
@@ -148,27 +152,30 @@ func scanHold(row pgx.Row) (h LegalHold, err error) {
 
 // words gives what people could be recognised by: names and identities of the customers, each at least three bytes.
 func words(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]string, error) {
-	rows, err := tx.Query(ctx, `SELECT DISTINCT w FROM (
-			SELECT unnest(ARRAY[display_name, given_name || ' ' || family_name, family_name || given_name, legal_name])
-			FROM customer WHERE tenant_id = $1 AND id = ANY($2::uuid[])
-			UNION ALL SELECT value FROM customer_identity WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[])
-		) n(w) WHERE octet_length(btrim(w)) > 2`, tx.Tenant(), customers)
+	own, err := customer.Own(ctx, tx, customers...)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
+	var all []string
+	for _, c := range own {
+		all = append(all, c.Display, c.Given+" "+c.Family, c.Family+c.Given, c.Legal)
+		for _, i := range c.Identities {
+			all = append(all, i.Value)
+		}
+	}
+	slices.Sort(all)
+	return slices.DeleteFunc(slices.Compact(all), func(w string) bool { return len(strings.Trim(w, " ")) <= 2 }), nil
 }
 
 // groupOf gives all ids that mean the same customers as the given ones.
 func groupOf(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]uuid.UUID, error) {
-	// Each by its key: under row level security, a comparison with coalesce would be held against every row.
-	rows, err := tx.Query(ctx, `SELECT DISTINCT unnest(r.id || r.aliases) FROM unnest($2::uuid[]) AS n(id)
-		JOIN LATERAL (SELECT coalesce(root_id, id) AS root FROM customer WHERE tenant_id = $1 AND id = n.id LIMIT 1) c ON true
-		JOIN LATERAL (SELECT id, aliases FROM customer WHERE tenant_id = $1 AND id = c.root LIMIT 1) r ON true`, tx.Tenant(), customers)
-	if err != nil {
-		return nil, err
+	refs, err := customer.Refs(ctx, tx, customers...)
+	var group []uuid.UUID
+	for _, r := range refs {
+		group = append(group, r.Group()...)
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	slices.SortFunc(group, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	return slices.Compact(group), err
 }
 
 // Open tells whether an erasure of any of the customers is under way.

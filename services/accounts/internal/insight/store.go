@@ -2,12 +2,14 @@ package insight
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 )
 
 const columns = `customer_id, name, kind, value_text, value_number, input_classes, about_customer_id, computed_at, valid_until, stated_by`
@@ -68,4 +70,15 @@ func Erase(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (map[string]in
 	tag, err := tx.ExecNow(ctx, `DELETE FROM insight WHERE tenant_id = $1 AND (customer_id = ANY($2::uuid[]) OR about_customer_id = ANY($2::uuid[]))`,
 		tx.Tenant(), customers)
 	return map[string]int64{"insights": tag.RowsAffected()}, err
+}
+
+// Portable gives what was concluded of the customer, known by the ids of the group, from nobody else's data, where all that it was
+// concluded from is of the classes in sight. It is for the customer to take along.
+func Portable(ctx context.Context, tx *pg.Tx, group []uuid.UUID, inSight []access.Class) (json.RawMessage, error) {
+	var all string
+	err := tx.QueryRow(ctx, `SELECT coalesce(jsonb_agg(to_jsonb(r) - 'tenant_id' ORDER BY r.name, r.customer_id), '[]')::text
+		FROM unnest($2::uuid[]) AS g(member)
+		CROSS JOIN LATERAL (SELECT * FROM insight WHERE tenant_id = $1 AND customer_id = g.member) r
+		WHERE r.input_classes <@ $3::text[] AND coalesce(r.about_customer_id = ANY($2), true)`, tx.Tenant(), group, inSight).Scan(&all)
+	return json.RawMessage(all), err
 }

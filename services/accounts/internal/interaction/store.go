@@ -2,6 +2,7 @@ package interaction
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 )
 
 // errNotFound is the same for an interaction that is not there and for another tenant's.
@@ -101,4 +103,9 @@ func Erase(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (map[string]in
 		return nil, err
 	}
 	return map[string]int64{"interactions": tag.RowsAffected()}, nil
+}
+
+// Portable gives when the customer was met, by all ids that mean the customer, for the customer to take along.
+func Portable(ctx context.Context, tx *pg.Tx, group []uuid.UUID) (json.RawMessage, error) {
+	return customer.Rows(ctx, tx, group, "interaction", "customer_id", "occurred_at, id")
 }

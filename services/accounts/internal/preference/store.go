@@ -2,11 +2,13 @@ package preference
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 )
 
 // save queues a preference. One that was stated later and is there already stays.
@@ -45,4 +47,9 @@ func remove(ctx context.Context, tx *pg.Tx, group []uuid.UUID, key string, sourc
 func Erase(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (map[string]int64, error) {
 	tag, err := tx.ExecNow(ctx, `DELETE FROM preference WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[])`, tx.Tenant(), customers)
 	return map[string]int64{"preference": tag.RowsAffected()}, err
+}
+
+// Portable gives what the customer prefers, by all ids that mean the customer, for the customer to take along.
+func Portable(ctx context.Context, tx *pg.Tx, group []uuid.UUID) (json.RawMessage, error) {
+	return customer.Rows(ctx, tx, group, "preference", "customer_id", "key, source")
 }

@@ -2,6 +2,7 @@ package relationship
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -193,4 +194,14 @@ func Erase(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (map[string]in
 		return nil, err
 	}
 	return map[string]int64{"relationships": tag.RowsAffected()}, nil
+}
+
+// Portable gives whom the customer is related to, by all ids that mean the customer, for the customer to take along.
+func Portable(ctx context.Context, tx *pg.Tx, group []uuid.UUID) (json.RawMessage, error) {
+	return customer.Rows(ctx, tx, group, "relationship", "customer_id", "id")
+}
+
+// PortableOfOthers gives who is related to the customer, by all ids that mean the customer, for the customer to take along.
+func PortableOfOthers(ctx context.Context, tx *pg.Tx, group []uuid.UUID) (json.RawMessage, error) {
+	return customer.Rows(ctx, tx, group, "relationship", "related_id", "id")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 )
 
 // Each statement takes a whole batch as arrays; ids as [16]byte, since a uuid.UUID would travel as text.
@@ -180,4 +181,14 @@ func queueFacts(tx *pg.Tx, sql string, facts map[part]int64) {
 
 func moveAsOf(tx *pg.Tx, service string, partition int, newest time.Time) {
 	tx.Queue(moveAsOfSQL, tx.Tenant(), service, int16(partition), newest)
+}
+
+// Portable gives what the timeline shows, by all ids that mean the customer, for the customer to take along.
+func Portable(ctx context.Context, tx *pg.Tx, group []uuid.UUID) (json.RawMessage, error) {
+	return customer.Rows(ctx, tx, group, "timeline_entry", "customer_id", "at, event_id")
+}
+
+// PortableFacts gives the facts that the timeline adds up to, by all ids that mean the customer, for the customer to take along.
+func PortableFacts(ctx context.Context, tx *pg.Tx, group []uuid.UUID) (json.RawMessage, error) {
+	return customer.Rows(ctx, tx, group, "timeline_fact", "customer_id", "name, unit, contributor")
 }
