@@ -115,7 +115,7 @@ CREATE TABLE survey_value (
     tenant_id text    NOT NULL,
     answer_id uuid    NOT NULL,
     question  text    NOT NULL, -- its code
-    part      text    NOT NULL, -- of questions with several: functional, dysfunctional, category; ideal, perceived, gap
+    part      text    NOT NULL, -- of questions with several: functional, dysfunctional, category; ideal, perceived, gap; chosen
     choice    text    NOT NULL, -- code of an option; empty of numbers
     number    integer,
     PRIMARY KEY (tenant_id, answer_id, question, part, choice),

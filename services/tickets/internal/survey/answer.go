@@ -74,6 +74,7 @@ const (
 	partPerceived = "perceived"
 	partIdeal     = "ideal"
 	partGap       = "gap"
+	partChosen    = "chosen" // of a question with several choices: how many there were
 )
 
 // Fill holds answers against the questions and names every field that is not right; each question may be answered once, and
@@ -174,6 +175,10 @@ func (q Question) fillChoices(done *filled, f *faults, at string, g Given) {
 	}
 	if len(g.Choices) == 0 || q.Kind == Single && len(g.Choices) > 1 {
 		f.add(at+".choices", "choices_count", "must name one option; a question of the kind multiple takes several")
+	}
+	if q.Kind == Multiple {
+		n := len(seen)
+		done.values = append(done.values, value{question: q.Code, part: partChosen, number: &n})
 	}
 }
 

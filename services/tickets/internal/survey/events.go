@@ -1,0 +1,53 @@
+package survey
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	ticketsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1"
+)
+
+const aggregate = "invitation"
+
+// idText is an id as events have it: empty for none.
+func idText(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return ""
+	}
+	return id.String()
+}
+
+// sentEvent tells that an invitation is ready. In anonymous mode it names neither the customer nor the occasion.
+func sentEvent(i Invited) outbox.Event {
+	m := &ticketsv1.SurveySent{
+		InvitationId: i.ID.String(), SurveyId: i.SurveyID.String(), SurveyVersion: i.SurveyVersion, Kind: string(i.Kind),
+		ContactId: idText(i.ContactID), Channel: i.Channel, Touchpoint: i.Touchpoint,
+		LocksAt: timestamppb.New(i.LocksAt), SentAt: timestamppb.New(i.SentAt),
+	}
+	if !i.Anonymous {
+		m.CustomerId, m.TicketId, m.ComplaintId = idText(i.CustomerID), idText(i.TicketID), idText(i.ComplaintID)
+	}
+	return outbox.Event{Aggregate: aggregate, ID: i.ID, Time: i.SentAt, Message: m}
+}
+
+// answeredEvent tells that an invitation was answered. In anonymous mode it stands on a stream of the answer's own, and tells
+// the day only: nothing in it leads to the invitation.
+func answeredEvent(i Invited, answer uuid.UUID, score *int, at time.Time) outbox.Event {
+	id := i.ID
+	m := &ticketsv1.SurveyAnswered{
+		SurveyId: i.SurveyID.String(), SurveyVersion: i.SurveyVersion, Kind: string(i.Kind), Touchpoint: i.Touchpoint,
+	}
+	if i.Anonymous {
+		id, at = answer, day(at)
+	} else {
+		m.CustomerId, m.TicketId, m.ComplaintId = idText(i.CustomerID), idText(i.TicketID), idText(i.ComplaintID)
+	}
+	m.InvitationId, m.AnsweredAt = id.String(), timestamppb.New(at)
+	if score != nil {
+		m.Scored, m.Score = true, int32(*score)
+	}
+	return outbox.Event{Aggregate: aggregate, ID: id, Time: at, Message: m}
+}

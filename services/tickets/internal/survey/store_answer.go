@@ -1,0 +1,185 @@
+package survey
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/guanxi-crm/guanxi/platform/pg"
+)
+
+// insertAnswer queues an answer. In anonymous mode it is kept without whose it is, what it is about and when in the day it
+// was given.
+func insertAnswer(tx *pg.Tx, id uuid.UUID, i Invited, language string, f filled, at time.Time) {
+	var invitation, customer, ticket, complaint *uuid.UUID
+	if i.Anonymous {
+		at = day(at)
+	} else {
+		invitation, customer, ticket, complaint = &i.ID, pg.OrNull(i.CustomerID), pg.OrNull(i.TicketID), pg.OrNull(i.ComplaintID)
+	}
+	tx.Queue(`INSERT INTO survey_answer (tenant_id, id, survey_id, version, invitation_id, customer_id, ticket_id, complaint_id, touchpoint,
+			language, score, answered_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		tx.Tenant(), id, i.SurveyID, i.SurveyVersion, invitation, customer, ticket, complaint, i.Touchpoint, language, f.score, at)
+	n := len(f.values)
+	questions, parts, choices, numbers := make([]string, n), make([]string, n), make([]string, n), make([]*int, n)
+	for k, v := range f.values {
+		questions[k], parts[k], choices[k], numbers[k] = v.question, v.part, v.choice, v.number
+	}
+	if n > 0 {
+		tx.Queue(`INSERT INTO survey_value (tenant_id, answer_id, question, part, choice, number)
+			SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::text[], $6::integer[])`, tx.Tenant(), id, questions, parts, choices, numbers)
+	}
+	for question, words := range f.words {
+		tx.Queue(`INSERT INTO survey_words (tenant_id, answer_id, question, words) VALUES ($1, $2, $3, $4)`, tx.Tenant(), id, question, words)
+	}
+}
+
+// link is where a secret leads.
+type link struct {
+	tenant string
+	id     uuid.UUID
+}
+
+// follow gives the invitation whose link has the secret; ok is false where none has. It looks over all tenants.
+func follow(ctx context.Context, db *pg.DB, secret string) (l link, ok bool, err error) {
+	err = db.System(ctx, func(tx *pg.Tx) error {
+		err := tx.QueryRow(ctx, `SELECT tenant_id, id FROM survey_by_token($1)`, hashSecret(secret)).Scan(&l.tenant, &l.id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		ok = err == nil
+		return err
+	})
+	return l, ok, err
+}
+
+// Period is [From, To); zero times leave it open.
+type Period struct{ From, To time.Time }
+
+// Wanted says which answers are meant.
+type Wanted struct {
+	Survey     uuid.UUID
+	Touchpoint string // empty for any
+	Period     Period
+	Group      string // "", "touchpoint", "day", "week" or "month"
+}
+
+// grouping gives the SQL by which rows with a touchpoint and the time are put together.
+func (w Wanted) grouping(at string) string {
+	switch w.Group {
+	case "touchpoint":
+		return "touchpoint"
+	case "day", "week", "month":
+		return `to_char(date_trunc('` + w.Group + `', ` + at + ` AT TIME ZONE 'UTC'), 'YYYY-MM-DD')`
+	default:
+		return "''"
+	}
+}
+
+const wantedSQL = ` tenant_id = $1 AND survey_id = $2 AND ($3 = '' OR touchpoint = $3)`
+
+func (w Wanted) args(tx *pg.Tx) []any {
+	from, to := w.Period.From, w.Period.To
+	if to.IsZero() {
+		to = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	return []any{tx.Tenant(), w.Survey, w.Touchpoint, from, to}
+}
+
+// counts are what results are made of.
+type counts struct {
+	group                   string
+	sent, bounced, answered int // of the invitations that were sent in the period
+	answers                 int // given in the period
+	scores                  map[int]int
+}
+
+// tally queues the counts by group; they are there after the next round trip.
+func tally(tx *pg.Tx, w Wanted) map[string]*counts {
+	all := map[string]*counts{}
+	of := func(group string) *counts {
+		c := all[group]
+		if c == nil {
+			c = &counts{group: group, scores: map[int]int{}}
+			all[group] = c
+		}
+		return c
+	}
+	tx.Queue(`SELECT `+w.grouping("sent_at")+`, count(*), count(*) FILTER (WHERE state = 'bounced'), count(*) FILTER (WHERE state = 'answered')
+		FROM survey_invitation WHERE`+wantedSQL+` AND sent_at >= $4 AND sent_at < $5 GROUP BY 1`, w.args(tx)...).Query(func(rows pgx.Rows) error {
+		var group string
+		var sent, bounced, answered int
+		_, err := pgx.ForEachRow(rows, []any{&group, &sent, &bounced, &answered}, func() error {
+			c := of(group)
+			c.sent, c.bounced, c.answered = sent, bounced, answered
+			return nil
+		})
+		return err
+	})
+	tx.Queue(`SELECT `+w.grouping("answered_at")+`, score, count(*) FROM survey_answer WHERE`+wantedSQL+`
+		AND answered_at >= $4 AND answered_at < $5 GROUP BY 1, 2`, w.args(tx)...).Query(func(rows pgx.Rows) error {
+		var group string
+		var score *int
+		var n int
+		_, err := pgx.ForEachRow(rows, []any{&group, &score, &n}, func() error {
+			c := of(group)
+			c.answers += n
+			if score != nil {
+				c.scores[*score] += n
+			}
+			return nil
+		})
+		return err
+	})
+	return all
+}
+
+// spread is how often a question, or a part of it, was answered by a choice or a number.
+type spread struct {
+	choices map[string]int
+	numbers map[int]int
+}
+
+type questionPart struct{ question, part string }
+
+// spreads gives the distributions of all questions, and how often each was answered in words.
+func spreads(ctx context.Context, tx *pg.Tx, w Wanted) (map[questionPart]spread, map[string]int, error) {
+	worded := map[string]int{}
+	tx.Queue(`SELECT w.question, count(*) FROM survey_words w
+		WHERE w.tenant_id = $1 AND w.answer_id IN (SELECT id FROM survey_answer WHERE`+wantedSQL+` AND answered_at >= $4 AND answered_at < $5)
+		GROUP BY 1`, w.args(tx)...).Query(func(rows pgx.Rows) error {
+		var question string
+		var n int
+		_, err := pgx.ForEachRow(rows, []any{&question, &n}, func() error { worded[question] = n; return nil })
+		return err
+	})
+	rows, err := tx.Query(ctx, `SELECT v.question, v.part, v.choice, v.number, count(*) FROM survey_value v
+		WHERE v.tenant_id = $1 AND v.answer_id IN (SELECT id FROM survey_answer WHERE`+wantedSQL+` AND answered_at >= $4 AND answered_at < $5)
+		GROUP BY 1, 2, 3, 4`, w.args(tx)...)
+	if err != nil {
+		return nil, nil, err
+	}
+	all := map[questionPart]spread{}
+	var at questionPart
+	var choice string
+	var number *int
+	var n int
+	_, err = pgx.ForEachRow(rows, []any{&at.question, &at.part, &choice, &number, &n}, func() error {
+		s, there := all[at]
+		if !there {
+			s = spread{choices: map[string]int{}, numbers: map[int]int{}}
+			all[at] = s
+		}
+		if number != nil {
+			s.numbers[*number] += n
+		} else {
+			s.choices[choice] += n
+		}
+		return nil
+	})
+	return all, worded, err
+}
