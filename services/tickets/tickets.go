@@ -5,6 +5,7 @@
 //
 //	ticket     matters under a number that people say on the telephone
 //	purchase   what customers bought, as sales tells
+//	survey     what customers are asked, and what they answer
 //	policy     limits and time limits of complaints
 //	complaint  assessed, investigated, remedied: a process of many decisions
 package tickets
@@ -13,6 +14,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/guanxi-crm/guanxi/platform/alias"
@@ -20,10 +22,12 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/complaint"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/purchase"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/survey"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/ticket"
 	"github.com/guanxi-crm/guanxi/services/tickets/migrations"
 	"github.com/guanxi-crm/guanxi/services/tickets/projection"
@@ -44,18 +48,21 @@ func Module() app.Module {
 			starter := starts.New(d.DB, d.Flow)
 			all := ticket.New(d.DB, d.Outbox, d.Clock)
 			policies := policy.New(d.DB)
-			eraser := erasure.New(d.DB, erasure.Rooms{Holds: complaint.Holds, Erase: complaint.Erase})
+			eraser := erasure.New(d.DB, erasure.Rooms{Holds: complaint.Holds, Erase: erasing(complaint.Erase, survey.Erase)})
+			surveys := survey.New(d.DB, d.Outbox, starter, d.Clock)
 			complaints := complaint.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
 			return app.Parts{
-				Routes: []func(*httpx.API){all.Routes, policies.Routes, complaints.Routes},
+				Routes: []func(*httpx.API){all.Routes, policies.Routes, surveys.Routes, complaints.Routes},
 				Consumers: append([]inbox.Consumer{purchase.Consumer(), alias.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace})},
-					lasting(complaints.Processes(), eraser.Consumer())...),
+					lasting(complaints.Processes(), surveys.Triggers(), eraser.Consumer())...),
 				Worker: func(r worker.Registry) {
 					complaints.Worker(r)
+					surveys.Worker(r)
 					eraser.Register(r)
 				},
 				Background: []func(context.Context) error{
 					starter.Run, app.Every(time.Minute, d.Log, "complaints without a process", complaints.Sweep),
+					app.Every(time.Minute, d.Log, "invitations to surveys without a process", surveys.Sweep),
 				},
 			}, nil
 		},
@@ -68,4 +75,19 @@ func lasting(consumers ...inbox.Consumer) []inbox.Consumer {
 		consumers[i].Lasting = true
 	}
 	return consumers
+}
+
+// erasing has every room take out what it keeps that is personal, one after the other.
+func erasing(rooms ...func(context.Context, *pg.Tx, []uuid.UUID) ([]erasure.Erased, error)) func(context.Context, *pg.Tx, []uuid.UUID) ([]erasure.Erased, error) {
+	return func(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]erasure.Erased, error) {
+		var all []erasure.Erased
+		for _, room := range rooms {
+			done, err := room(ctx, tx, customers)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, done...)
+		}
+		return all, nil
+	}
 }
