@@ -4,6 +4,7 @@
 // Rooms, each importing only those before it:
 //
 //	ticket     matters under a number that people say on the telephone
+//	knowledge  articles, found, suggested on tickets, and judged
 //	purchase   what customers bought, as sales tells
 //	survey     what customers are asked, and what they answer
 //	policy     limits and time limits of complaints
@@ -25,6 +26,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/complaint"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/knowledge"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/purchase"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/survey"
@@ -47,12 +49,13 @@ func Module() app.Module {
 		Build: func(d app.Deps) (app.Parts, error) {
 			starter := starts.New(d.DB, d.Flow)
 			all := ticket.New(d.DB, d.Outbox, d.Clock)
+			articles := knowledge.New(d.DB, all, d.Clock)
 			policies := policy.New(d.DB)
 			eraser := erasure.New(d.DB, erasure.Rooms{Holds: complaint.Holds, Erase: erasing(complaint.Erase, survey.Erase)})
 			surveys := survey.New(d.DB, d.Outbox, starter, d.Clock)
 			complaints := complaint.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
 			return app.Parts{
-				Routes: []func(*httpx.API){all.Routes, policies.Routes, surveys.Routes, complaints.Routes},
+				Routes: []func(*httpx.API){all.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes},
 				Consumers: append([]inbox.Consumer{purchase.Consumer(), alias.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace})},
 					lasting(complaints.Processes(), surveys.Triggers(), eraser.Consumer())...),
 				Worker: func(r worker.Registry) {
