@@ -35,16 +35,17 @@ CREATE TABLE ticket_history (
     ticket_id   uuid        NOT NULL,
     no          integer     NOT NULL CHECK (no > 0),
     at          timestamptz NOT NULL, -- when it happened
-    recorded_at timestamptz NOT NULL, -- when it was written down
+    recorded_at timestamptz NOT NULL DEFAULT now(), -- when it was written down
     what        text        NOT NULL CHECK (what IN ('opened', 'opened_live', 'customer_contact', 'public_reply', 'automatic_reply', 'note',
-                                                     'status', 'reclassified', 'assigned', 'linked', 'merged')),
-    status      text        NOT NULL, -- after it
+                                                     'status', 'reclassified', 'edited', 'assigned', 'linked', 'merged')),
+    status      text        NOT NULL, -- after it; so is priority
+    priority    smallint    NOT NULL,
     by_subject  text        NOT NULL,
     code        text        NOT NULL DEFAULT '', -- resolution, or why
     queue       text        NOT NULL DEFAULT '', -- after it, of an assignment; so is agent
     agent       text        NOT NULL DEFAULT '',
     ref         uuid,       -- the reply, the note, the other ticket
-    fields      text[]      NOT NULL DEFAULT '{}', -- names of what a reclassification changed
+    fields      text[]      NOT NULL DEFAULT '{}', -- names of what was changed
     PRIMARY KEY (tenant_id, ticket_id, no),
     FOREIGN KEY (tenant_id, ticket_id) REFERENCES ticket (tenant_id, id)
 );
@@ -54,13 +55,15 @@ SELECT guanxi_tenant_table('ticket_history');
 CREATE TABLE ticket_reply (
     tenant_id  text        NOT NULL,
     ticket_id  uuid        NOT NULL,
+    no         integer     NOT NULL, -- of its entry in the history
     id         uuid        NOT NULL, -- UUIDv7
     author     text        NOT NULL CHECK (author IN ('customer', 'agent', 'automatic')),
     channel    text        NOT NULL,
     words      text        NOT NULL, -- as they were given; empty once erased
     by_subject text        NOT NULL,
     at         timestamptz NOT NULL,
-    PRIMARY KEY (tenant_id, ticket_id, id),
+    PRIMARY KEY (tenant_id, ticket_id, no),
+    UNIQUE (tenant_id, id),
     FOREIGN KEY (tenant_id, ticket_id) REFERENCES ticket (tenant_id, id)
 );
 SELECT guanxi_tenant_table('ticket_reply');
@@ -69,11 +72,13 @@ SELECT guanxi_tenant_table('ticket_reply');
 CREATE TABLE ticket_note (
     tenant_id  text        NOT NULL,
     ticket_id  uuid        NOT NULL,
+    no         integer     NOT NULL, -- of its entry in the history
     id         uuid        NOT NULL, -- UUIDv7
     words      text        NOT NULL, -- as they were given; empty once erased
     by_subject text        NOT NULL,
     at         timestamptz NOT NULL,
-    PRIMARY KEY (tenant_id, ticket_id, id),
+    PRIMARY KEY (tenant_id, ticket_id, no),
+    UNIQUE (tenant_id, id),
     FOREIGN KEY (tenant_id, ticket_id) REFERENCES ticket (tenant_id, id)
 );
 SELECT guanxi_tenant_table('ticket_note');
@@ -174,10 +179,10 @@ $$;
 -- +goose StatementEnd
 
 -- Tickets from before have a history that begins with their opening, and say how they stand.
-INSERT INTO ticket_history (tenant_id, ticket_id, no, at, recorded_at, what, status, by_subject)
-SELECT tenant_id, id, 1, opened_at, opened_at, 'opened', 'new', '' FROM ticket;
-INSERT INTO ticket_history (tenant_id, ticket_id, no, at, recorded_at, what, status, by_subject)
-SELECT tenant_id, id, 2, changed_at, changed_at, 'status', status, '' FROM ticket WHERE status <> 'new';
+INSERT INTO ticket_history (tenant_id, ticket_id, no, at, recorded_at, what, status, priority, by_subject)
+SELECT tenant_id, id, 1, opened_at, opened_at, 'opened', 'new', priority, '' FROM ticket;
+INSERT INTO ticket_history (tenant_id, ticket_id, no, at, recorded_at, what, status, priority, by_subject)
+SELECT tenant_id, id, 2, changed_at, changed_at, 'status', status, priority, '' FROM ticket WHERE status <> 'new';
 UPDATE ticket SET entries = CASE WHEN status = 'new' THEN 1 ELSE 2 END, written_at = changed_at,
     resolved_at = CASE WHEN status IN ('resolved', 'closed') THEN changed_at END,
     closed_at = CASE WHEN status = 'closed' THEN changed_at END;

@@ -6,16 +6,12 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/auth"
-	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
-	ticketsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1"
 )
 
 // Tickets is what can be done with tickets.
@@ -30,71 +26,68 @@ func New(db *pg.DB, o *outbox.Outbox, clock func() time.Time) *Tickets {
 	return &Tickets{db: db, outbox: o, clock: clock}
 }
 
-// Open opens a ticket: two round trips, one for its number, one for all that is written.
-func (t *Tickets) Open(ctx context.Context, d Draft) (Ticket, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
+// Open opens a ticket: two round trips, one for its number and the tenant's policies, one for all that is written. At is
+// zero for now.
+func (t *Tickets) Open(ctx context.Context, d Draft) (made Ticket, err error) {
+	if d.At, _, err = t.when(ctx, d.At, "opened_at"); err != nil {
 		return Ticket{}, err
 	}
-	now := t.now()
-	if _, faults := OpenTicket(id, 0, d, now); len(faults) > 0 { // before a number is drawn
-		return Ticket{}, invalid(faults)
+	if d.ID, err = uuid.NewV7(); err != nil {
+		return Ticket{}, err
 	}
-	var made Ticket
+	d.By = subjectOfCaller(ctx)
 	result, err := t.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
-		root := alias.Root(tx, d.CustomerID)
-		if d.CustomerID != uuid.Nil {
-			erasure.Refuse(tx, d.CustomerID)
-		}
-		number, err := NextNumber(ctx, tx)
-		if err != nil {
-			return pg.Result{}, err
-		}
-		made, _ = OpenTicket(id, number, d, now)
-		made.Root = *root
-		Insert(tx, made)
-		return pg.Result{ID: id, Status: http.StatusCreated}, t.outbox.Append(ctx, tx, OpenedEvent(made))
+		made, err = Open(ctx, tx, t.outbox, d)
+		return pg.Result{ID: d.ID, Status: http.StatusCreated}, err
 	})
 	return t.answer(ctx, made, result, err)
 }
 
-// Move gives a ticket another status, if it still is as the caller saw it: fresh is asked with the version. A complaint's
-// ticket follows its complaint.
-func (t *Tickets) Move(ctx context.Context, id uuid.UUID, to Status, fresh func(version int64) error) (Ticket, error) {
-	var now Ticket
+// Change gives a ticket another status, if it still is as the caller saw it: fresh is asked with the version. At is zero
+// for now.
+func (t *Tickets) Change(ctx context.Context, id uuid.UUID, c StatusChange, fresh func(version int64) error) (now Ticket, err error) {
+	if c.At, c.Given, err = t.when(ctx, c.At, "at"); err != nil {
+		return Ticket{}, err
+	}
+	c.By = subjectOfCaller(ctx)
+	return t.command(ctx, id, func(tx *pg.Tx) (Ticket, error) { return change(ctx, tx, t.outbox, id, c, fresh) })
+}
+
+// Reclassify says what else a ticket is about, if it still is as the caller saw it. At is zero for now.
+func (t *Tickets) Reclassify(ctx context.Context, id uuid.UUID, r Reclassification, fresh func(version int64) error) (now Ticket, err error) {
+	if r.At, r.Given, err = t.when(ctx, r.At, "at"); err != nil {
+		return Ticket{}, err
+	}
+	r.By = subjectOfCaller(ctx)
+	return t.command(ctx, id, func(tx *pg.Tx) (Ticket, error) { return reclassify(ctx, tx, t.outbox, id, r, fresh) })
+}
+
+func (t *Tickets) command(ctx context.Context, id uuid.UUID, do func(tx *pg.Tx) (Ticket, error)) (now Ticket, err error) {
 	result, err := t.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
-		was, err := lock(ctx, tx, id)
-		if err != nil {
-			return pg.Result{}, err
-		}
-		if err := fresh(was.Version); err != nil {
-			return pg.Result{}, err
-		}
-		if was.Kind == ComplaintKind {
-			return pg.Result{}, problem.New(problem.Conflict, "ticket_of_complaint",
-				"The ticket of a complaint follows the complaint: decide on that instead.")
-		}
-		if now, err = was.Move(to, t.now()); err != nil {
-			return pg.Result{}, err
-		}
-		save(tx, now)
-		return pg.Result{ID: id, Status: http.StatusOK}, t.outbox.Append(ctx, tx, movedEvent(was, now))
+		now, err = do(tx)
+		return pg.Result{ID: id, Status: http.StatusOK}, err
 	})
 	return t.answer(ctx, now, result, err)
 }
 
-// Follow brings a ticket to the status that its complaint asks for; one that has it already stays as it is.
-func Follow(ctx context.Context, tx *pg.Tx, o *outbox.Outbox, id uuid.UUID, to Status, at time.Time) error {
-	was, err := lock(ctx, tx, id)
-	if err != nil || was.Status == to {
-		return err
+// Say adds to the conversation of a ticket, if it still is as the caller saw it. At is zero for now.
+func (t *Tickets) Say(ctx context.Context, id uuid.UUID, r Reply, fresh func(version int64) error) (now Ticket, said Reply, err error) {
+	if r.At, r.Given, err = t.when(ctx, r.At, "at"); err != nil {
+		return Ticket{}, Reply{}, err
 	}
-	now, err := was.Move(to, at)
-	if err != nil {
-		return err
+	if r.ID, err = uuid.NewV7(); err != nil {
+		return Ticket{}, Reply{}, err
 	}
-	save(tx, now)
-	return o.Append(ctx, tx, movedEvent(was, now))
+	r.By = subjectOfCaller(ctx)
+	result, err := t.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+		now, said, err = say(ctx, tx, t.outbox, id, r, fresh)
+		return pg.Result{ID: r.ID, Status: http.StatusCreated}, err
+	})
+	if err == nil && result.Replayed {
+		httpx.MarkReplayed(ctx)
+		return t.said(ctx, id, result.ID)
+	}
+	return now, said, err
 }
 
 // answer gives the ticket of a command that succeeded, read anew when the command was a repetition.
@@ -106,33 +99,28 @@ func (t *Tickets) answer(ctx context.Context, made Ticket, result pg.Result, err
 	return made, err
 }
 
+// when gives the time at which something happens: now, unless whoever may import says another one.
+func (t *Tickets) when(ctx context.Context, given time.Time, field string) (at time.Time, wasGiven bool, err error) {
+	now := t.now()
+	if given.IsZero() {
+		return now, false, nil
+	}
+	if p, _ := auth.From(ctx); !p.Can(auth.TicketsImport) {
+		return now, false, problem.New(problem.Forbidden, "time_not_yours_to_give", "Only who may import tickets (%s) says when things happened.", auth.TicketsImport)
+	}
+	at = given.UTC().Truncate(time.Microsecond)
+	if at.After(now) || at.Before(earliest) {
+		return at, true, invalid([]problem.Field{fault(field, "out_of_range", "must not be in the future, nor before the year 2000")})
+	}
+	return at, true, nil
+}
+
+var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // now is cut to what the database keeps, so that an answer reads the same at once and later.
 func (t *Tickets) now() time.Time { return t.clock().UTC().Truncate(time.Microsecond) }
 
-func invalid(faults []problem.Field) error {
-	return problem.InvalidBody("ticket_invalid", "The ticket was not accepted: mend the fields named here.", faults)
-}
-
-const aggregate = "ticket"
-
-// OpenedEvent tells of a new ticket, without what people said.
-func OpenedEvent(t Ticket) outbox.Event {
-	return outbox.Event{Aggregate: aggregate, ID: t.ID, Time: t.OpenedAt, Message: &ticketsv1.TicketOpened{
-		TicketId: t.ID.String(), Number: Number(t.Number), CustomerId: text(t.CustomerID), Kind: string(t.Kind), Channel: t.Channel,
-		Priority: int32(t.Priority), OpenedAt: timestamppb.New(t.OpenedAt),
-	}}
-}
-
-func movedEvent(was, now Ticket) outbox.Event {
-	return outbox.Event{Aggregate: aggregate, ID: now.ID, Time: now.ChangedAt, Message: &ticketsv1.TicketStatusChanged{
-		TicketId: now.ID.String(), Number: Number(now.Number), CustomerId: text(now.CustomerID),
-		StatusBefore: string(was.Status), Status: string(now.Status), ChangedAt: timestamppb.New(now.ChangedAt),
-	}}
-}
-
-func text(id uuid.UUID) string {
-	if id == uuid.Nil {
-		return ""
-	}
-	return id.String()
+func subjectOfCaller(ctx context.Context) string {
+	p, _ := auth.From(ctx)
+	return p.Subject
 }

@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -9,58 +10,26 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
-	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/problem"
 )
-
-// ticketView is a ticket as the API shows it.
-type ticketView struct {
-	TicketID    uuid.UUID  `json:"ticket_id" format:"uuid"`
-	Number      string     `json:"number" doc:"As people say it on the telephone." example:"T-000123"`
-	Kind        Kind       `json:"kind" enum:"enquiry,incident,complaint,suggestion,praise"`
-	Channel     string     `json:"channel" example:"phone"`
-	CustomerID  *uuid.UUID `json:"customer_id,omitempty" format:"uuid" doc:"The customer whom the ticket's id means now; absent where nobody is known."`
-	Subject     string     `json:"subject"`
-	Description string     `json:"description"`
-	Impact      int        `json:"impact" doc:"1 (many, or all of it) to 3 (one, or a part)."`
-	Urgency     int        `json:"urgency" doc:"1 (at once) to 3 (when it suits)."`
-	Priority    int        `json:"priority" doc:"1 (the most urgent) to 5: impact + urgency - 1."`
-	Status      Status     `json:"status" enum:"new,open,pending,on_hold,resolved,closed"`
-	Version     int64      `json:"version" doc:"Rises by one with every change; the ETag."`
-	OpenedAt    time.Time  `json:"opened_at"`
-	ChangedAt   time.Time  `json:"changed_at"`
-}
-
-func show(t Ticket) ticketView {
-	return ticketView{
-		TicketID: t.ID, Number: Number(t.Number), Kind: t.Kind, Channel: t.Channel, CustomerID: pg.OrNull(t.Root), Subject: t.Subject,
-		Description: t.Description, Impact: t.Impact, Urgency: t.Urgency, Priority: t.Priority, Status: t.Status, Version: t.Version,
-		OpenedAt: t.OpenedAt.UTC(), ChangedAt: t.ChangedAt.UTC(),
-	}
-}
-
-type answer struct {
-	ETag string `header:"ETag"`
-	Body ticketView
-}
-
-func answered(t Ticket, err error) (*answer, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &answer{ETag: httpx.ETag(t.Version), Body: show(t)}, nil
-}
 
 type openInput struct{ Body newTicket }
 
 // newTicket is what a ticket is opened from.
 type newTicket struct {
-	Kind        Kind       `json:"kind" enum:"enquiry,incident,suggestion,praise" doc:"A complaint is registered at /v1/complaints."`
-	Channel     string     `json:"channel" example:"phone" maxLength:"64"`
-	CustomerID  *uuid.UUID `json:"customer_id,omitempty" format:"uuid" doc:"Left out where nobody is known."`
-	Subject     string     `json:"subject" example:"Two colas are missing" maxLength:"200"`
-	Description string     `json:"description,omitempty" maxLength:"20000"`
-	Impact      int        `json:"impact" minimum:"1" maximum:"3" doc:"1 (many, or all of it) to 3 (one, or a part)."`
-	Urgency     int        `json:"urgency" minimum:"1" maximum:"3" doc:"1 (at once) to 3 (when it suits)."`
+	Kind        Kind                       `json:"kind" enum:"enquiry,incident,suggestion,praise" doc:"A complaint is registered at /v1/complaints."`
+	Channel     string                     `json:"channel" example:"phone" maxLength:"64"`
+	Live        bool                       `json:"live,omitempty" doc:"The customer is on the line: that is the first response."`
+	CustomerID  *uuid.UUID                 `json:"customer_id,omitempty" format:"uuid" doc:"Left out where nobody is known."`
+	AssetID     *uuid.UUID                 `json:"asset_id,omitempty" format:"uuid" doc:"An asset of accounts that it is about."`
+	Category    string                     `json:"category,omitempty" doc:"Code of one of the tenant's categories." maxLength:"64"`
+	Subject     string                     `json:"subject" example:"Two colas are missing" maxLength:"200"`
+	Description string                     `json:"description,omitempty" maxLength:"20000"`
+	Impact      int                        `json:"impact" minimum:"1" maximum:"3" doc:"1 (many, or all of it) to 3 (one, or a part)."`
+	Urgency     int                        `json:"urgency" minimum:"1" maximum:"3" doc:"1 (at once) to 3 (when it suits)."`
+	Tags        []string                   `json:"tags,omitempty" nullable:"false" maxItems:"50"`
+	Custom      map[string]json.RawMessage `json:"custom_fields,omitempty" nullable:"false" doc:"Values of the tenant's fields, by name."`
+	OpenedAt    time.Time                  `json:"opened_at,omitzero" doc:"When, where that was in the past: needs the permission tickets.import."`
 }
 
 type byID struct {
@@ -73,7 +42,15 @@ type lookupInput struct {
 
 type listInput struct {
 	httpx.Page
+	Sort       string    `query:"sort" enum:"latest,due" default:"latest" doc:"due: only those about which something is still to be done, the next deadline first, those without one last."`
 	Status     Status    `query:"status" enum:"new,open,pending,on_hold,resolved,closed" doc:"Only those in this status."`
+	Kind       Kind      `query:"kind" enum:"enquiry,incident,complaint,suggestion,praise" doc:"Only those of this kind."`
+	Priority   int       `query:"priority" minimum:"1" maximum:"5" doc:"Only those of this priority."`
+	Category   string    `query:"category" maxLength:"64" doc:"Only those of this category."`
+	Queue      string    `query:"queue" maxLength:"64" doc:"Only those of this queue."`
+	Agent      string    `query:"agent" maxLength:"200" doc:"Only those of the agent of this subject."`
+	Unassigned bool      `query:"unassigned" doc:"Only those that no agent has."`
+	Watcher    string    `query:"watcher" maxLength:"200" doc:"Only those that the person of this subject watches."`
 	CustomerID uuid.UUID `query:"customer_id" format:"uuid" doc:"Only this customer's, those included of customers who were merged with this one."`
 }
 
@@ -92,25 +69,43 @@ type moveInput struct {
 
 // newStatus is where a ticket goes.
 type newStatus struct {
-	Status Status `json:"status" enum:"open,pending,on_hold,resolved,closed"`
+	Status     Status    `json:"status" enum:"open,pending,on_hold,resolved,closed"`
+	Resolution string    `json:"resolution,omitempty" doc:"Code of how; resolved needs one, closed may have one." example:"solved" maxLength:"64"`
+	At         time.Time `json:"at,omitzero" doc:"When, where that was in the past: needs the permission tickets.import."`
+}
+
+type reclassifyInput struct {
+	ID      uuid.UUID `path:"ticket_id" format:"uuid"`
+	IfMatch string    `header:"If-Match" doc:"The ETag of the ticket as it was read."`
+	Body    ticketChange
+}
+
+// ticketChange is what changes of a ticket.
+type ticketChange struct {
+	Kind       *Kind                      `json:"kind,omitempty" enum:"enquiry,incident,suggestion,praise"`
+	CustomerID *uuid.UUID                 `json:"customer_id,omitempty" format:"uuid" doc:"Only where nobody is known yet."`
+	AssetID    *string                    `json:"asset_id,omitempty" doc:"An id; empty for none." maxLength:"36"`
+	Category   *string                    `json:"category,omitempty" doc:"Code; empty for none." maxLength:"64"`
+	Subject    *string                    `json:"subject,omitempty" maxLength:"200"`
+	Impact     *int                       `json:"impact,omitempty" minimum:"1" maximum:"3"`
+	Urgency    *int                       `json:"urgency,omitempty" minimum:"1" maximum:"3"`
+	Tags       *[]string                  `json:"tags,omitempty" nullable:"false" maxItems:"50" doc:"All of them."`
+	Custom     map[string]json.RawMessage `json:"custom_fields,omitempty" nullable:"false" doc:"Values by name; null takes one away, others stay."`
+	At         time.Time                  `json:"at,omitzero" doc:"When, where that was in the past: needs the permission tickets.import."`
 }
 
 // Routes adds the operations on tickets.
 func (t *Tickets) Routes(api *httpx.API) {
 	const tag = "Tickets"
+	versioned := []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired}
 	httpx.Register(api, httpx.Operation{
 		ID: "open-ticket", Method: http.MethodPost, Path: "/v1/tickets", Tag: tag, Summary: "Open a ticket",
 		Permission: auth.TicketsWrite, Status: http.StatusCreated, Errors: []int{http.StatusGone},
 	}, func(ctx context.Context, in *openInput) (*answer, error) {
-		b := in.Body
-		d := Draft{Kind: b.Kind, Channel: b.Channel, Subject: b.Subject, Description: b.Description, Impact: b.Impact, Urgency: b.Urgency}
-		if b.CustomerID != nil {
-			d.CustomerID = *b.CustomerID
-		}
-		return answered(t.Open(ctx, d))
+		return answered(t.Open(ctx, in.Body.draft()))
 	})
 	httpx.Register(api, httpx.Operation{
-		ID: "list-tickets", Method: http.MethodGet, Path: "/v1/tickets", Tag: tag, Summary: "List tickets, the latest first",
+		ID: "list-tickets", Method: http.MethodGet, Path: "/v1/tickets", Tag: tag, Summary: "List tickets, the latest or the most urgent first",
 		Permission: auth.TicketsRead,
 	}, t.list)
 	httpx.Register(api, httpx.Operation{
@@ -125,21 +120,109 @@ func (t *Tickets) Routes(api *httpx.API) {
 	}, func(ctx context.Context, in *byID) (*answer, error) { return answered(t.Get(ctx, in.ID)) })
 	httpx.Register(api, httpx.Operation{
 		ID: "move-ticket", Method: http.MethodPost, Path: "/v1/tickets/{ticket_id}/status", Tag: tag, Summary: "Give a ticket another status",
-		Description: "The ticket of a complaint follows its complaint and cannot be moved by hand.",
-		Permission:  auth.TicketsWrite,
-		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired},
+		Description: "Resolve it, reopen a resolved one, close it. The ticket of a complaint follows its complaint and cannot be moved by hand.",
+		Permission:  auth.TicketsWrite, Errors: versioned,
 	}, func(ctx context.Context, in *moveInput) (*answer, error) {
-		fresh := func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }
-		return answered(t.Move(ctx, in.ID, in.Body.Status, fresh))
+		c := StatusChange{To: in.Body.Status, Resolution: in.Body.Resolution, At: in.Body.At}
+		return answered(t.Change(ctx, in.ID, c, seen(in.IfMatch)))
 	})
+	httpx.Register(api, httpx.Operation{
+		ID: "reclassify-ticket", Method: http.MethodPatch, Path: "/v1/tickets/{ticket_id}", Tag: tag, Summary: "Say what else a ticket is about",
+		Description: "Fields that are left out stay as they are. Whatever is changed but the subject picks the service level policy anew, " +
+			"in its present version and by the customer's present grade and tier.",
+		Permission: auth.TicketsWrite, Errors: append(versioned, http.StatusGone),
+	}, func(ctx context.Context, in *reclassifyInput) (*answer, error) {
+		r, err := in.Body.reclassification()
+		if err != nil {
+			return nil, err
+		}
+		return answered(t.Reclassify(ctx, in.ID, r, seen(in.IfMatch)))
+	})
+	t.conversationRoutes(api)
+	t.settingRoutes(api)
+}
+
+// seen asks whether a caller saw the present version.
+func seen(ifMatch string) func(int64) error {
+	return func(version int64) error { return httpx.IfMatch(ifMatch, version) }
+}
+
+func (b newTicket) draft() Draft {
+	d := Draft{
+		Kind: b.Kind, Channel: b.Channel, Live: b.Live, Category: b.Category, Subject: b.Subject, Description: b.Description, Impact: b.Impact,
+		Urgency: b.Urgency, Tags: b.Tags, Custom: b.Custom, At: b.OpenedAt,
+	}
+	if b.CustomerID != nil {
+		d.CustomerID = *b.CustomerID
+	}
+	if b.AssetID != nil {
+		d.AssetID = *b.AssetID
+	}
+	return d
+}
+
+func (b ticketChange) reclassification() (Reclassification, error) {
+	r := Reclassification{
+		Kind: b.Kind, CustomerID: b.CustomerID, Category: b.Category, Subject: b.Subject, Impact: b.Impact, Urgency: b.Urgency, Tags: b.Tags,
+		Custom: b.Custom, At: b.At,
+	}
+	if b.AssetID != nil {
+		r.AssetID = new(uuid.UUID)
+		if *b.AssetID != "" {
+			id, err := uuid.Parse(*b.AssetID)
+			if err != nil {
+				return r, invalid([]problem.Field{fault("asset_id", "asset_id_malformed", "must be an id, or empty")})
+			}
+			r.AssetID = &id
+		}
+	}
+	return r, nil
 }
 
 func (t *Tickets) list(ctx context.Context, in *listInput) (*listAnswer, error) {
+	f := Filter{
+		Status: in.Status, Kind: in.Kind, Priority: in.Priority, Category: in.Category, Queue: in.Queue, Agent: in.Agent,
+		Unassigned: in.Unassigned, Watcher: in.Watcher, CustomerID: in.CustomerID,
+	}
+	if in.Sort == "due" {
+		return t.inbox(ctx, f, in.Page)
+	}
 	items, next, err := httpx.PageByID(in.Page, func(before uuid.UUID, limit int) ([]Ticket, error) {
-		return t.List(ctx, Filter{Status: in.Status, CustomerID: in.CustomerID, Before: before}, limit)
+		return t.List(ctx, f, before, limit)
 	}, func(t Ticket) uuid.UUID { return t.ID }, show)
 	if err != nil {
 		return nil, err
+	}
+	return &listAnswer{ticketPage{items, next}}, nil
+}
+
+func (t *Tickets) inbox(ctx context.Context, f Filter, page httpx.Page) (*listAnswer, error) {
+	parts, err := httpx.DecodeCursor(page.Cursor, 2)
+	if err != nil {
+		return nil, err
+	}
+	var after Due
+	if parts != nil {
+		if after.ID, err = uuid.Parse(parts[1]); err == nil && parts[0] != "" {
+			after.At, err = time.Parse(time.RFC3339Nano, parts[0])
+		}
+		if err != nil {
+			return nil, httpx.CursorInvalid()
+		}
+	}
+	found, err := t.Inbox(ctx, f, after, page.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	rows, next := httpx.NextPage(found, page.Limit, func(last Ticket) []string {
+		if last.NextDueAt.IsZero() {
+			return []string{"", last.ID.String()}
+		}
+		return []string{last.NextDueAt.Format(time.RFC3339Nano), last.ID.String()}
+	})
+	items := make([]ticketView, len(rows))
+	for i, one := range rows {
+		items[i] = show(one)
 	}
 	return &listAnswer{ticketPage{items, next}}, nil
 }

@@ -83,7 +83,7 @@ func TestATicketMovesAsLongAsNobodyElseMovedIt(t *testing.T) {
 	w := ticketstest.Start(t)
 	v := open(t, w)
 	path := "/v1/tickets/" + v.ID + "/status"
-	w.Want(http.StatusOK, http.MethodPost, path, w.Agent, body{"status": "resolved"}, &v, "If-Match", `"1"`)
+	w.Want(http.StatusOK, http.MethodPost, path, w.Agent, body{"status": "resolved", "resolution": "solved"}, &v, "If-Match", `"1"`)
 	stale := w.Want(http.StatusPreconditionFailed, http.MethodPost, path, w.Agent, body{"status": "closed"}, nil, "If-Match", `"1"`)
 	if stale.Code() != "version_stale" {
 		t.Fatalf("%s", stale.Body)

@@ -1,9 +1,16 @@
-// Package ticket keeps what people ask, report and complain of, under a number that can be said on the telephone.
+// Package ticket keeps what people ask, report and complain of, under a number that can be said on the telephone: where
+// each matter stands, what was said about it, and all that happened to it.
+//
+// The rules are in ticket.go, change.go and conversation.go. A change locks the ticket's row, and writes what it is from
+// then on, entries of its history, and events (held.go). Its deadlines are computed from the history by package sla; the
+// row keeps the next one.
 package ticket
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,41 +48,29 @@ const (
 	StatusClosed   Status = "closed"
 )
 
-// nexts are the statuses that may follow each.
-var nexts = map[Status][]Status{
-	StatusNew:      {StatusOpen, StatusPending, StatusOnHold, StatusResolved, StatusClosed},
-	StatusOpen:     {StatusPending, StatusOnHold, StatusResolved, StatusClosed},
-	StatusPending:  {StatusOpen, StatusOnHold, StatusResolved, StatusClosed},
-	StatusOnHold:   {StatusOpen, StatusPending, StatusResolved, StatusClosed},
-	StatusResolved: {StatusOpen, StatusClosed},
-	StatusClosed:   {},
-}
-
 // Ticket is one matter of one customer.
 type Ticket struct {
 	ID          uuid.UUID // UUIDv7
-	Version     int64
-	Number      int64 // within the tenant, from 1
+	Version     int64     // from 1, one more with every change
+	Number      int64     // within the tenant, from 1
 	Kind        Kind
 	Channel     string
+	Live        bool      // opened while the customer was on the line
 	CustomerID  uuid.UUID // as it was written, for ever; Nil where nobody is known
 	Root        uuid.UUID // the customer whom CustomerID means, where the ticket was read
+	AssetID     uuid.UUID // Nil for none
+	Category    string    // code; empty for none
 	Subject     string
 	Description string
-	Impact      int // 1 (many, or all of it) to 3 (one, or a part)
-	Urgency     int // 1 (at once) to 3 (when it suits)
-	Priority    int // 1 to 5, see Priority
-	Status      Status
-	OpenedAt    time.Time
-	ChangedAt   time.Time
+	Impact      int      // 1 (many, or all of it) to 3 (one, or a part)
+	Urgency     int      // 1 (at once) to 3 (when it suits)
+	Priority    int      // 1 to 5, see Priority
+	Tags        []string // sorted
+	Custom      map[string]any
 
-	Live       bool      // opened while the customer was on the line
-	Queue      string    // code; empty for none
-	Agent      string    // subject; empty for nobody
-	Category   string    // code; empty for none
-	AssetID    uuid.UUID // Nil for none
-	Tags       []string  // sorted
-	Custom     map[string]any
+	Status     Status
+	Queue      string // code; empty for none
+	Agent      string // subject; empty for nobody
 	Resolution string // code of how it was resolved the last time; empty for not yet
 	Reopened   int    // how often
 	Entries    int    // of its history
@@ -86,16 +81,36 @@ type Ticket struct {
 	NextDueAt     time.Time // the earliest deadline of a clock that runs; zero for none
 	NextClock     string    // whose that is; empty for none
 
+	OpenedAt   time.Time
+	ChangedAt  time.Time
 	ResolvedAt time.Time // zero while it is not
 	CloseAt    time.Time // when a resolved one is closed by itself; zero for never
 	ClosedAt   time.Time
 	MergedInto uuid.UUID // Nil for none
 }
 
+// Draft is a ticket that is about to be opened.
+type Draft struct {
+	ID                   uuid.UUID // UUIDv7; Nil: one is made
+	Kind                 Kind
+	Channel              string    // code
+	Live                 bool      // the customer is on the line: that is the first response
+	CustomerID           uuid.UUID // Nil where nobody is known
+	AssetID              uuid.UUID // Nil for none
+	Category             string    // code; empty for none
+	Subject, Description string
+	Impact, Urgency      int // 1 to 3 each
+	Tags                 []string
+	Custom               map[string]json.RawMessage // values of the tenant's fields, by name
+	By                   string                     // subject of whoever opens it
+	At                   time.Time
+}
 
 const (
 	maxSubject     = 200
 	maxDescription = 20_000
+	maxTags        = 50
+	maxTag         = 64
 )
 
 // Priority is 1 (the most urgent) to 5 of an impact and an urgency of 1 to 3 each, by the matrix that ITIL gives as its
@@ -117,27 +132,59 @@ func ParseNumber(s string) (int64, bool) {
 	return n, err == nil
 }
 
-// OpenTicket makes a ticket of the draft, or names every field that is not right.
-func OpenTicket(id uuid.UUID, number int64, d Draft, now time.Time) (Ticket, []problem.Field) {
-	var faults []problem.Field
-	fault := func(location, code, message string) {
-		faults = append(faults, problem.Field{Location: location, Code: code, Message: message})
-	}
+// opened makes a ticket of the draft, or names every field that is not right; category and custom fields are looked at by
+// whoever knows the tenant's.
+func (d Draft) opened(number int64) (Ticket, []problem.Field) {
 	t := Ticket{
-		ID: id, Version: 1, Number: number, Kind: d.Kind, Channel: d.Channel, CustomerID: d.CustomerID,
-		Subject: norm.NFC.String(strings.TrimSpace(d.Subject)), Description: norm.NFC.String(strings.TrimSpace(d.Description)),
-		Impact: d.Impact, Urgency: d.Urgency, Priority: Priority(d.Impact, d.Urgency), Status: StatusNew, OpenedAt: now, ChangedAt: now,
+		ID: d.ID, Version: 1, Number: number, Kind: d.Kind, Channel: d.Channel, Live: d.Live, CustomerID: d.CustomerID,
+		AssetID: d.AssetID, Category: d.Category, Description: norm.NFC.String(strings.TrimSpace(d.Description)),
+		Impact: d.Impact, Urgency: d.Urgency, Priority: Priority(d.Impact, d.Urgency), Custom: map[string]any{},
+		Status: StatusNew, OpenedAt: d.At, ChangedAt: d.At,
 	}
-	if n := utf8.RuneCountInString(t.Subject); n < 1 || n > maxSubject || strings.ContainsFunc(t.Subject, unicode.IsControl) {
-		fault("subject", "subject_malformed", "must be 1 to 200 characters in one line")
-	}
+	var faults []problem.Field
+	t.Subject, faults = subject(d.Subject, faults)
+	t.Tags, faults = tags(d.Tags, faults)
 	if utf8.RuneCountInString(t.Description) > maxDescription {
-		fault("description", "description_too_long", "must be at most 20000 characters")
+		faults = append(faults, fault("description", "description_too_long", "must be at most 20000 characters"))
 	}
 	if !Code(d.Channel) {
-		fault("channel", "channel_malformed", "must be a code of 1 to 64 lower-case letters, digits, - and _")
+		faults = append(faults, codeFault("channel"))
 	}
-	return t, faults
+	faults = append(faults, oneToThree("impact", d.Impact)...)
+	return t, append(faults, oneToThree("urgency", d.Urgency)...)
+}
+
+func oneToThree(location string, n int) []problem.Field {
+	if n >= 1 && n <= 3 {
+		return nil
+	}
+	return []problem.Field{fault(location, "out_of_range", "must be 1 to 3")}
+}
+
+// subject gives a subject as it is kept.
+func subject(s string, faults []problem.Field) (string, []problem.Field) {
+	s = norm.NFC.String(strings.TrimSpace(s))
+	if n := utf8.RuneCountInString(s); n < 1 || n > maxSubject || strings.ContainsFunc(s, unicode.IsControl) {
+		faults = append(faults, fault("subject", "subject_malformed", "must be 1 to 200 characters in one line"))
+	}
+	return s, faults
+}
+
+// tags gives tags as they are kept: composed, in lower case, sorted, each once.
+func tags(given []string, faults []problem.Field) ([]string, []problem.Field) {
+	kept := make([]string, 0, len(given))
+	for n, tag := range given {
+		tag = strings.ToLower(strings.Join(strings.Fields(norm.NFC.String(tag)), " "))
+		if l := utf8.RuneCountInString(tag); l < 1 || l > maxTag || strings.ContainsFunc(tag, unicode.IsControl) {
+			faults = append(faults, fault(fmt.Sprintf("tags[%d]", n), "tag_malformed", "must be 1 to 64 characters, none of them a control character"))
+		}
+		kept = append(kept, tag)
+	}
+	slices.Sort(kept)
+	if kept = slices.Compact(kept); len(kept) > maxTags {
+		faults = append(faults, fault("tags", "too_many", "must be at most 50"))
+	}
+	return kept, faults
 }
 
 var codeShape = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
@@ -145,14 +192,13 @@ var codeShape = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 // Code tells whether s can be a code: 1 to 64 lower-case letters, digits, - and _, the first a letter or digit.
 func Code(s string) bool { return codeShape.MatchString(s) }
 
-// Move gives the ticket in another status, or refuses.
-func (t Ticket) Move(to Status, now time.Time) (Ticket, error) {
-	for _, next := range nexts[t.Status] {
-		if next == to {
-			t.Status, t.ChangedAt = to, now
-			t.Version++
-			return t, nil
-		}
-	}
-	return t, problem.New(problem.Conflict, "ticket_status", "A ticket that is %s cannot become %s.", t.Status, to)
+func codeFault(location string) problem.Field {
+	return fault(location, location+"_malformed", "must be a code of 1 to 64 lower-case letters, digits, - and _")
 }
+
+func fault(location, code, message string) problem.Field {
+	return problem.Field{Location: location, Code: code, Message: message}
+}
+
+// Open tells whether something is still to be done about the ticket.
+func (t Ticket) Open() bool { return t.Status != StatusResolved && t.Status != StatusClosed }
