@@ -3,6 +3,8 @@
 //
 // Rooms, each importing only those before it:
 //
+//	category   the tree of what tickets can be about
+//	field      what a tenant keeps of its tickets besides
 //	ticket     matters under a number that people say on the telephone
 //	knowledge  articles, found, suggested on tickets, and judged
 //	purchase   what customers bought, as sales tells
@@ -25,7 +27,9 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/category"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/complaint"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/field"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/knowledge"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/purchase"
@@ -51,11 +55,11 @@ func Module() app.Module {
 			all := ticket.New(d.DB, d.Outbox, d.Clock)
 			articles := knowledge.New(d.DB, all, d.Clock)
 			policies := policy.New(d.DB)
-			eraser := erasure.New(d.DB, erasure.Rooms{Holds: complaint.Holds, Erase: erasing(complaint.Erase, survey.Erase)})
+			eraser := erasure.New(d.DB, erasure.Rooms{Holds: complaint.Holds, Erase: erasing(ticket.EraseWords, complaint.Erase, survey.Erase)})
 			surveys := survey.New(d.DB, d.Outbox, starter, d.Clock)
 			complaints := complaint.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
 			return app.Parts{
-				Routes: []func(*httpx.API){all.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes},
+				Routes: []func(*httpx.API){category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, all.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes},
 				Consumers: append([]inbox.Consumer{purchase.Consumer(), alias.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace})},
 					lasting(complaints.Processes(), surveys.Triggers(), eraser.Consumer())...),
 				Worker: func(r worker.Registry) {
@@ -65,6 +69,7 @@ func Module() app.Module {
 				},
 				Background: []func(context.Context) error{
 					starter.Run, app.Every(time.Minute, d.Log, "complaints without a process", complaints.Sweep),
+					app.Every(time.Minute, d.Log, "resolved tickets", all.CloseResolved),
 					app.Every(time.Minute, d.Log, "invitations to surveys without a process", surveys.Sweep),
 				},
 			}, nil
