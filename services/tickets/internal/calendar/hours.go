@@ -228,6 +228,9 @@ func (f *faults) years(years []Year) []Year {
 		f.add("years", "too_many", "must be at most 50 years")
 		return years
 	}
+	if len(years) == 0 {
+		return nil
+	}
 	sorted := make([]Year, len(years))
 	seen := map[int]bool{}
 	for i, y := range years {

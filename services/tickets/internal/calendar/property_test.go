@@ -203,7 +203,7 @@ func TestItReckonsAsWhoeverLooksAtEveryMinute(t *testing.T) {
 	for n, s := range strange {
 		t.Run(fmt.Sprintf("%s %s", s.zone, s.around), func(t *testing.T) {
 			t.Parallel()
-			r := rand.New(rand.NewPCG(2026, uint64(n))) //nolint:gosec // a test that fails has to fail again
+			r := rand.New(rand.NewPCG(2026, uint64(n))) // a test that fails has to fail again
 			zone, ok := location(s.zone)
 			date, dated := ParseDate(s.around)
 			if !ok || !dated {
@@ -240,7 +240,7 @@ func TestItReckonsAsWhoeverLooksAtEveryMinute(t *testing.T) {
 // Before the zones of today the clocks were off by odd seconds, so that minutes are too coarse.
 func TestItReckonsAsWhoeverLooksAtEverySecond(t *testing.T) {
 	t.Parallel()
-	r := rand.New(rand.NewPCG(1972, 1)) //nolint:gosec // a test that fails has to fail again
+	r := rand.New(rand.NewPCG(1972, 1)) // a test that fails has to fail again
 	for _, s := range []struct{ zone, around string }{
 		{"Africa/Monrovia", "1972-01-07"}, {"Europe/Amsterdam", "1937-07-01"}, {"Asia/Shanghai", "1901-01-01"}, {"Europe/Berlin", "2026-10-25"},
 	} {
@@ -266,7 +266,7 @@ func TestItReckonsAsWhoeverLooksAtEverySecond(t *testing.T) {
 // What holds of any calendar, over years and to the nanosecond.
 func TestWhatIsAddedIsBetween(t *testing.T) {
 	t.Parallel()
-	r := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // a test that fails has to fail again
+	r := rand.New(rand.NewPCG(7, 7)) // a test that fails has to fail again
 	for range 3000 {
 		s := strange[r.IntN(len(strange))]
 		zone, _ := location(s.zone)

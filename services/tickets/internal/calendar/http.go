@@ -1,0 +1,272 @@
+package calendar
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
+)
+
+// CalendarBody is what a calendar says, as the API takes and shows it. It is exported so that what embeds it is documented
+// whole.
+type CalendarBody struct {
+	Name     string         `json:"name" maxLength:"200" example:"Shop in Shanghai"`
+	TimeZone string         `json:"time_zone" maxLength:"64" doc:"IANA name of the zone whose wall clock is meant." example:"Asia/Shanghai"`
+	Week     calendarWeek   `json:"week" doc:"When it is open; a day that is left out is closed. At least one day is not."`
+	Years    []calendarYear `json:"years,omitempty" nullable:"false" maxItems:"50" doc:"What is otherwise on single dates, year by year."`
+}
+
+type calendarWeek struct {
+	Monday    []calendarInterval `json:"monday,omitempty" nullable:"false" maxItems:"24"`
+	Tuesday   []calendarInterval `json:"tuesday,omitempty" nullable:"false" maxItems:"24"`
+	Wednesday []calendarInterval `json:"wednesday,omitempty" nullable:"false" maxItems:"24"`
+	Thursday  []calendarInterval `json:"thursday,omitempty" nullable:"false" maxItems:"24"`
+	Friday    []calendarInterval `json:"friday,omitempty" nullable:"false" maxItems:"24"`
+	Saturday  []calendarInterval `json:"saturday,omitempty" nullable:"false" maxItems:"24"`
+	Sunday    []calendarInterval `json:"sunday,omitempty" nullable:"false" maxItems:"24"`
+}
+
+type calendarInterval struct {
+	From string `json:"from" pattern:"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$" doc:"Of the wall clock." example:"09:00"`
+	To   string `json:"to" pattern:"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$" doc:"Not included; 24:00 is the end of the day." example:"12:00"`
+}
+
+type calendarYear struct {
+	Year     int               `json:"year" minimum:"1970" maximum:"2199" example:"2026"`
+	Holidays []calendarHoliday `json:"holidays,omitempty" nullable:"false" maxItems:"366" doc:"Dates on which it is closed."`
+	Openings []calendarOpening `json:"openings,omitempty" nullable:"false" maxItems:"366" doc:"Dates with hours of their own, which stand in the place of those of the week, also on a holiday."`
+}
+
+type calendarHoliday struct {
+	Date string `json:"date" format:"date" example:"2026-10-01"`
+	Name string `json:"name,omitempty" maxLength:"200" example:"国庆节"`
+}
+
+type calendarOpening struct {
+	Date  string             `json:"date" format:"date" example:"2026-10-10"`
+	Name  string             `json:"name,omitempty" maxLength:"200"`
+	Hours []calendarInterval `json:"hours" nullable:"false" minItems:"1" maxItems:"24"`
+}
+
+// calendarView is a calendar as the API shows it.
+type calendarView struct {
+	CalendarID uuid.UUID `json:"calendar_id" format:"uuid"`
+	CalendarBody
+	Default   bool      `json:"default" doc:"Of policies that name no calendar."`
+	Archived  bool      `json:"archived" doc:"Nothing new may name it."`
+	Version   int64     `json:"version" doc:"Rises by one with every change; the ETag."`
+	CreatedAt time.Time `json:"created_at"`
+	ChangedAt time.Time `json:"changed_at"`
+}
+
+func show(s Stored) calendarView {
+	return calendarView{
+		CalendarID: s.ID, CalendarBody: CalendarBody{Name: s.Name, TimeZone: s.Zone, Week: showWeek(s.Hours.Week), Years: showYears(s.Hours.Years)},
+		Default: s.Default, Archived: s.Archived, Version: s.Version, CreatedAt: s.CreatedAt.UTC(), ChangedAt: s.ChangedAt.UTC(),
+	}
+}
+
+type answer struct {
+	ETag string `header:"ETag"`
+	Body calendarView
+}
+
+func answered(s Stored, err error) (*answer, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &answer{ETag: httpx.ETag(s.Version), Body: show(s)}, nil
+}
+
+type createInput struct{ Body CalendarBody }
+
+type replaceInput struct {
+	ID      uuid.UUID `path:"calendar_id" format:"uuid"`
+	IfMatch string    `header:"If-Match" doc:"The ETag of the calendar as it was read."`
+	Body    CalendarBody
+}
+
+type byID struct {
+	ID uuid.UUID `path:"calendar_id" format:"uuid"`
+}
+
+type listInput struct {
+	Archived bool `query:"archived" doc:"Those in the archive, too."`
+	httpx.Page
+}
+
+type listAnswer struct{ Body calendarPage }
+
+type calendarPage struct {
+	Items      []calendarView `json:"items" nullable:"false" doc:"The oldest first."`
+	NextCursor string         `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
+}
+
+type versionsInput struct {
+	ID uuid.UUID `path:"calendar_id" format:"uuid"`
+	httpx.Page
+}
+
+type versionsAnswer struct{ Body calendarVersions }
+
+type calendarVersions struct {
+	Items      []calendarVersion `json:"items" nullable:"false" doc:"The latest first."`
+	NextCursor string            `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
+}
+
+// calendarVersion is what a calendar was.
+type calendarVersion struct {
+	Version  int64          `json:"version"`
+	TimeZone string         `json:"time_zone"`
+	Week     calendarWeek   `json:"week"`
+	Years    []calendarYear `json:"years,omitempty" nullable:"false"`
+	By       string         `json:"by" doc:"Subject of whoever made it so."`
+	At       time.Time      `json:"at"`
+}
+
+const path = "/v1/calendars/{calendar_id}"
+
+// Routes adds the operations on calendars.
+func (c *Calendars) Routes(api *httpx.API) {
+	const tag = "Calendars"
+	missing := []int{http.StatusNotFound}
+	httpx.Register(api, httpx.Operation{
+		ID: "create-calendar", Method: http.MethodPost, Path: "/v1/calendars", Tag: tag, Summary: "Make a business calendar",
+		Permission: auth.TicketsConfigure, Status: http.StatusCreated, Errors: []int{http.StatusConflict},
+	}, func(ctx context.Context, in *createInput) (*answer, error) {
+		return answered(c.Create(ctx, draft(in.Body)))
+	})
+	httpx.Register(api, httpx.Operation{
+		ID: "list-calendars", Method: http.MethodGet, Path: "/v1/calendars", Tag: tag, Summary: "List business calendars",
+		Permission: auth.TicketsRead,
+	}, c.listHTTP)
+	httpx.Register(api, httpx.Operation{
+		ID: "get-calendar", Method: http.MethodGet, Path: path, Tag: tag, Summary: "Read a business calendar",
+		Permission: auth.TicketsRead, Errors: missing,
+	}, func(ctx context.Context, in *byID) (*answer, error) { return answered(c.Get(ctx, in.ID)) })
+	httpx.Register(api, httpx.Operation{
+		ID: "replace-calendar", Method: http.MethodPut, Path: path, Tag: tag, Summary: "Give a business calendar other hours",
+		Description: "Deadlines of open tickets are reckoned anew a moment later; what was measured of closed ones stays.",
+		Permission:  auth.TicketsConfigure,
+		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired},
+	}, func(ctx context.Context, in *replaceInput) (*answer, error) {
+		fresh := func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }
+		return answered(c.Replace(ctx, in.ID, draft(in.Body), fresh))
+	})
+	httpx.Register(api, httpx.Operation{
+		ID: "list-calendar-versions", Method: http.MethodGet, Path: path + "/versions", Tag: tag, Summary: "What a business calendar was",
+		Permission: auth.TicketsRead, Errors: missing,
+	}, c.versionsHTTP)
+	httpx.Register(api, httpx.Operation{
+		ID: "make-default-calendar", Method: http.MethodPost, Path: path + "/make-default", Tag: tag, Summary: "Have policies that name no calendar reckon by this one",
+		Description: "Until there is a default calendar, they reckon around the clock.",
+		Permission:  auth.TicketsConfigure, Errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, func(ctx context.Context, in *byID) (*answer, error) { return answered(c.MakeDefault(ctx, in.ID)) })
+	httpx.Register(api, httpx.Operation{
+		ID: "archive-calendar", Method: http.MethodPost, Path: path + "/archive", Tag: tag, Summary: "Put a business calendar into the archive",
+		Description: "Nothing new may name it; what names it goes on to reckon by it.",
+		Permission:  auth.TicketsConfigure, Errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, func(ctx context.Context, in *byID) (*answer, error) { return answered(c.Archive(ctx, in.ID, true)) })
+	httpx.Register(api, httpx.Operation{
+		ID: "restore-calendar", Method: http.MethodPost, Path: path + "/restore", Tag: tag, Summary: "Take a business calendar out of the archive",
+		Permission: auth.TicketsConfigure, Errors: missing,
+	}, func(ctx context.Context, in *byID) (*answer, error) { return answered(c.Archive(ctx, in.ID, false)) })
+	c.trialRoutes(api, tag)
+}
+
+func (c *Calendars) listHTTP(ctx context.Context, in *listInput) (*listAnswer, error) {
+	items, next, err := httpx.PageByID(in.Page, func(after uuid.UUID, limit int) ([]Stored, error) {
+		return c.List(ctx, Filter{Archived: in.Archived, After: after}, limit)
+	}, func(s Stored) uuid.UUID { return s.ID }, show)
+	if err != nil {
+		return nil, err
+	}
+	return &listAnswer{calendarPage{items, next}}, nil
+}
+
+func (c *Calendars) versionsHTTP(ctx context.Context, in *versionsInput) (*versionsAnswer, error) {
+	parts, err := httpx.DecodeCursor(in.Cursor, 1)
+	if err != nil {
+		return nil, err
+	}
+	var before int64
+	if parts != nil {
+		if before, err = strconv.ParseInt(parts[0], 10, 64); err != nil {
+			return nil, httpx.CursorInvalid()
+		}
+	}
+	found, err := c.Versions(ctx, in.ID, before, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	page, next := httpx.NextPage(found, in.Limit, func(last Version) []string { return []string{strconv.FormatInt(last.Version, 10)} })
+	items := make([]calendarVersion, len(page))
+	for i, v := range page {
+		items[i] = calendarVersion{v.Version, v.Zone, showWeek(v.Hours.Week), showYears(v.Hours.Years), v.By, v.At.UTC()}
+	}
+	return &versionsAnswer{calendarVersions{items, next}}, nil
+}
+
+// draft reads what the schema let through; a clock or a date that still is none becomes one that normalise refuses.
+func draft(b CalendarBody) Draft {
+	w := b.Week
+	d := Draft{Name: b.Name, Zone: b.TimeZone, Hours: Hours{Week: Week{
+		Monday: readHours(w.Monday), Tuesday: readHours(w.Tuesday), Wednesday: readHours(w.Wednesday), Thursday: readHours(w.Thursday),
+		Friday: readHours(w.Friday), Saturday: readHours(w.Saturday), Sunday: readHours(w.Sunday),
+	}}}
+	for _, y := range b.Years {
+		year := Year{Year: y.Year}
+		for _, h := range y.Holidays {
+			date, _ := ParseDate(h.Date)
+			year.Holidays = append(year.Holidays, Holiday{date, h.Name})
+		}
+		for _, o := range y.Openings {
+			date, _ := ParseDate(o.Date)
+			year.Openings = append(year.Openings, Opening{date, o.Name, readHours(o.Hours)})
+		}
+		d.Hours.Years = append(d.Hours.Years, year)
+	}
+	return d
+}
+
+func readHours(shown []calendarInterval) (hours []Interval) {
+	for _, i := range shown {
+		from, _ := ParseClock(i.From)
+		to, _ := ParseClock(i.To)
+		hours = append(hours, Interval{from, to})
+	}
+	return hours
+}
+
+func showWeek(w Week) calendarWeek {
+	return calendarWeek{
+		showHours(w.Monday), showHours(w.Tuesday), showHours(w.Wednesday), showHours(w.Thursday), showHours(w.Friday),
+		showHours(w.Saturday), showHours(w.Sunday),
+	}
+}
+
+func showHours(hours []Interval) (shown []calendarInterval) {
+	for _, h := range hours {
+		shown = append(shown, calendarInterval{h.From.String(), h.To.String()})
+	}
+	return shown
+}
+
+func showYears(years []Year) (shown []calendarYear) {
+	for _, y := range years {
+		v := calendarYear{Year: y.Year}
+		for _, h := range y.Holidays {
+			v.Holidays = append(v.Holidays, calendarHoliday{h.Date.String(), h.Name})
+		}
+		for _, o := range y.Openings {
+			v.Openings = append(v.Openings, calendarOpening{o.Date.String(), o.Name, showHours(o.Hours)})
+		}
+		shown = append(shown, v)
+	}
+	return shown
+}
