@@ -3,6 +3,7 @@
 //
 // Rooms, each importing only those before it:
 //
+//	calendar   business time
 //	category   the tree of what tickets can be about
 //	field      what a tenant keeps of its tickets besides
 //	ticket     matters under a number that people say on the telephone
@@ -27,6 +28,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/calendar"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/category"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/complaint"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/field"
@@ -52,6 +54,7 @@ func Module() app.Module {
 		Aliases:          true,
 		Build: func(d app.Deps) (app.Parts, error) {
 			starter := starts.New(d.DB, d.Flow)
+			calendars := calendar.New(d.DB, d.Clock)
 			all := ticket.New(d.DB, d.Outbox, d.Clock)
 			articles := knowledge.New(d.DB, all, d.Clock)
 			policies := policy.New(d.DB)
@@ -59,7 +62,7 @@ func Module() app.Module {
 			surveys := survey.New(d.DB, d.Outbox, starter, d.Clock)
 			complaints := complaint.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
 			return app.Parts{
-				Routes: []func(*httpx.API){category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, all.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes},
+				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, all.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes},
 				Consumers: append([]inbox.Consumer{purchase.Consumer(), alias.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace})},
 					lasting(complaints.Processes(), surveys.Triggers(), eraser.Consumer())...),
 				Worker: func(r worker.Registry) {
