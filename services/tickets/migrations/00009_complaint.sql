@@ -36,6 +36,7 @@ ALTER TABLE complaint
     ADD COLUMN alarms          jsonb       NOT NULL DEFAULT '[]',  -- that still have to ring, the earliest first
     ADD COLUMN score           smallint,    -- the customer's verdict on the last remedy
     ADD COLUMN score_kind      text        NOT NULL DEFAULT '',    -- csat, nps or ces
+    ADD COLUMN carried_minor   bigint      NOT NULL DEFAULT 0, -- what was spent since it was last closed, less what the last proposal cost
     ADD COLUMN crisis_id       uuid,        -- the crisis that it is a part of
     ADD COLUMN escalated_at    timestamptz, -- somebody said that it is more than one customer's matter
     ADD COLUMN reviewed_at     timestamptz,
@@ -60,6 +61,7 @@ ALTER TABLE complaint_step ADD COLUMN detail jsonb NOT NULL DEFAULT '{}';
 -- Words belong to the decision with which they were said; those of one that was refused are shown nowhere.
 ALTER TABLE complaint_note
     ADD COLUMN decision_id uuid,
+    ADD COLUMN place       smallint NOT NULL DEFAULT 0, -- among what was said with it
     DROP CONSTRAINT complaint_note_kind_check,
     ADD CONSTRAINT complaint_note_kind_check CHECK (kind IN ('description', 'wish', 'reason', 'containment', 'root_cause', 'evidence',
         'facts', 'prevention', 'answer'));

@@ -2,8 +2,11 @@ package complaint
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -17,7 +20,9 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/platform/telemetry"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/calendar"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/survey"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/ticket"
 )
 
@@ -45,12 +50,12 @@ func (c *Complaints) Register(ctx context.Context, d Draft) (Told, error) {
 	}
 	by := actor(ctx).Subject
 	now := c.now()
-	if _, faults := RegisterComplaint(id, d, by, policy.Standard(), now); len(faults) > 0 { // before a number is drawn
+	if _, faults := RegisterComplaint(id, d, by, policy.Standard(), calendar.Always(), now); len(faults) > 0 { // before a number is drawn
 		return Told{}, problem.InvalidBody("complaint_invalid", "The complaint was not accepted: mend the fields named here.", faults)
 	}
 	var made Told
 	result, err := c.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
-		p := policy.Of(tx)
+		p, days := policy.Of(tx), calendar.All(tx)
 		root := alias.Root(tx, d.CustomerID)
 		erasure.Refuse(tx, d.CustomerID)
 		number, err := ticket.NextNumber(ctx, tx)
@@ -60,7 +65,11 @@ func (c *Complaints) Register(ctx context.Context, d Draft) (Told, error) {
 		t, _ := ticket.OpenTicket(ticketID, number, ticket.Draft{
 			Kind: ticket.ComplaintKind, Channel: d.Channel, CustomerID: d.CustomerID, Subject: "complaint: " + d.Category, Impact: 2, Urgency: 2,
 		}, now)
-		made.Complaint, _ = RegisterComplaint(id, d, by, *p, now)
+		legal, known := days.Calendar(p.LegalCalendarID)
+		if !known { // it was there when the policy named it, and calendars are only archived
+			return pg.Result{}, fmt.Errorf("complaint: the policy's calendar %s is gone", p.LegalCalendarID)
+		}
+		made.Complaint, _ = RegisterComplaint(id, d, by, *p, legal, now)
 		made.Root, made.TicketID, made.Number = *root, t.ID, ticket.Number(t.Number)
 		if made.notes, err = said(id, d, by, now); err != nil {
 			return pg.Result{}, err
@@ -89,7 +98,7 @@ func twoIDs() (a, b uuid.UUID, err error) {
 // said are the notes of a new complaint.
 func said(complaint uuid.UUID, d Draft, by string, now time.Time) (map[uuid.UUID]note, error) {
 	notes := make(map[uuid.UUID]note)
-	for kind, text := range map[string]string{"description": d.Description, "wish": d.Wish} {
+	for kind, text := range map[Word]string{description: d.Description, wish: d.Wish} {
 		text, _ = words(text)
 		if text == "" {
 			continue
@@ -103,16 +112,16 @@ func said(complaint uuid.UUID, d Draft, by string, now time.Time) (map[uuid.UUID
 	return notes, nil
 }
 
-// Decide brings a person's decision to the complaint's process and waits for what it says; reason, which may be empty,
-// is kept here and referred to. What cannot be decided is refused before the process is asked; where two decide at once,
+// Decide brings a person's decision to the complaint's process and waits for what it says; what was said with it is kept
+// here and referred to. What cannot be decided is refused before the process is asked; where two decide at once,
 // the complaint's row says who was first. While the process cannot be reached the answer is Unavailable, and the decision
 // may still take effect: sent again under the same Idempotency-Key it tells.
-func (c *Complaints) Decide(ctx context.Context, d Decision, reason string) (Told, error) {
+func (c *Complaints) Decide(ctx context.Context, d Decision, said []Saying) (Told, error) {
 	d, err := identified(ctx, d)
 	if err != nil {
 		return Told{}, err
 	}
-	was, before, err := c.prepare(ctx, &d, reason)
+	was, before, err := c.prepare(ctx, &d, said)
 	if err != nil {
 		return Told{}, err
 	}
@@ -178,12 +187,49 @@ func actor(ctx context.Context) Actor {
 	return Actor{Subject: p.Subject, Roles: p.Roles}
 }
 
-// prepare refuses what cannot be decided and keeps the reason; before tells that the decision was made before.
-func (c *Complaints) prepare(ctx context.Context, d *Decision, reason string) (was Complaint, before bool, err error) {
-	reason, ok := words(reason)
-	if !ok {
-		return was, false, decisionInvalid([]problem.Field{{Location: "reason", Code: "reason_too_long", Message: "must be at most 20000 characters"}})
+// Saying is what somebody said with a decision.
+type Saying struct {
+	Kind     Word
+	Location string // of the request's body
+	Text     string // at most 20,000 characters, less for evidence; empty: nothing was said
+}
+
+const (
+	maxSayings  = 30
+	maxEvidence = 2_000
+)
+
+// note brings what was said with a decision to the form in which it is kept, and tells the decision of it.
+func (d *Decision) note(said []Saying) (notes []note, faults []problem.Field) {
+	for i, one := range said {
+		text, ok := words(one.Text)
+		if !ok || one.Kind == Evidence && utf8.RuneCountInString(text) > maxEvidence || i >= maxSayings {
+			faults = append(faults, problem.Field{Location: one.Location, Code: string(one.Kind) + "_too_long",
+				Message: "must be at most 20000 characters; evidence at most 20 references of 2000"})
+			continue
+		}
+		if text == "" {
+			continue
+		}
+		id := uuid.NewSHA1(d.ID, []byte(one.Location))
+		if one.Kind == Reason {
+			d.NoteID = id
+		}
+		if !slices.Contains(d.Said, one.Kind) {
+			d.Said = append(d.Said, one.Kind)
+		}
+		notes = append(notes, note{id: id, complaint: d.ComplaintID, kind: one.Kind, words: text, by: d.By.Subject, no: i, decision: d.ID})
 	}
+	return notes, faults
+}
+
+// prepare refuses what cannot be decided and keeps what was said; before tells that the decision was made before.
+func (c *Complaints) prepare(ctx context.Context, d *Decision, said []Saying) (was Complaint, before bool, err error) {
+	notes, faults := d.note(said)
+	if len(faults) > 0 {
+		return was, false, decisionInvalid(faults)
+	}
+	now := c.now()
 	err = c.db.Tx(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
 		at, hash, found, err := decided(ctx, tx, d.ID)
 		if err != nil {
@@ -199,12 +245,14 @@ func (c *Complaints) prepare(ctx context.Context, d *Decision, reason string) (w
 		if found {
 			return same(hash, d.Hash)
 		}
-		if _, err = was.Decide(*d, *p, c.now()); err != nil || reason == "" {
+		if _, err = was.Decide(*d, *p, now); err != nil || len(notes) == 0 {
 			return err
 		}
 		erasure.Refuse(tx, was.CustomerID)
-		d.NoteID = uuid.NewSHA1(d.ID, []byte("reason"))
-		insertNote(tx, note{id: d.NoteID, complaint: was.ID, kind: "reason", words: reason, by: d.By.Subject, at: c.now()})
+		for _, n := range notes {
+			n.at = now
+			insertNote(tx, n)
+		}
 		return nil
 	})
 	return was, before, err
@@ -236,6 +284,11 @@ func (c *Complaints) change(ctx context.Context, id uuid.UUID,
 			return pg.Result{}, err
 		}
 		save(tx, was, now)
+		if now.Stage == Verifying && was.Stage != Verifying {
+			if err := c.invite(ctx, tx, now); err != nil {
+				return pg.Result{}, err
+			}
+		}
 		if to := ticketStatus(now.Stage); to != ticketStatus(was.Stage) {
 			if err := ticket.Follow(ctx, tx, c.outbox, now.TicketID, to, at); err != nil {
 				return pg.Result{}, err
@@ -246,12 +299,24 @@ func (c *Complaints) change(ctx context.Context, id uuid.UUID,
 	return now, err
 }
 
+// invite asks the customer how the complaint was dealt with. A survey that the tenant has closed keeps nobody from giving a
+// verdict by telephone.
+func (c *Complaints) invite(ctx context.Context, tx *pg.Tx, of Complaint) error {
+	_, err := survey.Invite(ctx, tx, c.outbox, c.starter, c.now(), survey.Invitation{
+		Survey: survey.Verification, CustomerID: of.CustomerID, TicketID: of.TicketID, ComplaintID: of.ID,
+	})
+	if err != nil && problem.CallersFault(err) {
+		return nil
+	}
+	return err
+}
+
 // ticketStatus is where the ticket of a complaint stands.
 func ticketStatus(s Stage) ticket.Status {
 	switch s {
 	case Registered:
 		return ticket.StatusNew
-	case Offered:
+	case Offered, Verifying:
 		return ticket.StatusPending
 	case Closed:
 		return ticket.StatusClosed

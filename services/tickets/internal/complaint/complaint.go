@@ -1,12 +1,14 @@
-// Package complaint leads a complaint from the first word to the compensation, after the steps of ISO 10002: registered,
-// assessed, assigned to whom it concerns, investigated, a remedy proposed, approved where its cost asks for it, decided by
-// the customer, carried out, closed.
+// Package complaint leads a complaint from the first word to what was learned from it, after the steps of ISO 10002:
+// registered and acknowledged, assessed, assigned to whom it concerns, investigated, a remedy proposed, approved where its
+// cost or the complaint's gravity asks for it, decided by the customer, carried out, verified, closed and reviewed.
 //
-// The rules are here and in remedy.go; they are applied to the complaint's row (commands.go). The process that waits,
-// reminds and carries out is a workflow (workflow.go), which holds nothing that is not in the row as well.
+// The rules are here, in rules.go, remedy.go, answer.go and deadlines.go; they are applied to the complaint's row
+// (commands.go). The process that waits, reminds and carries out is a workflow (workflow.go), which holds nothing that is not
+// in the row as well.
 package complaint
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -15,8 +17,8 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/text/unicode/norm"
 
-	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/calendar"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/ticket"
 )
@@ -29,10 +31,14 @@ const (
 	Registered Stage = "registered" // waits to be assessed
 	Assessed   Stage = "assessed"   // waits for somebody who answers for it
 	Assigned   Stage = "assigned"   // is being investigated
+	Disputed   Stage = "disputed"   // waits for a supervisor to say who answers for it
 	Found      Stage = "found"      // waits for a proposal
 	Proposed   Stage = "proposed"   // waits for approval
 	Offered    Stage = "offered"    // waits for the customer
 	Accepted   Stage = "accepted"   // is being carried out
+	Stuck      Stage = "stuck"      // a part failed, and not all that was done can be taken back: waits for a person
+	Verifying  Stage = "verifying"  // waits for the customer's verdict on what was done
+	Answering  Stage = "answering"  // came to no agreement: waits for the final answer
 	Closed     Stage = "closed"
 )
 
@@ -43,7 +49,8 @@ type Outcome string
 const (
 	Settled      Outcome = "settled"      // the customer agreed, and all was carried out
 	Unanswered   Outcome = "unanswered"   // the customer was silent; what needs no consent was carried out
-	NotAgreed    Outcome = "not_agreed"   // the customer rejected the last proposal
+	NotAgreed    Outcome = "not_agreed"   // every proposal was tried, and none agreed on
+	Answered     Outcome = "answered"     // a final answer ended it before that
 	Inadmissible Outcome = "inadmissible" // not taken up
 	Withdrawn    Outcome = "withdrawn"
 )
@@ -74,17 +81,80 @@ type Complaint struct {
 	RegisteredAt time.Time `json:"registered_at"`
 	ClosedAt     time.Time `json:"closed_at,omitzero"`
 	Steps        []Step    `json:"steps"`
+
+	Level          int          `json:"level,omitempty"`       // that deals with it: 1 at first
+	Reopened       int          `json:"reopened,omitempty"`    // how often a low score had it dealt with anew
+	Objected       bool         `json:"objected,omitempty"`    // the customer may object once
+	Safety         bool         `json:"safety,omitempty"`      // people may come to harm
+	Containment    string       `json:"containment,omitempty"` // code of what was done at once
+	DeclinedBy     string       `json:"declined_by,omitempty"` // subject who refused the responsibility last
+	Ruled          bool         `json:"ruled,omitempty"`       // a supervisor said who answers for it: that cannot be refused
+	AcknowledgeBy  time.Time    `json:"acknowledge_by,omitzero"`
+	AcknowledgedAt time.Time    `json:"acknowledged_at,omitzero"`
+	LegalDueAt     time.Time    `json:"legal_due_at,omitzero"` // of the final answer; zero: no such deadline
+	AnsweredAt     time.Time    `json:"answered_at,omitzero"`  // the final answer was given
+	Alarms         []Alarm      `json:"alarms,omitempty"`      // that still have to ring, the earliest first
+	Score          *int         `json:"score,omitempty"`       // the customer's verdict on the last remedy
+	ScoreKind      string       `json:"score_kind,omitempty"`  // csat, nps or ces
+	CrisisID       uuid.UUID    `json:"crisis_id,omitzero"`    // the crisis that it is a part of
+	EscalatedAt    time.Time    `json:"escalated_at,omitzero"`
+	ReviewedAt     time.Time    `json:"reviewed_at,omitzero"`
+	Preventions    []Prevention `json:"preventions,omitempty"`
+	// CarriedMinor corrects what the last proposal cost to what was spent since the complaint was last closed: earlier
+	// proposals that were carried out, in part at least, less what was told of with the last closing.
+	CarriedMinor int64 `json:"carried_minor,omitempty"`
 }
 
 // Step is one thing that happened, a decision of a person or a deed of the process.
 type Step struct {
-	No         int       `json:"no"` // from 1
-	Action     Action    `json:"action"`
-	DecisionID uuid.UUID `json:"decision_id,omitzero"` // Nil: the process did it by itself
-	Hash       []byte    `json:"hash,omitempty"`       // of the decision's input
-	By         string    `json:"by"`                   // subject
-	At         time.Time `json:"at"`
-	NoteID     uuid.UUID `json:"note_id,omitzero"` // the reason that was given
+	No         int        `json:"no"` // from 1
+	Action     Action     `json:"action"`
+	DecisionID uuid.UUID  `json:"decision_id,omitzero"` // Nil: the process did it by itself
+	Hash       []byte     `json:"hash,omitempty"`       // of the decision's input
+	By         string     `json:"by"`                   // subject
+	At         time.Time  `json:"at"`
+	NoteID     uuid.UUID  `json:"note_id,omitzero"` // the reason that was given
+	Detail     StepDetail `json:"detail,omitzero"`
+}
+
+// StepDetail is what a step was about, in codes, numbers and times; which of them there are depends on its action.
+type StepDetail struct {
+	Admissible  *bool     `json:"admissible,omitempty" doc:"Of an assessment, as are the next three."`
+	Severity    int       `json:"severity,omitempty"`
+	Safety      bool      `json:"safety,omitempty"`
+	Containment string    `json:"containment,omitempty"`
+	Unit        string    `json:"unit,omitempty" doc:"Who answers for it, as does person."`
+	Person      string    `json:"person,omitempty"`
+	Finding     string    `json:"finding,omitempty"`
+	Cause       string    `json:"cause,omitempty"`
+	Proposal    int       `json:"proposal,omitempty" doc:"The number of the proposal that it is about."`
+	Part        int       `json:"part,omitempty" doc:"The part of it that failed, and why, as a code."`
+	Code        string    `json:"code,omitempty"`
+	Score       *int      `json:"score,omitempty" doc:"The customer's verdict."`
+	ScoreKind   string    `json:"score_kind,omitempty"`
+	Level       int       `json:"level,omitempty" doc:"That deals with it from now on, after it was reopened, and why, as a code."`
+	Why         string    `json:"why,omitempty"`
+	Before      Outcome   `json:"outcome_before,omitempty" doc:"With which it had been closed."`
+	Channel     string    `json:"channel,omitempty"`
+	Medium      string    `json:"medium,omitempty" doc:"Of a final answer."`
+	Bodies      []string  `json:"outside_bodies,omitempty" nullable:"false" doc:"That a final answer named, or to which the customer turned."`
+	Deadline    Deadline  `json:"deadline,omitempty" doc:"That comes near or has passed."`
+	DueAt       time.Time `json:"due_at,omitzero"`
+	DaysLeft    int       `json:"days_left,omitempty"`
+	CrisisID    uuid.UUID `json:"crisis_id,omitzero"`
+	Prevention  int       `json:"prevention,omitempty" doc:"The number of the preventive action that it is about."`
+	Owner       string    `json:"owner,omitempty"`
+}
+
+func (d StepDetail) empty() bool { return reflect.ValueOf(d).IsZero() }
+
+// Prevention is something that is done so that it does not happen again. What it is stands in the note of its decision.
+type Prevention struct {
+	No         int       `json:"no"` // within the complaint, from 1
+	DecisionID uuid.UUID `json:"decision_id"`
+	Owner      string    `json:"owner"` // subject
+	DueAt      time.Time `json:"due_at"`
+	DoneAt     time.Time `json:"done_at,omitzero"`
 }
 
 // Action is what can be done about a complaint.
@@ -92,135 +162,40 @@ type Action string
 
 // The decisions of people, in the order in which they are offered, and then what the process does by itself.
 const (
-	Assess   Action = "assess"
-	Assign   Action = "assign"
-	Find     Action = "find"
-	Propose  Action = "propose"
-	Approve  Action = "approve"
-	Refuse   Action = "refuse"
-	Accept   Action = "accept"
-	Reject   Action = "reject"
-	Withdraw Action = "withdraw"
+	Acknowledge Action = "acknowledge" // the customer was told that it was received
+	Assess      Action = "assess"
+	Assign      Action = "assign"
+	Decline     Action = "decline" // the responsibility
+	Rule        Action = "rule"    // who answers for it, after that
+	Find        Action = "find"
+	Object      Action = "object" // the customer does not agree with what was found
+	Propose     Action = "propose"
+	Approve     Action = "approve"
+	Refuse      Action = "refuse"
+	Accept      Action = "accept"
+	Reject      Action = "reject"
+	Retry       Action = "retry"  // a part that failed
+	Settle      Action = "settle" // let be what was done, and drop the rest
+	Verify      Action = "verify" // the customer's verdict
+	Answer      Action = "answer" // the final one
+	Withdraw    Action = "withdraw"
+	Reopen      Action = "reopen"
+	Refer       Action = "refer" // the customer turned to an outside body
+	Add         Action = "add"   // facts
+	Escalate    Action = "escalate"
+	Prevent     Action = "prevent"
+	Finish      Action = "finish" // a preventive action
+	Review      Action = "review"
 
 	Register Action = "register"
+	Reply    Action = "reply"   // the customer wrote something on the ticket
 	Remind   Action = "remind"  // a step is overdue
-	Silence  Action = "silence" // the customer was reminded often enough
+	Silence  Action = "silence" // the customer was reminded often enough, or gave no verdict
 	Execute  Action = "execute" // every part of a remedy was carried out
-	Fail     Action = "fail"    // a part cannot be carried out; those before it were taken back
+	Fail     Action = "fail"    // a part cannot be carried out
+	Warn     Action = "warn"    // a deadline comes near
+	Miss     Action = "miss"    // a deadline has passed
 )
-
-// rule says where a decision may be made and who may make it.
-type rule struct {
-	action Action
-	in     []Stage
-	right  auth.Permission
-}
-
-// rules is the one table of decisions.
-var rules = []rule{
-	{Assess, []Stage{Registered}, auth.ComplaintsHandle},
-	{Assign, []Stage{Assessed, Assigned}, auth.ComplaintsHandle},
-	{Find, []Stage{Assigned}, auth.ComplaintsHandle},
-	{Propose, []Stage{Found}, auth.ComplaintsHandle},
-	{Approve, []Stage{Proposed}, auth.ComplaintsApprove},
-	{Refuse, []Stage{Proposed}, auth.ComplaintsApprove},
-	{Accept, []Stage{Offered}, auth.ComplaintsHandle},
-	{Reject, []Stage{Offered}, auth.ComplaintsHandle},
-	{Withdraw, []Stage{Registered, Assessed, Assigned, Found, Proposed, Offered}, auth.ComplaintsHandle},
-}
-
-// Next is a decision that may be made now.
-type Next struct {
-	Action     Action          `json:"action"`
-	Permission auth.Permission `json:"permission"`
-}
-
-// Next lists the decisions that may be made now, each with the permission that it needs.
-func (c Complaint) Next() []Next {
-	next := []Next{}
-	for _, r := range rules {
-		if slices.Contains(r.in, c.Stage) {
-			next = append(next, Next{r.action, c.right(r)})
-		}
-	}
-	return next
-}
-
-// right is the permission that a decision needs here: an approval beyond a manager's limit needs a director's.
-func (c Complaint) right(r rule) auth.Permission {
-	if r.right == auth.ComplaintsApprove && c.Proposal != nil && c.Proposal.Approval == policy.Director {
-		return auth.ComplaintsDirect
-	}
-	return r.right
-}
-
-// Check refuses a decision that cannot be made here, or not by this person. What it asks for is not looked at.
-func (c Complaint) Check(d Decision) error {
-	i := slices.IndexFunc(rules, func(r rule) bool { return r.action == d.Action })
-	if i < 0 {
-		return problem.New(problem.NotFound, "decision_unknown", "There is no such decision.")
-	}
-	switch r := rules[i]; {
-	case c.Stage == Closed:
-		return problem.New(problem.Conflict, "complaint_closed", "This complaint is closed; nothing can be decided any more.")
-	case !slices.Contains(r.in, c.Stage):
-		return problem.New(problem.Conflict, "complaint_stage",
-			"This cannot be decided now: the complaint is %s. Possible now: %s.", c.Stage, c.possible())
-	case !d.By.can(r.right):
-		return problem.New(problem.Forbidden, "permission_missing", "This needs the permission %s.", r.right)
-	case (d.Action == Approve || d.Action == Refuse) && d.By.Subject == c.Proposal.By:
-		return problem.New(problem.Forbidden, "approval_by_proposer", "Nobody decides on their own proposal: ask somebody else.")
-	case !d.By.can(c.right(r)):
-		return problem.New(problem.Forbidden, "approval_beyond_limit",
-			"This remedy costs more than a manager may approve: a director has to decide.")
-	}
-	return nil
-}
-
-func (c Complaint) possible() string {
-	var names []string
-	for _, n := range c.Next() {
-		names = append(names, string(n.Action))
-	}
-	switch {
-	case c.Stage == Accepted:
-		return "nothing, it is being carried out"
-	case len(names) == 0:
-		return "nothing"
-	default:
-		return strings.Join(names, ", ")
-	}
-}
-
-// Actor is who decides, as the token said.
-type Actor struct {
-	Subject string   `json:"subject"`
-	Roles   []string `json:"roles"`
-}
-
-func (a Actor) can(right auth.Permission) bool {
-	return auth.Principal{Roles: a.Roles}.Can(right)
-}
-
-// Decision is what a person decided. Its JSON form travels to the workflow; the reason stays behind as a note.
-type Decision struct {
-	ID          uuid.UUID `json:"id"` // the same decision has the same id, however often it is sent
-	ComplaintID uuid.UUID `json:"complaint_id"`
-	Action      Action    `json:"action"`
-	By          Actor     `json:"by"`
-	Hash        []byte    `json:"hash"`    // of the request
-	Attempt     string    `json:"attempt"` // which of several requests with one id this is
-	NoteID      uuid.UUID `json:"note_id,omitzero"`
-
-	Admissible bool        `json:"admissible,omitempty"` // of Assess; so is the next
-	Severity   int         `json:"severity,omitempty"`
-	Unit       string      `json:"unit,omitempty"` // of Assign; so is the next
-	Person     string      `json:"person,omitempty"`
-	Finding    string      `json:"finding,omitempty"` // of Find; so is the next
-	Cause      string      `json:"cause,omitempty"`
-	Currency   string      `json:"currency,omitempty"` // of Propose; so is the next
-	Parts      []PartDraft `json:"parts,omitempty"`
-}
 
 // Draft is a complaint that is about to be registered.
 type Draft struct {
@@ -241,6 +216,9 @@ var causes = []string{"product", "service", "delivery", "price", "attitude", "pr
 // findings are what an investigation may come to.
 var findings = []string{"founded", "partly", "unfounded", "not_provable"}
 
+// media are what a final answer may stand on: the customer can keep it, and read it unchanged later.
+var media = []string{"letter", "email", "document"}
+
 const maxWords = 20_000
 
 // words brings what people write to one form and tells whether it is short enough.
@@ -249,8 +227,9 @@ func words(s string) (string, bool) {
 	return s, utf8.RuneCountInString(s) <= maxWords
 }
 
-// RegisterComplaint makes a complaint of the draft, or names every field that is not right. Its number is given later.
-func RegisterComplaint(id uuid.UUID, d Draft, by string, p policy.Policy, now time.Time) (Complaint, []problem.Field) {
+// RegisterComplaint makes a complaint of the draft, or names every field that is not right. Its number is given later. The
+// calendar has the working days of the legal deadline, if the policy sets one.
+func RegisterComplaint(id uuid.UUID, d Draft, by string, p policy.Policy, days calendar.Calendar, now time.Time) (Complaint, []problem.Field) {
 	var faults []problem.Field
 	fault := func(location, code, message string) {
 		faults = append(faults, problem.Field{Location: location, Code: code, Message: message})
@@ -272,8 +251,9 @@ func RegisterComplaint(id uuid.UUID, d Draft, by string, p policy.Policy, now ti
 	}
 	c := Complaint{
 		ID: id, Version: 1, CustomerID: d.CustomerID, OrderID: d.OrderID, Category: d.Category, Channel: d.Channel,
-		Stage: Registered, DueAt: now.Add(p.StepWithin), RegisteredAt: now,
+		Stage: Registered, DueAt: now.Add(p.StepWithin), RegisteredAt: now, Level: 1,
 	}
+	c.setAlarms(p, days, now)
 	c.happened(Step{Action: Register, By: by, At: now})
 	return c, faults
 }
@@ -291,6 +271,8 @@ func (c *Complaint) enter(s Stage, p policy.Policy, now time.Time) {
 	case Accepted, Closed:
 	case Offered:
 		c.DueAt = now.Add(p.CustomerWithin)
+	case Verifying:
+		c.DueAt = now.Add(p.VerifyWithin)
 	default:
 		c.DueAt = now.Add(p.StepWithin)
 	}
@@ -299,127 +281,6 @@ func (c *Complaint) enter(s Stage, p policy.Policy, now time.Time) {
 func (c *Complaint) end(o Outcome, p policy.Policy, now time.Time) {
 	c.enter(Closed, p, now)
 	c.Outcome, c.ClosedAt = o, now
-}
-
-// Decided tells whether the decision stands here already; one of the same id and another content is a problem.
-func (c Complaint) Decided(d Decision) (bool, error) {
-	for _, s := range c.Steps {
-		if s.DecisionID == d.ID {
-			return true, same(s.Hash, d.Hash)
-		}
-	}
-	return false, nil
-}
-
-// Decide carries a decision out: the complaint as it is then, or why it cannot be.
-func (c Complaint) Decide(d Decision, p policy.Policy, now time.Time) (Complaint, error) {
-	if err := c.Check(d); err != nil {
-		return c, err
-	}
-	if faults := d.faults(); len(faults) > 0 {
-		return c, decisionInvalid(faults)
-	}
-	was := c
-	c.Version++
-	c.happened(Step{Action: d.Action, DecisionID: d.ID, Hash: d.Hash, By: d.By.Subject, At: now, NoteID: d.NoteID})
-	switch d.Action {
-	case Assess:
-		if c.Severity = d.Severity; d.Admissible {
-			c.enter(Assessed, p, now)
-		} else {
-			c.end(Inadmissible, p, now)
-		}
-	case Assign:
-		c.Unit, c.Person = d.Unit, d.Person
-		c.enter(Assigned, p, now)
-	case Find:
-		c.Finding, c.Cause = d.Finding, d.Cause
-		c.enter(Found, p, now)
-	case Propose:
-		offer, err := c.propose(d, p, now)
-		if err != nil {
-			return was, err
-		}
-		return offer, nil
-	case Approve:
-		c.enter(Offered, p, now)
-	case Refuse:
-		c.enter(Found, p, now)
-	case Accept:
-		c.enter(Accepted, p, now)
-	case Reject:
-		if c.Rounds++; c.Rounds < p.Rounds {
-			c.enter(Found, p, now)
-		} else {
-			c.end(NotAgreed, p, now)
-		}
-	case Withdraw:
-		c.end(Withdrawn, p, now)
-	}
-	return c, nil
-}
-
-// faults names every field of a decision that is not right.
-func (d Decision) faults() (faults []problem.Field) {
-	fault := func(location, code, message string) {
-		faults = append(faults, problem.Field{Location: location, Code: code, Message: message})
-	}
-	switch d.Action {
-	case Assess:
-		if d.Admissible && (d.Severity < 1 || d.Severity > 4) {
-			fault("severity", "out_of_range", "must be 1 (grave) to 4 (slight)")
-		}
-		if !d.Admissible && d.Severity != 0 {
-			fault("severity", "out_of_range", "must be left out where the complaint is not taken up")
-		}
-	case Assign:
-		if !ticket.Code(d.Unit) {
-			fault("unit", "unit_malformed", "must be a code of 1 to 64 lower-case letters, digits, - and _")
-		}
-	case Find:
-		if !slices.Contains(findings, d.Finding) {
-			fault("finding", "finding_unknown", "must be one of "+strings.Join(findings, ", "))
-		}
-		if !slices.Contains(causes, d.Cause) {
-			fault("cause", "cause_unknown", "must be one of "+strings.Join(causes, ", "))
-		}
-	}
-	return faults
-}
-
-// Overdue is what happens when the present step was not taken until it was due, at dueAt: it is reminded of, an approval
-// goes one level up, and a customer who was reminded often enough is taken to be silent. It changes nothing where
-// somebody was faster.
-func (c Complaint) Overdue(dueAt time.Time, p policy.Policy, now time.Time) Complaint {
-	if c.Stage == Closed || c.Stage == Accepted || !c.DueAt.Equal(dueAt) {
-		return c
-	}
-	c.Version++
-	if c.Stage == Offered && c.Reminders >= p.Reminders {
-		return c.silence(p, now)
-	}
-	reminders := c.Reminders + 1
-	c.enter(c.Stage, p, now)
-	c.Reminders = reminders
-	if c.Stage == Proposed && c.Proposal.Approval == policy.Manager {
-		raised := *c.Proposal
-		raised.Approval = policy.Director
-		c.Proposal = &raised
-	}
-	c.happened(Step{Action: Remind, By: process, At: now})
-	return c
-}
-
-// Cancelled is a complaint whose process was cancelled by an operator: withdrawn, unless it is being carried out or
-// closed already.
-func (c Complaint) Cancelled(p policy.Policy, now time.Time) Complaint {
-	if c.Stage == Accepted || c.Stage == Closed {
-		return c
-	}
-	c.Version++
-	c.happened(Step{Action: Withdraw, By: process, At: now})
-	c.end(Withdrawn, p, now)
-	return c
 }
 
 // process is the subject of what the process does by itself.

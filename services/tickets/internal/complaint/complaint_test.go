@@ -9,6 +9,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/calendar"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/complaint"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
 )
@@ -32,7 +33,7 @@ func coldPizza() complaint.Draft {
 // registered is a complaint that was just taken in.
 func registered(t *testing.T) complaint.Complaint {
 	t.Helper()
-	c, faults := complaint.RegisterComplaint(id(), coldPizza(), "mei", policy.Standard(), monday)
+	c, faults := complaint.RegisterComplaint(id(), coldPizza(), "mei", policy.Standard(), calendar.Always(), monday)
 	if len(faults) > 0 {
 		t.Fatal(faults)
 	}
@@ -50,6 +51,24 @@ func decide(a complaint.Action, by complaint.Actor, change ...func(*complaint.De
 		d.Unit, d.Person = "kitchen", "zhao"
 	case complaint.Find:
 		d.Finding, d.Cause = "founded", "product"
+	case complaint.Rule:
+		d.Unit, d.Person = "delivery", "sun"
+	case complaint.Decline, complaint.Object, complaint.Reopen, complaint.Settle:
+		d.Said = []complaint.Word{complaint.Reason}
+	case complaint.Acknowledge:
+		d.Channel = "phone"
+	case complaint.Verify:
+		d.Score, d.ScoreKind = 5, "csat"
+	case complaint.Answer:
+		d.Medium, d.Said = "letter", []complaint.Word{complaint.AnswerText}
+	case complaint.Refer:
+		d.Body = "12315"
+	case complaint.Add:
+		d.Said = []complaint.Word{complaint.Facts}
+	case complaint.Prevent:
+		d.Owner, d.DueAt, d.Said = "zhao", monday.AddDate(0, 1, 0), []complaint.Word{complaint.PreventionText}
+	case complaint.Finish:
+		d.Prevention = 1
 	case complaint.Propose:
 		d.Currency, d.Parts = "CNY", []complaint.PartDraft{{Kind: complaint.Points, Points: 500}}
 	}
@@ -63,16 +82,21 @@ func costing(points int64) func(*complaint.Decision) {
 	return func(d *complaint.Decision) { d.Parts[0].Points = points }
 }
 
-// walk decides one after the other; each must be possible.
+// walk decides one after the other under the standard policy; each must be possible.
 func walk(t *testing.T, c complaint.Complaint, decisions ...complaint.Decision) complaint.Complaint {
+	t.Helper()
+	return walkBy(t, policy.Standard(), c, decisions...)
+}
+
+func walkBy(t *testing.T, p policy.Policy, c complaint.Complaint, decisions ...complaint.Decision) complaint.Complaint {
 	t.Helper()
 	for _, d := range decisions {
 		d.ComplaintID = c.ID
-		next, err := c.Decide(d, policy.Standard(), monday)
+		next, err := c.Decide(d, p, monday)
 		if err != nil {
 			t.Fatalf("%s while %s: %v", d.Action, c.Stage, err)
 		}
-		if next.Version != c.Version+1 || len(next.Steps) != len(c.Steps)+1 {
+		if next.Version != c.Version+1 || len(next.Steps) <= len(c.Steps) || next.Steps[len(c.Steps)].Action != d.Action {
 			t.Fatalf("%s: version %d after %d, %d steps after %d", d.Action, next.Version, c.Version, len(next.Steps), len(c.Steps))
 		}
 		c = next
@@ -117,8 +141,8 @@ func TestTheRoadOfAComplaint(t *testing.T) {
 			if end.Stage != c.stage || end.Outcome != c.outcome {
 				t.Fatalf("got %s %q, want %s %q", end.Stage, end.Outcome, c.stage, c.outcome)
 			}
-			if (end.Stage == complaint.Closed) == end.ClosedAt.IsZero() || (end.Stage == complaint.Closed) != (len(end.Next()) == 0) != (end.Stage == complaint.Accepted) {
-				t.Fatalf("closed at %s with %v next", end.ClosedAt, end.Next())
+			if (end.Stage == complaint.Closed) == end.ClosedAt.IsZero() || (end.Stage == complaint.Closed) != end.DueAt.IsZero() != (end.Stage == complaint.Accepted) {
+				t.Fatalf("closed at %s, due at %s", end.ClosedAt, end.DueAt)
 			}
 		})
 	}
@@ -297,12 +321,13 @@ func TestWhatWasCarriedOutIsCounted(t *testing.T) {
 		t.Fatal("carried out twice")
 	}
 
-	failed := accepted.CannotExecute(1, 3, "return_invalid", p, monday)
+	failure := complaint.Failure{Proposal: 1, Part: 3, Code: "return_invalid"}
+	failed := accepted.CannotExecute(failure, p, monday)
 	states := []complaint.PartState{failed.Proposal.Parts[0].State, failed.Proposal.Parts[1].State, failed.Proposal.Parts[2].State}
 	if failed.Stage != complaint.Found || !slices.Equal(states, []complaint.PartState{complaint.TakenBack, complaint.TakenBack, complaint.Failed}) {
 		t.Fatalf("%s %v", failed.Stage, states)
 	}
-	if again := failed.CannotExecute(1, 3, "return_invalid", p, monday); again.Version != failed.Version {
+	if again := failed.CannotExecute(failure, p, monday); again.Version != failed.Version {
 		t.Fatal("failed twice")
 	}
 	if other := failed.Executed(1, nil, p, monday); other.Version != failed.Version {
@@ -320,7 +345,7 @@ func TestAComplaintIsRegisteredWholeOrNotAtAll(t *testing.T) {
 	} {
 		d := coldPizza()
 		change(&d)
-		_, faults := complaint.RegisterComplaint(id(), d, "mei", policy.Standard(), monday)
+		_, faults := complaint.RegisterComplaint(id(), d, "mei", policy.Standard(), calendar.Always(), monday)
 		if len(faults) != 1 || faults[0].Location != field {
 			t.Errorf("%s: %+v", field, faults)
 		}

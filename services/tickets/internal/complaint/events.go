@@ -41,12 +41,20 @@ func changeEvents(was, now Complaint, p policy.Policy, at time.Time) []outbox.Ev
 			ComplaintId: now.ID.String(), CustomerId: now.CustomerID.String(), Number: now.Number, Outcome: string(now.Outcome),
 			ClosedAt: timestamppb.New(at),
 		}
-		if now.Proposal != nil && now.Proposal.spent() > 0 {
-			closed.CostMinor, closed.Currency = now.Proposal.spent(), now.Proposal.Currency
+		if cost := now.cost(); cost > 0 {
+			closed.CostMinor, closed.Currency = cost, now.Proposal.Currency
 		}
 		tell(closed)
 	}
 	return events
+}
+
+// cost is what was spent on a complaint since it was registered or, if it had been closed before, since it was taken up again.
+func (c Complaint) cost() int64 {
+	if c.Proposal == nil {
+		return 0
+	}
+	return c.CarriedMinor + c.Proposal.spent()
 }
 
 // spent is what the parts that were carried out cost.
@@ -65,17 +73,39 @@ func (c Complaint) event(s Step, limits policy.Policy, at *timestamppb.Timestamp
 	switch s.Action {
 	case Assess:
 		return &ticketsv1.ComplaintAssessed{ComplaintId: id, CustomerId: customer, Number: number,
-			Admissible: c.Outcome != Inadmissible, Severity: int32(c.Severity), AssessedAt: at}
-	case Assign:
+			Admissible: c.Outcome != Inadmissible, Severity: int32(c.Severity), Safety: c.Safety, Containment: c.Containment, AssessedAt: at}
+	case Assign, Rule:
 		return &ticketsv1.ComplaintAssigned{ComplaintId: id, CustomerId: customer, Number: number, Unit: c.Unit, AssignedAt: at}
 	case Find:
 		return &ticketsv1.ComplaintInvestigated{ComplaintId: id, CustomerId: customer, Number: number, Finding: c.Finding, Cause: c.Cause, FoundAt: at}
 	case Remind:
 		return &ticketsv1.ComplaintReminded{ComplaintId: id, CustomerId: customer, Number: number, Stage: string(c.Stage),
 			Reminders: int32(c.Reminders), RemindedAt: at}
+	case Acknowledge:
+		return &ticketsv1.ComplaintAcknowledged{ComplaintId: id, CustomerId: customer, Number: number, Channel: s.Detail.Channel,
+			DueAt: stamp(c.AcknowledgeBy), AcknowledgedAt: at}
+	case Warn, Miss:
+		return &ticketsv1.ComplaintWarned{ComplaintId: id, CustomerId: customer, Number: number, Deadline: string(s.Detail.Deadline),
+			DueAt: stamp(s.Detail.DueAt), Passed: s.Action == Miss, DaysLeft: int32(s.Detail.DaysLeft), WarnedAt: at}
+	case Reopen:
+		return &ticketsv1.ComplaintReopened{ComplaintId: id, CustomerId: customer, Number: number, Reason: s.Detail.Why,
+			Level: int32(s.Detail.Level), OutcomeBefore: string(s.Detail.Before), ReopenedAt: at}
+	case Answer:
+		return &ticketsv1.ComplaintAnswered{ComplaintId: id, CustomerId: customer, Number: number, Medium: s.Detail.Medium,
+			OutsideBodies: s.Detail.Bodies, DueAt: stamp(c.LegalDueAt), AnsweredAt: at}
+	case Escalate:
+		return &ticketsv1.ComplaintEscalated{ComplaintId: id, CustomerId: customer, Number: number, Category: c.Category, EscalatedAt: at}
 	default:
 		return c.remedyEvent(s, limits, at)
 	}
+}
+
+// stamp gives a time as events carry it; absent where there is none.
+func stamp(at time.Time) *timestamppb.Timestamp {
+	if at.IsZero() {
+		return nil
+	}
+	return timestamppb.New(at)
 }
 
 func (c Complaint) remedyEvent(s Step, limits policy.Policy, at *timestamppb.Timestamp) proto.Message {
@@ -96,7 +126,8 @@ func (c Complaint) remedyEvent(s Step, limits policy.Policy, at *timestamppb.Tim
 	case Execute:
 		return &ticketsv1.RemedyExecuted{ComplaintId: id, CustomerId: customer, Number: number, Proposal: int32(p.No), Points: p.granted(), ExecutedAt: at}
 	case Fail:
-		failed := &ticketsv1.RemedyFailed{ComplaintId: id, CustomerId: customer, Number: number, Proposal: int32(p.No), FailedAt: at}
+		failed := &ticketsv1.RemedyFailed{ComplaintId: id, CustomerId: customer, Number: number, Proposal: int32(p.No), FailedAt: at,
+			Stuck: c.Stage == Stuck}
 		for _, part := range p.Parts {
 			if part.State == Failed {
 				failed.Part, failed.Code = string(part.Kind), part.Reference

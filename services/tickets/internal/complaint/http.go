@@ -24,7 +24,7 @@ type complaintView struct {
 	Channel      string        `json:"channel"`
 	Description  string        `json:"description" doc:"What happened, in the customer's words."`
 	Wish         string        `json:"wish,omitempty" doc:"What the customer wants."`
-	Stage        Stage         `json:"stage" enum:"registered,assessed,assigned,found,proposed,offered,accepted,closed" doc:"What it waits in."`
+	Stage        Stage         `json:"stage" enum:"registered,assessed,assigned,disputed,found,proposed,offered,accepted,stuck,verifying,answering,closed" doc:"What it waits in."`
 	Severity     int           `json:"severity,omitempty" doc:"1 (grave) to 4 (slight); absent before it is assessed."`
 	Unit         string        `json:"unit,omitempty" doc:"Who answers for it."`
 	Person       string        `json:"person,omitempty" doc:"Subject of the accountable person."`
@@ -34,12 +34,35 @@ type complaintView struct {
 	Rounds       int           `json:"rounds" doc:"Proposals that the customer rejected."`
 	Reminders    int           `json:"reminders" doc:"Of the present step."`
 	DueAt        *time.Time    `json:"due_at,omitempty" doc:"When the present step is reminded of."`
-	Outcome      Outcome       `json:"outcome,omitempty" enum:"settled,unanswered,not_agreed,inadmissible,withdrawn" doc:"Once it is closed."`
+	Outcome      Outcome       `json:"outcome,omitempty" enum:"settled,unanswered,not_agreed,answered,inadmissible,withdrawn" doc:"Once it is closed."`
 	RegisteredAt time.Time     `json:"registered_at"`
 	ClosedAt     *time.Time    `json:"closed_at,omitempty"`
 	Steps        []stepView    `json:"steps" nullable:"false" doc:"What happened, in that order."`
 	Next         []nextView    `json:"next" nullable:"false" doc:"What may be decided now."`
 	Version      int64         `json:"version" doc:"Rises by one with every change."`
+
+	Level          int              `json:"level" doc:"That deals with it: 1 at first, one more each time that a low score has it dealt with anew."`
+	Safety         bool             `json:"safety" doc:"Whether people may come to harm."`
+	Containment    string           `json:"containment,omitempty" doc:"Code of what was done at once."`
+	Objected       bool             `json:"objected" doc:"Whether the customer has objected to what was found."`
+	AcknowledgeBy  *time.Time       `json:"acknowledge_by,omitempty" doc:"Until when the customer has to be told that it was received."`
+	AcknowledgedAt *time.Time       `json:"acknowledged_at,omitempty"`
+	LegalDueAt     *time.Time       `json:"legal_due_at,omitempty" doc:"Until when the law wants the final answer; nothing pauses it. Absent where the policy sets no such deadline."`
+	AnsweredAt     *time.Time       `json:"answered_at,omitempty" doc:"When the final answer was given."`
+	Score          *int             `json:"score,omitempty" doc:"The customer's verdict on the last remedy."`
+	ScoreKind      string           `json:"score_kind,omitempty" enum:"csat,nps,ces"`
+	EscalatedAt    *time.Time       `json:"escalated_at,omitempty" doc:"When somebody took it for more than one customer's matter."`
+	CrisisID       *uuid.UUID       `json:"crisis_id,omitempty" format:"uuid" doc:"The crisis that it is a part of."`
+	ReviewedAt     *time.Time       `json:"reviewed_at,omitempty"`
+	Preventions    []preventionView `json:"preventions" nullable:"false" doc:"What is done so that it does not happen again."`
+}
+
+type preventionView struct {
+	No     int        `json:"no" doc:"Within the complaint, from 1."`
+	Action string     `json:"action" doc:"What is done."`
+	Owner  string     `json:"owner" doc:"Subject of whoever does it."`
+	DueAt  time.Time  `json:"due_at"`
+	DoneAt *time.Time `json:"done_at,omitempty"`
 }
 
 type proposalView struct {
@@ -52,20 +75,31 @@ type proposalView struct {
 }
 
 type partView struct {
-	Kind        PartKind   `json:"kind" enum:"points,refund,apology"`
-	Points      int64      `json:"points,omitempty"`
-	OrderID     *uuid.UUID `json:"order_id,omitempty" format:"uuid"`
-	AmountMinor int64      `json:"amount_minor,omitempty" doc:"The most that a refund may be; once done, what it was."`
-	State       PartState  `json:"state" enum:"planned,done,failed,taken_back,dropped"`
-	Reference   string     `json:"reference,omitempty" doc:"Once done, the ledger's entry or the return; once failed, why, as a code."`
+	Kind        PartKind         `json:"kind" enum:"points,apology,explanation,voucher,repair,exchange,free_service,refund"`
+	Entry       string           `json:"entry,omitempty" doc:"Code on the menu of remedies."`
+	Justice     []policy.Justice `json:"justice,omitempty" nullable:"false" enum:"outcome,procedure,interaction" doc:"What it makes good."`
+	Consent     bool             `json:"consent" doc:"Whether it needs the customer's: what does not is carried out for one who is silent as well."`
+	Points      int64            `json:"points,omitempty"`
+	OrderID     *uuid.UUID       `json:"order_id,omitempty" format:"uuid"`
+	AmountMinor int64            `json:"amount_minor,omitempty" doc:"The most that a refund may be; once done, what it was. Of a voucher, its value."`
+	CostMinor   int64            `json:"cost_minor,omitempty"`
+	State       PartState        `json:"state" enum:"planned,done,failed,taken_back,dropped"`
+	Reference   string           `json:"reference,omitempty" doc:"Once done, the ledger's entry, the return, the ticket, the letter or the voucher; once failed, why, as a code."`
 }
 
 type stepView struct {
-	Action     Action     `json:"action"`
-	DecisionID *uuid.UUID `json:"decision_id,omitempty" format:"uuid" doc:"Absent for what the process did by itself."`
-	By         string     `json:"by" doc:"Subject."`
-	At         time.Time  `json:"at"`
-	Reason     string     `json:"reason,omitempty"`
+	Action     Action      `json:"action"`
+	DecisionID *uuid.UUID  `json:"decision_id,omitempty" format:"uuid" doc:"Absent for what the process did by itself."`
+	By         string      `json:"by" doc:"Subject."`
+	At         time.Time   `json:"at"`
+	Reason     string      `json:"reason,omitempty"`
+	Words      []wordView  `json:"words,omitempty" nullable:"false" doc:"What else was said with it."`
+	Detail     *StepDetail `json:"detail,omitempty" doc:"What it was about, in codes, numbers and times."`
+}
+
+type wordView struct {
+	Kind Word   `json:"kind" enum:"containment,root_cause,evidence,facts,prevention,answer"`
+	Text string `json:"text"`
 }
 
 type nextView struct {
@@ -78,33 +112,68 @@ func show(t Told) complaintView {
 		ComplaintID: t.ID, TicketID: t.TicketID, Number: t.Number, CustomerID: t.Root, OrderID: pg.OrNull(t.OrderID),
 		Category: t.Category, Channel: t.Channel, Stage: t.Stage, Severity: t.Severity, Unit: t.Unit, Person: t.Person,
 		Finding: t.Finding, Cause: t.Cause, Rounds: t.Rounds, Reminders: t.Reminders, DueAt: pg.OrNull(t.DueAt), Outcome: t.Outcome,
-		RegisteredAt: t.RegisteredAt, ClosedAt: pg.OrNull(t.ClosedAt), Version: t.Version,
-		Steps: make([]stepView, len(t.Steps)), Next: []nextView{},
+		RegisteredAt: t.RegisteredAt, ClosedAt: pg.OrNull(t.ClosedAt), Version: t.Version, Next: []nextView{},
+		Level: t.Level, Safety: t.Safety, Containment: t.Containment, Objected: t.Objected, AcknowledgeBy: pg.OrNull(t.AcknowledgeBy),
+		AcknowledgedAt: pg.OrNull(t.AcknowledgedAt), LegalDueAt: pg.OrNull(t.LegalDueAt), AnsweredAt: pg.OrNull(t.AnsweredAt),
+		Score: t.Score, ScoreKind: t.ScoreKind, EscalatedAt: pg.OrNull(t.EscalatedAt), CrisisID: pg.OrNull(t.CrisisID),
+		ReviewedAt: pg.OrNull(t.ReviewedAt), Preventions: make([]preventionView, len(t.Preventions)),
 	}
-	for _, n := range t.notes {
-		switch {
-		case n.complaint != t.ID:
-		case n.kind == "description":
+	said := t.said()
+	for _, n := range said[uuid.Nil] {
+		switch n.kind {
+		case description:
 			v.Description = n.words
-		case n.kind == "wish":
+		case wish:
 			v.Wish = n.words
 		}
 	}
-	for i, s := range t.Steps {
-		v.Steps[i] = stepView{Action: s.Action, DecisionID: pg.OrNull(s.DecisionID), By: s.By, At: s.At, Reason: t.notes[s.NoteID].words}
+	v.Steps = steps(t, said)
+	for i, p := range t.Preventions {
+		v.Preventions[i] = preventionView{No: p.No, Owner: p.Owner, DueAt: p.DueAt, DoneAt: pg.OrNull(p.DoneAt)}
+		for _, n := range said[p.DecisionID] {
+			if n.kind == PreventionText {
+				v.Preventions[i].Action = n.words
+			}
+		}
 	}
 	for _, n := range t.Next() {
 		v.Next = append(v.Next, nextView(n))
 	}
-	if p := t.Proposal; p != nil {
-		v.Proposal = &proposalView{No: p.No, Currency: p.Currency, CostMinor: p.CostMinor, Approval: p.Approval, ProposedBy: p.By,
-			Parts: make([]partView, len(p.Parts))}
-		for i, part := range p.Parts {
-			v.Proposal.Parts[i] = partView{Kind: part.Kind, Points: part.Points, OrderID: pg.OrNull(part.OrderID),
-				AmountMinor: part.AmountMinor, State: part.State, Reference: part.Reference}
-		}
+	if t.Proposal != nil {
+		v.Proposal = showProposal(*t.Proposal)
 	}
 	return v
+}
+
+func showProposal(p Proposal) *proposalView {
+	v := &proposalView{No: p.No, Currency: p.Currency, CostMinor: p.CostMinor, Approval: p.Approval, ProposedBy: p.By,
+		Parts: make([]partView, len(p.Parts))}
+	for i, part := range p.Parts {
+		v.Parts[i] = partView{Kind: part.Kind, Entry: part.Entry, Justice: part.Justice, Consent: part.Consent, Points: part.Points,
+			OrderID: pg.OrNull(part.OrderID), AmountMinor: part.AmountMinor, CostMinor: part.CostMinor, State: part.State,
+			Reference: part.Reference}
+	}
+	return v
+}
+
+// steps shows what happened, each with what was said with it.
+func steps(t Told, said map[uuid.UUID][]note) []stepView {
+	all := make([]stepView, len(t.Steps))
+	for i, s := range t.Steps {
+		all[i] = stepView{Action: s.Action, DecisionID: pg.OrNull(s.DecisionID), By: s.By, At: s.At, Reason: t.notes[s.NoteID].words}
+		if !s.Detail.empty() {
+			all[i].Detail = &s.Detail
+		}
+		if s.DecisionID == uuid.Nil {
+			continue
+		}
+		for _, n := range said[s.DecisionID] {
+			if n.kind != Reason && n.words != "" {
+				all[i].Words = append(all[i].Words, wordView{n.kind, n.words})
+			}
+		}
+	}
+	return all
 }
 
 type answer struct{ Body complaintView }
@@ -134,7 +203,9 @@ type byID struct {
 
 type listInput struct {
 	httpx.Page
-	Stage      Stage     `query:"stage" enum:"registered,assessed,assigned,found,proposed,offered,accepted,closed" doc:"Only those in this stage."`
+	Stage      Stage     `query:"stage" enum:"registered,assessed,assigned,disputed,found,proposed,offered,accepted,stuck,verifying,answering,closed" doc:"Only those in this stage."`
+	CrisisID   uuid.UUID `query:"crisis_id" format:"uuid" doc:"Only those that are a part of this crisis."`
+	Escalated  bool      `query:"escalated" doc:"Only those that somebody took for more than one customer's matter."`
 	CustomerID uuid.UUID `query:"customer_id" format:"uuid" doc:"Only this customer's, those included of customers who were merged with this one."`
 }
 
@@ -173,7 +244,7 @@ func (c *Complaints) Routes(api *httpx.API) {
 
 func (c *Complaints) listHTTP(ctx context.Context, in *listInput) (*listAnswer, error) {
 	items, next, err := httpx.PageByID(in.Page, func(before uuid.UUID, limit int) ([]Told, error) {
-		return c.List(ctx, Filter{Stage: in.Stage, CustomerID: in.CustomerID, Before: before}, limit)
+		return c.List(ctx, Filter{Stage: in.Stage, CustomerID: in.CustomerID, CrisisID: in.CrisisID, Escalated: in.Escalated, Before: before}, limit)
 	}, func(t Told) uuid.UUID { return t.ID }, show)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,9 @@
 package complaint
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -14,6 +16,8 @@ import (
 type Filter struct {
 	Stage      Stage
 	CustomerID uuid.UUID
+	CrisisID   uuid.UUID
+	Escalated  bool
 	Before     uuid.UUID // only those registered before this one
 }
 
@@ -22,6 +26,21 @@ type Told struct {
 	Complaint
 	Root  uuid.UUID // the customer whom the complaint's CustomerID means
 	notes map[uuid.UUID]note
+}
+
+// said gives what was said about the complaint by the decision with which it was, in the order in which it was; under Nil is
+// what was said at first.
+func (t Told) said() map[uuid.UUID][]note {
+	by := make(map[uuid.UUID][]note)
+	for _, n := range t.notes {
+		if n.complaint == t.ID {
+			by[n.decision] = append(by[n.decision], n)
+		}
+	}
+	for _, one := range by {
+		slices.SortFunc(one, func(a, b note) int { return cmp.Compare(a.no, b.no) })
+	}
+	return by
 }
 
 // Get gives a complaint of the caller's tenant.

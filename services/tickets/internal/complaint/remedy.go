@@ -14,16 +14,19 @@ import (
 )
 
 // PartKind is a sort of remedy.
-type PartKind string
+type PartKind = policy.Kind
 
 // The kinds, in the order in which they are carried out: what can be taken back first, what cannot last.
 const (
-	Points  PartKind = "points"  // by loyalty
-	Apology PartKind = "apology" // the words of the offer itself
-	Refund  PartKind = "refund"  // of an order, by sales; cannot be taken back, and needs the customer's consent
+	Points      = policy.Points
+	Apology     = policy.Apology
+	Explanation = policy.Explanation
+	Voucher     = policy.Voucher
+	Repair      = policy.Repair
+	Exchange    = policy.Exchange
+	FreeService = policy.FreeService
+	Refund      = policy.Refund
 )
-
-var order = []PartKind{Points, Apology, Refund}
 
 // PartState is what became of a part.
 type PartState string
@@ -34,7 +37,7 @@ const (
 	Done      PartState = "done"
 	Failed    PartState = "failed"     // refused for good by whom it was asked of
 	TakenBack PartState = "taken_back" // since a later part failed
-	Dropped   PartState = "dropped"    // needs the consent that the customer never gave
+	Dropped   PartState = "dropped"    // needs the consent that the customer never gave, or was let be
 )
 
 // Proposal is a remedy that is proposed to a customer.
@@ -49,19 +52,26 @@ type Proposal struct {
 
 // Part is one part of a proposal.
 type Part struct {
-	No          int       `json:"no"` // within the proposal, from 1
-	Kind        PartKind  `json:"kind"`
-	Points      int64     `json:"points,omitempty"`
-	OrderID     uuid.UUID `json:"order_id,omitzero"`
-	AmountMinor int64     `json:"amount_minor,omitempty"` // the most that a refund may be; once done, what it was
-	CostMinor   int64     `json:"cost_minor,omitempty"`
-	State       PartState `json:"state"`
-	Reference   string    `json:"reference,omitempty"` // once done: the ledger's entry, the return; once failed: why, as a code
+	No          int              `json:"no"` // within the proposal, from 1
+	Kind        PartKind         `json:"kind"`
+	Points      int64            `json:"points,omitempty"`
+	OrderID     uuid.UUID        `json:"order_id,omitzero"`
+	AmountMinor int64            `json:"amount_minor,omitempty"` // the most that a refund may be; once done, what it was; of a voucher, its value
+	CostMinor   int64            `json:"cost_minor,omitempty"`
+	State       PartState        `json:"state"`
+	Reference   string           `json:"reference,omitempty"` // once done: the ledger's entry, the return, the ticket, the letter; once failed: why, as a code
+	Entry       string           `json:"entry,omitempty"`     // of the menu
+	Justice     []policy.Justice `json:"justice,omitempty"`   // which it answers
+	Consent     bool             `json:"consent,omitempty"`   // whether it needs the customer's
 }
+
+// byTicket tells whether the part is done by a ticket of its own.
+func (p Part) byTicket() bool { return p.Kind == Repair || p.Kind == Exchange || p.Kind == FreeService }
 
 // PartDraft is a part that is about to be proposed.
 type PartDraft struct {
 	Kind        PartKind  `json:"kind"`
+	Entry       string    `json:"entry,omitempty"` // of the menu; empty: the first of the kind
 	Points      int64     `json:"points,omitempty"`
 	OrderID     uuid.UUID `json:"order_id,omitzero"`
 	AmountMinor int64     `json:"amount_minor,omitempty"`
@@ -74,13 +84,13 @@ const (
 )
 
 // propose puts a new proposal in the place of the last one.
-func (c Complaint) propose(d Decision, p policy.Policy, now time.Time) (Complaint, error) {
+func (c *Complaint) propose(d Decision, p policy.Policy, now time.Time) error {
 	next := Proposal{No: 1, Currency: d.Currency, By: d.By.Subject}
 	if c.Proposal != nil {
 		next.No = c.Proposal.No + 1
 	}
 	if next.No > maxProposals {
-		return c, problem.New(problem.Conflict, "too_many_proposals", "There were %d proposals already: withdraw the complaint or decide on the last.", maxProposals)
+		return problem.New(problem.Conflict, "too_many_proposals", "There were %d proposals already: withdraw the complaint or decide on the last.", maxProposals)
 	}
 	var faults []problem.Field
 	fault := func(location, code, message string) {
@@ -104,20 +114,27 @@ func (c Complaint) propose(d Decision, p policy.Policy, now time.Time) (Complain
 		next.Parts = append(next.Parts, part)
 	}
 	if len(faults) > 0 {
-		return c, decisionInvalid(faults)
+		return decisionInvalid(faults)
 	}
+	order := policy.Kinds()
 	slices.SortStableFunc(next.Parts, func(a, b Part) int { return slices.Index(order, a.Kind) - slices.Index(order, b.Kind) })
 	for i := range next.Parts {
 		next.Parts[i].No = i + 1
 	}
-	next.Approval = p.Approval(next.CostMinor, c.Severity)
+	next.Approval = p.Approval(next.CostMinor, c.Severity, c.Level)
+	if c.Proposal != nil && c.Proposal.Currency == next.Currency {
+		c.CarriedMinor += c.Proposal.spent()
+	} else {
+		c.CarriedMinor = 0 // nothing is converted
+	}
 	c.Proposal = &next
+	c.Steps[len(c.Steps)-1].Detail.Proposal = next.No
 	if next.Approval == policy.None {
 		c.enter(Offered, p, now)
 	} else {
 		c.enter(Proposed, p, now)
 	}
-	return c, nil
+	return nil
 }
 
 // part makes a part of the draft, or names every field that is not right.
@@ -127,25 +144,33 @@ func (d PartDraft) part(p policy.Policy) (Part, []problem.Field) {
 		faults = append(faults, problem.Field{Location: location, Code: code, Message: message})
 	}
 	part := Part{Kind: d.Kind, Points: d.Points, OrderID: d.OrderID, AmountMinor: d.AmountMinor, State: Planned}
+	if !slices.Contains(policy.Kinds(), d.Kind) {
+		fault("kind", "kind_unknown", "must be points, apology, explanation, voucher, repair, exchange, free_service or refund")
+		return part, faults
+	}
+	entry, ok := p.Menu.Find(d.Entry, d.Kind)
+	if !ok {
+		fault("kind", "not_on_menu", "must be on the menu of remedies")
+		return part, faults
+	}
+	part.Entry, part.Justice, part.Consent = entry.Code, entry.Justice, entry.Consent
 	if d.Kind != Points && d.Points != 0 {
 		fault("points", "points_unexpected", "only a part of the kind points has points")
 	}
-	if d.Kind != Refund && (d.OrderID != uuid.Nil || d.AmountMinor != 0) {
-		fault("order_id", "order_unexpected", "only a refund has an order and an amount")
+	if d.Kind != Refund && d.OrderID != uuid.Nil {
+		fault("order_id", "order_unexpected", "only a refund has an order")
 	}
 	switch d.Kind {
 	case Points:
 		if d.Points < 1 || d.Points > maxPoints {
 			fault("points", "out_of_range", "must be 1 to 1000000")
-			return part, faults
-		}
-		if p.PointMinor > 0 && d.Points > money.Max/p.PointMinor {
+		} else if p.PointMinor > 0 && d.Points > money.Max/p.PointMinor {
 			fault("points", "amount_too_large", "cost more than an amount can be")
-			return part, faults
+		} else {
+			part.CostMinor = d.Points * p.PointMinor
 		}
-		part.CostMinor = d.Points * p.PointMinor
-	case Refund:
-		if d.OrderID == uuid.Nil {
+	case Refund, Voucher:
+		if d.Kind == Refund && d.OrderID == uuid.Nil {
 			fault("order_id", "order_required", "must name the order")
 		}
 		if d.AmountMinor < 1 || d.AmountMinor > money.Max {
@@ -153,11 +178,43 @@ func (d PartDraft) part(p policy.Policy) (Part, []problem.Field) {
 			return part, faults
 		}
 		part.CostMinor = d.AmountMinor
-	case Apology:
+	case Repair, Exchange, FreeService:
+		if d.AmountMinor < 0 || d.AmountMinor > money.Max {
+			fault("amount_minor", "out_of_range", "must be 0 or more and a possible amount")
+			return part, faults
+		}
+		if part.CostMinor = entry.CostMinor; d.AmountMinor > 0 { // this one is expected to cost something else
+			part.CostMinor = d.AmountMinor
+		}
+		part.AmountMinor = 0
 	default:
-		fault("kind", "kind_unknown", "must be points, refund or apology")
+		part.CostMinor = entry.CostMinor
+	}
+	if (d.Kind == Points || d.Kind == Apology || d.Kind == Explanation) && d.AmountMinor != 0 {
+		fault("amount_minor", "amount_unexpected", "must be left out: points and letters have no amount")
 	}
 	return part, faults
+}
+
+// changed gives the proposal with parts that can be changed.
+func (p Proposal) changed() *Proposal {
+	p.Parts = slices.Clone(p.Parts)
+	return &p
+}
+
+// drop takes the parts that fit and are not done yet out of a proposal; left tells whether any is still to be carried out.
+func (p *Proposal) drop(fits func(Part) bool) (left bool) {
+	for i := range p.Parts {
+		switch part := &p.Parts[i]; {
+		case part.State != Planned:
+		case fits(*part):
+			p.CostMinor -= part.CostMinor
+			part.State, part.CostMinor = Dropped, 0
+		default:
+			left = true
+		}
+	}
+	return left
 }
 
 // silence is what follows when the customer never answers. Silence is no consent: what needs it is dropped, what does not
@@ -165,23 +222,46 @@ func (d PartDraft) part(p policy.Policy) (Part, []problem.Field) {
 func (c Complaint) silence(p policy.Policy, now time.Time) Complaint {
 	c.Silent = true
 	c.happened(Step{Action: Silence, By: process, At: now})
-	offered := *c.Proposal
-	offered.Parts = slices.Clone(offered.Parts)
-	left := false
-	for i := range offered.Parts {
-		if part := &offered.Parts[i]; part.Kind == Refund {
-			offered.CostMinor -= part.CostMinor
-			part.State, part.CostMinor = Dropped, 0
-		} else {
-			left = true
-		}
-	}
-	if c.Proposal = &offered; left {
+	c.Proposal = c.Proposal.changed()
+	if c.Proposal.drop(func(part Part) bool { return part.Consent }) {
 		c.enter(Accepted, p, now)
 	} else {
 		c.end(Unanswered, p, now)
 	}
 	return c
+}
+
+// retry has the part that failed, and those after it, tried again.
+func (c *Complaint) retry(p policy.Policy, now time.Time) {
+	c.Proposal = c.Proposal.changed()
+	for i := range c.Proposal.Parts {
+		if part := &c.Proposal.Parts[i]; part.State == Failed {
+			part.State, part.Reference = Planned, ""
+		}
+	}
+	c.enter(Accepted, p, now)
+}
+
+// leave lets be what was done and drops the rest.
+func (c *Complaint) leave(p policy.Policy, now time.Time) {
+	c.Proposal = c.Proposal.changed()
+	c.Proposal.drop(func(Part) bool { return true })
+	for i := range c.Proposal.Parts {
+		if part := &c.Proposal.Parts[i]; part.State != Done {
+			c.Proposal.CostMinor -= part.CostMinor
+			part.CostMinor = 0
+		}
+	}
+	c.done(p, now)
+}
+
+// done is what follows when a remedy was carried out: the customer's verdict, if the policy asks for it.
+func (c *Complaint) done(p policy.Policy, now time.Time) {
+	if p.VerifyWithin > 0 {
+		c.enter(Verifying, p, now)
+	} else {
+		c.end(c.agreed(), p, now)
+	}
 }
 
 // PartResult is what a part that was carried out came to.
@@ -191,52 +271,81 @@ type PartResult struct {
 	AmountMinor int64  `json:"amount_minor,omitempty"` // of a refund
 }
 
-// Executed closes a complaint whose accepted proposal was carried out. Repeated, it changes nothing.
+// keep writes down what parts came to.
+func (p *Proposal) keep(results []PartResult) {
+	for _, r := range results {
+		if r.No < 1 || r.No > len(p.Parts) || p.Parts[r.No-1].State == Done {
+			continue
+		}
+		part := &p.Parts[r.No-1]
+		part.State, part.Reference = Done, r.Reference
+		if part.Kind == Refund {
+			p.CostMinor += r.AmountMinor - part.CostMinor
+			part.AmountMinor, part.CostMinor = r.AmountMinor, r.AmountMinor
+		}
+	}
+}
+
+// PartDone keeps what parts came to while others are still being carried out. Repeated, it changes nothing.
+func (c Complaint) PartDone(proposal int, results []PartResult) Complaint {
+	if !c.carryingOut(proposal) || !slices.ContainsFunc(results, func(r PartResult) bool { return c.Proposal.Parts[r.No-1].State == Planned }) {
+		return c
+	}
+	c.Version++
+	c.Proposal = c.Proposal.changed()
+	c.Proposal.keep(results)
+	return c
+}
+
+// Executed is a complaint whose accepted proposal was carried out. Repeated, it changes nothing.
 func (c Complaint) Executed(proposal int, results []PartResult, p policy.Policy, now time.Time) Complaint {
 	if !c.carryingOut(proposal) {
 		return c
 	}
 	c.Version++
-	c.happened(Step{Action: Execute, By: process, At: now})
-	done := *c.Proposal
-	done.Parts = slices.Clone(done.Parts)
-	for _, r := range results {
-		part := &done.Parts[r.No-1]
-		part.State, part.Reference = Done, r.Reference
-		if part.Kind == Refund {
-			done.CostMinor += r.AmountMinor - part.CostMinor
-			part.AmountMinor, part.CostMinor = r.AmountMinor, r.AmountMinor
-		}
-	}
-	c.Proposal = &done
-	outcome := Settled
-	if c.Silent {
-		outcome = Unanswered
-	}
-	c.end(outcome, p, now)
+	c.happened(Step{Action: Execute, By: process, At: now, Detail: StepDetail{Proposal: proposal}})
+	c.Proposal = c.Proposal.changed()
+	c.Proposal.keep(results)
+	c.done(p, now)
 	return c
 }
 
-// CannotExecute sends a complaint back to whoever has to propose something else, since a part of its accepted proposal
-// was refused for good, for the reason that the code names, and those before it were taken back. Repeated, it changes
+// Failure is that a part of a proposal was refused for good.
+type Failure struct {
+	Proposal  int          `json:"proposal"`
+	Part      int          `json:"part"`
+	Code      string       `json:"code"`                 // why
+	Results   []PartResult `json:"results,omitempty"`    // what the parts before it came to
+	TakenBack []int        `json:"taken_back,omitempty"` // those of them that were; where it is stuck
+	Stuck     bool         `json:"stuck,omitempty"`      // not all of them can be
+}
+
+// CannotExecute is a complaint of whose accepted proposal a part was refused for good. Where all before it was taken back,
+// somebody has to propose something else; where that could not be, a person has to say how to go on. Repeated, it changes
 // nothing.
-func (c Complaint) CannotExecute(proposal, part int, code string, p policy.Policy, now time.Time) Complaint {
-	if !c.carryingOut(proposal) {
+func (c Complaint) CannotExecute(f Failure, p policy.Policy, now time.Time) Complaint {
+	if !c.carryingOut(f.Proposal) {
 		return c
 	}
 	c.Version++
-	c.happened(Step{Action: Fail, By: process, At: now})
-	failed := *c.Proposal
-	failed.Parts = slices.Clone(failed.Parts)
-	for i := range failed.Parts {
-		switch one := &failed.Parts[i]; {
-		case one.No == part:
-			one.State, one.Reference = Failed, code
-		case one.No < part && one.State == Planned:
+	c.happened(Step{Action: Fail, By: process, At: now, Detail: StepDetail{Proposal: f.Proposal, Part: f.Part, Code: f.Code}})
+	c.Proposal = c.Proposal.changed()
+	if f.Stuck {
+		c.Proposal.keep(f.Results)
+	}
+	for i := range c.Proposal.Parts {
+		switch one := &c.Proposal.Parts[i]; {
+		case one.No == f.Part:
+			one.State, one.Reference = Failed, f.Code
+		case f.Stuck && slices.Contains(f.TakenBack, one.No), !f.Stuck && one.No < f.Part && (one.State == Planned || one.State == Done):
 			one.State = TakenBack
 		}
 	}
-	c.Proposal, c.Silent = &failed, false
+	if f.Stuck {
+		c.enter(Stuck, p, now)
+		return c
+	}
+	c.Silent = false
 	c.enter(Found, p, now)
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -23,15 +24,18 @@ var errNotFound = problem.New(problem.NotFound, "complaint_not_found", "There is
 const decisionIndex = "complaint_step_decision"
 
 const columns = `id, version, ticket_id, number, customer_id, order_id, category, channel, stage, severity, unit, person, finding, cause,
-	proposal, currency, cost_minor, approval, proposed_by, rounds, reminders, silent, due_at, outcome, registered_at, closed_at`
+	proposal, currency, cost_minor, approval, proposed_by, rounds, reminders, silent, due_at, outcome, registered_at, closed_at,
+	level, reopened, objected, safety, containment, declined_by, ruled, acknowledge_by, acknowledged_at, legal_due_at, answered_at, alarms,
+	score, score_kind, carried_minor, crisis_id, escalated_at, reviewed_at`
 
 // insert queues a new complaint with its first step and the trace of its registration.
 func insert(tx *pg.Tx, c Complaint, trace map[string]string) {
-	tx.Queue(`INSERT INTO complaint (tenant_id, `+columns+`, trace) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-			0, '', 0, '', '', $16, $17, $18, $19, $20, $21, $22, $23)`,
-		tx.Tenant(), c.ID, c.Version, c.TicketID, c.Number, c.CustomerID, pg.OrNull(c.OrderID), c.Category, c.Channel, c.Stage, c.Severity,
-		c.Unit, c.Person, c.Finding, c.Cause, c.Rounds, c.Reminders, c.Silent, pg.OrNull(c.DueAt), c.Outcome, c.RegisteredAt, pg.OrNull(c.ClosedAt),
-		trace)
+	tx.Queue(`INSERT INTO complaint (tenant_id, id, version, ticket_id, number, customer_id, order_id, category, channel, stage, severity,
+			unit, person, finding, cause, proposal, currency, cost_minor, approval, proposed_by, rounds, reminders, silent, due_at, outcome,
+			registered_at, acknowledge_by, legal_due_at, alarms, trace)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, '', '', '', '', 0, '', 0, '', '', 0, 0, false, $11, '', $12, $13, $14, $15, $16)`,
+		tx.Tenant(), c.ID, c.Version, c.TicketID, c.Number, c.CustomerID, pg.OrNull(c.OrderID), c.Category, c.Channel, c.Stage,
+		pg.OrNull(c.DueAt), c.RegisteredAt, pg.OrNull(c.AcknowledgeBy), pg.OrNull(c.LegalDueAt), c.Alarms, trace)
 	insertSteps(tx, c.ID, c.Steps)
 }
 
@@ -41,27 +45,50 @@ func save(tx *pg.Tx, was, now Complaint) {
 	if now.Proposal != nil {
 		p = *now.Proposal
 	}
+	alarms := now.Alarms
+	if alarms == nil {
+		alarms = []Alarm{}
+	}
 	tx.Queue(`UPDATE complaint SET version = $3, stage = $4, severity = $5, unit = $6, person = $7, finding = $8, cause = $9, proposal = $10,
 			currency = $11, cost_minor = $12, approval = $13, proposed_by = $14, rounds = $15, reminders = $16, silent = $17, due_at = $18,
-			outcome = $19, closed_at = $20
+			outcome = $19, closed_at = $20, level = $21, reopened = $22, objected = $23, safety = $24, containment = $25, declined_by = $26,
+			ruled = $27, acknowledged_at = $28, answered_at = $29, alarms = $30, score = $31, score_kind = $32, carried_minor = $33,
+			crisis_id = $34, escalated_at = $35, reviewed_at = $36
 		WHERE tenant_id = $1 AND id = $2`,
 		tx.Tenant(), now.ID, now.Version, now.Stage, now.Severity, now.Unit, now.Person, now.Finding, now.Cause, p.No, p.Currency, p.CostMinor,
-		p.Approval, p.By, now.Rounds, now.Reminders, now.Silent, pg.OrNull(now.DueAt), now.Outcome, pg.OrNull(now.ClosedAt))
+		p.Approval, p.By, now.Rounds, now.Reminders, now.Silent, pg.OrNull(now.DueAt), now.Outcome, pg.OrNull(now.ClosedAt),
+		now.Level, now.Reopened, now.Objected, now.Safety, now.Containment, now.DeclinedBy, now.Ruled, pg.OrNull(now.AcknowledgedAt),
+		pg.OrNull(now.AnsweredAt), alarms, now.Score, now.ScoreKind, now.CarriedMinor, pg.OrNull(now.CrisisID), pg.OrNull(now.EscalatedAt),
+		pg.OrNull(now.ReviewedAt))
 	insertSteps(tx, now.ID, now.Steps[len(was.Steps):])
 	for _, part := range p.Parts {
-		tx.Queue(`INSERT INTO complaint_part (tenant_id, complaint_id, proposal, no, kind, points, order_id, amount_minor, cost_minor, state, reference)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		justice := part.Justice
+		if justice == nil {
+			justice = []policy.Justice{}
+		}
+		tx.Queue(`INSERT INTO complaint_part (tenant_id, complaint_id, proposal, no, kind, points, order_id, amount_minor, cost_minor, state,
+				reference, entry, justice, consent)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 			ON CONFLICT (tenant_id, complaint_id, proposal, no) DO UPDATE SET amount_minor = excluded.amount_minor,
 				cost_minor = excluded.cost_minor, state = excluded.state, reference = excluded.reference`,
-			tx.Tenant(), now.ID, p.No, part.No, part.Kind, part.Points, pg.OrNull(part.OrderID), part.AmountMinor, part.CostMinor, part.State, part.Reference)
+			tx.Tenant(), now.ID, p.No, part.No, part.Kind, part.Points, pg.OrNull(part.OrderID), part.AmountMinor, part.CostMinor, part.State,
+			part.Reference, part.Entry, justice, part.Consent)
+	}
+	for i, one := range now.Preventions {
+		if i < len(was.Preventions) && was.Preventions[i] == one {
+			continue
+		}
+		tx.Queue(`INSERT INTO complaint_prevention (tenant_id, complaint_id, no, decision_id, owner, due_at, done_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant_id, complaint_id, no) DO UPDATE SET done_at = excluded.done_at`,
+			tx.Tenant(), now.ID, one.No, one.DecisionID, one.Owner, one.DueAt, pg.OrNull(one.DoneAt))
 	}
 }
 
 func insertSteps(tx *pg.Tx, complaint uuid.UUID, steps []Step) {
 	for _, s := range steps {
-		tx.Queue(`INSERT INTO complaint_step (tenant_id, complaint_id, no, action, decision_id, input_hash, by_subject, at, note_id)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			tx.Tenant(), complaint, s.No, s.Action, pg.OrNull(s.DecisionID), s.Hash, s.By, s.At, pg.OrNull(s.NoteID))
+		tx.Queue(`INSERT INTO complaint_step (tenant_id, complaint_id, no, action, decision_id, input_hash, by_subject, at, note_id, detail)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+			tx.Tenant(), complaint, s.No, s.Action, pg.OrNull(s.DecisionID), s.Hash, s.By, s.At, pg.OrNull(s.NoteID), s.Detail)
 	}
 }
 
@@ -69,28 +96,32 @@ func insertSteps(tx *pg.Tx, complaint uuid.UUID, steps []Step) {
 type note struct {
 	id        uuid.UUID
 	complaint uuid.UUID
-	kind      string
+	kind      Word
 	words     string
 	by        string
 	at        time.Time
+	no        int       // among those that were said together
+	decision  uuid.UUID // with which it was said; Nil: when the complaint was registered, or before that was kept
 }
 
 // insertNote queues a note; one that is there already stays as it is.
 func insertNote(tx *pg.Tx, n note) {
-	tx.Queue(`INSERT INTO complaint_note (tenant_id, id, complaint_id, kind, words, by_subject, at) VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT (tenant_id, id) DO NOTHING`, tx.Tenant(), n.id, n.complaint, n.kind, n.words, n.by, n.at)
+	tx.Queue(`INSERT INTO complaint_note (tenant_id, id, complaint_id, kind, words, by_subject, at, decision_id, place)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (tenant_id, id) DO NOTHING`,
+		tx.Tenant(), n.id, n.complaint, n.kind, n.words, n.by, n.at, pg.OrNull(n.decision), n.no)
 }
 
 // notes gives what was said about complaints, by the notes' ids.
 func notes(ctx context.Context, tx *pg.Tx, complaints ...uuid.UUID) (map[uuid.UUID]note, error) {
-	rows, err := tx.Query(ctx, `SELECT id, complaint_id, kind, words, by_subject, at FROM complaint_note
-		WHERE tenant_id = $1 AND complaint_id = ANY($2)`, tx.Tenant(), complaints)
+	rows, err := tx.Query(ctx, `SELECT id, complaint_id, kind, words, by_subject, at, place,
+			coalesce(decision_id, '00000000-0000-0000-0000-000000000000') FROM complaint_note
+		WHERE tenant_id = $1 AND complaint_id = ANY($2) `, tx.Tenant(), complaints)
 	if err != nil {
 		return nil, err
 	}
 	found := make(map[uuid.UUID]note)
 	var n note
-	_, err = pgx.ForEachRow(rows, []any{&n.id, &n.complaint, &n.kind, &n.words, &n.by, &n.at}, func() error { found[n.id] = n; return nil })
+	_, err = pgx.ForEachRow(rows, []any{&n.id, &n.complaint, &n.kind, &n.words, &n.by, &n.at, &n.no, &n.decision}, func() error { found[n.id] = n; return nil })
 	return found, err
 }
 
@@ -137,6 +168,12 @@ func list(ctx context.Context, tx *pg.Tx, f Filter, limit int) ([]Complaint, err
 	if f.Stage != "" {
 		only("stage =", f.Stage)
 	}
+	if f.CrisisID != uuid.Nil {
+		only("crisis_id =", f.CrisisID)
+	}
+	if f.Escalated {
+		where = append(where, "c.escalated_at IS NOT NULL")
+	}
 	if f.Before != uuid.Nil {
 		only("id <", f.Before)
 	}
@@ -157,18 +194,25 @@ func latest(where string, limit int) string {
 	return fmt.Sprintf(`SELECT * FROM complaint c WHERE c.tenant_id = $1 AND %s ORDER BY c.id DESC LIMIT %d`, where, limit)
 }
 
+// joined are columns, each of c.
+var joined = strings.Join(strings.FieldsFunc(columns, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }), ", c.")
+
 // collect reads the complaints that a query gives (its values from $2 on) with their steps and last proposals, each as one
 // JSON value beside the row: one statement, however many there are.
 func collect(ctx context.Context, tx *pg.Tx, from string, args ...any) ([]Complaint, error) {
-	rows, err := tx.Query(ctx, fmt.Sprintf(`SELECT c.%s, p.parts, s.steps
+	rows, err := tx.Query(ctx, fmt.Sprintf(`SELECT c.%s, p.parts, s.steps, q.preventions
 		FROM (%s) c
 		LEFT JOIN LATERAL (SELECT json_agg(json_build_object('no', no, 'kind', kind, 'points', points, 'order_id', order_id,
-				'amount_minor', amount_minor, 'cost_minor', cost_minor, 'state', state, 'reference', reference) ORDER BY no) AS parts
+				'amount_minor', amount_minor, 'cost_minor', cost_minor, 'state', state, 'reference', reference, 'entry', entry,
+				'justice', justice, 'consent', coalesce(consent, kind = 'refund')) ORDER BY no) AS parts
 			FROM complaint_part WHERE tenant_id = c.tenant_id AND complaint_id = c.id AND proposal = c.proposal) p ON true
 		LEFT JOIN LATERAL (SELECT json_agg(json_build_object('no', no, 'action', action, 'decision_id', decision_id,
-				'hash', encode(input_hash, 'base64'), 'by', by_subject, 'at', at, 'note_id', note_id) ORDER BY no) AS steps
+				'hash', encode(input_hash, 'base64'), 'by', by_subject, 'at', at, 'note_id', note_id, 'detail', detail) ORDER BY no) AS steps
 			FROM complaint_step WHERE tenant_id = c.tenant_id AND complaint_id = c.id) s ON true
-		ORDER BY c.id DESC`, strings.ReplaceAll(columns, ", ", ", c."), from), append([]any{tx.Tenant()}, args...)...)
+		LEFT JOIN LATERAL (SELECT json_agg(json_build_object('no', no, 'decision_id', decision_id, 'owner', owner, 'due_at', due_at,
+				'done_at', done_at) ORDER BY no) AS preventions
+			FROM complaint_prevention WHERE tenant_id = c.tenant_id AND complaint_id = c.id) q ON true
+		ORDER BY c.id DESC`, joined, from), append([]any{tx.Tenant()}, args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -177,30 +221,38 @@ func collect(ctx context.Context, tx *pg.Tx, from string, args ...any) ([]Compla
 
 func scan(row pgx.Row) (Complaint, error) {
 	var (
-		c           Complaint
-		p           Proposal
-		order       *uuid.UUID
-		due, closed *time.Time
-		approval    string
+		c             Complaint
+		p             Proposal
+		order, crisis *uuid.UUID
+		approval      string
+		times         [8]*time.Time
 	)
 	err := row.Scan(&c.ID, &c.Version, &c.TicketID, &c.Number, &c.CustomerID, &order, &c.Category, &c.Channel, &c.Stage, &c.Severity,
 		&c.Unit, &c.Person, &c.Finding, &c.Cause, &p.No, &p.Currency, &p.CostMinor, &approval, &p.By, &c.Rounds, &c.Reminders, &c.Silent,
-		&due, &c.Outcome, &c.RegisteredAt, &closed, &p.Parts, &c.Steps)
+		&times[0], &c.Outcome, &c.RegisteredAt, &times[1], &c.Level, &c.Reopened, &c.Objected, &c.Safety, &c.Containment, &c.DeclinedBy,
+		&c.Ruled, &times[2], &times[3], &times[4], &times[5], &c.Alarms, &c.Score, &c.ScoreKind, &c.CarriedMinor, &crisis, &times[6],
+		&times[7], &p.Parts, &c.Steps, &c.Preventions)
 	if err != nil {
 		return Complaint{}, err
 	}
 	c.RegisteredAt = c.RegisteredAt.UTC()
+	for i, at := range []*time.Time{&c.DueAt, &c.ClosedAt, &c.AcknowledgeBy, &c.AcknowledgedAt, &c.LegalDueAt, &c.AnsweredAt, &c.EscalatedAt,
+		&c.ReviewedAt} {
+		if times[i] != nil {
+			*at = times[i].UTC()
+		}
+	}
 	if order != nil {
 		c.OrderID = *order
 	}
-	if due != nil {
-		c.DueAt = due.UTC()
-	}
-	if closed != nil {
-		c.ClosedAt = closed.UTC()
+	if crisis != nil {
+		c.CrisisID = *crisis
 	}
 	for i := range c.Steps {
 		c.Steps[i].At = c.Steps[i].At.UTC()
+	}
+	for i := range c.Preventions {
+		c.Preventions[i].DueAt, c.Preventions[i].DoneAt = c.Preventions[i].DueAt.UTC(), c.Preventions[i].DoneAt.UTC()
 	}
 	if p.No > 0 {
 		p.Approval = policy.Approval(approval)

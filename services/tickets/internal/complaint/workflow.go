@@ -2,8 +2,10 @@ package complaint
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/proto"
@@ -31,7 +33,8 @@ type Standing struct {
 }
 
 // Handle leads a complaint: it waits for decisions, reminds of what is overdue and carries out what was accepted. All that
-// it knows is in the complaint's row, so it can be killed anywhere, and started anew where it was ended by hand.
+// it knows is in the complaint's row, so it can be killed anywhere, and started anew where it was ended by hand, or where
+// somebody has more to say about a complaint that is closed.
 func Handle(ctx workflow.Context, in Input) error {
 	p := &handling{in: in}
 	if err := p.listen(ctx); err != nil {
@@ -40,17 +43,47 @@ func Handle(ctx workflow.Context, in Input) error {
 	if err := p.ask(ctx, loadActivity, in); err != nil {
 		return err
 	}
-	for p.c.Stage != Closed {
-		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() && workflow.AllHandlersFinished(ctx) {
-			return workflow.NewContinueAsNewError(ctx, WorkflowName, in)
+	workflow.Go(ctx, p.watch)
+	for {
+		for p.c.Stage != Closed {
+			if workflow.GetInfo(ctx).GetContinueAsNewSuggested() && p.idle(ctx) {
+				return workflow.NewContinueAsNewError(ctx, WorkflowName, in)
+			}
+			if err := p.step(ctx); err != nil {
+				return err
+			}
 		}
-		if err := p.step(ctx); err != nil {
+		// Whoever decided in the same moment gets an answer; it may be that the complaint is dealt with anew.
+		disconnected, _ := workflow.NewDisconnectedContext(ctx)
+		if err := workflow.Await(disconnected, func() bool { return p.idle(disconnected) }); err != nil || p.c.Stage == Closed {
 			return err
 		}
 	}
-	// Whoever decided in the same moment gets an answer.
-	disconnected, _ := workflow.NewDisconnectedContext(ctx)
-	return workflow.Await(disconnected, func() bool { return workflow.AllHandlersFinished(disconnected) })
+}
+
+// idle tells that nobody waits for an answer and no activity is under way.
+func (p *handling) idle(ctx workflow.Context) bool {
+	return workflow.AllHandlersFinished(ctx) && p.asking == 0
+}
+
+// watch has the alarms of deadlines rung that hold whatever step the complaint is in, also while a remedy is carried out.
+func (p *handling) watch(ctx workflow.Context) {
+	for {
+		if err := workflow.Await(ctx, func() bool { _, ok := p.c.nextAlarm(); return ok }); err != nil {
+			return // by an operator, who ends it
+		}
+		next, _ := p.c.nextAlarm()
+		changed, err := workflow.AwaitWithTimeout(ctx, max(0, next.At.Sub(workflow.Now(ctx))), func() bool {
+			now, ok := p.c.nextAlarm()
+			return !ok || !now.At.Equal(next.At)
+		})
+		if err != nil {
+			return
+		}
+		if !changed && p.ask(ctx, overdueActivity, overdueInput{ID: p.in.ID, DueAt: next.At}) != nil {
+			return
+		}
+	}
 }
 
 // handling is one run of the process.
@@ -139,36 +172,52 @@ func (p *handling) ask(ctx workflow.Context, activity string, in any) error {
 }
 
 // carryOut carries out the parts of the accepted proposal, one after the other. When one is refused for good, those before
-// it are taken back in reverse, and somebody has to propose something else. Each part has a key of its own, so that it is
-// carried out once however often this runs.
+// it are taken back in reverse; where that cannot be, a person is asked. Each part has a key of its own, so that it is carried
+// out once however often this runs.
 func (p *handling) carryOut(ctx workflow.Context) error {
 	// The customer's word is given: neither a part nor its compensation is broken off.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	kept := workflow.GetVersion(ctx, partsAreKept, workflow.DefaultVersion, 1) >= 1
 	proposal := p.c.Proposal
 	done := executedInput{ID: p.in.ID, Proposal: proposal.No}
-	var undo []proto.Message
-	for _, part := range proposal.Parts {
+	var before []Part // that would have to be taken back, the failing one included
+	for i, part := range proposal.Parts {
+		if part.State == Done { // before a part failed that is tried again now
+			before = append(before, part)
+		}
 		if part.State != Planned {
 			continue
 		}
-		key := fmt.Sprintf("%s/%d/%d", workflow.GetInfo(ctx).WorkflowExecution.ID, proposal.No, part.No)
-		if part.Kind == Points { // before the step that it undoes: it is right whether or not that takes place
-			undo = append(undo, &loyaltyv1.ReverseGrant{IdempotencyKey: key})
-		}
-		result, err := p.carryOutPart(ctx, part, key)
+		before = append(before, part)
+		result, err := p.carryOutPart(ctx, part, p.key(ctx, part))
 		if err != nil {
 			code, final := flow.Refused(err)
 			if !final {
 				return err
 			}
-			if err := takeBack(ctx, undo); err != nil {
+			failed := Failure{Proposal: proposal.No, Part: part.No, Code: code, Results: done.Results}
+			if failed.Stuck, failed.TakenBack, err = p.takeBack(ctx, before); err != nil {
 				return err
 			}
-			return p.ask(ctx, failedActivity, failedInput{ID: p.in.ID, Proposal: proposal.No, Part: part.No, Code: code})
+			return p.ask(ctx, failedActivity, failedInput{ID: p.in.ID, Failure: failed})
 		}
 		done.Results = append(done.Results, result)
+		if kept && left(proposal.Parts[i+1:]) {
+			if err := p.ask(ctx, partActivity, executedInput{ID: p.in.ID, Proposal: proposal.No, Results: []PartResult{result}}); err != nil {
+				return err
+			}
+		}
 	}
 	return p.ask(ctx, executedActivity, done)
+}
+
+func left(parts []Part) bool {
+	return slices.ContainsFunc(parts, func(part Part) bool { return part.State == Planned })
+}
+
+// key is that of a part: the same however often it is asked for.
+func (p *handling) key(ctx workflow.Context, part Part) string {
+	return fmt.Sprintf("%s/%d/%d", workflow.GetInfo(ctx).WorkflowExecution.ID, p.c.Proposal.No, part.No)
 }
 
 func (p *handling) carryOutPart(ctx workflow.Context, part Part, key string) (PartResult, error) {
@@ -189,20 +238,41 @@ func (p *handling) carryOutPart(ctx workflow.Context, part Part, key string) (Pa
 		}, &refunded)
 		result.Reference, result.AmountMinor = refunded.GetReturnId(), refunded.GetAmountMinor()
 		return result, err
-	default: // the words of the offer are all of an apology
+	case Repair, Exchange, FreeService:
+		err := flow.Insist(flow.Patiently(ctx, "", attempt), openTicketActivity, &result, ticketInput{ID: p.in.ID, Proposal: p.c.Proposal.No, Part: part.No})
+		return result, err
+	default: // whoever writes letters and issues vouchers does it under this number
+		result.Reference = uuid.NewSHA1(p.in.ID, []byte(key)).String()
 		return result, nil
 	}
 }
 
-// takeBack asks for every compensation, the last first.
-func takeBack(ctx workflow.Context, undo []proto.Message) error {
-	for i := len(undo) - 1; i >= 0; i-- {
-		var reversed loyaltyv1.ReverseGrantResult
-		if err := request(ctx, "loyalty", undo[i], &reversed); err != nil {
-			return err
+// takeBack takes parts back, the last first, until one cannot be: then it is stuck, and a person has to say how to go on.
+// The last one is that which was refused: whether or not it took place, it is taken back too.
+func (p *handling) takeBack(ctx workflow.Context, parts []Part) (stuck bool, back []int, err error) {
+	for _, part := range slices.Backward(parts) {
+		refused := part.No == parts[len(parts)-1].No
+		switch {
+		case part.Kind == Points:
+			var reversed loyaltyv1.ReverseGrantResult
+			err = request(ctx, "loyalty", &loyaltyv1.ReverseGrant{IdempotencyKey: p.key(ctx, part)}, &reversed)
+		case refused: // everything else was not done
+		case part.Kind == Refund:
+			return true, back, nil
+		case part.byTicket():
+			err = flow.Insist(flow.Patiently(ctx, "", attempt), closeTicketActivity, nil, ticketInput{ID: p.in.ID, Proposal: p.c.Proposal.No, Part: part.No})
+		}
+		if _, final := flow.Refused(err); final {
+			return true, back, nil
+		}
+		if err != nil {
+			return false, nil, err
+		}
+		if !refused {
+			back = append(back, part.No)
 		}
 	}
-	return nil
+	return false, back, nil
 }
 
 // request asks another service for an activity of its contract, until it answers or refuses for good.

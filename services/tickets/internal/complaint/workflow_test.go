@@ -29,8 +29,8 @@ func TestRecordedHistories(t *testing.T) {
 	})
 }
 
-// calendar is a complaint whose time passes as fast as nothing happens, on a real database.
-type calendar struct {
+// weeks is a complaint whose time passes as fast as nothing happens, on a real database.
+type weeks struct {
 	*testsuite.TestWorkflowEnvironment
 	t          *testing.T
 	of         complaint.Complaint
@@ -42,9 +42,9 @@ type calendar struct {
 var chief = auth.Principal{Subject: "chen", Tenant: "pizza", Roles: []string{auth.RoleAdmin}}
 
 // open registers a complaint on a Monday.
-func open(t *testing.T) *calendar {
+func open(t *testing.T) *weeks {
 	t.Helper()
-	c := &calendar{t: t, neighbours: &ticketstest.Neighbours{Granted: map[string]int64{}, Reversed: map[string]bool{}, Refunded: map[string]int64{}}}
+	c := &weeks{t: t, neighbours: &ticketstest.Neighbours{Granted: map[string]int64{}, Reversed: map[string]bool{}, Refunded: map[string]int64{}}}
 	clock := func() time.Time {
 		if c.TestWorkflowEnvironment == nil {
 			return monday
@@ -65,7 +65,7 @@ func open(t *testing.T) *calendar {
 }
 
 // at makes decisions after so many days.
-func (c *calendar) at(days float64, decisions ...complaint.Decision) {
+func (c *weeks) at(days float64, decisions ...complaint.Decision) {
 	c.RegisterDelayedCallback(func() {
 		for _, d := range decisions {
 			d.ComplaintID = c.of.ID
@@ -78,7 +78,7 @@ func (c *calendar) at(days float64, decisions ...complaint.Decision) {
 }
 
 // run lets the process come to its end and gives the complaint as it is then.
-func (c *calendar) run() complaint.Complaint {
+func (c *weeks) run() complaint.Complaint {
 	c.t.Helper()
 	c.ExecuteWorkflow(complaint.WorkflowName, complaint.Input{ID: c.of.ID})
 	require.NoError(c.t, c.GetWorkflowError())
@@ -113,12 +113,12 @@ func TestWeeksOfSilence(t *testing.T) {
 		require.NoError(t, err)
 	}
 	actions, at := days(end)
-	require.Equal(t, []string{"register", "remind", "remind", "assess", "assign", "find", "propose", "remind", "remind", "silence", "execute"}, actions)
+	require.Equal(t, []string{"register", "miss", "remind", "remind", "assess", "assign", "find", "propose", "remind", "remind", "silence", "execute"}, actions)
 	sameDay := make([]float64, len(at))
 	for i, d := range at {
 		sameDay[i] = float64(int(d))
 	}
-	require.Equal(t, []float64{0, 2, 4, 5, 5, 5, 5, 12, 19, 26, 26}, sameDay)
+	require.Equal(t, []float64{0, 1, 2, 4, 5, 5, 5, 5, 12, 19, 26, 26}, sameDay)
 	require.Equal(t, complaint.Unanswered, end.Outcome)
 	require.Len(t, c.neighbours.Granted, 1)
 }
