@@ -64,7 +64,7 @@ func Module() app.Module {
 			return app.Parts{
 				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, all.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes},
 				Consumers: append([]inbox.Consumer{purchase.Consumer(), alias.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace})},
-					lasting(complaints.Processes(), surveys.Triggers(), eraser.Consumer())...),
+					lasting(complaints.Processes(), complaints.Facts(), surveys.Triggers(), eraser.Consumer())...),
 				Worker: func(r worker.Registry) {
 					complaints.Worker(r)
 					surveys.Worker(r)
@@ -72,6 +72,7 @@ func Module() app.Module {
 				},
 				Background: []func(context.Context) error{
 					starter.Run, app.Every(time.Minute, d.Log, "complaints without a process", complaints.Sweep),
+					app.Every(time.Second, d.Log, "what complaints have to hear", complaints.Tell),
 					app.Every(time.Minute, d.Log, "resolved tickets", all.CloseResolved),
 					app.Every(time.Minute, d.Log, "invitations to surveys without a process", surveys.Sweep),
 				},
