@@ -94,7 +94,7 @@ func Module() app.Module {
 					consents.Routes, preferences.Routes, contacts.Routes, relationship.New(d.DB, d.Outbox, d.Clock).Routes,
 					asset.New(d.DB, d.Outbox, d.Clock).Routes, touchpoint.New(d.DB, d.Clock).Routes, interaction.New(d.DB, d.Outbox, d.Clock).Routes,
 					files.Routes, exports.Routes, merges.Routes, erasures.Routes, insight.New(d.DB, looks, d.Clock).Routes,
-					timeline.New(d.DB).Routes, profile.New(d.DB, looks, d.Clock).Routes,
+					timeline.New(d.DB).Routes, profile.New(d.DB, looks, consents, d.Clock).Routes,
 				},
 				Consumers: []inbox.Consumer{timeline.Consumer(), customers.Consumer(), eraser.Consumer()},
 				Worker: func(r worker.Registry) {

@@ -21,6 +21,8 @@ var standardFields = map[string]Class{
 
 	"addresses": Contact,
 	"calling":   Contact,
+	"child":     Contact, // whether a guardian has to be asked
+	"consents":  Contact, // they name addresses
 	"language":  Contact,
 
 	"source":             Behaviour,

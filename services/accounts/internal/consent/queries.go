@@ -40,6 +40,27 @@ type Held struct {
 	Entry
 }
 
+// ByChannel gives what holds of each purpose by each channel, of which anything was said; and so of each address of which
+// anything was said, or that is suppressed, by the channels that reach it. It is sorted by purpose, channel and address.
+func (s Standing) ByChannel() []Held {
+	keys := map[Key]bool{}
+	for said := range s.States {
+		for _, c := range Channels() {
+			if k := (Key{said.Purpose, c, said.Address}); said.Covers(k) && (k.Address.Type == "" || k.Address.Type == c.AddressType()) {
+				keys[k] = true
+			}
+		}
+	}
+	var all []Held
+	for k := range keys {
+		if e := s.States.Of(k); e.State != None {
+			all = append(all, Held{k, e})
+		}
+	}
+	slices.SortFunc(all, func(a, b Held) int { return strings.Compare(a.sort(), b.sort()) })
+	return all
+}
+
 // Question asks what holds of one key; a zero one of all keys that anything was said of.
 type Question struct {
 	Purpose Purpose

@@ -141,24 +141,9 @@ func (c *Consents) Load(ctx context.Context, tx *pg.Tx, ref customer.Ref, addres
 }
 
 func (c *Consents) load(ctx context.Context, tx *pg.Tx, group []uuid.UUID, addresses []identity.Identity) (History, error) {
-	hashes, err := c.hashes.all(tx.Tenant(), addresses)
-	if err != nil {
-		return History{}, err
-	}
 	h := queueHistory(tx, group)
-	rows, err := tx.Query(ctx, `SELECT a.n, s.purpose, s.channel, s.suppressed_at
-		FROM unnest($2::bytea[]) WITH ORDINALITY AS a(hash, n)
-		JOIN LATERAL (SELECT * FROM consent_suppression WHERE tenant_id = $1 AND address_hash = a.hash) s ON true`, tx.Tenant(), hashes)
-	if err != nil {
-		return History{}, err
-	}
-	h.Suppressions, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (s Suppression, err error) {
-		var n int
-		if err = row.Scan(&n, &s.Purpose, &s.Channel, &s.At); err == nil {
-			s.Address, s.At = addresses[n-1], s.At.UTC()
-		}
-		return s, err
-	})
+	var err error
+	h.Suppressions, err = c.Suppressions(ctx, tx, addresses)
 	return *h, err
 }
 

@@ -1,4 +1,4 @@
 package profile
 
 // Statement is the one by which a profile is read.
-const Statement = profileSQL
+var Statement = profileSQL

@@ -11,6 +11,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/consent"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/identity"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/insight"
 )
@@ -25,6 +26,8 @@ type profileView struct {
 	Identities   []profileIdentity `json:"identities" nullable:"false" doc:"By what the customer is recognised and reached now, oldest first."`
 	Calling      *profileCalling   `json:"calling,omitempty" doc:"Where it was asked for."`
 	Addresses    []profileAddress  `json:"addresses" nullable:"false" doc:"Oldest first."`
+	Consents     []profileConsent  `json:"consents" nullable:"false" doc:"What the customer allows and no longer allows, by purpose and channel, and of single addresses; what nothing was said of is not there. By purpose, channel and address."`
+	Child        bool              `json:"child,omitempty" doc:"Known to be under 14: only a guardian's grants count, for any purpose."`
 	Tags         []string          `json:"tags,omitempty" nullable:"false"`
 	Owner        string            `json:"owner,omitempty" doc:"Who looks after the customer."`
 	Stage        string            `json:"stage,omitempty" doc:"How far the relationship has come." example:"familiarity"`
@@ -66,6 +69,15 @@ type profileAddress struct {
 	Region     string    `json:"region,omitempty"`
 	PostalCode string    `json:"postal_code,omitempty"`
 	Country    string    `json:"country" example:"CN"`
+}
+
+type profileConsent struct {
+	Purpose consent.Purpose `json:"purpose" enum:"service,transaction,legal,survey,marketing,profiling,partners,sensitive"`
+	Channel consent.Channel `json:"channel" enum:"email,sms,phone,wechat,wecom,post"`
+	Address string          `json:"address,omitempty" doc:"Absent: all addresses that are not named by themselves." example:"li.lei@example.com"`
+	State   consent.State   `json:"state" enum:"granted,withdrawn,pending,suppressed" doc:"pending allows nothing; suppressed: the address was an erased customer's, and no later grant names it."`
+	Kind    consent.Kind    `json:"kind,omitempty" enum:"plain,separate,guardian"`
+	Since   time.Time       `json:"since" doc:"When it was said."`
 }
 
 type profileField struct {
@@ -157,7 +169,7 @@ func sees(s access.Sight, name string) bool {
 // show gives of a record what is in sight. The customer's id is no secret to whoever asked by it.
 func show(r record, s access.Sight, now time.Time) profileView {
 	v := profileView{
-		CustomerID: r.id, Identities: []profileIdentity{}, Addresses: []profileAddress{}, Fields: []profileField{}, Insights: []profileInsight{},
+		CustomerID: r.id, Identities: []profileIdentity{}, Addresses: []profileAddress{}, Consents: []profileConsent{}, Fields: []profileField{}, Insights: []profileInsight{},
 		Orders: []profileOrder{}, Facts: r.block(sees(s, "facts")), Purpose: s.Purpose(), Withheld: s.Withheld(), AsOf: []profileAsOf{}, ReadAt: now,
 	}
 	if r.caller.number != "" && sees(s, "calling") {
@@ -195,6 +207,9 @@ func show(r record, s access.Sight, now time.Time) profileView {
 	for _, a := range r.addresses {
 		v.Addresses = append(v.Addresses, profileAddress(a))
 	}
+	if sees(s, "consents") && sees(s, "child") {
+		v.Consents, v.Child = r.allowed(now)
+	}
 	for _, f := range r.fields {
 		v.Fields = append(v.Fields, profileField(f))
 	}
@@ -208,6 +223,16 @@ func show(r record, s access.Sight, now time.Time) profileView {
 		v.AsOf = append(v.AsOf, profileAsOf(a))
 	}
 	return v
+}
+
+// allowed gives what the customer allows at the time, and whether it is known to be a child.
+func (r record) allowed(now time.Time) (all []profileConsent, child bool) {
+	standing := r.consents.Standing(r.id, now)
+	all = []profileConsent{}
+	for _, h := range standing.ByChannel() {
+		all = append(all, profileConsent{h.Purpose, h.Channel, h.Address.Value, h.State, h.Kind, h.Since})
+	}
+	return all, standing.Child
 }
 
 // block gives the facts at a glance; those that come of the timeline where behaviour is in sight.

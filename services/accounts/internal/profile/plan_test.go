@@ -31,6 +31,12 @@ func fill(t *testing.T, w *accountstest.World, n int) {
 			SELECT t, md5((n % 500)::text)::uuid, now() - n * interval '1 minute', gen_random_uuid(), 'sales', 'order_placed', 'order', n::text, '{}'`,
 		`INSERT INTO live.timeline_fact (tenant_id, customer_id, name, unit, contributor, value)
 			SELECT t, md5(n::text)::uuid, 'orders', '', 'sales/1', 1`,
+		`INSERT INTO consent_record (tenant_id, id, statement_id, customer_id, purpose, channel, address_type, address, state, kind, basis, source,
+				wording, actor, guardian_name, guardian_relation, said_at, recorded_at)
+			SELECT t, gen_random_uuid(), gen_random_uuid(), md5(n::text)::uuid, 'marketing', '', '', '', 'granted', 'plain', 'consent', 'x', '1', 'me', '', '', now(), now()`,
+		`INSERT INTO consent_suppression (tenant_id, address_hash, purpose, channel, suppressed_at) SELECT t, sha256(n::text::bytea), '', '', now()`,
+		`INSERT INTO customer_merge (tenant_id, id, survivor_id, absorbed_id, reason, before, after, merged_at, merged_by)
+			SELECT t, gen_random_uuid(), md5(n::text)::uuid, md5((n % $1 + 1)::text)::uuid, 'x', '{}', '{}', now(), 'me'`,
 	} {
 		w.AsSuperuser(t, sql+` FROM unnest('{pizza,music}'::text[]) t, generate_series(1, $1::integer) n`, n)
 	}
@@ -46,7 +52,7 @@ func TestAProfileIsReadByKeys(t *testing.T) {
 	err := w.DB.Read(t.Context(), "pizza", func(tx *pg.Tx) error {
 		tx.PlanForAny()
 		rows, err := tx.Query(t.Context(), "EXPLAIN "+profile.Statement, "pizza", uuid.MustParse("c4ca4238-a0b9-2382-0dcc-509a6f75849b"),
-			[]string{"identity", "contact", "behaviour"}, time.Now(), true, true, 10, timeline.Contacts())
+			[]string{"identity", "contact", "behaviour"}, time.Now(), true, true, 10, timeline.Contacts(), true)
 		if err == nil {
 			plan, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		}
@@ -61,7 +67,7 @@ func TestAProfileIsReadByKeys(t *testing.T) {
 			t.Errorf("%s\n%s", line, strings.Join(plan, "\n"))
 		}
 	}
-	for _, key := range []string{"customer_pkey", "customer_identity_customer", "customer_address_pkey", "insight_pkey", "timeline_entry_pkey", "timeline_fact_pkey"} {
+	for _, key := range []string{"customer_pkey", "customer_identity_customer", "customer_address_pkey", "insight_pkey", "timeline_entry_pkey", "timeline_fact_pkey", "consent_record_customer", "customer_merge_survivor"} {
 		if !slices.ContainsFunc(plan, func(line string) bool { return strings.Contains(line, key) }) {
 			t.Errorf("%s is not used", key)
 		}

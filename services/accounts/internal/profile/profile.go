@@ -12,6 +12,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/consent"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/identity"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/insight"
 )
@@ -38,6 +39,9 @@ type record struct {
 	orders      []order
 	lastContact *time.Time
 	asOf        []asOf
+
+	consents   consent.History // all that was said, but for suppressions until those are read
+	suppressed bool            // the tenant has suppressed addresses: some of the customer's may be among them
 
 	caller calling
 }
@@ -122,6 +126,22 @@ func (r record) distinct(s access.Sight) []known {
 		}
 	}
 	return out
+}
+
+// reachable gives the telephones and mailboxes that the customer has, or spoke of.
+func (r record) reachable() (all []identity.Identity) {
+	add := func(i identity.Identity) {
+		if (i.Type == identity.Phone || i.Type == identity.Email) && !slices.Contains(all, i) {
+			all = append(all, i)
+		}
+	}
+	for _, k := range r.identities {
+		add(identity.Identity{Type: identity.Type(k.Type), Value: k.Value})
+	}
+	for _, said := range r.consents.Records {
+		add(said.Key.Address)
+	}
+	return all
 }
 
 // rings tells the record which telephone is calling, as it was typed; the empty one says that nobody calls.

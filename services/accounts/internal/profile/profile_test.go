@@ -48,6 +48,11 @@ type view struct {
 		Lines []string
 		City  string
 	}
+	Consents []struct {
+		Purpose, Channel, Address, State, Kind string
+		Since                                  time.Time
+	}
+	Child  bool
 	Tags   []string
 	Stage  string
 	Fields []struct {
@@ -100,6 +105,13 @@ func (p view) identities() (texts []string) {
 			text += " calling"
 		}
 		texts = append(texts, text)
+	}
+	return texts
+}
+
+func (p view) consents() (texts []string) {
+	for _, c := range p.Consents {
+		texts = append(texts, strings.Join(strings.Fields(strings.Join([]string{c.Purpose, c.Channel, c.Address, c.State}, " ")), " "))
 	}
 	return texts
 }

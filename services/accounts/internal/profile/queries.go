@@ -10,6 +10,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/consent"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/timeline"
 )
@@ -19,16 +20,17 @@ const view = "profile"
 
 // Profiles shows customers whole.
 type Profiles struct {
-	db    *pg.DB
-	looks *access.Log
-	clock func() time.Time
+	db       *pg.DB
+	looks    *access.Log
+	consents *consent.Consents
+	clock    func() time.Time
 
 	contacts []string // entries of timelines by which customer and organisation were in touch
 }
 
 // New makes Profiles on the service's database. Looks at sensitive data are written to looks.
-func New(db *pg.DB, looks *access.Log, clock func() time.Time) *Profiles {
-	return &Profiles{db: db, looks: looks, clock: clock, contacts: timeline.Contacts()}
+func New(db *pg.DB, looks *access.Log, consents *consent.Consents, clock func() time.Time) *Profiles {
+	return &Profiles{db: db, looks: looks, consents: consents, clock: clock, contacts: timeline.Contacts()}
 }
 
 var (
@@ -36,8 +38,10 @@ var (
 	errErased   = problem.New(problem.Gone, "customer_erased", "The customer was erased: nothing is known of them any more.")
 )
 
-// get gives what is in sight of a customer whose telephone, as it was typed, may be calling, in one statement. It is one round trip where nothing sensitive is in sight;
-// otherwise the look is logged in the same transaction, and nothing is given unless that succeeds.
+// get gives what is in sight of a customer whose telephone, as it was typed, may be calling, in one statement. It is one round
+// trip where nothing sensitive is in sight, and a second one where the tenant has addresses that must not be used, which are
+// known by their hashes alone; a look at what is sensitive is logged in the same transaction, and nothing is given unless that
+// succeeds.
 func (p *Profiles) get(ctx context.Context, s access.Sight, id uuid.UUID, typed string, now time.Time) (record, error) {
 	var r record
 	var found bool
@@ -58,6 +62,9 @@ func (p *Profiles) get(ctx context.Context, s access.Sight, id uuid.UUID, typed 
 		if err == nil {
 			err = settle()
 		}
+		if err == nil && r.suppressed {
+			err = p.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error { return p.suppress(ctx, tx, &r) })
+		}
 		return r, err
 	}
 	err := p.db.Tx(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
@@ -68,7 +75,18 @@ func (p *Profiles) get(ctx context.Context, s access.Sight, id uuid.UUID, typed 
 		if err := settle(); err != nil {
 			return err
 		}
+		if r.suppressed {
+			if err := p.suppress(ctx, tx, &r); err != nil {
+				return err
+			}
+		}
 		return p.looks.Record(ctx, tx, s, r.looks(s)...)
 	})
 	return r, err
+}
+
+// suppress reads which of the customer's addresses must not be used.
+func (p *Profiles) suppress(ctx context.Context, tx *pg.Tx, r *record) (err error) {
+	r.consents.Suppressions, err = p.consents.Suppressions(ctx, tx, r.reachable())
+	return err
 }

@@ -9,12 +9,13 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/consent"
 )
 
 // profileSQL reads a customer whole, in one statement, so that all of it is as of one moment. Whatever hangs on the customer
 // is looked for by each id of the group apart: under row level security a comparison with an array that was put together
 // cannot use an index. $3 are the classes in sight: what is of others does not leave the database.
-const profileSQL = `
+var profileSQL = `
 SELECT r.id, r.aliases, r.state, r.kind, r.display_name, r.given_name, r.family_name, r.legal_name, r.tags, r.owner, r.stage, r.registered_at,
 	(SELECT t.region FROM tenant t WHERE t.tenant_id = $1),
 	(SELECT json_agg(json_build_object('name', f.name, 'title', f.title, 'class', f.class, 'value', r.custom -> f.name) ORDER BY f.name)
@@ -53,7 +54,8 @@ SELECT r.id, r.aliases, r.state, r.kind, r.display_name, r.given_name, r.family_
 			ORDER BY at DESC, event_id DESC LIMIT 1) e
 		WHERE $6),
 	(SELECT json_agg(json_build_object('service', s.service, 'at', s.at) ORDER BY s.service)
-		FROM (SELECT service, max(newest_at) AS at FROM timeline_as_of WHERE tenant_id = $1 GROUP BY service) s)::text
+		FROM (SELECT service, max(newest_at) AS at FROM timeline_as_of WHERE tenant_id = $1 GROUP BY service) s)::text,
+	coalesce((SELECT $9::boolean FROM consent_suppression WHERE tenant_id = $1 ORDER BY address_hash LIMIT 1), false),` + consent.Glance("r.id || r.aliases", "$9") + `
 FROM (SELECT coalesce(root_id, id) AS root FROM customer WHERE tenant_id = $1 AND id = $2 LIMIT 1) c
 CROSS JOIN LATERAL (SELECT * FROM customer WHERE tenant_id = $1 AND id = c.root LIMIT 1) r`
 
@@ -62,7 +64,8 @@ const recentOrders = 10
 
 // read queues the reading of a customer into r, and of whether there is one into found.
 func (p *Profiles) read(tx *pg.Tx, s access.Sight, id uuid.UUID, now time.Time, r *record, found *bool) {
-	tx.Queue(profileSQL, tx.Tenant(), id, s.Seen(), now, sees(s, "addresses"), sees(s, "timeline"), recentOrders, p.contacts).Query(func(rows pgx.Rows) error {
+	tx.Queue(profileSQL, tx.Tenant(), id, s.Seen(), now, sees(s, "addresses"), sees(s, "timeline"), recentOrders, p.contacts,
+		sees(s, "consents")).Query(func(rows pgx.Rows) error {
 		defer rows.Close()
 		for rows.Next() {
 			*found, *r = true, record{}
@@ -75,10 +78,14 @@ func (p *Profiles) read(tx *pg.Tx, s access.Sight, id uuid.UUID, now time.Time, 
 }
 
 func (r *record) scan(row pgx.Rows) error {
-	var region, fields, identities, addresses, insights, facts, orders, asOf *string
+	var region, fields, identities, addresses, insights, facts, orders, asOf, records, merges, births *string
 	err := row.Scan(&r.id, &r.aliases, &r.state, &r.kind, &r.names.display, &r.names.given, &r.names.family, &r.names.legal, &r.tags,
-		&r.owner, &r.stage, &r.registeredAt, &region, &fields, &identities, &addresses, &insights, &facts, &orders, &r.lastContact, &asOf)
+		&r.owner, &r.stage, &r.registeredAt, &region, &fields, &identities, &addresses, &insights, &facts, &orders, &r.lastContact, &asOf,
+		&r.suppressed, &records, &merges, &births)
 	if err != nil {
+		return err
+	}
+	if r.consents, err = consent.ReadGlance(records, merges, births); err != nil {
 		return err
 	}
 	if region != nil { // the tenant may not be made yet
