@@ -133,8 +133,7 @@ func Default(ctx context.Context, tx *pg.Tx) (Calendar, error) {
 // Hold gives the calendar of the id to a command that is about to name it, and keeps it from going into the archive until
 // the transaction ends. One that is not there is NotFound, one in the archive the Conflict calendar_archived.
 func Hold(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Calendar, error) {
-	tx.Queue(`SELECT pg_advisory_xact_lock_shared(`+lockKey+`)`, tx.Tenant())
-	s, err := get(ctx, tx, id)
+	s, err := scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM calendar c WHERE c.tenant_id = $1 AND c.id = $2 FOR SHARE OF c`, tx.Tenant(), id))
 	if err != nil {
 		return Calendar{}, err
 	}
