@@ -118,6 +118,9 @@ func StartOn(t testing.TB, m app.Module, database *pgtest.TestDatabase, change f
 	return s
 }
 
+// Blobs is the folder that the service keeps files in.
+func (s *Service) Blobs() string { return s.blobs }
+
 // Stop ends the service as SIGTERM does and gives what it ended with. It may be called again.
 func (s *Service) Stop() error {
 	s.cancel()
