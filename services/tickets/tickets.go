@@ -6,7 +6,9 @@
 //	calendar   business time
 //	category   the tree of what tickets can be about
 //	field      what a tenant keeps of its tickets besides
+//	sla        what is promised to whom, and how it is measured
 //	ticket     matters under a number that people say on the telephone
+//	deadline   warnings and breaches told in time, deadlines explained and reckoned anew
 //	knowledge  articles, found, suggested on tickets, and judged
 //	purchase   what customers bought, as sales tells
 //	survey     what customers are asked, and what they answer
@@ -31,10 +33,12 @@ import (
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/calendar"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/category"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/complaint"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/deadline"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/field"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/knowledge"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/purchase"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/sla"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/survey"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/ticket"
 	"github.com/guanxi-crm/guanxi/services/tickets/migrations"
@@ -55,14 +59,15 @@ func Module() app.Module {
 		Build: func(d app.Deps) (app.Parts, error) {
 			starter := starts.New(d.DB, d.Flow)
 			calendars := calendar.New(d.DB, d.Clock)
+			levels, deadlines := sla.New(d.DB, d.Clock), deadline.New(d.DB, d.Outbox, d.Clock)
 			all := ticket.New(d.DB, d.Outbox, d.Clock)
 			articles := knowledge.New(d.DB, all, d.Clock)
 			policies := policy.New(d.DB)
-			eraser := erasure.New(d.DB, erasure.Rooms{Holds: complaint.Holds, Erase: erasing(ticket.EraseWords, complaint.Erase, survey.Erase)})
+			eraser := erasure.New(d.DB, erasure.Rooms{Holds: complaint.Holds, Erase: erasing(ticket.EraseWords, sla.Erase, complaint.Erase, survey.Erase)})
 			surveys := survey.New(d.DB, d.Outbox, starter, d.Clock)
 			complaints := complaint.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
 			return app.Parts{
-				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, all.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes},
+				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, levels.Routes, all.Routes, deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes},
 				Consumers: append([]inbox.Consumer{purchase.Consumer(), alias.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace})},
 					lasting(complaints.Processes(), complaints.Facts(), surveys.Triggers(), eraser.Consumer())...),
 				Worker: func(r worker.Registry) {
@@ -73,6 +78,8 @@ func Module() app.Module {
 				Background: []func(context.Context) error{
 					starter.Run, app.Every(time.Minute, d.Log, "complaints without a process", complaints.Sweep),
 					app.Every(time.Second, d.Log, "what complaints have to hear", complaints.Tell),
+					app.Every(deadline.ScanEvery, d.Log, "deadlines", deadlines.Scan),
+					app.Every(deadline.RecomputeEvery, d.Log, "deadlines that are reckoned anew", deadlines.Recompute),
 					app.Every(time.Minute, d.Log, "resolved tickets", all.CloseResolved),
 					app.Every(time.Minute, d.Log, "invitations to surveys without a process", surveys.Sweep),
 				},

@@ -37,15 +37,16 @@ func (p *Policies) Create(ctx context.Context, draft Policy) (Stored, error) {
 	made.Version = 1
 	s := Stored{Policy: made, By: subject(ctx), At: p.now()}
 	result, err := p.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+		if err := holdCalendar(ctx, tx, made.CalendarID); err != nil {
+			return pg.Result{}, err
+		}
+		lock(tx)
 		n, err := count(ctx, tx)
 		if err != nil {
 			return pg.Result{}, err
 		}
 		if n >= maxPolicies {
 			return pg.Result{}, problem.New(problem.Conflict, "sla_policies_too_many", "There are %d policies: archive one before you add another.", n)
-		}
-		if err := holdCalendar(ctx, tx, made.CalendarID); err != nil {
-			return pg.Result{}, err
 		}
 		return pg.Result{ID: s.ID, Status: http.StatusCreated}, save(tx, s)
 	})
@@ -70,11 +71,11 @@ func (p *Policies) Change(ctx context.Context, id uuid.UUID, to Policy, correcti
 	}
 	s := Stored{Policy: made, Correction: correction, By: subject(ctx), At: p.now()}
 	err = p.db.Tx(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
-		was, err := hold(ctx, tx, id, fresh)
-		if err != nil {
+		if err := holdCalendar(ctx, tx, made.CalendarID); err != nil {
 			return err
 		}
-		if err := holdCalendar(ctx, tx, made.CalendarID); err != nil {
+		was, err := hold(ctx, tx, id, fresh)
+		if err != nil {
 			return err
 		}
 		s.ID, s.Version = id, was.Version+1
@@ -125,9 +126,10 @@ func (p *Policies) SetStanding(ctx context.Context, customer uuid.UUID, s Standi
 	return s, err
 }
 
-// hold gives a policy that is locked until the transaction ends and may be changed.
+// hold gives a policy that is locked until the transaction ends and may be changed. Calendars are locked before policies.
 func hold(ctx context.Context, tx *pg.Tx, id uuid.UUID, fresh func(version int64) error) (Stored, error) {
-	was, err := get(ctx, tx, id, true)
+	lock(tx)
+	was, err := get(ctx, tx, id)
 	if err != nil {
 		return Stored{}, err
 	}

@@ -13,7 +13,7 @@ import (
 // Get gives a policy of the caller's tenant as it is at present.
 func (p *Policies) Get(ctx context.Context, id uuid.UUID) (s Stored, err error) {
 	err = p.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
-		s, err = get(ctx, tx, id, false)
+		s, err = get(ctx, tx, id)
 		return err
 	})
 	return s, err
@@ -34,7 +34,7 @@ func (p *Policies) Versions(ctx context.Context, id uuid.UUID, before int64, lim
 		before = math.MaxInt64
 	}
 	err = p.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
-		if _, err := get(ctx, tx, id, false); err != nil {
+		if _, err := get(ctx, tx, id); err != nil {
 			return err
 		}
 		all, err = versions(ctx, tx, id, before, limit)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/pg"
@@ -85,10 +84,18 @@ type Book struct {
 	held      *kept
 }
 
+// lockKey is the advisory lock that whoever changes a tenant's policies holds alone, and whoever chooses one together with
+// others: so no ticket is opened by a version that was corrected meanwhile.
+const lockKey = `hashtextextended('sla_policy' || chr(31) || $1, 0)`
+
+// lock queues that nobody chooses among the tenant's policies, or changes them, until the transaction ends.
+func lock(tx *pg.Tx) { tx.Queue(`SELECT pg_advisory_xact_lock(`+lockKey+`)`, tx.Tenant()) }
+
 // Read queues the search for the present policies and the calendars of the transaction's tenant: no round trip of its own.
 // Choose works after the next one.
 func Read(tx *pg.Tx) *Book {
 	b := &Book{calendars: calendar.All(tx)}
+	tx.Queue(`SELECT pg_advisory_xact_lock_shared(`+lockKey+`)`, tx.Tenant())
 	tx.Queue(`SELECT p.id, p.version, v.definition FROM sla_policy p
 		JOIN sla_policy_version v ON v.tenant_id = p.tenant_id AND v.policy_id = p.id AND v.version = p.version
 		WHERE p.tenant_id = $1 AND NOT p.archived ORDER BY p.position, p.id`, tx.Tenant()).Query(func(rows pgx.Rows) (err error) {
@@ -218,11 +225,8 @@ func scanStored(row pgx.CollectableRow) (Stored, error) {
 	return s, err
 }
 
-// get gives a policy as it is at present, or errNotFound; locked until the transaction ends, if asked to.
-func get(ctx context.Context, tx *pg.Tx, id uuid.UUID, locked bool) (Stored, error) {
-	if locked {
-		tx.Queue(`SELECT 1 FROM sla_policy WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, tx.Tenant(), id)
-	}
+// get gives a policy as it is at present, or errNotFound.
+func get(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Stored, error) {
 	rows, err := tx.Query(ctx, `SELECT `+storedColumns+` FROM sla_policy p
 		JOIN sla_policy_version v ON v.tenant_id = p.tenant_id AND v.policy_id = p.id AND v.version = p.version
 		WHERE p.tenant_id = $1 AND p.id = $2`, tx.Tenant(), id)
@@ -258,9 +262,8 @@ func versions(ctx context.Context, tx *pg.Tx, id uuid.UUID, before int64, limit 
 	return pgx.CollectRows(rows, scanStored)
 }
 
-// count locks the tenant's set of policies until the transaction ends, and counts those that pick tickets.
+// count counts the policies that pick tickets.
 func count(ctx context.Context, tx *pg.Tx) (n int, err error) {
-	tx.Queue(`SELECT pg_advisory_xact_lock(hashtextextended('sla_policy/' || $1::text, 0))`, tx.Tenant())
 	err = tx.QueryRow(ctx, `SELECT count(*) FROM sla_policy WHERE tenant_id = $1 AND NOT archived`, tx.Tenant()).Scan(&n)
 	return n, err
 }
@@ -315,10 +318,8 @@ func saveStanding(tx *pg.Tx, customer uuid.UUID, s Standing, at time.Time) {
 		tx.Tenant(), customer, s.Grade, s.Tier, at)
 }
 
-// Erase queues that the standings of the customers go, and counts them with the next round trip.
-func Erase(tx *pg.Tx, customers []uuid.UUID) *erasure.Erased {
-	done := &erasure.Erased{What: "customer_standing"}
-	tx.Queue(`DELETE FROM customer_standing WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[])`, tx.Tenant(), customers).
-		Exec(func(tag pgconn.CommandTag) error { done.Count = tag.RowsAffected(); return nil })
-	return done
+// Erase takes away how the customers stand.
+func Erase(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]erasure.Erased, error) {
+	tag, err := tx.ExecNow(ctx, `DELETE FROM customer_standing WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[])`, tx.Tenant(), customers)
+	return []erasure.Erased{{What: "customer_standing", Count: tag.RowsAffected()}}, err
 }
