@@ -68,6 +68,12 @@ func (t *tool) balanceCommand() *cobra.Command {
 			return t.print(cmd, b, func(p *table) {
 				p.row("TO SPEND", "LOCKED", "OWED", "AS OF")
 				p.row(b.Available, b.Pending, b.Debt, b.AsOf.Format(time.RFC3339))
+				if b.Own != nil {
+					p.line("")
+					p.line("This is of several members who are one customer. Of it, this member's own:")
+					p.row("TO SPEND", "LOCKED", "OWED", "CUSTOMER")
+					p.row(b.Own.Available, b.Own.Pending, b.Own.Debt, b.Own.CustomerID)
+				}
 			})
 		},
 	}
@@ -135,6 +141,14 @@ func before(after client.Balance, e client.Entry) client.Balance {
 
 func drawExplanation(p *table, m client.Member, x client.Explanation) {
 	p.line(fmt.Sprintf("Card %s, member since %s: %s", grouped(m.CardNumber), day(m.EnrolledAt), inWords(x.Balance)))
+	if len(x.PooledWith) > 0 {
+		p.line("")
+		p.line("Others who are the same customer since a merge; what all of them have is spent together, the oldest first:")
+		p.row("TO SPEND", "LOCKED", "OWED", "MEMBER", "CUSTOMER")
+		for _, o := range x.PooledWith {
+			p.row(o.Available, o.Pending, o.Debt, o.MemberID, o.CustomerID)
+		}
+	}
 	if len(x.OpenLots) > 0 {
 		p.line("")
 		p.line("Where the points come from, the oldest first; they are spent in that order:")
@@ -201,6 +215,9 @@ func happened(e client.Entry) string {
 		said += ", as of " + when
 	default:
 		said += " of " + when
+	}
+	if e.PartOf != "" {
+		said += "; a part of the spend " + e.PartOf + " of another member who is the same customer"
 	}
 	if e.Pending > 0 {
 		said += fmt.Sprintf("; %d of them locked", e.Pending)

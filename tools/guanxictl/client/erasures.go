@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"net/url"
 	"time"
 )
@@ -49,13 +48,7 @@ func (c *Client) ListErasures(ctx context.Context, state string, each func(Erasu
 	if state != "" {
 		query.Set("state", state)
 	}
-	return c.List(ctx, erasuresPath, "items", query, func(raw []byte) error {
-		var one Erasure
-		if err := json.Unmarshal(raw, &one); err != nil {
-			return err
-		}
-		return each(one)
-	})
+	return c.List(ctx, erasuresPath, "items", query, decoded(each))
 }
 
 // GetErasure reads an erasure with the services' reports.

@@ -61,6 +61,13 @@ type BalanceAt struct {
 	MemberID string `json:"member_id"`
 	Balance
 	AsOf time.Time `json:"as_of"`
+	Own  *Own      `json:"own,omitempty"` // nil: nobody else is the same customer
+}
+
+// Own is what one member has of what several have together who are one customer.
+type Own struct {
+	CustomerID string `json:"customer_id"` // whose member it is apart from merges
+	Balance
 }
 
 // GetBalance reads what a member had at a past time; a zero time means now.
@@ -78,13 +85,20 @@ func memberPath(memberID, what string) string {
 	return "/v1/members/" + url.PathEscape(memberID) + "/" + what
 }
 
-// Explanation is what a balance is made of.
+// Explanation is what a member's own balance is made of.
 type Explanation struct {
 	MemberID string `json:"member_id"`
 	Balance
-	OpenLots      []Lot   `json:"open_lots"` // the first 200, the oldest first
-	OpenLotsTotal int64   `json:"open_lots_total"`
-	Items         []Entry `json:"items"` // the latest first
+	PooledWith    []Pooled `json:"pooled_with,omitempty"` // since a merge: their points are spent together with these
+	OpenLots      []Lot    `json:"open_lots"`             // the first 200, the oldest first
+	OpenLotsTotal int64    `json:"open_lots_total"`
+	Items         []Entry  `json:"items"` // the latest first
+}
+
+// Pooled is another member who is the same customer.
+type Pooled struct {
+	MemberID string `json:"member_id"`
+	Own
 }
 
 // Lot is points that came in together.
@@ -111,6 +125,7 @@ type Entry struct {
 	ReasonType     string    `json:"reason_type"`
 	ReasonID       string    `json:"reason_id,omitempty"`
 	Reverses       string    `json:"reverses,omitempty"` // the entry that was taken back
+	PartOf         string    `json:"part_of,omitempty"`  // the first entry of a spend that took points of several members
 	BookedBy       string    `json:"booked_by"`
 	BookedAt       time.Time `json:"booked_at"`
 	EffectiveAt    time.Time `json:"effective_at"` // when what it is for took place
