@@ -25,6 +25,7 @@ const (
 	CoolDown     = "cool_down"     // the customer was asked something a short while ago
 	SurveyClosed = "survey_closed" // between the occasion and the sending
 	NotPossible  = "not_possible"  // accounts refused the question itself
+	Cancelled    = "cancelled"     // an operator ended the process
 )
 
 // Invited is an invitation.

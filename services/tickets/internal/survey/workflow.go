@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/guanxi-crm/guanxi/platform/flow"
@@ -24,14 +25,29 @@ const (
 // Send asks accounts at that moment whether and how the customer may be reached, and has the invitation sent, or refused with
 // the reason. All that it knows is in the invitation's row: it can be killed anywhere and started anew.
 func Send(ctx workflow.Context, in Input) error {
+	// What is said of the invitation is said also when an operator cancels.
+	disconnected, _ := workflow.NewDisconnectedContext(ctx)
+	ours := flow.Patiently(disconnected, "", attempt)
 	var asked Asked
-	ours := flow.Patiently(ctx, "", attempt)
 	if err := flow.Insist(ours, loadActivity, &asked, in); err != nil {
 		return err
 	}
 	if asked.State != Waiting {
 		return nil
 	}
+	outcome, err := resolve(ctx, in, asked)
+	if err != nil {
+		return err
+	}
+	var done Asked
+	if err := flow.Insist(ours, settleActivity, &done, outcome); err != nil {
+		return err
+	}
+	return flow.SetSearch(ctx, flow.Search{Stage: string(done.State)})
+}
+
+// resolve asks accounts whether and how the customer may be reached.
+func resolve(ctx workflow.Context, in Input, asked Asked) (settledInput, error) {
 	var answer accountsactivitiesv1.ResolveContactResult
 	request := &accountsactivitiesv1.ResolveContact{
 		IdempotencyKey: workflow.GetInfo(ctx).WorkflowExecution.ID + "/contact/1", CustomerId: asked.CustomerID.String(),
@@ -44,8 +60,10 @@ func Send(ctx workflow.Context, in Input) error {
 	case final:
 		outcome.Refusal = NotPossible
 		workflow.GetLogger(ctx).Warn("accounts refused the question", "code", code)
+	case temporal.IsCanceledError(err):
+		outcome.Refusal = Cancelled
 	case err != nil:
-		return err
+		return outcome, err
 	case !answer.GetAllowed():
 		outcome.Refusal = answer.GetRefusal()
 	default:
@@ -54,9 +72,5 @@ func Send(ctx workflow.Context, in Input) error {
 			outcome.Refusal, outcome.Channel = NotPossible, ""
 		}
 	}
-	var done Asked
-	if err := flow.Insist(ours, settleActivity, &done, outcome); err != nil {
-		return err
-	}
-	return flow.SetSearch(ctx, flow.Search{Stage: string(done.State)})
+	return outcome, nil
 }
