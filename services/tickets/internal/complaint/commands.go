@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/flow"
@@ -41,8 +40,8 @@ func New(db *pg.DB, o *outbox.Outbox, fl *flow.Client, starter *starts.Starter, 
 	return &Complaints{db: db, outbox: o, flow: fl, starter: starter, service: service, clock: clock}
 }
 
-// Register takes a complaint in, with a ticket of its own: two round trips, one for the policy and the ticket's number,
-// one for all that is written. Its process starts from its event.
+// Register takes a complaint in, with a ticket of its own: two round trips, one for the policy, the calendar and the ticket's
+// number, one for all that is written. Its process starts from its event.
 func (c *Complaints) Register(ctx context.Context, d Draft) (Told, error) {
 	id, ticketID, err := twoIDs()
 	if err != nil {
@@ -56,30 +55,27 @@ func (c *Complaints) Register(ctx context.Context, d Draft) (Told, error) {
 	var made Told
 	result, err := c.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
 		p, days := policy.Of(tx), calendar.All(tx)
-		root := alias.Root(tx, d.CustomerID)
-		erasure.Refuse(tx, d.CustomerID)
-		number, err := ticket.NextNumber(ctx, tx)
+		t, err := ticket.Open(ctx, tx, c.outbox, ticket.Draft{
+			ID: ticketID, Kind: ticket.ComplaintKind, Channel: d.Channel, CustomerID: d.CustomerID, Subject: "complaint: " + d.Category,
+			Impact: 2, Urgency: 2, By: by, At: now,
+		})
 		if err != nil {
 			return pg.Result{}, err
 		}
-		t, _ := ticket.OpenTicket(ticketID, number, ticket.Draft{
-			Kind: ticket.ComplaintKind, Channel: d.Channel, CustomerID: d.CustomerID, Subject: "complaint: " + d.Category, Impact: 2, Urgency: 2,
-		}, now)
 		legal, known := days.Calendar(p.LegalCalendarID)
 		if !known { // it was there when the policy named it, and calendars are only archived
 			return pg.Result{}, fmt.Errorf("complaint: the policy's calendar %s is gone", p.LegalCalendarID)
 		}
 		made.Complaint, _ = RegisterComplaint(id, d, by, *p, legal, now)
-		made.Root, made.TicketID, made.Number = *root, t.ID, ticket.Number(t.Number)
+		made.Root, made.TicketID, made.Number = t.Root, t.ID, ticket.Number(t.Number)
 		if made.notes, err = said(id, d, by, now); err != nil {
 			return pg.Result{}, err
 		}
-		ticket.Insert(tx, t)
 		insert(tx, made.Complaint, telemetry.Inject(ctx))
 		for _, n := range made.notes {
 			insertNote(tx, n)
 		}
-		return pg.Result{ID: id, Status: http.StatusCreated}, c.outbox.Append(ctx, tx, ticket.OpenedEvent(t), registeredEvent(made.Complaint))
+		return pg.Result{ID: id, Status: http.StatusCreated}, c.outbox.Append(ctx, tx, registeredEvent(made.Complaint))
 	})
 	if err == nil && result.Replayed {
 		httpx.MarkReplayed(ctx)

@@ -30,23 +30,11 @@ func keepReference(tx *pg.Tx, in ticketInput, state PartState, reference string)
 
 // ticketOf opens the ticket of a part, for whoever repairs, exchanges or serves.
 func ticketOf(ctx context.Context, tx *pg.Tx, c *Complaints, of Complaint, part Part) (uuid.UUID, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return id, err
-	}
-	number, err := ticket.NextNumber(ctx, tx)
-	if err != nil {
-		return id, err
-	}
-	t, faults := ticket.OpenTicket(id, number, ticket.Draft{
+	t, err := ticket.Open(ctx, tx, c.outbox, ticket.Draft{
 		Kind: ticket.Incident, Channel: of.Channel, CustomerID: of.CustomerID, Subject: string(part.Kind) + " for complaint " + of.Number,
-		Impact: 3, Urgency: urgency(of.Severity),
-	}, c.now())
-	if len(faults) > 0 {
-		return id, problem.InvalidBody("ticket_invalid", "The ticket of a remedy was not accepted.", faults)
-	}
-	ticket.Insert(tx, t)
-	return id, c.outbox.Append(ctx, tx, ticket.OpenedEvent(t))
+		Impact: 3, Urgency: urgency(of.Severity), By: process, At: c.now(),
+	})
+	return t.ID, err
 }
 
 // urgency is that of a ticket by the severity of its complaint: a grave one's is done at once.
@@ -54,17 +42,12 @@ func urgency(severity int) int { return max(1, min(3, severity)) }
 
 // closeUnlessDone closes a ticket on which the work has not been done.
 func closeUnlessDone(ctx context.Context, tx *pg.Tx, c *Complaints, id uuid.UUID) error {
-	status, err := statusOf(ctx, tx, id)
+	t, err := ticket.Lock(ctx, tx, id)
 	if err != nil {
 		return err
 	}
-	if status == ticket.StatusResolved || status == ticket.StatusClosed {
-		return problem.New(problem.Conflict, "ticket_done", "The ticket is %s: what was done cannot be taken back.", status)
+	if t.Status == ticket.StatusResolved || t.Status == ticket.StatusClosed {
+		return problem.New(problem.Conflict, "ticket_done", "The ticket is %s: what was done cannot be taken back.", t.Status)
 	}
 	return ticket.Follow(ctx, tx, c.outbox, id, ticket.StatusClosed, c.now())
-}
-
-func statusOf(ctx context.Context, tx *pg.Tx, id uuid.UUID) (status ticket.Status, err error) {
-	err = tx.QueryRow(ctx, `SELECT status FROM ticket WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, tx.Tenant(), id).Scan(&status)
-	return status, err
 }
