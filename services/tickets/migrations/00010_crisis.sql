@@ -106,7 +106,6 @@ CREATE TABLE crisis_answer (
     note_id      uuid        NOT NULL, -- what is said
     complaint_id uuid        NOT NULL,
     ticket_id    uuid        NOT NULL,
-    reply_id     uuid        NOT NULL, -- on the ticket
     state        text        NOT NULL CHECK (state IN ('planned', 'done', 'refused')),
     code         text        NOT NULL DEFAULT '', -- why it was refused, such as ticket_closed
     by_subject   text        NOT NULL,
@@ -134,13 +133,14 @@ $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
--- crisis_overdue lists crises of all tenants on which nothing happened although something was due before p_before: their
--- process was ended by hand, or was lost. It gives ids only; whoever calls it goes on under row level security, tenant by
+-- crisis_overdue lists crises of all tenants on which nothing happened although something was due before p_before, or answers
+-- were planned before it: their process was ended by hand, or was lost. It gives ids only; whoever calls it goes on under row level security, tenant by
 -- tenant.
 CREATE FUNCTION crisis_overdue(p_before timestamptz, p_limit integer) RETURNS TABLE (tenant_id text, id uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT c.tenant_id, c.id FROM crisis c
-     WHERE c.stage IN ('declared', 'cleared') AND c.due_at < p_before
+     WHERE c.stage IN ('declared', 'cleared') AND (c.due_at < p_before OR EXISTS (
+         SELECT FROM crisis_answer a WHERE a.tenant_id = c.tenant_id AND a.crisis_id = c.id AND a.state = 'planned' AND a.at < p_before))
      ORDER BY c.due_at LIMIT p_limit
 $$;
 -- +goose StatementEnd
