@@ -132,12 +132,14 @@ func (c *Complaint) speak(by string, p policy.Policy, now time.Time) {
 
 // open takes a complaint up again at a stage. Deadlines that passed while it was closed were met by that; those to come hold.
 func (c *Complaint) open(to Stage, p policy.Policy, now time.Time) {
-	if c.Stage == Closed && c.Proposal != nil {
-		c.CarriedMinor = -c.Proposal.spent()
+	if c.Stage == Closed {
+		c.missAlarms(now)
+		if c.Proposal != nil {
+			c.CarriedMinor = -c.Proposal.spent()
+		}
 	}
 	c.enter(to, p, now)
 	c.Outcome, c.ClosedAt, c.Silent, c.ReviewedAt = "", time.Time{}, false, time.Time{}
-	c.missAlarms(now)
 }
 
 // raise hands a complaint to the next level, where the customer may negotiate anew and responsibility is another matter.
