@@ -9,12 +9,12 @@
 //	sla        what is promised to whom, and how it is measured
 //	ticket     matters under a number that people say on the telephone
 //	deadline   warnings and breaches told in time, deadlines explained and reckoned anew
+//	attachment files on tickets
 //	knowledge  articles, found, suggested on tickets, and judged
 //	purchase   what customers bought, as sales tells
 //	survey     what customers are asked, and what they answer
 //	policy     limits and time limits of complaints
 //	complaint  assessed, investigated, remedied: a process of many decisions
-//	crisis     bursts of complaints: found, proposed, led
 package tickets
 
 import (
@@ -31,10 +31,10 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/attachment"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/calendar"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/category"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/complaint"
-	"github.com/guanxi-crm/guanxi/services/tickets/internal/crisis"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/deadline"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/field"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/knowledge"
@@ -58,30 +58,30 @@ func Module() app.Module {
 		Projection:       projection.FS,
 		ProjectionTables: append(purchase.Tables(), alias.Table),
 		Aliases:          true,
+		Blobs:            true,
 		Build: func(d app.Deps) (app.Parts, error) {
 			starter := starts.New(d.DB, d.Flow)
 			calendars := calendar.New(d.DB, d.Clock)
 			levels, deadlines := sla.New(d.DB, d.Clock), deadline.New(d.DB, d.Outbox, d.Clock)
 			all := ticket.New(d.DB, d.Outbox, d.Clock)
+			files := attachment.New(d.DB, d.Blobs, d.Clock, d.Log)
 			articles := knowledge.New(d.DB, all, d.Clock)
 			policies := policy.New(d.DB)
-			eraser := erasure.New(d.DB, erasure.Rooms{Holds: complaint.Holds, Erase: erasing(ticket.EraseWords, sla.Erase, complaint.Erase, survey.Erase)})
+			eraser := erasure.New(d.DB, erasure.Rooms{Holds: complaint.Holds, Erase: erasing(ticket.EraseWords, sla.Erase, complaint.Erase, survey.Erase, attachment.Erase)})
 			surveys := survey.New(d.DB, d.Outbox, starter, d.Clock)
 			complaints := complaint.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
-			crises := crisis.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
 			return app.Parts{
-				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, levels.Routes, all.Routes, deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes, crises.Routes},
+				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, levels.Routes, all.Routes, files.Routes(all), deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes},
 				Consumers: append([]inbox.Consumer{purchase.Consumer(), alias.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace})},
-					lasting(complaints.Processes(), crises.Consumer(), complaints.Facts(), surveys.Triggers(), eraser.Consumer())...),
+					lasting(complaints.Processes(), complaints.Facts(), surveys.Triggers(), eraser.Consumer())...),
 				Worker: func(r worker.Registry) {
 					complaints.Worker(r)
-					crises.Worker(r)
 					surveys.Worker(r)
 					eraser.Register(r)
 				},
 				Background: []func(context.Context) error{
 					starter.Run, app.Every(time.Minute, d.Log, "complaints without a process", complaints.Sweep),
-					app.Every(time.Minute, d.Log, "bursts of complaints", crises.Scan), app.Every(time.Minute, d.Log, "crises without a process", crises.Sweep),
+					app.Every(10*time.Second, d.Log, "files that are to go", files.Sweep),
 					app.Every(time.Second, d.Log, "what complaints have to hear", complaints.Tell),
 					app.Every(deadline.ScanEvery, d.Log, "deadlines", deadlines.Scan),
 					app.Every(deadline.RecomputeEvery, d.Log, "deadlines that are reckoned anew", deadlines.Recompute),
