@@ -21,6 +21,7 @@ type ticketView struct {
 	Status   string
 	Priority int
 	Version  int64
+	Reopened int
 }
 
 func missing() body {
@@ -140,7 +141,22 @@ func TestTicketsRefuseBadInput(t *testing.T) {
 		"list":   {Method: http.MethodGet, Path: "/v1/tickets", List: true},
 		"get":    {Method: http.MethodGet, Path: "/v1/tickets/" + v.ID, Owned: true},
 		"lookup": {Method: http.MethodGet, Path: "/v1/tickets/lookup?number=T-000001", Owned: true},
-		"move": {Method: http.MethodPost, Path: "/v1/tickets/" + v.ID + "/status", Owned: true, Version: true, Body: `{"status":"open"}`,
+		"due":    {Method: http.MethodGet, Path: "/v1/tickets?sort=due", List: true},
+		"reclassify": {Method: http.MethodPatch, Path: "/v1/tickets/" + v.ID, Owned: true, Version: true, Body: `{"subject":"Two colas are missing"}`,
+			Header: http.Header{"If-Match": {"*"}}},
+		"reply": {Method: http.MethodPost, Path: "/v1/tickets/" + v.ID + "/replies", Owned: true, Replay: true,
+			Body: `{"author":"customer","words":"?"}`, OtherBody: `{"author":"customer","words":"!"}`},
+		"an agent's reply": {Method: http.MethodPost, Path: "/v1/tickets/" + v.ID + "/replies", Owned: true, Version: true,
+			Body: `{"author":"agent","words":"?"}`, Header: http.Header{"If-Match": {"*"}}},
+		"note": {Method: http.MethodPost, Path: "/v1/tickets/" + v.ID + "/notes", Owned: true, Replay: true,
+			Body: `{"words":"?"}`, OtherBody: `{"words":"!"}`},
+		"conversation": {Method: http.MethodGet, Path: "/v1/tickets/" + v.ID + "/conversation", Owned: true, List: true},
+		"history":      {Method: http.MethodGet, Path: "/v1/tickets/" + v.ID + "/history", Owned: true, List: true},
+		"watchers":     {Method: http.MethodGet, Path: "/v1/tickets/" + v.ID + "/watchers", Owned: true},
+		"watch":        {Method: http.MethodPut, Path: "/v1/tickets/" + v.ID + "/watchers/li", Owned: true},
+		"unwatch":      {Method: http.MethodDelete, Path: "/v1/tickets/" + v.ID + "/watchers/li", Owned: true},
+		"setting":      {Method: http.MethodGet, Path: "/v1/ticket-setting"},
+		"move": {Method: http.MethodPost, Path: "/v1/tickets/" + open(t, w).ID + "/status", Owned: true, Version: true, Body: `{"status":"open"}`,
 			Header: http.Header{"If-Match": {`"1"`}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -148,9 +164,14 @@ func TestTicketsRefuseBadInput(t *testing.T) {
 			badinput.Check(t, target)
 		})
 	}
+	t.Run("set setting", func(t *testing.T) {
+		badinput.Check(t, badinput.Target{URL: w.URL, Token: w.Manager, Method: http.MethodPut, Path: "/v1/ticket-setting", Version: true,
+			Header: http.Header{"If-Match": {"*"}}, Body: `{"close_after_days":3}`})
+	})
 	for name, change := range map[string]body{
 		"a complaint, which has a road of its own": {"kind": "complaint"}, "no subject": {"subject": " "}, "a subject of two lines": {"subject": "a\nb"},
 		"an impact of 0": {"impact": 0}, "an urgency of 4": {"urgency": 4}, "a channel that is no code": {"channel": "By Phone"},
+		"no category of theirs": {"category": "x"}, "no field of theirs": {"custom_fields": body{"x": 1}}, "an empty tag": {"tags": []string{""}},
 	} {
 		b := missing()
 		for field, value := range change {

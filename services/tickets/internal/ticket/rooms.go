@@ -203,7 +203,9 @@ func say(ctx context.Context, tx *pg.Tx, o *outbox.Outbox, id uuid.UUID, r Reply
 		}
 	}
 	h.now.ChangedAt = r.At
-	r.Channel = cmp.Or(r.Channel, h.was.Channel)
+	if r.Author != AsNote {
+		r.Channel = cmp.Or(r.Channel, h.was.Channel)
+	}
 	r.No = h.add(Entry{At: r.At, What: entries[r.Author], By: r.By, Ref: r.ID}).No
 	if r.Author != AsNote {
 		h.tell(replied(h.now, r))

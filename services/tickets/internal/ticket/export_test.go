@@ -1,0 +1,4 @@
+package ticket
+
+// InboxStatement is for a test that explains it.
+var InboxStatement = inbox
