@@ -156,3 +156,18 @@ func cacheDir() (string, error) {
 	}
 	return dir, nil
 }
+
+// Tool gives the path of one of PostgreSQL's programs, such as pg_dump, of the given major version, as it is installed on the
+// machine; empty where it is not. The downloaded binaries are a server alone.
+func Tool(name string, major int) string {
+	for _, dir := range candidates() {
+		path := filepath.Join(dir, name)
+		if b, err := inspect(dir); err != nil || b.major != major {
+			continue
+		}
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return ""
+}

@@ -63,7 +63,7 @@ func (in *installation) databases(ctx context.Context) []string {
 		in.t.Fatal(err)
 	}
 	defer func() { _ = db.Close(ctx) }()
-	rows, err := db.Query(ctx, `SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate`)
+	rows, err := db.Query(ctx, `SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate AND datname NOT LIKE '%\_copy'`)
 	if err != nil {
 		in.t.Fatal(err)
 	}
