@@ -10,6 +10,7 @@
 //	ticket     matters under a number that people say on the telephone
 //	deadline   warnings and breaches told in time, deadlines explained and reckoned anew
 //	attachment files on tickets
+//	link       what tickets have to do with each other, and merges of them
 //	knowledge  articles, found, suggested on tickets, and judged
 //	purchase   what customers bought, as sales tells
 //	survey     what customers are asked, and what they answer
@@ -38,6 +39,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/deadline"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/field"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/knowledge"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/link"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/purchase"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/sla"
@@ -65,13 +67,14 @@ func Module() app.Module {
 			levels, deadlines := sla.New(d.DB, d.Clock), deadline.New(d.DB, d.Outbox, d.Clock)
 			all := ticket.New(d.DB, d.Outbox, d.Clock)
 			files := attachment.New(d.DB, d.Blobs, d.Clock, d.Log)
+			links := link.New(d.DB, d.Outbox, all, d.Clock)
 			articles := knowledge.New(d.DB, all, d.Clock)
 			policies := policy.New(d.DB)
 			eraser := erasure.New(d.DB, erasure.Rooms{Holds: complaint.Holds, Erase: erasing(ticket.EraseWords, sla.Erase, complaint.Erase, survey.Erase, attachment.Erase)})
 			surveys := survey.New(d.DB, d.Outbox, starter, d.Clock)
 			complaints := complaint.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
 			return app.Parts{
-				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, levels.Routes, all.Routes, files.Routes(all), deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes},
+				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, levels.Routes, all.Routes, files.Routes(all), links.Routes, deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes},
 				Consumers: append([]inbox.Consumer{purchase.Consumer(), alias.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace})},
 					lasting(complaints.Processes(), complaints.Facts(), surveys.Triggers(), eraser.Consumer())...),
 				Worker: func(r worker.Registry) {
