@@ -1,11 +1,13 @@
 package complaint_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -33,6 +35,7 @@ func TestRecordedHistories(t *testing.T) {
 type weeks struct {
 	*testsuite.TestWorkflowEnvironment
 	t          *testing.T
+	db         *pg.DB
 	of         complaint.Complaint
 	complaints *complaint.Complaints
 	neighbours *ticketstest.Neighbours
@@ -41,8 +44,8 @@ type weeks struct {
 
 var chief = auth.Principal{Subject: "chen", Tenant: "pizza", Roles: []string{auth.RoleAdmin}}
 
-// open registers a complaint on a Monday.
-func open(t *testing.T) *weeks {
+// open registers a complaint on a Monday, under the standard policy as it was changed.
+func open(t *testing.T, changes ...func(*policy.Policy)) *weeks {
 	t.Helper()
 	c := &weeks{t: t, neighbours: &ticketstest.Neighbours{Granted: map[string]int64{}, Reversed: map[string]bool{}, Refunded: map[string]int64{}}}
 	clock := func() time.Time {
@@ -51,17 +54,43 @@ func open(t *testing.T) *weeks {
 		}
 		return c.Now()
 	}
-	db := pgtest.Database(t, tickets.Module().Source()).DB(pg.App)
-	c.complaints = complaint.New(db, outbox.New("tickets"), nil, nil, "tickets", clock)
-	told, err := c.complaints.Register(auth.With(t.Context(), chief), coldPizza())
+	c.db = pgtest.Database(t, tickets.Module().Source()).DB(pg.App)
+	ctx := auth.With(t.Context(), chief)
+	if len(changes) > 0 {
+		p := policy.Standard()
+		for _, change := range changes {
+			change(&p)
+		}
+		_, err := policy.New(c.db).Set(ctx, p, func(int64) error { return nil })
+		require.NoError(t, err)
+	}
+	c.complaints = complaint.New(c.db, outbox.New("tickets"), nil, nil, "tickets", clock)
+	told, err := c.complaints.Register(ctx, coldPizza())
 	require.NoError(t, err)
 	c.of = told.Complaint
-	env := flowtest.Environment(t, chief, "complaint/pizza/"+c.of.ID.String())
-	env.SetStartTime(monday)
-	c.complaints.Worker(env)
-	c.neighbours.Register(env)
-	c.TestWorkflowEnvironment = env
+	c.TestWorkflowEnvironment = c.process()
 	return c
+}
+
+// process is an environment in which the process of the complaint runs.
+func (c *weeks) process() *testsuite.TestWorkflowEnvironment {
+	env := flowtest.Environment(c.t, chief, "complaint/pizza/"+c.of.ID.String())
+	env.SetStartTime(monday)
+	c.complaints.Worker(people{env})
+	c.neighbours.Register(env)
+	return env
+}
+
+// people has decisions made by whom they name: the environment's Updates have no header that would say.
+type people struct{ worker.Registry }
+
+func (p people) RegisterActivityWithOptions(do any, o activity.RegisterOptions) {
+	if decide, ok := do.(func(context.Context, complaint.Decision) (complaint.Decided, error)); ok {
+		do = func(ctx context.Context, d complaint.Decision) (complaint.Decided, error) {
+			return decide(auth.With(ctx, auth.Principal{Subject: d.By.Subject, Tenant: "pizza", Roles: d.By.Roles}), d)
+		}
+	}
+	p.Registry.RegisterActivityWithOptions(do, o)
 }
 
 // at makes decisions after so many days.

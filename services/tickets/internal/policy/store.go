@@ -58,6 +58,12 @@ func lock(tx *pg.Tx) {
 }
 
 func save(tx *pg.Tx, p Policy) {
+	if p.LegalWarnDays == nil {
+		p.LegalWarnDays = []int{}
+	}
+	if p.OutsideBodies == nil {
+		p.OutsideBodies = []Body{}
+	}
 	tx.Queue(`INSERT INTO complaint_policy (tenant_id, `+columns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 		ON CONFLICT (tenant_id) DO UPDATE SET version = $2, step_seconds = $3, customer_seconds = $4, reminders = $5, rounds = $6,

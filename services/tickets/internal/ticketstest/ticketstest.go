@@ -84,6 +84,8 @@ type Neighbours struct {
 	Tenants  []string         // on whose behalf
 	// RefuseRefund has every refund refused for good with this code; empty: none.
 	RefuseRefund string
+	// RefuseOrder has refunds of this order alone refused for good; empty: of none.
+	RefuseOrder string
 	// AwayFor is how many calls find the neighbours away.
 	AwayFor int
 }
@@ -139,6 +141,9 @@ func (n *Neighbours) refund(_ context.Context, in *salesv1.RefundOrder) (*salesv
 	}
 	if n.RefuseRefund != "" {
 		return nil, problem.New(problem.Unprocessable, n.RefuseRefund, "Nothing is left to take back.")
+	}
+	if n.RefuseOrder == in.GetOrderId() {
+		return nil, problem.New(problem.Unprocessable, "return_invalid", "Nothing is left to take back.")
 	}
 	n.Refunded[in.GetIdempotencyKey()] = in.GetAtMostMinor()
 	return &salesv1.RefundOrderResult{ReturnId: "return of " + in.GetOrderId(), AmountMinor: in.GetAtMostMinor()}, nil
