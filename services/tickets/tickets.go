@@ -16,6 +16,7 @@
 //	survey     what customers are asked, and what they answer
 //	policy     limits and time limits of complaints
 //	complaint  assessed, investigated, remedied: a process of many decisions
+//	recovery   whether that left customers happier, and what it cost
 package tickets
 
 import (
@@ -42,6 +43,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/link"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/purchase"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/recovery"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/sla"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/survey"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/ticket"
@@ -73,10 +75,11 @@ func Module() app.Module {
 			eraser := erasure.New(d.DB, erasure.Rooms{Holds: complaint.Holds, Erase: erasing(ticket.EraseWords, sla.Erase, complaint.Erase, survey.Erase, attachment.Erase)})
 			surveys := survey.New(d.DB, d.Outbox, starter, d.Clock)
 			complaints := complaint.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
+			recoveries := recovery.New(d.DB, name, d.Clock)
 			return app.Parts{
-				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, levels.Routes, all.Routes, files.Routes(all), links.Routes, deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes},
+				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, levels.Routes, all.Routes, files.Routes(all), links.Routes, deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes, recoveries.Routes},
 				Consumers: append([]inbox.Consumer{purchase.Consumer(), alias.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace})},
-					lasting(complaints.Processes(), complaints.Facts(), surveys.Triggers(), eraser.Consumer())...),
+					lasting(complaints.Processes(), complaints.Facts(), surveys.Triggers(), recoveries.Cases(), eraser.Consumer())...),
 				Worker: func(r worker.Registry) {
 					complaints.Worker(r)
 					surveys.Worker(r)
