@@ -18,11 +18,12 @@ type Deadlines struct {
 	db     *pg.DB
 	outbox *outbox.Outbox
 	clock  func() time.Time
+	most   int // tickets of a chunk
 }
 
 // New makes the capability.
 func New(db *pg.DB, o *outbox.Outbox, clock func() time.Time) *Deadlines {
-	return &Deadlines{db: db, outbox: o, clock: clock}
+	return &Deadlines{db: db, outbox: o, clock: clock, most: recomputeChunk}
 }
 
 // now is cut to what the database keeps.

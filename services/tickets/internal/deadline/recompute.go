@@ -110,7 +110,7 @@ func (d *Deadlines) chunk(ctx context.Context, tx *pg.Tx, id uuid.UUID) (more bo
 	if err != nil {
 		return false, err
 	}
-	b := batch{tickets: lockNext(tx, r, by, recomputeChunk)}
+	b := batch{tickets: lockNext(tx, r, by, d.most)}
 	if err := b.read(ctx, tx, false); err != nil {
 		return false, err
 	}
@@ -122,7 +122,7 @@ func (d *Deadlines) chunk(ctx context.Context, tx *pg.Tx, id uuid.UUID) (more bo
 		logChanges(tx, r.ID, changes)
 	}
 	r.LookedAt, r.Changed = r.LookedAt+int64(len(*b.tickets)), r.Changed+int64(n)
-	if more = len(*b.tickets) == recomputeChunk; !more {
+	if more = len(*b.tickets) == d.most; !more {
 		r.FinishedAt = d.now()
 	}
 	if len(*b.tickets) > 0 {

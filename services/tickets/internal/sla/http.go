@@ -25,6 +25,7 @@ type SLAPolicyBody struct {
 	Pausing    *slaPausing `json:"pausing,omitempty" doc:"Statuses in which a clock pauses. Left out: pending pauses the resolution."`
 	Reopening  Reopening   `json:"reopening,omitempty" enum:"first,total" default:"first" doc:"first: the first time a ticket is resolved counts. total: the clock goes on when it is reopened; the time for which it was resolved is left out."`
 	Steps      []slaStep   `json:"steps,omitempty" nullable:"false" maxItems:"30" doc:"What is done when so much of a target is used up. Left out: a warning at 80 %."`
+	Correction bool        `json:"correction,omitempty" doc:"Of a change: the versions before were wrong. Open tickets that they measure go over to this one, and their deadlines are reckoned anew."`
 }
 
 type slaTargets struct {
@@ -59,16 +60,15 @@ type slaPolicyView struct {
 	PolicyID uuid.UUID `json:"policy_id" format:"uuid"`
 	Version  int64     `json:"version" doc:"Rises by one with every change; the ETag."`
 	SLAPolicyBody
-	Archived   bool      `json:"archived" doc:"Picks no ticket any more."`
-	Correction bool      `json:"correction" doc:"Open tickets of the versions before went over to this one."`
-	By         string    `json:"by" doc:"Subject of whoever made this version."`
-	At         time.Time `json:"at" doc:"When this version was made."`
+	Archived bool      `json:"archived" doc:"Picks no ticket any more."`
+	By       string    `json:"by" doc:"Subject of whoever made this version."`
+	At       time.Time `json:"at" doc:"When this version was made."`
 }
 
 func show(s Stored) slaPolicyView {
-	v := slaPolicyView{PolicyID: s.ID, Version: s.Version, Archived: s.Archived, Correction: s.Correction, By: s.By, At: s.At.UTC(), SLAPolicyBody: SLAPolicyBody{
+	v := slaPolicyView{PolicyID: s.ID, Version: s.Version, Archived: s.Archived, By: s.By, At: s.At.UTC(), SLAPolicyBody: SLAPolicyBody{
 		Name: s.Name, Position: s.Position, Condition: s.Condition, CalendarID: pg.OrNull(s.CalendarID), Reopening: s.Reopening,
-		Pausing: &slaPausing{s.Pausing[FirstResponse], s.Pausing[NextResponse], s.Pausing[Resolution]}, Steps: []slaStep{},
+		Correction: s.Correction, Pausing: &slaPausing{s.Pausing[FirstResponse], s.Pausing[NextResponse], s.Pausing[Resolution]}, Steps: []slaStep{},
 	}}
 	for i, at := range v.Targets.byPriority() {
 		if t := s.Targets[i]; t != (Targets{}) {
@@ -148,13 +148,7 @@ type byID struct {
 type changeInput struct {
 	ID      uuid.UUID `path:"policy_id" format:"uuid"`
 	IfMatch string    `header:"If-Match" doc:"The ETag of the policy as it was read."`
-	Body    slaPolicyChange
-}
-
-// slaPolicyChange is what takes the place of a policy.
-type slaPolicyChange struct {
-	SLAPolicyBody
-	Correction bool `json:"correction,omitempty" doc:"The versions before were wrong: open tickets that they measure go over to this one, and their deadlines are reckoned anew."`
+	Body    SLAPolicyBody
 }
 
 type archiveInput struct {
@@ -188,6 +182,9 @@ func (p *Policies) Routes(api *httpx.API) {
 		ID: "create-sla-policy", Method: http.MethodPost, Path: path, Tag: tag, Summary: "Make a service level policy",
 		Permission: auth.TicketsConfigure, Status: http.StatusCreated, Errors: []int{http.StatusConflict},
 	}, func(ctx context.Context, in *createInput) (*answer, error) {
+		if in.Body.Correction {
+			return nil, invalid([]problem.Field{{Location: "correction", Code: "correction_unfit", Message: "belongs to changes: a new policy has nothing to correct"}})
+		}
 		return answered(p.Create(ctx, in.Body.policy()))
 	})
 	httpx.Register(api, httpx.Operation{
