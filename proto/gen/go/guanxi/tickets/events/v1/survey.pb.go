@@ -40,7 +40,7 @@ type SurveySent struct {
 	ContactId string `protobuf:"bytes,6,opt,name=contact_id,json=contactId,proto3" json:"contact_id,omitempty"`
 	// Code of the channel; empty where it is handed over by hand.
 	Channel string `protobuf:"bytes,7,opt,name=channel,proto3" json:"channel,omitempty"`
-	// The ticket that it is about, a UUIDv7; empty for none.
+	// The ticket that it is about, a UUIDv7; empty for none, and in anonymous mode.
 	TicketId string `protobuf:"bytes,8,opt,name=ticket_id,json=ticketId,proto3" json:"ticket_id,omitempty"`
 	// The complaint that it is about, a UUIDv7; empty for none.
 	ComplaintId string `protobuf:"bytes,9,opt,name=complaint_id,json=complaintId,proto3" json:"complaint_id,omitempty"`
@@ -171,7 +171,7 @@ func (x *SurveySent) GetSentAt() *timestamppb.Timestamp {
 // SurveyAnswered says that an invitation was answered. Words stay with the service.
 type SurveyAnswered struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The invitation's id, a UUIDv7.
+	// The invitation's id, a UUIDv7; in anonymous mode the answer's own, which leads to no invitation.
 	InvitationId string `protobuf:"bytes,1,opt,name=invitation_id,json=invitationId,proto3" json:"invitation_id,omitempty"`
 	// The customer's id, a UUID; empty in anonymous mode.
 	CustomerId string `protobuf:"bytes,2,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
@@ -185,13 +185,13 @@ type SurveyAnswered struct {
 	Scored bool `protobuf:"varint,6,opt,name=scored,proto3" json:"scored,omitempty"`
 	// 1 to 5 of csat, 0 to 10 of nps, 1 to 7 of ces.
 	Score int32 `protobuf:"varint,7,opt,name=score,proto3" json:"score,omitempty"`
-	// The ticket that it is about, a UUIDv7; empty for none.
+	// The ticket that it is about, a UUIDv7; empty for none, and in anonymous mode.
 	TicketId string `protobuf:"bytes,8,opt,name=ticket_id,json=ticketId,proto3" json:"ticket_id,omitempty"`
 	// The complaint that it is about, a UUIDv7; empty for none.
 	ComplaintId string `protobuf:"bytes,9,opt,name=complaint_id,json=complaintId,proto3" json:"complaint_id,omitempty"`
 	// Code of the touchpoint that it is about; empty for none.
 	Touchpoint string `protobuf:"bytes,10,opt,name=touchpoint,proto3" json:"touchpoint,omitempty"`
-	// When.
+	// When; in anonymous mode the beginning of the day in UTC.
 	AnsweredAt    *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=answered_at,json=answeredAt,proto3" json:"answered_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
