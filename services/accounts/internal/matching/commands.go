@@ -172,13 +172,41 @@ func withoutExclusive(c customer.Customer) customer.Customer {
 // the surest first. They are compared by the tenant's rules with a handful of statements, however many they are; not with
 // each other. Names, postal codes and custom fields are those of the index, which is moments behind.
 func Candidates(ctx context.Context, tx *pg.Tx, drafts []customer.Customer) ([][]Match, error) {
-	rules := queueRules(tx)
+	return match(ctx, tx, queueRules(tx), drafted(drafts))
+}
+
+// QueueRules queues the reading of the tenant's rules: they are there after the next round trip.
+func QueueRules(tx *pg.Tx) *Rules { return queueRules(tx) }
+
+// Certain gives for each of the customers, who are about to come in with a file, who of those that are there an automatic
+// rule says to be the same, in the order of their ids. Rules that ask for an identity that is one customer's only are left
+// to whoever brings them in: that one's holder is looked up by it. Nothing is read where no rule is left.
+func (r *Rules) Certain(ctx context.Context, tx *pg.Tx, drafts []customer.Customer) ([][]uuid.UUID, error) {
+	out := make([][]uuid.UUID, len(drafts))
+	asked := &Rules{Rules: slices.DeleteFunc(slices.Clone(r.Rules), func(one Rule) bool { return one.Result != Automatic || one.asksForExclusive() })}
+	if len(asked.Rules) == 0 || len(drafts) == 0 {
+		return out, nil
+	}
+	matches, err := match(ctx, tx, asked, drafted(drafts))
+	for n, of := range matches {
+		for _, m := range of {
+			if m.Result == Automatic {
+				out[n] = append(out[n], m.CustomerID)
+			}
+		}
+		slices.SortFunc(out[n], func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	}
+	return out, err
+}
+
+// drafted gives customers who are not there yet as subjects.
+func drafted(drafts []customer.Customer) []subject {
 	subjects := make([]subject, len(drafts))
 	for n, c := range drafts {
 		r := search.Record{Display: c.Display, Names: []string{c.Display, c.Legal, c.Given + " " + c.Family}, Kind: string(c.Kind), Custom: make(map[string]any)}
 		for field, value := range c.Custom {
 			if !c.Classes[field].Sensitive() {
-				r.Custom[field] = value
+				r.Custom[field] = readBack(value)
 			}
 		}
 		for _, i := range c.Identities {
@@ -191,7 +219,23 @@ func Candidates(ctx context.Context, tx *pg.Tx, drafts []customer.Customer) ([][
 		}
 		subjects[n] = subjectOf(uuid.Nil, r)
 	}
-	return match(ctx, tx, rules, subjects)
+	return subjects
+}
+
+// readBack gives a custom field's value as it comes back from the database.
+func readBack(value any) any {
+	switch v := value.(type) {
+	case int64:
+		return float64(v)
+	case []string:
+		several := make([]any, len(v))
+		for n, one := range v {
+			several[n] = one
+		}
+		return several
+	default:
+		return value
+	}
 }
 
 // match finds and compares.

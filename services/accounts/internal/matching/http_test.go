@@ -441,6 +441,81 @@ func TestCandidatesOfABatchAreThoseOfEach(t *testing.T) {
 	}
 }
 
+// TestDraftsAreComparedWithWhoIsThere has custom fields of every type as the criterion: a draft has them as they were given.
+func TestDraftsAreComparedWithWhoIsThere(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	values := map[string]any{"number": 7, "share": 1.5, "member": true, "born": "1990-05-06", "motto": "Carpe Diem", "colour": "red", "colours": []string{"blue", "red"}}
+	for name, typ := range map[string]string{"number": "integer", "share": "number", "member": "boolean", "born": "date", "motto": "text", "colour": "choice", "colours": "choices"} {
+		b := body{"name": name, "title": name, "type": typ, "class": "behaviour"}
+		if strings.HasPrefix(typ, "choice") {
+			b["choices"] = []string{"red", "blue"}
+		}
+		w.Want(http.StatusCreated, http.MethodPost, "/v1/custom-fields", w.admin, b, nil)
+	}
+	there := w.register(body{"display_name": "李雷", "custom_fields": values})
+	w.follow()
+	version := 0
+	for name, value := range values {
+		rules := body{"rules": []body{{"name": "sound_and_field", "result": "automatic", "criteria": []body{{"kind": "name_sound"}, {"kind": "custom_field", "field": name}}}}}
+		w.Want(http.StatusOK, http.MethodPut, "/v1/matching-rules", w.admin, rules, nil, "If-Match", fmt.Sprintf("%q", fmt.Sprint(version)))
+		version++
+		a := w.Do(http.MethodPost, "/v1/customers", w.agent, body{"display_name": "Li Lei", "custom_fields": body{name: value}})
+		if a.Code() != "duplicate_suspected" || !strings.Contains(string(a.Body), there) {
+			t.Errorf("by %s: %d %s", name, a.Status, a.Body)
+		}
+	}
+}
+
+func TestWhoIsCertainlyThereIsKnownByAutomaticRulesAlone(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	lei, li := w.register(somebody("李雷", "phone", phone, "card", "VIP17")), w.register(somebody("Li Lei", "phone", phone))
+	w.register(somebody("John Smith", "email", "smith@example.com"))
+	w.follow()
+	drafts := func() []customer.Customer {
+		one := func(display string, all ...identity.Identity) customer.Customer {
+			c := customer.Customer{Names: customer.Names{Display: display}, Kind: customer.Person}
+			for _, i := range all {
+				c.Identities = append(c.Identities, customer.Identity{Identity: i})
+			}
+			return c
+		}
+		return []customer.Customer{
+			one("Li Lei", identity.Identity{Type: "phone", Value: "+8613800138000"}), one("Nobody"),
+			one("Jon Smith", identity.Identity{Type: "email", Value: "smith@example.com"}), one("李雷", identity.Identity{Type: "card", Value: "VIP17"}),
+		}
+	}
+	certain := func(tenant string) (all [][]uuid.UUID) {
+		if err := w.DB.Read(t.Context(), tenant, func(tx *pg.Tx) (err error) {
+			rules := matching.QueueRules(tx)
+			if err := tx.Flush(t.Context()); err != nil {
+				return err
+			}
+			all, err = rules.Certain(t.Context(), tx, drafts())
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	if got := certain("pizza"); len(got) != 4 || len(slices.Concat(got...)) != 0 {
+		t.Errorf("by the standard rules nobody is but by a card, which is left to the caller: %v", got)
+	}
+	w.Want(http.StatusOK, http.MethodPut, "/v1/matching-rules", w.admin, body{"rules": []body{
+		{"name": "phone_and_sound", "result": "automatic", "criteria": []body{{"kind": "identity", "type": "phone"}, {"kind": "name_sound"}}},
+		{"name": "mail_and_name", "result": "review", "criteria": []body{{"kind": "identity", "type": "email"}, {"kind": "name_similar", "threshold": 0.5}}},
+		{"name": "card_and_name", "result": "automatic", "criteria": []body{{"kind": "identity", "type": "card"}, {"kind": "name"}}},
+	}}, nil, "If-Match", `"0"`)
+	got := certain("pizza")
+	if want := []uuid.UUID{uuid.MustParse(lei), uuid.MustParse(li)}; !slices.Equal(got[0], want) || len(slices.Concat(got[1:]...)) != 0 {
+		t.Errorf("%v, want %v and nobody", got, want)
+	}
+	if got := certain("music"); len(slices.Concat(got...)) != 0 {
+		t.Errorf("another tenant's are %v", got)
+	}
+}
+
 func TestMatchingRefusesBadInput(t *testing.T) {
 	t.Parallel()
 	w := start(t)

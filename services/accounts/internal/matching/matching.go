@@ -162,6 +162,13 @@ func (r Rule) nameAlone() bool {
 	return !slices.ContainsFunc(r.Criteria, func(c Criterion) bool { return !c.Kind.named() })
 }
 
+// asksForExclusive tells whether two match by the rule only where they have an identity in common that is one customer's only.
+func (r Rule) asksForExclusive() bool {
+	return slices.ContainsFunc(r.Criteria, func(c Criterion) bool {
+		return c.Kind == SameIdentity && (c.Type == anyExclusive || identity.Type(c.Type).Exclusive())
+	})
+}
+
 func (c Criterion) check(searchable func(field string) bool) (field, code, message string) {
 	switch {
 	case !slices.Contains(kinds(), c.Kind):
