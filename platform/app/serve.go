@@ -56,6 +56,7 @@ type Process struct {
 }
 
 func serve(ctx context.Context, cfg Config, modules []Module) error {
+	giveRoom(roomForGarbage)
 	name := "guanxi"
 	if len(modules) == 1 {
 		name = modules[0].Name

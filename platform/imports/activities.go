@@ -16,7 +16,7 @@ import (
 
 // Bounds of one round, after which the workflow hears how far the import is.
 const (
-	roundRows      = 20_000
+	roundRows      = 200_000
 	roundTime      = 5 * time.Second
 	heartbeatEvery = 2 * time.Second
 )
@@ -44,9 +44,15 @@ func (i *Imports) process(ctx context.Context, in input) (Progress, error) {
 		parser: newParser(s.Format, s.Plan),
 		number: s.Rows,
 	}
-	enough := time.After(roundTime)
-	for b, from := new(batch), s.Rows; ; {
-		if err := r.read(b); err != nil {
+	prepare, err := i.prepare(ctx, s.Job)
+	if err != nil {
+		return Progress{}, err
+	}
+	batches := readAhead(ctx, r, prepare, roundRows)
+	defer batches.close()
+	for enough := time.After(roundTime); ; {
+		b, err := batches.next(ctx)
+		if err != nil {
 			return Progress{}, err
 		}
 		if b.count > 0 {
@@ -58,9 +64,10 @@ func (i *Imports) process(ctx context.Context, in input) (Progress, error) {
 				return Progress{}, err
 			}
 		}
-		if b.ended {
-			return s.report(true, false), nil
+		if b.last {
+			return s.report(b.ended, false), nil
 		}
+		batches.giveBack(b)
 		select {
 		case <-enough:
 			return s.report(false, false), nil
@@ -70,10 +77,19 @@ func (i *Imports) process(ctx context.Context, in input) (Progress, error) {
 			return Progress{}, ctx.Err()
 		default:
 		}
-		if s.Rows-from >= roundRows {
-			return s.report(false, false), nil
-		}
 	}
+}
+
+// prepare asks the kind for what it makes of rows beforehand; nil where that is nothing.
+func (i *Imports) prepare(ctx context.Context, job Job) (prepare func(Row) any, err error) {
+	if i.kind.Prepare == nil {
+		return nil, nil
+	}
+	err = i.db.Read(ctx, job.Tenant, func(tx *pg.Tx) error {
+		prepare, err = i.kind.Prepare(ctx, tx, job)
+		return err
+	})
+	return prepare, err
 }
 
 func (s *stored) report(complete, cancelled bool) Progress {

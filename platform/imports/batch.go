@@ -17,7 +17,7 @@ import (
 
 // Bounds of one batch: rows, and bytes of the file.
 const (
-	batchRows  = 1000
+	batchRows  = 2000
 	batchBytes = 4 << 20
 )
 
@@ -28,6 +28,8 @@ type batch struct {
 	rejected       []rejected
 	position, line int64 // behind it
 	ended          bool  // it reaches the end of the file
+	last           bool  // none comes after it in this round
+	err            error // why it could not be read
 
 	values []string // of all rows
 }

@@ -11,6 +11,8 @@ type Row struct {
 	Line int64
 	// Number counts the data rows, 1-based; blank lines and the header do not count.
 	Number int64
+	// Prepared is what the kind's Prepare made of the row; nil where the kind has none.
+	Prepared any
 
 	schema *schema
 	values []string // parallel to schema.columns

@@ -1,9 +1,12 @@
 package customer
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,14 +57,14 @@ var whole = `SELECT ` + columns + ` FROM customer c ` + hanging(`c.id || c.alias
 // customer has violates customer_identity_exclusive.
 func Insert(tx *pg.Tx, customers ...Customer) {
 	n := len(customers)
-	ids, kinds, sources := make([]uuid.UUID, n), make([]Kind, n), make([]string, n)
+	ids, kinds, sources := make([]uuid.UUID, n), make([]string, n), make([]string, n)
 	display, given, family, legal := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	versions, registered, changed := make([]int64, n), make([]time.Time, n), make([]time.Time, n)
 	tags, owners, custom := make([]string, n), make([]string, n), make([]string, n)
 	var known []Identity
 	var addresses []Address
 	for i, c := range customers {
-		ids[i], kinds[i], sources[i], versions[i] = c.ID, c.Kind, c.Source, c.Version
+		ids[i], kinds[i], sources[i], versions[i] = c.ID, string(c.Kind), c.Source, c.Version
 		display[i], given[i], family[i], legal[i] = c.Display, c.Given, c.Family, c.Legal
 		registered[i], changed[i] = c.RegisteredAt, c.ChangedAt
 		tags[i], owners[i], custom[i] = joined(c.Tags), c.Owner, object(c.Custom)
@@ -114,23 +117,29 @@ func saveIdentities(tx *pg.Tx, known []Identity) {
 		SET valid_from = excluded.valid_from, valid_to = excluded.valid_to, verified_at = excluded.verified_at`)
 }
 
+// InBulk queues that what the transaction changes is one of very many changes: whatever is derived from it may wait until
+// they are over.
+func InBulk(tx *pg.Tx) { tx.Queue(`SELECT set_config('guanxi.bulk', 'on', true)`) }
+
 // insertIdentities queues identities in the order of their key, so that two commands never wait for each other in a
-// circle. Those of new customers meet none of the same key, and looking for one would take half as long again.
+// circle; it is sorted here, where there is time while the database writes. Those of new customers meet none of the same key, and looking for one would take half as long again.
 func insertIdentities(tx *pg.Tx, known []Identity, onConflict string) {
 	if len(known) == 0 {
 		return
 	}
+	known = slices.SortedFunc(slices.Values(known), func(a, b Identity) int {
+		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Value, b.Value), bytes.Compare(a.CustomerID[:], b.CustomerID[:]))
+	})
 	n := len(known)
-	ids, types, values, added := make([]uuid.UUID, n), make([]identity.Type, n), make([]string, n), make([]time.Time, n)
+	ids, types, values, added := make([]uuid.UUID, n), make([]string, n), make([]string, n), make([]time.Time, n)
 	began, ended, verified := make([]*time.Time, n), make([]*time.Time, n), make([]*time.Time, n)
 	for i, k := range known {
-		ids[i], types[i], values[i], added[i] = k.CustomerID, k.Type, k.Value, k.AddedAt
+		ids[i], types[i], values[i], added[i] = k.CustomerID, string(k.Type), k.Value, k.AddedAt
 		began[i], ended[i], verified[i] = pg.OrNull(k.ValidFrom), pg.OrNull(k.ValidTo), pg.OrNull(k.VerifiedAt)
 	}
 	tx.Queue(`INSERT INTO customer_identity (tenant_id, customer_id, type, value, added_at, valid_from, valid_to, verified_at)
 		SELECT $1, n.* FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[])
-			AS n(customer_id, type, value, added_at, valid_from, valid_to, verified_at)
-		ORDER BY n.type, n.value, n.customer_id`+onConflict,
+			AS n(customer_id, type, value, added_at, valid_from, valid_to, verified_at)`+onConflict,
 		tx.Tenant(), ids, types, values, added, began, ended, verified)
 }
 

@@ -27,7 +27,7 @@ func New(db *pg.DB, o *outbox.Outbox, fl *flow.Client, service string, clock fun
 	return imports.New(db, o, fl, service, imports.Kind{
 		Path: "/v1/customers/imports", Name: "customers", Permission: auth.CustomersImport,
 		Columns: columns(), Policies: []imports.Policy{imports.Skip, imports.Update, imports.Create},
-		Check: check, Apply: importer.apply, Finished: finished,
+		Check: check, Prepare: importer.prepare, Apply: importer.apply, Finished: finished,
 	}, clock)
 }
 
@@ -42,34 +42,58 @@ func check(ctx context.Context, tx *pg.Tx, mapped []string) ([]string, error) {
 	return unknown(mapped, fields), err
 }
 
-// apply brings a batch in with a handful of round trips, however many rows it has: the tenant and its custom fields, the
-// customers who are known by ids of the batch, those who are alike, and all that is written.
+// prepared is what is made of a row before its batch's transaction.
+type prepared struct {
+	by     *reading
+	record record
+	faults []imports.Rejection
+}
+
+// prepare reads rows by the tenant's settings of now, while the batch before is written.
+func (m *importer) prepare(ctx context.Context, tx *pg.Tx, job imports.Job) (func(imports.Row) any, error) {
+	fields := field.Queue(tx)
+	region, err := tenant.Region(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	by := m.reading(job, region, fields)
+	return func(row imports.Row) any {
+		p := prepared{by: by}
+		p.record, p.faults = by.read(row.Line, row.Get, row.More()...)
+		return p
+	}, nil
+}
+
+func (m *importer) reading(job imports.Job, region string, fields field.Set) *reading {
+	return &reading{mapped: job.Columns, region: region, fields: fields, at: m.clock().UTC().Truncate(time.Microsecond), newID: newID}
+}
+
+// apply brings a batch in with a handful of round trips, however many rows it has: the tenant and its custom fields, which
+// of the batch's identities anybody has, those who have them, and all that is written.
 func (m *importer) apply(ctx context.Context, tx *pg.Tx, job imports.Job, rows []imports.Row) ([]imports.Rejection, error) {
+	customer.InBulk(tx)
 	fields := field.Queue(tx)
 	t, err := tenant.ForWrite(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	rd := reading{mapped: job.Columns, region: t.Region, fields: fields, at: m.clock().UTC().Truncate(time.Microsecond), newID: newID}
+	rd := m.reading(job, t.Region, fields)
 	var (
 		records  []record
-		ids      []identity.Identity
 		rejected []imports.Rejection
 	)
 	for _, row := range rows {
-		r, faults := rd.read(row.Line, row.Get, row.More()...)
-		if len(faults) > 0 {
-			rejected = append(rejected, faults...)
+		p, ready := row.Prepared.(prepared)
+		if !ready || !p.by.same(rd) { // the tenant's settings were changed since
+			p.record, p.faults = rd.read(row.Line, row.Get, row.More()...)
+		}
+		if len(p.faults) > 0 {
+			rejected = append(rejected, p.faults...)
 			continue
 		}
-		records = append(records, r)
-		ids = append(ids, r.exclusive()...)
+		records = append(records, p.record)
 	}
-	known, err := customer.LockHolders(ctx, tx, ids)
-	if err != nil {
-		return nil, err
-	}
-	sharing, err := m.sharing(ctx, tx, job.Policy, records, known)
+	known, sharing, err := m.find(ctx, tx, job.Policy, records)
 	if err != nil {
 		return nil, err
 	}
@@ -80,22 +104,38 @@ func (m *importer) apply(ctx context.Context, tx *pg.Tx, job imports.Job, rows [
 	return rejected, m.save(ctx, tx, b, fields)
 }
 
-// sharing locks and gives who is alike to a record that names nobody by an id of their own.
-func (m *importer) sharing(ctx context.Context, tx *pg.Tx, policy imports.Policy, records []record, known map[identity.Identity]customer.Customer) ([]customer.Customer, error) {
-	if policy == imports.Create {
-		return nil, nil
+// find locks and gives who is known by an exclusive identity of a record, and those who are alike to a record that names
+// nobody by one. Most files are of people whom nobody knows yet: one look tells which identities anybody has at all.
+func (m *importer) find(ctx context.Context, tx *pg.Tx, policy imports.Policy, records []record) (map[identity.Identity]customer.Customer, []customer.Customer, error) {
+	taken, err := taken(ctx, tx, policy, records)
+	if err != nil {
+		return nil, nil, err
 	}
-	var shared []identity.Identity
+	var exclusive, shared []identity.Identity
 	var names []string
+	for i := range taken {
+		if i.Type.Exclusive() {
+			exclusive = append(exclusive, i)
+		}
+	}
+	var known map[identity.Identity]customer.Customer
+	if len(exclusive) > 0 {
+		if known, err = customer.LockHolders(ctx, tx, exclusive); err != nil {
+			return nil, nil, err
+		}
+	}
 	for _, r := range records {
-		if slices.ContainsFunc(r.exclusive(), func(i identity.Identity) bool { _, held := known[i]; return held }) {
+		if policy == imports.Create || slices.ContainsFunc(r.draft.Identities, func(i identity.Identity) bool { _, held := known[i]; return held }) {
 			continue
 		}
 		for _, i := range r.shared() {
-			shared, names = append(shared, i), append(names, nameOf(r.made.Display))
+			if taken[i] {
+				shared, names = append(shared, i), append(names, nameOf(r.made.Display))
+			}
 		}
 	}
-	return lockSharing(ctx, tx, shared, names)
+	sharing, err := lockSharing(ctx, tx, shared, names)
+	return known, sharing, err
 }
 
 // save queues what the batch came to.

@@ -4,6 +4,7 @@ package customerimport
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -96,6 +97,13 @@ type reading struct {
 	fields field.Set
 	at     time.Time
 	newID  func() uuid.UUID
+}
+
+// same tells whether a row is read alike by both.
+func (rd *reading) same(other *reading) bool {
+	return rd.region == other.region && maps.EqualFunc(rd.fields, other.fields, func(a, b field.Definition) bool {
+		return a.Version == b.Version
+	})
 }
 
 // read gives the record of a row, or why there is none. more are columns of this row alone.

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/guanxi-crm/guanxi/platform/imports"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/identity"
@@ -13,6 +14,32 @@ import (
 
 // maxSharing is how many may share a telephone, a mailbox or a browser for it to tell anything.
 const maxSharing = 20
+
+// taken gives those of the records' identities that somebody has now, of those that the policy asks for. Each is looked for
+// by its whole key.
+func taken(ctx context.Context, tx *pg.Tx, policy imports.Policy, records []record) (map[identity.Identity]bool, error) {
+	var types, values []string
+	for _, r := range records {
+		for _, i := range r.draft.Identities {
+			if i.Type.Exclusive() || policy != imports.Create && r.made.Display != "" {
+				types, values = append(types, string(i.Type)), append(values, i.Value)
+			}
+		}
+	}
+	if len(types) == 0 {
+		return nil, nil
+	}
+	rows, err := tx.Query(ctx, `SELECT n.type, n.value FROM unnest($2::text[], $3::text[]) AS n(type, value)
+		CROSS JOIN LATERAL (SELECT FROM customer_identity WHERE tenant_id = $1 AND type = n.type AND value = n.value AND valid_to IS NULL LIMIT 1) k`,
+		tx.Tenant(), types, values)
+	if err != nil {
+		return nil, err
+	}
+	held := make(map[identity.Identity]bool)
+	var i identity.Identity
+	_, err = pgx.ForEachRow(rows, []any{&i.Type, &i.Value}, func() error { held[i] = true; return nil })
+	return held, err
+}
 
 // lockSharing locks the customers who share an identity with a record and have its name, and gives them as they are then.
 // identities and names are parallel.

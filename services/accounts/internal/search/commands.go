@@ -18,6 +18,8 @@ const (
 	// busy is how young the newest change is while somebody changes customers in great numbers: the index then takes a
 	// small batch a turn, so that an import has the machine, and catches up when it has ended.
 	busy = "1 second"
+	// overdue is how long what an import changed waits for it to end, before a little of it is indexed each turn.
+	overdue = "10 minutes"
 )
 
 // Indexer brings what customers are found by up to date with their rows. Wherever it is killed, what it had not committed

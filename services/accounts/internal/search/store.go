@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -45,21 +46,30 @@ func pendingTenants(ctx context.Context, ops *pg.DB) (tenants []string, err erro
 	return tenants, err
 }
 
+// fromImports is the first number of the marks of what imports change, behind all others.
+const fromImports = int64(1) << 62
+
 // takePending takes the oldest marks and gives the customers they are of, each once. It is quiet when nothing was marked
-// within the last moments; otherwise it takes a few only.
+// within the last moments; otherwise it takes a few only, and of an import's none that is not overdue.
 func takePending(ctx context.Context, tx *pg.Tx) (ids []uuid.UUID, quiet bool, err error) {
-	err = tx.QueryRow(ctx, `SELECT coalesce((SELECT at < clock_timestamp() - $2::interval FROM customer_pending WHERE tenant_id = $1 ORDER BY seq DESC LIMIT 1), true)`,
-		tx.Tenant(), busy).Scan(&quiet)
+	var waited bool
+	err = tx.QueryRow(ctx, `SELECT
+			coalesce((SELECT at < clock_timestamp() - $2::interval FROM customer_pending WHERE tenant_id = $1 ORDER BY seq DESC LIMIT 1), true),
+			coalesce((SELECT at < clock_timestamp() - $4::interval FROM customer_pending WHERE tenant_id = $1 AND seq >= $3 ORDER BY seq LIMIT 1), false)`,
+		tx.Tenant(), busy, fromImports, overdue).Scan(&quiet, &waited)
 	if err != nil {
 		return nil, false, err
 	}
-	limit := batchSize
+	limit, below := batchSize, int64(math.MaxInt64)
 	if !quiet {
 		limit = busyBatch
+		if !waited {
+			below = fromImports - 1
+		}
 	}
-	rows, err := tx.Query(ctx, `DELETE FROM customer_pending WHERE tenant_id = $1 AND seq <= coalesce(
-			(SELECT seq FROM customer_pending WHERE tenant_id = $1 ORDER BY seq OFFSET $2 - 1 LIMIT 1), 9223372036854775807)
-		RETURNING customer_id`, tx.Tenant(), limit)
+	rows, err := tx.Query(ctx, `DELETE FROM customer_pending WHERE tenant_id = $1 AND seq <= least($3, coalesce(
+			(SELECT seq FROM customer_pending WHERE tenant_id = $1 ORDER BY seq OFFSET $2 - 1 LIMIT 1), $3))
+		RETURNING customer_id`, tx.Tenant(), limit, below)
 	if err != nil {
 		return nil, false, err
 	}
