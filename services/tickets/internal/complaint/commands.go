@@ -285,7 +285,7 @@ func (c *Complaints) change(ctx context.Context, id uuid.UUID,
 				return pg.Result{}, err
 			}
 		}
-		if to := ticketStatus(now.Stage); to != ticketStatus(was.Stage) {
+		if to := now.ticketStatus(); to != was.ticketStatus() {
 			if err := ticket.Follow(ctx, tx, c.outbox, now.TicketID, to, at); err != nil {
 				return pg.Result{}, err
 			}
@@ -307,14 +307,16 @@ func (c *Complaints) invite(ctx context.Context, tx *pg.Tx, of Complaint) error 
 	return err
 }
 
-// ticketStatus is where the ticket of a complaint stands.
-func ticketStatus(s Stage) ticket.Status {
-	switch s {
-	case Registered:
+// ticketStatus is where the ticket of a complaint stands. That of a customer who was silent stays open to a word of theirs.
+func (c Complaint) ticketStatus() ticket.Status {
+	switch {
+	case c.Stage == Registered:
 		return ticket.StatusNew
-	case Offered, Verifying:
+	case c.Stage == Offered || c.Stage == Verifying:
 		return ticket.StatusPending
-	case Closed:
+	case c.Stage == Closed && c.Outcome == Unanswered:
+		return ticket.StatusResolved
+	case c.Stage == Closed:
 		return ticket.StatusClosed
 	default:
 		return ticket.StatusOpen

@@ -28,7 +28,7 @@ func TestRecordedHistories(t *testing.T) {
 	t.Parallel()
 	flowtest.Replay(t, "testdata/*.history.json", func(r worker.WorkflowRegistry) {
 		r.RegisterWorkflowWithOptions(complaint.Handle, workflow.RegisterOptions{Name: complaint.WorkflowName})
-	})
+	}, "parts-are-kept")
 }
 
 // weeks is a complaint whose time passes as fast as nothing happens, on a real database.
