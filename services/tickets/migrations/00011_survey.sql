@@ -135,6 +135,30 @@ CREATE TABLE survey_words (
 );
 SELECT guanxi_tenant_table('survey_words');
 
+-- Answers in anonymous mode wait here until several are taken out together, mixed. A row that is written in the transaction
+-- that marks its invitation as answered could be told by that transaction, and by its moment.
+CREATE TABLE survey_urn (
+    tenant_id   text        NOT NULL,
+    survey_id   uuid        NOT NULL,
+    id          uuid        NOT NULL, -- of the answer that it becomes
+    version     bigint      NOT NULL, -- of the questions
+    touchpoint  text        NOT NULL,
+    language    text        NOT NULL,
+    answered_on timestamptz NOT NULL, -- the beginning of the day
+    content     jsonb       NOT NULL, -- what was answered; read whole
+    PRIMARY KEY (tenant_id, survey_id, id)
+);
+CREATE INDEX survey_urn_by_day ON survey_urn (answered_on);
+SELECT guanxi_tenant_table('survey_urn');
+
+-- +goose StatementBegin
+-- survey_urn_left lists the surveys of all tenants in whose urns answers of days before p_before are left.
+CREATE FUNCTION survey_urn_left(p_before timestamptz) RETURNS TABLE (tenant_id text, id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT DISTINCT u.tenant_id, u.survey_id FROM survey_urn u WHERE u.answered_on < p_before
+$$;
+-- +goose StatementEnd
+
 -- +goose StatementBegin
 -- survey_by_token finds the invitation whose link has the secret of the hash, of whichever tenant: those who answer have no
 -- token that names theirs. It gives ids only; whoever calls it goes on under row level security.
@@ -181,7 +205,7 @@ BEGIN
     FOREACH t IN ARRAY ARRAY ['survey_version', 'survey_answer', 'survey_value', 'survey_words'] LOOP
         EXECUTE format('REVOKE UPDATE, DELETE ON %I FROM %I', t, guanxi_role('app'));
     END LOOP;
-    FOREACH t IN ARRAY ARRAY ['survey_by_token(bytea)', 'survey_waiting(timestamptz, integer)', 'survey_erase(uuid[])'] LOOP
+    FOREACH t IN ARRAY ARRAY ['survey_by_token(bytea)', 'survey_waiting(timestamptz, integer)', 'survey_urn_left(timestamptz)', 'survey_erase(uuid[])'] LOOP
         EXECUTE 'REVOKE EXECUTE ON FUNCTION ' || t || ' FROM PUBLIC';
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', t, guanxi_role('app'));
     END LOOP;

@@ -21,6 +21,7 @@ const (
 	maxWords     = 5000 // characters of an answer in words
 	lockedAfter  = 14 * 24 * time.Hour
 	maxTokenText = 64
+	mixed        = 5 // answers in anonymous mode are kept together, so that none can be told by its moment
 )
 
 // newSecret gives the secret of a link and the hash by which it is found again. The secret has more bits than could ever be
@@ -53,17 +54,19 @@ type Given struct {
 	Ideal     *int
 }
 
-// value is one row of an answer.
+// value is one row of an answer. Its JSON form lies in the urn.
 type value struct {
-	question, part, choice string
-	number                 *int
+	Question string `json:"question"`
+	Part     string `json:"part,omitempty"`
+	Choice   string `json:"choice,omitempty"`
+	Number   *int   `json:"number,omitempty"`
 }
 
 // filled is an answer that was found to be right.
 type filled struct {
-	score  *int
-	values []value
-	words  map[string]string // by question
+	Score  *int              `json:"score,omitempty"`
+	Values []value           `json:"values"`
+	Words  map[string]string `json:"words,omitempty"` // by question
 }
 
 // The parts of questions whose answers have several.
@@ -77,11 +80,11 @@ const (
 	partChosen    = "chosen" // of a question with several choices: how many there were
 )
 
-// Fill holds answers against the questions and names every field that is not right; each question may be answered once, and
+// fill holds answers against the questions and names every field that is not right; each question may be answered once, and
 // those that are required must be.
 func (c Content) fill(answers []Given) (filled, []problem.Field) {
 	var f faults
-	done := filled{words: map[string]string{}}
+	done := filled{Words: map[string]string{}}
 	answered := map[string]bool{}
 	for i, g := range answers {
 		at := fmt.Sprintf("answers[%d]", i)
@@ -129,13 +132,13 @@ func (q Question) fill(done *filled, f *faults, at string, g Given) {
 			f.add(at+"."+name, "out_of_range", "must be a whole number from %d to %d", q.Min, q.Max)
 			return false
 		}
-		done.values = append(done.values, value{question: q.Code, part: part, number: n})
+		done.Values = append(done.Values, value{Question: q.Code, Part: part, Number: n})
 		return true
 	}
 	switch q.Kind {
 	case Score:
 		if number("number", "", g.Number) {
-			done.score = g.Number
+			done.Score = g.Number
 		}
 	case Scale, ACSI:
 		number("number", "", g.Number)
@@ -147,17 +150,17 @@ func (q Question) fill(done *filled, f *faults, at string, g Given) {
 			f.add(at+".words", "words_length", "must be 1 to %d characters", maxWords)
 			return
 		}
-		done.words[q.Code] = words
+		done.Words[q.Code] = words
 	case Kano:
 		with, without := number("with", partWith, g.With), number("without", partWithout, g.Without)
 		if with && without {
-			done.values = append(done.values, value{question: q.Code, part: partCategory, choice: string(Categorise(*g.With, *g.Without))})
+			done.Values = append(done.Values, value{Question: q.Code, Part: partCategory, Choice: string(Categorise(*g.With, *g.Without))})
 		}
 	case Ideal:
 		is, should := number("perceived", partPerceived, g.Perceived), number("ideal", partIdeal, g.Ideal)
 		if is && should {
 			gap := max(*g.Ideal-*g.Perceived, *g.Perceived-*g.Ideal)
-			done.values = append(done.values, value{question: q.Code, part: partGap, number: &gap})
+			done.Values = append(done.Values, value{Question: q.Code, Part: partGap, Number: &gap})
 		}
 	}
 }
@@ -171,14 +174,14 @@ func (q Question) fillChoices(done *filled, f *faults, at string, g Given) {
 			continue
 		}
 		seen[choice] = true
-		done.values = append(done.values, value{question: q.Code, choice: choice})
+		done.Values = append(done.Values, value{Question: q.Code, Choice: choice})
 	}
 	if len(g.Choices) == 0 || q.Kind == Single && len(g.Choices) > 1 {
 		f.add(at+".choices", "choices_count", "must name one option; a question of the kind multiple takes several")
 	}
 	if q.Kind == Multiple {
 		n := len(seen)
-		done.values = append(done.values, value{question: q.Code, part: partChosen, number: &n})
+		done.Values = append(done.Values, value{Question: q.Code, Part: partChosen, Number: &n})
 	}
 }
 

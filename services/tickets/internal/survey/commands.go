@@ -196,6 +196,11 @@ func (s *Surveys) ChangeTrigger(ctx context.Context, to Trigger, fresh func(vers
 // InviteByHand asks a customer because somebody wants it.
 func (s *Surveys) InviteByHand(ctx context.Context, in Invitation) (Invited, error) {
 	result, err := s.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+		if in.TicketID != uuid.Nil {
+			if err := knownTicket(ctx, tx, in.TicketID); err != nil {
+				return pg.Result{}, err
+			}
+		}
 		id, err := Invite(ctx, tx, s.outbox, s.starter, s.now(), in)
 		return pg.Result{ID: id, Status: http.StatusCreated}, err
 	})
@@ -206,6 +211,17 @@ func (s *Surveys) InviteByHand(ctx context.Context, in Invitation) (Invited, err
 		httpx.MarkReplayed(ctx)
 	}
 	return s.Invitation(ctx, result.ID)
+}
+
+// knownTicket refuses a ticket that the tenant does not have.
+func knownTicket(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
+	var known bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM ticket WHERE tenant_id = $1 AND id = $2)`, tx.Tenant(), id).Scan(&known)
+	if err == nil && !known {
+		return problem.InvalidBody("survey_invitation_invalid", "The invitation was not accepted: mend the fields named here.",
+			[]problem.Field{{Location: "ticket_id", Code: "ticket_not_found", Message: "there is no such ticket"}})
+	}
+	return err
 }
 
 // Fetch gives the secret of an invitation's link, once: to whoever delivers it, or (byHand) to the agent who hands it over.
@@ -279,20 +295,48 @@ func (s *Surveys) Answer(ctx context.Context, secret, language string, answers [
 		if _, ok := of.Content.Title[language]; !ok {
 			language = of.Content.Language
 		}
-		id := dayID(at)
-		if !i.Anonymous {
-			if id, err = uuid.NewV7(); err != nil {
-				return err
-			}
-		}
 		i.State = Answered
-		if !i.Anonymous {
-			i.AnsweredAt = at
+		g := given{survey: i.SurveyID, version: i.SurveyVersion, touchpoint: i.Touchpoint, language: language, content: done}
+		if i.Anonymous {
+			g.id, g.at = dayID(at), day(at)
+			saveInvitation(tx, i)
+			return s.keepAnonymous(ctx, tx, of.Kind, g)
 		}
+		if g.id, err = uuid.NewV7(); err != nil {
+			return err
+		}
+		g.at, i.AnsweredAt = at, at
+		g.invitation, g.customer, g.ticket, g.complaint = i.ID, i.CustomerID, i.TicketID, i.ComplaintID
 		saveInvitation(tx, i)
-		insertAnswer(tx, id, i, language, done, at)
-		return s.outbox.Append(ctx, tx, answeredEvent(i, id, done.score, at))
+		insertAnswer(tx, g)
+		return s.outbox.Append(ctx, tx, answeredEvent(of.Kind, g))
 	})
+}
+
+// keepAnonymous puts an answer into the urn, and takes all out once there are enough to be mixed.
+func (s *Surveys) keepAnonymous(ctx context.Context, tx *pg.Tx, k Kind, g given) error {
+	n := intoUrn(tx, g)
+	if err := tx.Flush(ctx); err != nil || *n < mixed {
+		return err
+	}
+	return s.takeOut(ctx, tx, g.survey, k, g.at.Add(24*time.Hour))
+}
+
+// takeOut makes what lies in a survey's urn, of days before the given one, answers.
+func (s *Surveys) takeOut(ctx context.Context, tx *pg.Tx, survey uuid.UUID, k Kind, before time.Time) error {
+	out, err := outOfUrn(ctx, tx, survey, before)
+	if err != nil {
+		return err
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	events := make([]outbox.Event, len(out))
+	for n, g := range out {
+		insertAnswer(tx, g)
+		events[n] = answeredEvent(k, g)
+	}
+	return s.outbox.Append(ctx, tx, events...)
 }
 
 func orNoLink(err error) error {

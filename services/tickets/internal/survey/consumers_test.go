@@ -3,6 +3,7 @@ package survey_test
 import (
 	"net/http"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,8 +13,10 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/pg"
 	accountsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
 	ticketsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/survey"
 )
 
 // event is one of the service as its topic has it.
@@ -171,5 +174,36 @@ func TestAnErasedCustomersAnswersAreNobodys(t *testing.T) {
 	}
 	if r := w.results(s, ""); r.Total.Answers != 2 || r.Total.Answered != 2 {
 		t.Errorf("the figures stay: %+v", r.Total)
+	}
+}
+
+// TestWhoeverAnswersWhileTheyAreErasedLeavesNothing has erasures and answers of the same customers race.
+func TestWhoeverAnswersWhileTheyAreErasedLeavesNothing(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	s := w.from("csat")
+	var race sync.WaitGroup
+	for range 30 {
+		customer := uuid.Must(uuid.NewV7())
+		path := w.link(w.invite(s, customer.String()))
+		race.Go(func() { w.Do(http.MethodPost, path+"/answer", "", filled("score", 3, "why", "李雷 was here")) })
+		race.Go(func() {
+			err := w.DB.Tx(t.Context(), "pizza", func(tx *pg.Tx) error {
+				done, err := survey.Erase(t.Context(), tx, []uuid.UUID{customer})
+				for _, d := range done {
+					if d.Left > 0 {
+						t.Errorf("%d of %s are left", d.Left, d.What)
+					}
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	race.Wait()
+	if n := w.Count(`SELECT (SELECT count(*) FROM survey_words WHERE words <> '') + (SELECT count(*) FROM survey_answer WHERE customer_id IS NOT NULL)`); n != 0 {
+		t.Errorf("%d rows tell whose they are, or what they said", n)
 	}
 }

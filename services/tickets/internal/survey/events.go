@@ -1,8 +1,6 @@
 package survey
 
 import (
-	"time"
-
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -33,21 +31,19 @@ func sentEvent(i Invited) outbox.Event {
 	return outbox.Event{Aggregate: aggregate, ID: i.ID, Time: i.SentAt, Message: m}
 }
 
-// answeredEvent tells that an invitation was answered. In anonymous mode it stands on a stream of the answer's own, and tells
-// the day only: nothing in it leads to the invitation.
-func answeredEvent(i Invited, answer uuid.UUID, score *int, at time.Time) outbox.Event {
-	id := i.ID
+// answeredEvent tells of an answer. In anonymous mode it stands on a stream of the answer's own, and tells the day only:
+// nothing in it leads to the invitation.
+func answeredEvent(k Kind, g given) outbox.Event {
+	id := g.invitation
+	if id == uuid.Nil {
+		id = g.id
+	}
 	m := &ticketsv1.SurveyAnswered{
-		SurveyId: i.SurveyID.String(), SurveyVersion: i.SurveyVersion, Kind: string(i.Kind), Touchpoint: i.Touchpoint,
+		InvitationId: id.String(), CustomerId: idText(g.customer), SurveyId: g.survey.String(), SurveyVersion: g.version, Kind: string(k),
+		TicketId: idText(g.ticket), ComplaintId: idText(g.complaint), Touchpoint: g.touchpoint, AnsweredAt: timestamppb.New(g.at),
 	}
-	if i.Anonymous {
-		id, at = answer, day(at)
-	} else {
-		m.CustomerId, m.TicketId, m.ComplaintId = idText(i.CustomerID), idText(i.TicketID), idText(i.ComplaintID)
-	}
-	m.InvitationId, m.AnsweredAt = id.String(), timestamppb.New(at)
-	if score != nil {
+	if score := g.content.Score; score != nil {
 		m.Scored, m.Score = true, int32(*score)
 	}
-	return outbox.Event{Aggregate: aggregate, ID: id, Time: at, Message: m}
+	return outbox.Event{Aggregate: aggregate, ID: id, Time: g.at, Message: m}
 }

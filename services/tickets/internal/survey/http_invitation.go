@@ -139,7 +139,7 @@ type newInvitation struct {
 	SurveyID   uuid.UUID  `json:"survey_id" format:"uuid"`
 	CustomerID uuid.UUID  `json:"customer_id" format:"uuid"`
 	TicketID   *uuid.UUID `json:"ticket_id,omitempty" format:"uuid" doc:"What it is about."`
-	Touchpoint string     `json:"touchpoint,omitempty" maxLength:"64" pattern:"^[a-z0-9_]*$" doc:"Code."`
+	Touchpoint string     `json:"touchpoint,omitempty" maxLength:"64" pattern:"^[a-z0-9_-]*$" doc:"Code."`
 	Channel    string     `json:"channel,omitempty" enum:"email,sms,phone,wechat,wecom,post,"`
 	ByHand     bool       `json:"by_hand,omitempty" doc:"You hand the link over yourself: consent is not asked for, and nothing is delivered."`
 }
@@ -209,8 +209,8 @@ func (s *Surveys) invitationRoutes(api *httpx.API) {
 		permission                     auth.Permission
 		byHand                         bool
 	}{
-		{"fetch-survey-link", "/link", "Fetch the link of an invitation, once", "For whoever delivers it, after SurveySent. A second time it is 409 link_used.", auth.ContactsReveal, false},
-		{"hand-over-survey-link", "/hand-over", "Fetch the link of an invitation that is handed over, once", "For the agent. A second time it is 409 link_used.", auth.SurveysSend, true},
+		{"fetch-survey-link", "/link", "Fetch the link of an invitation, once", "For whoever delivers it, after SurveySent. A second time it is 409 link_used, also under the same Idempotency-Key: only the hash of the secret is kept.", auth.ContactsReveal, false},
+		{"hand-over-survey-link", "/hand-over", "Fetch the link of an invitation that is handed over, once", "For the agent. A second time it is 409 link_used, also under the same Idempotency-Key: only the hash of the secret is kept.", auth.SurveysSend, true},
 	} {
 		httpx.Register(api, httpx.Operation{
 			ID: way.id, Method: http.MethodPost, Path: path + "/{invitation_id}" + way.path, Tag: tag, Summary: way.summary, Description: way.description,

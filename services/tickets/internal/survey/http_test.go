@@ -1,7 +1,6 @@
 package survey_test
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -182,6 +181,9 @@ func TestALinkLocksAfterFourteenDays(t *testing.T) {
 	if a := w.Do(http.MethodGet, path, "", nil); a.Status != http.StatusGone || a.Code() != "survey_locked" {
 		t.Errorf("opened: %d %s", a.Status, a.Body)
 	}
+	if a := w.Do(http.MethodPost, "/v1/survey-invitations", w.Agent, body{"survey_id": w.from("ces").ID, "customer_id": uuid.NewString(), "ticket_id": uuid.NewString()}); a.Status != http.StatusUnprocessableEntity {
+		t.Errorf("about a ticket that is not there: %d %s", a.Status, a.Body)
+	}
 	if a := w.Do(http.MethodPost, path+"/answer", "", filled("score", 4)); a.Status != http.StatusGone || a.Code() != "survey_locked" {
 		t.Errorf("answered: %d %s", a.Status, a.Body)
 	}
@@ -252,157 +254,6 @@ func content() body {
 		{"code": "gap", "kind": "ideal", "text": words("Size?"), "min": 1, "max": 9, "weight": 2},
 		{"code": "words", "kind": "text", "text": words("Why?")},
 	}}
-}
-
-func TestResultsOfAQuestionnaire(t *testing.T) {
-	t.Parallel()
-	w := begin(t)
-	var s made
-	w.Want(http.StatusCreated, http.MethodPost, "/v1/surveys", w.Manager, body{"code": "many", "kind": "questionnaire", "content": content()}, &s)
-	one := func(n int) {
-		choice := []string{"a", "b"}[n%2]
-		w.give(s, uuid.NewString(), "one", body{"choices": []string{choice}}, "many", body{"choices": [][]string{{"a", "c"}, {"b", "c"}}[n%2]},
-			"much", 1+n%7, "more", 7, "pair", body{"with": 1, "without": []int{3, 5}[n%2]}, "index", 10, "met", 7, "near", 4,
-			"gap", body{"perceived": 3, "ideal": 3 + n%3}, "words", "because")
-	}
-	for n := range 29 {
-		one(n)
-	}
-	r := w.results(s, "")
-	if r.Total.Verdict != "not_enough_data" || r.Total.Answers != 29 || r.Index != nil || r.Distance != nil || r.Questions[2].Verdict != "not_enough_data" || r.Dimensions[0].Verdict != "not_enough_data" {
-		t.Fatalf("29 answers: %+v", r)
-	}
-	one(29)
-	r = w.results(s, "")
-	by := map[string]question{}
-	for _, q := range r.Questions {
-		by[q.Question] = q
-	}
-	if r.Total.Verdict != "enough" || r.Total.Score != nil || *r.Total.Rate != 1 {
-		t.Errorf("%+v", r.Total)
-	}
-	if q := by["one"]; q.N != 30 || q.Counts[0].N != 15 || q.Counts[1].N != 15 || q.Counts[2].N != 0 {
-		t.Errorf("one: %+v", q)
-	}
-	if q := by["many"]; q.N != 30 || q.Counts[0].N != 15 || q.Counts[1].N != 15 || q.Counts[2].N != 30 {
-		t.Errorf("many: %+v", q)
-	}
-	if q := by["pair"]; q.Better != 1 || q.Worse != -0.5 || q.Counts[1].Value != "one_dimensional" || q.Counts[1].N != 15 || q.Counts[2].N != 15 {
-		t.Errorf("pair: %+v", q)
-	}
-	if q := by["gap"]; q.Gap != 1 || *r.Distance != 2 {
-		t.Errorf("gap: %+v, distance %v", q, r.Distance)
-	}
-	if got, want := *r.Index, (9*2.0+6+3)/4/9*100; got < want-1e-9 || got > want+1e-9 {
-		t.Errorf("index %g, want %g", got, want)
-	}
-	if d := r.Dimensions[0]; d.Dimension != "ability" || d.Mean <= 5 || d.Mean >= 6 {
-		t.Errorf("%+v", d)
-	}
-	if q := by["words"]; q.N != 30 || len(q.Counts) != 0 {
-		t.Errorf("words: %+v", q)
-	}
-}
-
-func TestResultsByTouchpointAndPeriod(t *testing.T) {
-	t.Parallel()
-	w := begin(t)
-	s := w.from("csat")
-	for n := range 40 {
-		touchpoint := []string{"store", "web"}[n%4/3]
-		path := w.link(w.invite(s, uuid.NewString(), "touchpoint", touchpoint))
-		w.Want(http.StatusNoContent, http.MethodPost, path+"/answer", "", filled("score", 3+n%3), nil)
-	}
-	w.invite(s, uuid.NewString(), "touchpoint", "web") // who does not answer
-	w.alter(`UPDATE survey_invitation SET sent_at = sent_at - interval '40 days' WHERE touchpoint = 'web' AND state = 'answered'`)
-	r := w.results(s, "?group=touchpoint")
-	if r.Total.Score == nil || r.Total.Sent != 41 || r.Total.Answered != 40 || len(r.Groups) != 2 {
-		t.Fatalf("%+v", r)
-	}
-	store, web := r.Groups[0], r.Groups[1]
-	if store.Group != "store" || store.Answers != 30 || store.Score == nil || web.Answers != 10 || web.Score != nil || web.Verdict != "not_enough_data" {
-		t.Errorf("store %+v, web %+v", store, web)
-	}
-	if v := *r.Total.Score; v.Value != 26.0/40 || v.Low >= v.Value || v.High <= v.Value {
-		t.Errorf("%+v", v)
-	}
-	if r := w.results(s, "?touchpoint=web&from="+time.Now().UTC().Add(-time.Hour).Format(time.RFC3339)); r.Total.Sent != 1 || *r.Total.Rate != 0 || r.Total.Answers != 10 {
-		t.Errorf("of what was sent lately: %+v", r.Total)
-	}
-	if r := w.results(s, "?to=2020-01-01T00:00:00Z"); r.Total.Sent != 0 || r.Total.Answers != 0 || r.Total.Rate != nil {
-		t.Errorf("before there was anything: %+v", r.Total)
-	}
-	if r := w.results(s, "?group=month"); len(r.Groups) < 2 || !strings.HasSuffix(r.Groups[0].Group, "-01") {
-		t.Errorf("by month: %+v", r.Groups)
-	}
-}
-
-func TestInAnonymousModeNothingLeadsBack(t *testing.T) {
-	t.Parallel()
-	w := begin(t)
-	s, lei := w.from("csat", "anonymous", true), uuid.NewString()
-	i := w.invite(s, lei)
-	path := w.link(i)
-	w.Want(http.StatusNoContent, http.MethodPost, path+"/answer", "", filled("score", 2, "why", "cold"), nil)
-	if a := w.Do(http.MethodPost, path+"/answer", "", filled("score", 2)); a.Code() != "survey_answered" {
-		t.Errorf("answered again: %d %s", a.Status, a.Body)
-	}
-	if n := w.Count(`SELECT count(*) FROM survey_answer WHERE invitation_id IS NULL AND customer_id IS NULL AND ticket_id IS NULL
-		AND answered_at = date_trunc('day', answered_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AND abs(extract(epoch FROM now() - answered_at)) < 86400`); n != 1 {
-		t.Error("the answer tells whose it is, or when in the day it was given")
-	}
-	w.Want(http.StatusOK, http.MethodGet, "/v1/survey-invitations/"+i.ID, w.Agent, nil, &i)
-	if i.State != "sent" || i.Answered != "" {
-		t.Errorf("the invitation tells that it was answered: %+v", i)
-	}
-	sent, answered := w.EventsOf("SurveySent", 1)[0], w.EventsOf("SurveyAnswered", 1)[0]
-	for _, id := range []string{lei, i.ID} {
-		if strings.Contains(string(answered.Data), id) || answered.AggregateID == id || strings.Contains(string(sent.Data), lei) {
-			t.Errorf("%s stands in %s or %s", id, sent.Data, answered.Data)
-		}
-	}
-	if !answered.Time.Equal(answered.Time.Truncate(24 * time.Hour)) {
-		t.Errorf("the event tells when: %s", answered.Time)
-	}
-	if a := w.Do(http.MethodGet, "/v1/surveys/"+s.ID+"/answers", w.Manager, nil); a.Code() != "not_enough_data" {
-		t.Errorf("the one answer of the one who was asked: %d %s", a.Status, a.Body)
-	}
-	if r := w.results(s, ""); r.Total.Answered != 1 || len(r.Questions[0].Counts) != 0 {
-		t.Errorf("%+v", r)
-	}
-	for range 29 {
-		w.give(s, uuid.NewString(), "score", 5)
-	}
-	list := w.Want(http.StatusOK, http.MethodGet, "/v1/surveys/"+s.ID+"/answers?limit=200", w.Manager, nil, nil)
-	if strings.Contains(string(list.Body), "customer_id") || strings.Contains(string(list.Body), "invitation_id") || !strings.Contains(string(list.Body), "cold") {
-		t.Errorf("%s", list.Body)
-	}
-	if a := w.Do(http.MethodPost, "/v1/survey-triggers", w.Manager, body{"survey_id": s.ID, "moment": "complaint_closed", "cooldown_days": 0, "active": true}); a.Status != http.StatusUnprocessableEntity {
-		t.Errorf("a complaint is not verified by nobody: %d %s", a.Status, a.Body)
-	}
-}
-
-func TestAnswersAreExportedRowByRow(t *testing.T) {
-	t.Parallel()
-	w := begin(t)
-	s := w.from("csat")
-	w.give(s, uuid.NewString(), "score", 5, "why", "=1+1")
-	w.give(s, uuid.NewString(), "score", 1, "why", "cold, \"very\"\ncold")
-	a := w.Want(http.StatusOK, http.MethodGet, "/v1/surveys/"+s.ID+"/answers.csv", w.Manager, nil, nil)
-	rows, err := csv.NewReader(strings.NewReader(string(a.Body))).ReadAll()
-	if err != nil || len(rows) != 5 {
-		t.Fatalf("%v: %s", err, a.Body)
-	}
-	column := func(row int, name string) string { return rows[row][slices.Index(rows[0], name)] }
-	if column(1, "question") != "score" || column(1, "number") != "5" || column(2, "words") != "'=1+1" || column(4, "words") != "cold, \"very\"\ncold" || column(3, "language") != "zh" {
-		t.Errorf("%q", rows)
-	}
-	if a := w.Do(http.MethodGet, "/v1/surveys/"+s.ID+"/answers.csv?from=yesterday", w.Manager, nil); a.Status != http.StatusUnprocessableEntity {
-		t.Errorf("%d %s", a.Status, a.Body)
-	}
-	if a := w.Want(http.StatusOK, http.MethodGet, "/v1/surveys/"+s.ID+"/answers.csv?to=2020-01-01T00:00:00Z", w.Manager, nil, nil); strings.Count(string(a.Body), "\n") != 1 {
-		t.Errorf("%s", a.Body)
-	}
 }
 
 func TestVersionsOfASurvey(t *testing.T) {

@@ -11,31 +11,67 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 )
 
-// insertAnswer queues an answer. In anonymous mode it is kept without whose it is, what it is about and when in the day it
-// was given.
-func insertAnswer(tx *pg.Tx, id uuid.UUID, i Invited, language string, f filled, at time.Time) {
-	var invitation, customer, ticket, complaint *uuid.UUID
-	if i.Anonymous {
-		at = day(at)
-	} else {
-		invitation, customer, ticket, complaint = &i.ID, pg.OrNull(i.CustomerID), pg.OrNull(i.TicketID), pg.OrNull(i.ComplaintID)
-	}
+// given is an answer as it is kept.
+type given struct {
+	id, survey                              uuid.UUID
+	version                                 int64     // of the questions
+	invitation, customer, ticket, complaint uuid.UUID // Nil in anonymous mode
+	touchpoint, language                    string
+	at                                      time.Time // in anonymous mode the day
+	content                                 filled
+}
+
+// insertAnswer queues an answer.
+func insertAnswer(tx *pg.Tx, g given) {
+	f := g.content
 	tx.Queue(`INSERT INTO survey_answer (tenant_id, id, survey_id, version, invitation_id, customer_id, ticket_id, complaint_id, touchpoint,
 			language, score, answered_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		tx.Tenant(), id, i.SurveyID, i.SurveyVersion, invitation, customer, ticket, complaint, i.Touchpoint, language, f.score, at)
-	n := len(f.values)
+		tx.Tenant(), g.id, g.survey, g.version, pg.OrNull(g.invitation), pg.OrNull(g.customer), pg.OrNull(g.ticket), pg.OrNull(g.complaint),
+		g.touchpoint, g.language, f.Score, g.at)
+	n := len(f.Values)
 	questions, parts, choices, numbers := make([]string, n), make([]string, n), make([]string, n), make([]*int, n)
-	for k, v := range f.values {
-		questions[k], parts[k], choices[k], numbers[k] = v.question, v.part, v.choice, v.number
+	for k, v := range f.Values {
+		questions[k], parts[k], choices[k], numbers[k] = v.Question, v.Part, v.Choice, v.Number
 	}
 	if n > 0 {
 		tx.Queue(`INSERT INTO survey_value (tenant_id, answer_id, question, part, choice, number)
-			SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::text[], $6::integer[])`, tx.Tenant(), id, questions, parts, choices, numbers)
+			SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::text[], $6::integer[])`, tx.Tenant(), g.id, questions, parts, choices, numbers)
 	}
-	for question, words := range f.words {
-		tx.Queue(`INSERT INTO survey_words (tenant_id, answer_id, question, words) VALUES ($1, $2, $3, $4)`, tx.Tenant(), id, question, words)
+	for question, words := range f.Words {
+		tx.Queue(`INSERT INTO survey_words (tenant_id, answer_id, question, words) VALUES ($1, $2, $3, $4)`, tx.Tenant(), g.id, question, words)
 	}
+}
+
+// intoUrn queues an answer in anonymous mode, and gives with the next round trip how many lie in the survey's urn. Until the
+// transaction ends nobody else puts one in or takes some out.
+func intoUrn(tx *pg.Tx, g given) *int {
+	n := new(int)
+	lockUrn(tx, g.survey)
+	tx.Queue(`INSERT INTO survey_urn (tenant_id, survey_id, id, version, touchpoint, language, answered_on, content)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, tx.Tenant(), g.survey, g.id, g.version, g.touchpoint, g.language, g.at, g.content)
+	tx.Queue(`SELECT count(*) FROM survey_urn WHERE tenant_id = $1 AND survey_id = $2`, tx.Tenant(), g.survey).
+		QueryRow(func(row pgx.Row) error { return row.Scan(n) })
+	return n
+}
+
+func lockUrn(tx *pg.Tx, survey uuid.UUID) {
+	tx.Queue(`SELECT pg_advisory_xact_lock(hashtextextended('survey_urn ' || $1 || ' ' || $2, 0))`, tx.Tenant(), survey.String())
+}
+
+// outOfUrn takes the answers of days before the given one out of a survey's urn, in the order of their ids, which are random
+// within a day.
+func outOfUrn(ctx context.Context, tx *pg.Tx, survey uuid.UUID, before time.Time) ([]given, error) {
+	rows, err := tx.Query(ctx, `WITH out AS (DELETE FROM survey_urn WHERE tenant_id = $1 AND survey_id = $2 AND answered_on < $3 RETURNING *)
+		SELECT id, survey_id, version, touchpoint, language, answered_on, content FROM out ORDER BY id`, tx.Tenant(), survey, before)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (g given, err error) {
+		err = row.Scan(&g.id, &g.survey, &g.version, &g.touchpoint, &g.language, &g.at, &g.content)
+		g.at = g.at.UTC()
+		return g, err
+	})
 }
 
 // link is where a secret leads.
@@ -157,7 +193,7 @@ func spreads(ctx context.Context, tx *pg.Tx, w Wanted) (map[questionPart]spread,
 		_, err := pgx.ForEachRow(rows, []any{&question, &n}, func() error { worded[question] = n; return nil })
 		return err
 	})
-	rows, err := tx.Query(ctx, `SELECT v.question, v.part, v.choice, v.number, count(*) FROM survey_value v
+	rows, err := tx.Query(ctx, `SELECT v.Question, v.Part, v.Choice, v.Number, count(*) FROM survey_value v
 		WHERE v.tenant_id = $1 AND v.answer_id IN (SELECT id FROM survey_answer WHERE`+wantedSQL+` AND answered_at >= $4 AND answered_at < $5)
 		GROUP BY 1, 2, 3, 4`, w.args(tx)...)
 	if err != nil {

@@ -146,12 +146,13 @@ func inviteOn(tx *pg.Tx, i Invited, coolDownDays int, told func(State)) {
 func Erase(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]erasure.Erased, error) {
 	words, who := erasure.Erased{What: "survey_text"}, erasure.Erased{What: "survey_answer"}
 	asked := erasure.Erased{What: "survey_invitation"}
-	tx.Queue(`SELECT words, answers FROM survey_erase($1)`, customers).QueryRow(func(row pgx.Row) error { return row.Scan(&words.Count, &who.Count) })
+	// The invitations first: whoever answers one of them at this moment is waited for, and found; who comes later finds no link.
 	tx.Queue(`UPDATE survey_invitation SET customer_id = NULL, ticket_id = NULL, complaint_id = NULL, source_id = NULL, contact_id = NULL,
 			token_hash = NULL, refusal = CASE state WHEN 'waiting' THEN 'customer_erased' ELSE refusal END,
 			state = CASE state WHEN 'waiting' THEN 'refused' ELSE state END
 		WHERE tenant_id = $1 AND customer_id = ANY ($2::uuid[])`, tx.Tenant(), customers).
 		Exec(func(tag pgconn.CommandTag) error { asked.Count = tag.RowsAffected(); return nil })
+	tx.Queue(`SELECT words, answers FROM survey_erase($1)`, customers).QueryRow(func(row pgx.Row) error { return row.Scan(&words.Count, &who.Count) })
 	tx.Queue(`SELECT (SELECT count(*) FROM survey_answer WHERE tenant_id = $1 AND customer_id = ANY ($2::uuid[])),
 			(SELECT count(*) FROM survey_invitation WHERE tenant_id = $1 AND customer_id = ANY ($2::uuid[]))`, tx.Tenant(), customers).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&who.Left, &asked.Left) })

@@ -1,6 +1,7 @@
 package survey
 
 import (
+	"regexp"
 	"slices"
 	"time"
 
@@ -35,6 +36,9 @@ type Trigger struct {
 
 const maxCoolDown = 365
 
+// foreign is a code of another room or service, such as a touchpoint.
+var foreign = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+
 // channels are those that accounts reaches people by.
 var channels = []string{"", "email", "sms", "phone", "wechat", "wecom", "post"}
 
@@ -44,8 +48,8 @@ func (t Trigger) Check() []problem.Field {
 	if !slices.Contains([]Moment{TicketResolved, TicketClosed, ComplaintClosed, Interaction}, t.Moment) {
 		f.add("moment", "moment_unknown", "must be ticket_resolved, ticket_closed, complaint_closed or interaction")
 	}
-	if t.Filter != "" && !code.MatchString(t.Filter) {
-		f.add("filter", "code_invalid", "must be a code: a-z, 0-9 and _, at most 64; empty for any")
+	if t.Filter != "" && !foreign.MatchString(t.Filter) {
+		f.add("filter", "code_invalid", "must be a code: a-z, 0-9, _ and -, at most 64; empty for any")
 	}
 	if !slices.Contains(channels, t.Channel) {
 		f.add("channel", "channel_unknown", "must be a channel that accounts reaches people by, or empty")
