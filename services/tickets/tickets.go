@@ -93,6 +93,7 @@ func Module() app.Module {
 					app.Every(deadline.RecomputeEvery, d.Log, "deadlines that are reckoned anew", deadlines.Recompute),
 					app.Every(time.Minute, d.Log, "resolved tickets", all.CloseResolved),
 					app.Every(time.Minute, d.Log, "invitations to surveys without a process", surveys.Sweep),
+					app.Every(time.Minute, d.Log, "anonymous answers", surveys.EmptyUrns),
 				},
 			}, nil
 		},
