@@ -11,6 +11,8 @@
 //	deadline   warnings and breaches told in time, deadlines explained and reckoned anew
 //	attachment files on tickets
 //	link       what tickets have to do with each other, and merges of them
+//	macro      series of actions that people take with one word
+//	bulk       one action on many tickets
 //	knowledge  articles, found, suggested on tickets, and judged
 //	purchase   what customers bought, as sales tells
 //	survey     what customers are asked, and what they answer
@@ -34,6 +36,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/attachment"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/bulk"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/calendar"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/category"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/complaint"
@@ -41,6 +44,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/field"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/knowledge"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/link"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/macro"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/purchase"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/recovery"
@@ -70,6 +74,8 @@ func Module() app.Module {
 			all := ticket.New(d.DB, d.Outbox, d.Clock)
 			files := attachment.New(d.DB, d.Blobs, d.Clock, d.Log)
 			links := link.New(d.DB, d.Outbox, all, d.Clock)
+			macros := macro.New(d.DB, d.Outbox, all, d.Clock)
+			many := bulk.New(d.DB, macros, d.Log)
 			articles := knowledge.New(d.DB, all, d.Clock)
 			policies := policy.New(d.DB)
 			eraser := erasure.New(d.DB, erasure.Rooms{Holds: complaint.Holds, Erase: erasing(ticket.EraseWords, sla.Erase, complaint.Erase, survey.Erase, attachment.Erase)})
@@ -77,7 +83,7 @@ func Module() app.Module {
 			complaints := complaint.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
 			recoveries := recovery.New(d.DB, name, d.Clock)
 			return app.Parts{
-				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, levels.Routes, all.Routes, files.Routes(all), links.Routes, deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes, recoveries.Routes},
+				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, levels.Routes, all.Routes, files.Routes(all), links.Routes, macros.Routes, many.Routes, deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes, recoveries.Routes},
 				Consumers: append([]inbox.Consumer{purchase.Consumer(), alias.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace})},
 					lasting(complaints.Processes(), complaints.Facts(), surveys.Triggers(), recoveries.Cases(), eraser.Consumer())...),
 				Worker: func(r worker.Registry) {
@@ -93,7 +99,6 @@ func Module() app.Module {
 					app.Every(deadline.RecomputeEvery, d.Log, "deadlines that are reckoned anew", deadlines.Recompute),
 					app.Every(time.Minute, d.Log, "resolved tickets", all.CloseResolved),
 					app.Every(time.Minute, d.Log, "invitations to surveys without a process", surveys.Sweep),
-					app.Every(time.Minute, d.Log, "anonymous answers", surveys.EmptyUrns),
 				},
 			}, nil
 		},
