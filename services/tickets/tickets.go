@@ -19,6 +19,7 @@
 //	policy     limits and time limits of complaints
 //	complaint  assessed, investigated, remedied: a process of many decisions
 //	recovery   whether that left customers happier, and what it cost
+//	crisis     bursts of complaints: found, proposed, led
 package tickets
 
 import (
@@ -40,6 +41,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/calendar"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/category"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/complaint"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/crisis"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/deadline"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/field"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/knowledge"
@@ -81,24 +83,28 @@ func Module() app.Module {
 			eraser := erasure.New(d.DB, erasure.Rooms{Holds: complaint.Holds, Erase: erasing(ticket.EraseWords, sla.Erase, complaint.Erase, survey.Erase, attachment.Erase)})
 			surveys := survey.New(d.DB, d.Outbox, starter, d.Clock)
 			complaints := complaint.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
+			crises := crisis.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
 			recoveries := recovery.New(d.DB, name, d.Clock)
 			return app.Parts{
-				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, levels.Routes, all.Routes, files.Routes(all), links.Routes, macros.Routes, many.Routes, deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes, recoveries.Routes},
+				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, levels.Routes, all.Routes, files.Routes(all), links.Routes, macros.Routes, many.Routes, deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes, recoveries.Routes, crises.Routes},
 				Consumers: append([]inbox.Consumer{purchase.Consumer(), alias.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace})},
-					lasting(complaints.Processes(), complaints.Facts(), surveys.Triggers(), recoveries.Cases(), eraser.Consumer())...),
+					lasting(complaints.Processes(), complaints.Facts(), crises.Consumer(), surveys.Triggers(), recoveries.Cases(), eraser.Consumer())...),
 				Worker: func(r worker.Registry) {
 					complaints.Worker(r)
+					crises.Worker(r)
 					surveys.Worker(r)
 					eraser.Register(r)
 				},
 				Background: []func(context.Context) error{
 					starter.Run, app.Every(time.Minute, d.Log, "complaints without a process", complaints.Sweep),
 					app.Every(10*time.Second, d.Log, "files that are to go", files.Sweep),
-					app.Every(time.Second, d.Log, "what complaints have to hear", complaints.Tell),
 					app.Every(deadline.ScanEvery, d.Log, "deadlines", deadlines.Scan),
 					app.Every(deadline.RecomputeEvery, d.Log, "deadlines that are reckoned anew", deadlines.Recompute),
 					app.Every(time.Minute, d.Log, "resolved tickets", all.CloseResolved),
+					app.Every(time.Second, d.Log, "what complaints have to hear", complaints.Tell),
+					app.Every(time.Minute, d.Log, "bursts of complaints", crises.Scan), app.Every(time.Minute, d.Log, "crises without a process", crises.Sweep),
 					app.Every(time.Minute, d.Log, "invitations to surveys without a process", surveys.Sweep),
+					app.Every(time.Minute, d.Log, "anonymous answers", surveys.EmptyUrns),
 				},
 			}, nil
 		},
