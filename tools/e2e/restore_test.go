@@ -135,7 +135,11 @@ func (in *installation) backUp(ctx context.Context) *backup {
 	if pgtest.Tool("pg_dump", b.major) == "" {
 		in.t.Logf("there is no pg_dump of version %d: the databases are copied instead", b.major)
 		in.stopped(func() {
-			b.each(ctx, func(database string) { b.sql(ctx, "", `CREATE DATABASE `+database+`_copy TEMPLATE `+database) })
+			b.each(ctx, func(database string) {
+				b.sql(ctx, "", `CREATE DATABASE `+database+`_copy TEMPLATE `+database)
+				b.sql(ctx, "", `UPDATE pg_database c SET datdba = o.datdba, datacl = o.datacl FROM pg_database o
+					WHERE c.datname = '`+database+`_copy' AND o.datname = '`+database+`'`) // what a copy does not take along
+			})
 		})
 		return b
 	}
