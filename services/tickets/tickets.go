@@ -8,6 +8,7 @@
 //	field      what a tenant keeps of its tickets besides
 //	sla        what is promised to whom, and how it is measured
 //	ticket     matters under a number that people say on the telephone
+//	routing    queues, skills, agents: who gets a ticket
 //	deadline   warnings and breaches told in time, deadlines explained and reckoned anew
 //	attachment files on tickets
 //	link       what tickets have to do with each other, and merges of them
@@ -50,6 +51,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/purchase"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/recovery"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/routing"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/sla"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/survey"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/ticket"
@@ -74,6 +76,7 @@ func Module() app.Module {
 			calendars := calendar.New(d.DB, d.Clock)
 			levels, deadlines := sla.New(d.DB, d.Clock), deadline.New(d.DB, d.Outbox, d.Clock)
 			all := ticket.New(d.DB, d.Outbox, d.Clock)
+			router := routing.New(d.DB, d.Outbox, name, d.Clock)
 			files := attachment.New(d.DB, d.Blobs, d.Clock, d.Log)
 			links := link.New(d.DB, d.Outbox, all, d.Clock)
 			macros := macro.New(d.DB, d.Outbox, all, d.Clock)
@@ -86,9 +89,9 @@ func Module() app.Module {
 			crises := crisis.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
 			recoveries := recovery.New(d.DB, name, d.Clock)
 			return app.Parts{
-				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, levels.Routes, all.Routes, files.Routes(all), links.Routes, macros.Routes, many.Routes, deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes, recoveries.Routes, crises.Routes},
+				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, levels.Routes, all.Routes, router.Routes, files.Routes(all), links.Routes, macros.Routes, many.Routes, deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes, recoveries.Routes, crises.Routes},
 				Consumers: append([]inbox.Consumer{purchase.Consumer(), alias.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace})},
-					lasting(complaints.Processes(), complaints.Facts(), crises.Consumer(), surveys.Triggers(), recoveries.Cases(), eraser.Consumer())...),
+					lasting(router.Consumer(), complaints.Processes(), complaints.Facts(), crises.Consumer(), surveys.Triggers(), recoveries.Cases(), eraser.Consumer())...),
 				Worker: func(r worker.Registry) {
 					complaints.Worker(r)
 					crises.Worker(r)
@@ -96,6 +99,8 @@ func Module() app.Module {
 					eraser.Register(r)
 				},
 				Background: []func(context.Context) error{
+					app.Every(time.Second, d.Log, "tickets that wait for somebody", router.Pass),
+					app.Every(time.Minute, d.Log, "tickets in no queue", router.Again),
 					starter.Run, app.Every(time.Minute, d.Log, "complaints without a process", complaints.Sweep),
 					app.Every(10*time.Second, d.Log, "files that are to go", files.Sweep),
 					app.Every(deadline.ScanEvery, d.Log, "deadlines", deadlines.Scan),
