@@ -21,9 +21,7 @@ type ticketCategoryView struct {
 	ChangedAt time.Time `json:"changed_at"`
 }
 
-func show(c Category) ticketCategoryView {
-	return ticketCategoryView{c.Code, c.Parent, c.Path, c.Title, c.Archived, c.Used, c.Version, c.ChangedAt}
-}
+func show(c Category) ticketCategoryView { return ticketCategoryView(c) }
 
 type answer struct {
 	ETag string `header:"ETag"`

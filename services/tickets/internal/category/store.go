@@ -88,9 +88,6 @@ func (p *Place) Use(tx *pg.Tx, code string) {
 		})
 }
 
-// key is the constraint that lets a code stand once.
-const key = "ticket_category_pkey"
-
 // lock queues a lock against others who change the tree, which lasts until the transaction ends.
 func lock(tx *pg.Tx) {
 	tx.Queue(`SELECT pg_advisory_xact_lock(hashtextextended('ticket_category' || chr(31) || $1, 0))`, tx.Tenant())

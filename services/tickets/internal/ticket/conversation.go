@@ -43,6 +43,9 @@ type Reply struct {
 	Resolution string // where Then is resolved or closed
 }
 
+// customerReplied is why a customer's word opens a ticket.
+const customerReplied = "customer_replied"
+
 // maxWords is how much is said at once at most, in characters.
 const maxWords = 50_000
 

@@ -56,6 +56,9 @@ func resolved(t Ticket, firstContact bool) proto.Message {
 }
 
 func reopened(t Ticket, reason string) proto.Message {
+	if reason != customerReplied {
+		reason = "agent"
+	}
 	return &ticketsv1.TicketReopened{
 		TicketId: t.ID.String(), Number: Number(t.Number), CustomerId: text(t.CustomerID), Reopened: int32(t.Reopened), Reason: reason,
 		ReopenedAt: timestamppb.New(t.ChangedAt),

@@ -183,9 +183,11 @@ func pageByNo[T, V any](in httpx.Page, rows func(after, limit int) ([]T, error),
 	}
 	after := 0
 	if parts != nil {
-		if after, err = strconv.Atoi(parts[0]); err != nil || after != int(int32(after)) {
+		no, err := strconv.ParseInt(parts[0], 10, 32)
+		if err != nil {
 			return nil, "", httpx.CursorInvalid()
 		}
+		after = int(no)
 	}
 	found, err := rows(after, in.Limit+1)
 	if err != nil {

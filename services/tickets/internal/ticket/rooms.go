@@ -181,7 +181,7 @@ func say(ctx context.Context, tx *pg.Tx, o *outbox.Outbox, id uuid.UUID, r Reply
 	}
 	to := StatusChange{To: h.was.goes(r), Resolution: r.Resolution, By: r.By, Reason: "agent"}
 	if r.Author == ByCustomer {
-		to.Reason = "customer_replied"
+		to.Reason = customerReplied
 	}
 	if to.To != h.was.Status {
 		if err := h.was.may(to.To); err != nil {
