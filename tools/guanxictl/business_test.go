@@ -27,10 +27,15 @@ func TestBadDecisionsAreRefusedBeforeTheyAreSent(t *testing.T) {
 		{"complaint decide 1 assign --person lei", "assign needs --unit"},
 		{"complaint decide 1 find --finding founded", "find needs --cause"},
 		{"complaint decide 1 propose --points 5", "propose needs --currency"},
-		{"complaint decide 1 propose --currency CNY", "propose needs --points, --refund or --apology"},
+		{"complaint decide 1 propose --currency CNY", "propose needs --points, --refund, --voucher"},
 		{"complaint decide 1 propose --currency CNY --points 0", "--points has to be more than 0"},
 		{"complaint decide 1 propose --currency CNY --refund 12", "not ORDER:AMOUNT_MINOR"},
 		{"complaint decide 1 propose --currency CNY --refund 12:4.50", "not ORDER:AMOUNT_MINOR"},
+		{"complaint decide 1 propose --currency CNY --voucher 0", "--voucher has to be more than 0"},
+		{"complaint decide 1 decline", "decline needs --reason"},
+		{"complaint decide 1 accept --unit kitchen", "--unit belongs to assign, not to accept"},
+		{"complaint decide 1 verify", "verify needs --score"},
+		{"complaint decide 1 prevent --do x --owner zhao --due tomorrow", "is no time"},
 	} {
 		_, err := run(t, append(strings.Fields(c.args), "--server", "http://127.0.0.1:1", "--token", "t")...)
 		require.ErrorContains(t, err, c.want, c.args)
@@ -214,7 +219,17 @@ func TestDecisionsAreSentAsTheirFlagsSay(t *testing.T) {
 		"propose --currency CNY --points 500 --apology": `{"currency":"CNY","parts":[{"kind":"points","points":500},{"kind":"apology"}]}`,
 		"propose --currency CNY --refund o1:4500 --refund o2:1": `{"currency":"CNY","parts":[` +
 			`{"kind":"refund","order_id":"o1","amount_minor":4500},{"kind":"refund","order_id":"o2","amount_minor":1}]}`,
-		"approve": `{}`, "refuse": `{}`, "accept": `{}`, "reject": `{}`, "withdraw": `{}`,
+		"propose --currency CNY --voucher 900 --free-service": `{"currency":"CNY","parts":[{"kind":"voucher","amount_minor":900},{"kind":"free_service"}]}`,
+		"approve": `{}`, "refuse": `{}`, "accept": `{}`, "reject": `{}`, "withdraw": `{}`, "review": `{}`,
+		"acknowledge --channel phone":                             `{"channel":"phone"}`,
+		"assess --severity 1 --safety --containment stopped":      `{"admissible":true,"severity":1,"safety":true,"containment":"stopped"}`,
+		"rule --unit bar":                                         `{"unit":"bar"}`,
+		"verify --score 0 --score-kind nps":                       `{"score":0,"kind":"nps"}`,
+		"answer --medium letter --text no":                        `{"medium":"letter","text":"no"}`,
+		"refer --body 12315":                                      `{"body":"12315"}`,
+		"add --evidence a1 --evidence a2":                         `{"evidence":["a1","a2"]}`,
+		"prevent --do boxes --owner z --due 2026-12-31T17:00:00Z": `{"action":"boxes","owner":"z","due_at":"2026-12-31T17:00:00Z"}`,
+		"finish --prevention 1":                                   `{"prevention":1}`,
 	} {
 		heard, out, err := decideAt(t, http.StatusOK, coldPizza, append([]string{complaintID}, strings.Fields(args)...)...)
 		require.NoError(t, err, args)

@@ -15,9 +15,9 @@ func (t *tool) complaintCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "complaint",
 		Short: "See where complaints stand, and decide",
-		Long: `A complaint goes from one decision to the next: assess, assign, find, propose, perhaps approve or refuse, then the
-customer's accept or reject; withdraw ends it at any time before it is carried out. A complaint is named by its id or by the
-number of its ticket, such as T-000123.`,
+		Long: `A complaint goes from one decision to the next: acknowledge, assess, assign, find, propose, perhaps approve or refuse,
+then the customer's accept or reject and, where the policy asks for it, the verdict; withdraw ends it at any time before it is
+carried out, answer is the final answer. A complaint is named by its id or by the number of its ticket, such as T-000123.`,
 	}
 	c.AddCommand(t.complaintListCommand(), t.complaintShowCommand(), t.decideCommand())
 	return c
@@ -50,7 +50,7 @@ func (t *tool) complaintListCommand() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&stage, "stage", "", "only those in this stage: registered, assessed, assigned, found, proposed, offered, accepted or closed")
+	c.Flags().StringVar(&stage, "stage", "", "only those in this stage: registered, assessed, assigned, disputed, found, proposed, offered, accepted, stuck, verifying, answering or closed")
 	c.Flags().StringVar(&customer, "customer", "", "only those of the customer with this id")
 	return c
 }
@@ -96,8 +96,16 @@ func drawComplaint(p *table, c client.Complaint) {
 	if c.DueAt != nil {
 		p.row("due", fmt.Sprintf("%s, after %d reminders", c.DueAt.Format(time.RFC3339), c.Reminders))
 	}
+	drawDeadlines(p, c)
 	if c.Proposal != nil {
 		drawProposal(p, c)
+	}
+	if len(c.Preventions) > 0 {
+		p.line("")
+		p.row("PREVENTION", "BY", "UNTIL", "DONE")
+		for _, one := range c.Preventions {
+			p.row(fmt.Sprintf("%d %s", one.No, one.Action), one.Owner, one.DueAt.Format(time.RFC3339), whenOrDash(one.DoneAt))
+		}
 	}
 	p.line("")
 	p.row("WHEN", "STEP", "BY", "WHY")
@@ -106,6 +114,38 @@ func drawComplaint(p *table, c client.Complaint) {
 	}
 	p.line("")
 	drawNext(p, c)
+}
+
+// drawDeadlines tells what holds whatever step the complaint is in.
+func drawDeadlines(p *table, c client.Complaint) {
+	done := func(name string, at *time.Time, until *time.Time, missing string) {
+		switch {
+		case at != nil:
+			p.row(name, at.Format(time.RFC3339))
+		case until != nil:
+			p.row(name, missing+" until "+until.Format(time.RFC3339))
+		}
+	}
+	if c.Level > 1 {
+		p.row("level", fmt.Sprintf("%d: it is dealt with anew", c.Level))
+	}
+	if c.Stage != client.Closed || c.AcknowledgedAt != nil {
+		done("acknowledged", c.AcknowledgedAt, c.AcknowledgeBy, "not yet; has to be")
+	}
+	if c.Stage != client.Closed || c.AnsweredAt != nil {
+		done("finally answered", c.AnsweredAt, c.LegalDueAt, "not yet; has to be")
+	}
+	if c.Score != nil {
+		p.row("verdict", fmt.Sprintf("%d (%s)", *c.Score, c.ScoreKind))
+	}
+	if c.CrisisID != "" {
+		p.row("part of crisis", c.CrisisID)
+	} else if c.EscalatedAt != nil {
+		p.row("escalated", c.EscalatedAt.Format(time.RFC3339))
+	}
+	if c.ReviewedAt != nil {
+		p.row("reviewed", c.ReviewedAt.Format(time.RFC3339))
+	}
 }
 
 func drawProposal(p *table, c client.Complaint) {
@@ -124,6 +164,8 @@ func drawProposal(p *table, c client.Complaint) {
 			what = fmt.Sprintf("%d points", part.Points)
 		case "refund":
 			what = fmt.Sprintf("refund of order %s, %d %s", part.OrderID, part.AmountMinor, c.Proposal.Currency)
+		case "voucher":
+			what = fmt.Sprintf("voucher of %d %s", part.AmountMinor, c.Proposal.Currency)
 		}
 		p.row(what, part.State, part.Reference)
 	}
@@ -132,7 +174,7 @@ func drawProposal(p *table, c client.Complaint) {
 // drawNext says what to type next.
 func drawNext(p *table, c client.Complaint) {
 	switch {
-	case c.Stage == client.Closed:
+	case c.Stage == client.Closed && len(c.Next) == 0:
 		p.line("It is closed; there is nothing to decide any more.")
 	case len(c.Next) == 0:
 		p.line("It is being carried out; there is nothing to decide until that is done.")

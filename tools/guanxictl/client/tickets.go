@@ -21,7 +21,7 @@ type Complaint struct {
 	Channel      string     `json:"channel"`
 	Description  string     `json:"description"`
 	Wish         string     `json:"wish,omitempty"`
-	Stage        string     `json:"stage"`              // registered, assessed, assigned, found, proposed, offered, accepted or closed
+	Stage        string     `json:"stage"`              // registered, assessed, assigned, disputed, found, proposed, offered, accepted, stuck, verifying, answering or closed
 	Severity     int        `json:"severity,omitempty"` // 1 (grave) to 4 (slight)
 	Unit         string     `json:"unit,omitempty"`
 	Person       string     `json:"person,omitempty"`
@@ -31,12 +31,34 @@ type Complaint struct {
 	Rounds       int        `json:"rounds"`             // proposals that the customer rejected
 	Reminders    int        `json:"reminders"`          // of the present step
 	DueAt        *time.Time `json:"due_at,omitempty"`
-	Outcome      string     `json:"outcome,omitempty"` // settled, unanswered, not_agreed, inadmissible or withdrawn
+	Outcome      string     `json:"outcome,omitempty"` // settled, unanswered, not_agreed, answered, inadmissible or withdrawn
 	RegisteredAt time.Time  `json:"registered_at"`
 	ClosedAt     *time.Time `json:"closed_at,omitempty"`
 	Steps        []Step     `json:"steps"`
 	Next         []Next     `json:"next"`
 	Version      int64      `json:"version"`
+
+	Level          int          `json:"level"`                 // that deals with it, from 1
+	Containment    string       `json:"containment,omitempty"` // code of what was done at once
+	AcknowledgeBy  *time.Time   `json:"acknowledge_by,omitempty"`
+	AcknowledgedAt *time.Time   `json:"acknowledged_at,omitempty"`
+	LegalDueAt     *time.Time   `json:"legal_due_at,omitempty"` // of the final answer
+	AnsweredAt     *time.Time   `json:"answered_at,omitempty"`
+	Score          *int         `json:"score,omitempty"` // the customer's verdict
+	ScoreKind      string       `json:"score_kind,omitempty"`
+	EscalatedAt    *time.Time   `json:"escalated_at,omitempty"`
+	CrisisID       string       `json:"crisis_id,omitempty"`
+	ReviewedAt     *time.Time   `json:"reviewed_at,omitempty"`
+	Preventions    []Prevention `json:"preventions"`
+}
+
+// Prevention is something that is done so that it does not happen again.
+type Prevention struct {
+	No     int        `json:"no"`
+	Action string     `json:"action"`
+	Owner  string     `json:"owner"` // subject
+	DueAt  time.Time  `json:"due_at"`
+	DoneAt *time.Time `json:"done_at,omitempty"`
 }
 
 // Proposal is a remedy that is proposed to a customer.
@@ -51,7 +73,8 @@ type Proposal struct {
 
 // Part is one part of a remedy. State and Reference are said by the server.
 type Part struct {
-	Kind        string `json:"kind"` // points, refund or apology
+	Kind        string `json:"kind"`            // points, apology, explanation, voucher, repair, exchange, free_service or refund
+	Entry       string `json:"entry,omitempty"` // of the menu of remedies
 	Points      int64  `json:"points,omitempty"`
 	OrderID     string `json:"order_id,omitempty"`
 	AmountMinor int64  `json:"amount_minor,omitempty"`
@@ -167,9 +190,26 @@ type Decision struct {
 	Currency   string `json:"currency,omitempty"` // of propose; so is the next
 	Parts      []Part `json:"parts,omitempty"`
 	Reason     string `json:"reason,omitempty"`
+
+	Channel     string     `json:"channel,omitempty"` // of acknowledge
+	Safety      bool       `json:"safety,omitempty"`  // of assess; so is the next
+	Containment string     `json:"containment,omitempty"`
+	RootCause   string     `json:"root_cause,omitempty"` // of find; so is the next, and of add
+	Evidence    []string   `json:"evidence,omitempty"`
+	Facts       string     `json:"facts,omitempty"` // of add
+	Score       *int       `json:"score,omitempty"` // of verify; so is the next
+	Kind        string     `json:"kind,omitempty"`
+	Medium      string     `json:"medium,omitempty"` // of answer; so is the next
+	Text        string     `json:"text,omitempty"`
+	Body        string     `json:"body,omitempty"`      // of refer
+	CrisisID    string     `json:"crisis_id,omitempty"` // of escalate
+	Action      string     `json:"action,omitempty"`    // of prevent; so are the next two
+	Owner       string     `json:"owner,omitempty"`
+	DueAt       *time.Time `json:"due_at,omitempty"`
+	Prevention  int        `json:"prevention,omitempty"` // of finish
 }
 
-// Decide makes a decision about a complaint: assess, assign, find, propose, approve, refuse, accept, reject or withdraw.
+// Decide makes a decision about a complaint, such as assess, propose or accept: those that are possible stand in its Next.
 // The key is the Idempotency-Key; after an answer that never came, or a Temporary one, the same decision under the same key
 // tells what became of it. One is made up when it is empty.
 func (c *Client) Decide(ctx context.Context, id, action string, d Decision, key string) (Complaint, error) {
@@ -189,6 +229,24 @@ type ComplaintPolicy struct {
 	FreeMinor       int64 `json:"free_minor"`    // up to here nobody need approve
 	ManagerMinor    int64 `json:"manager_minor"` // up to here a manager does, beyond it a director
 	PointMinor      int64 `json:"point_minor"`   // what a point costs
+
+	AcknowledgeSeconds int64         `json:"acknowledge_seconds,omitempty"` // for telling the customer that it was received
+	VerifySeconds      int64         `json:"verify_seconds,omitempty"`      // for the customer's verdict; 0: nobody is asked
+	LowScore           int           `json:"low_score,omitempty"`
+	Reopens            *int          `json:"reopens,omitempty"`
+	ManagerSeverity    *int          `json:"manager_severity,omitempty"`
+	DirectorSeverity   *int          `json:"director_severity,omitempty"`
+	LegalDays          int           `json:"legal_days,omitempty"` // working days for the final answer; 0: no such deadline
+	LegalCalendarID    string        `json:"legal_calendar_id,omitempty"`
+	LegalWarnDays      []int         `json:"legal_warn_days"`
+	OutsideBodies      []OutsideBody `json:"outside_bodies"`
+}
+
+// OutsideBody is somebody to whom a customer may turn who does not agree with the final answer.
+type OutsideBody struct {
+	Code    string `json:"code"`
+	Name    string `json:"name"`
+	Contact string `json:"contact,omitempty"`
 }
 
 // GetComplaintPolicy reads the policy.

@@ -239,6 +239,7 @@ func (c *Complaints) Routes(api *httpx.API) {
 		ID: "get-complaint", Method: http.MethodGet, Path: "/v1/complaints/{complaint_id}", Tag: tag, Summary: "Read a complaint",
 		Permission: auth.ComplaintsRead, Errors: []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *byID) (*answer, error) { return answered(c.Get(ctx, in.ID)) })
+	c.learnedRoutes(api)
 	c.decisionRoutes(api)
 }
 

@@ -99,12 +99,66 @@ func TestComplaintsRefuseBadInput(t *testing.T) {
 	for name, target := range map[string]badinput.Target{
 		"register": {Method: http.MethodPost, Path: "/v1/complaints", Body: marshal(ticketstest.Cold(uuid.NewString())), Replay: true,
 			OtherBody: marshal(ticketstest.Cold(uuid.NewString()))},
-		"list": {Method: http.MethodGet, Path: "/v1/complaints", List: true},
-		"get":  {Method: http.MethodGet, Path: "/v1/complaints/" + c.ID, Owned: true},
+		"list":        {Method: http.MethodGet, Path: "/v1/complaints", List: true},
+		"preventions": {Method: http.MethodGet, Path: "/v1/complaints/preventions", List: true},
+		"get":         {Method: http.MethodGet, Path: "/v1/complaints/" + c.ID, Owned: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			target.URL, target.Token = w.URL, w.Agent
 			badinput.Check(t, target)
 		})
+	}
+}
+
+func TestCausesOfNoTimeAreRefused(t *testing.T) {
+	t.Parallel()
+	w := ticketstest.Start(t)
+	for query, status := range map[string]int{
+		"from=2026-01-01T00:00:00Z&to=2027-01-01T00:00:00Z": http.StatusOK,
+		"from=2027-01-01T00:00:00Z&to=2026-01-01T00:00:00Z": http.StatusUnprocessableEntity,
+		"from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:00Z": http.StatusUnprocessableEntity,
+		"from=yesterday&to=2026-01-01T00:00:00Z":            http.StatusUnprocessableEntity,
+		"":                                                  http.StatusUnprocessableEntity,
+	} {
+		if answer := w.Do(http.MethodGet, "/v1/complaints/causes?"+query, w.Agent, nil); answer.Status != status {
+			t.Errorf("%q: got %d %s", query, answer.Status, answer.Body)
+		}
+	}
+}
+
+// TestDecisionsRefuseBadInput sends what the process is never asked about.
+func TestDecisionsRefuseBadInput(t *testing.T) {
+	t.Parallel()
+	w := ticketstest.StartWithoutTemporal(t)
+	c := w.Register(uuid.NewString())
+	long := strings.Repeat("火", 20_001)
+	for _, one := range []struct {
+		name, action string
+		body         ticketstest.Body
+		status       int
+		code         string
+	}{
+		{"a channel that is none", "acknowledge", ticketstest.Body{"channel": "By Phone"}, 422, "decision_invalid"},
+		{"danger without containment", "assess", ticketstest.Body{"admissible": true, "severity": 1, "safety": true}, 422, "decision_invalid"},
+		{"a severity of 5", "assess", ticketstest.Body{"admissible": true, "severity": 5}, 422, "validation_failed"},
+		{"too long a reason", "withdraw", ticketstest.Body{"reason": long}, 422, "validation_failed"},
+		{"no facts", "add", ticketstest.Body{}, 422, "decision_invalid"},
+		{"facts of spaces", "add", ticketstest.Body{"facts": " \n"}, 422, "decision_invalid"},
+		{"too much evidence", "add", ticketstest.Body{"evidence": make([]string, 21)}, 422, "validation_failed"},
+		{"too long an evidence", "add", ticketstest.Body{"evidence": []string{strings.Repeat("a", 2_001)}}, 422, "decision_invalid"},
+		{"a final answer too early", "answer", ticketstest.Body{"medium": "letter", "text": "No."}, 403, "permission_missing"},
+		{"a verdict too early", "verify", ticketstest.Body{"score": 5}, 409, "complaint_stage"},
+		{"a score of 11", "verify", ticketstest.Body{"score": 11}, 422, "validation_failed"},
+		{"a prevention before anything was found", "prevent", ticketstest.Body{"action": "x", "owner": "zhao", "due_at": "2100-01-01T00:00:00Z"}, 409, "complaint_stage"},
+		{"what only the process hears", "reply", ticketstest.Body{"channel": "email"}, 404, ""},
+		{"a crisis that is no id", "escalate", ticketstest.Body{"crisis_id": "big"}, 422, "validation_failed"},
+	} {
+		answer := w.Do(http.MethodPost, "/v1/complaints/"+c.ID+"/"+one.action, w.Agent, one.body)
+		if answer.Status != one.status || one.code != "" && answer.Code() != one.code {
+			t.Errorf("%s: got %d %s", one.name, answer.Status, answer.Body)
+		}
+	}
+	if now := w.Reach(c, "registered"); now.Version != 1 {
+		t.Fatalf("%+v", now)
 	}
 }

@@ -114,7 +114,25 @@ func TestLiveAllStepsToTheFinalAnswerAndWhatWasLearned(t *testing.T) {
 
 	w.Decide(c, "refer", w.Agent, body{"body": "12315"})
 	w.Decide(c, "prevent", w.Agent, body{"action": "Warm boxes.", "owner": "zhao", "due_at": time.Now().Add(time.Hour)})
+	var page struct {
+		Complaints int
+		Items      []struct {
+			Number, Action, Cause string
+			Share                 float64
+		}
+	}
+	w.Want(http.StatusOK, http.MethodGet, "/v1/complaints/preventions?owner=zhao", w.Agent, nil, &page)
+	require.Len(t, page.Items, 1)
+	require.Equal(t, c.Number+" Warm boxes.", page.Items[0].Number+" "+page.Items[0].Action)
 	w.Decide(c, "finish", w.Agent, body{"prevention": 1})
+	w.Want(http.StatusOK, http.MethodGet, "/v1/complaints/preventions", w.Agent, nil, &page)
+	require.Empty(t, page.Items)
+	const causes = "/v1/complaints/causes?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z"
+	w.Want(http.StatusOK, http.MethodGet, causes, w.Agent, nil, &page)
+	require.Equal(t, "delivery", page.Items[0].Cause)
+	require.InDelta(t, 1, page.Items[0].Share, 0)
+	w.Want(http.StatusOK, http.MethodGet, causes, w.Token("agent", "music"), nil, &page)
+	require.Empty(t, page.Items, "another tenant's")
 	c = w.Decide(c, "review", w.Manager, body{"reason": "Learned."})
 	ended(t, client, c, "reviewed")
 	end := look(w, c)
