@@ -22,6 +22,7 @@ type batch struct {
 	newID   func() uuid.UUID
 	holders map[identity.Identity]uuid.UUID // of exclusive identities, those of this batch's new customers included
 	alike   map[likeness][]uuid.UUID        // customers by shared identity and name, those of this batch included
+	certain map[uuid.UUID][]uuid.UUID       // by the id under which a record would be registered: who it is by the tenant's rules
 	now     map[uuid.UUID]*change
 	order   []uuid.UUID // of first mention
 }
@@ -44,15 +45,22 @@ func nameOf(display string) string {
 	return strings.ToLower(strings.Join(strings.Fields(norm.NFKC.String(display)), ""))
 }
 
-// newBatch begins with the customers who have any of the batch's exclusive identities, by these, and others who share a
-// telephone, a mailbox or a browser with a record.
-func newBatch(policy imports.Policy, at time.Time, newID func() uuid.UUID, known map[identity.Identity]customer.Customer, sharing []customer.Customer) *batch {
+// newBatch begins with the customers who have any of the batch's exclusive identities, by these, and others whom a record
+// may be about: by a telephone, a mailbox or a browser, or as the tenant's rules say.
+func newBatch(policy imports.Policy, at time.Time, newID func() uuid.UUID, known map[identity.Identity]customer.Customer, others others) *batch {
 	b := &batch{
 		policy: policy, at: at, newID: newID, holders: map[identity.Identity]uuid.UUID{}, alike: map[likeness][]uuid.UUID{},
-		now: map[uuid.UUID]*change{},
+		certain: map[uuid.UUID][]uuid.UUID{}, now: map[uuid.UUID]*change{},
 	}
-	for _, c := range sharing {
+	for _, c := range others.customers {
 		b.know(c)
+	}
+	for made, of := range others.certain {
+		for _, id := range of {
+			if b.now[id] != nil { // who was erased meanwhile is nobody
+				b.certain[made] = append(b.certain[made], id)
+			}
+		}
 	}
 	for i, c := range known {
 		b.know(c)
@@ -128,19 +136,35 @@ func (b *batch) holder(r record) (found uuid.UUID, refused []imports.Rejection) 
 	return found, nil
 }
 
-// likely gives the one customer who has a telephone, a mailbox or a browser of the record and its name, and whose ids
-// elsewhere do not speak against it; nil UUID: there is none.
+// likely gives the one customer of whom the tenant's rules say that it is the record's, or who has a telephone, a mailbox or a
+// browser of the record and its name, and whose ids elsewhere do not speak against it; nil UUID: there is none.
 func (b *batch) likely(r record) (found uuid.UUID, refused []imports.Rejection) {
+	several := func(column, reason string) (uuid.UUID, []imports.Rejection) {
+		if b.policy != imports.Update {
+			return found, nil
+		}
+		return uuid.Nil, []imports.Rejection{{Line: r.line, Column: column, Code: "match_ambiguous", Reason: reason}}
+	}
+	another := func(id uuid.UUID) bool {
+		if id == found || contradicts(b.now[id].now, r) {
+			return false
+		}
+		if found == uuid.Nil {
+			found = id
+			return false
+		}
+		return true
+	}
+	for _, id := range b.certain[r.made.ID] {
+		if another(id) {
+			return several("", "is several customers by the rules of your organisation; give a card or another id of one of them")
+		}
+	}
 	name := nameOf(r.made.Display)
 	for _, i := range r.shared() {
 		for _, id := range b.alike[likeness{i, name}] {
-			switch {
-			case id == found || contradicts(b.now[id].now, r):
-			case found == uuid.Nil:
-				found = id
-			case b.policy == imports.Update:
-				return uuid.Nil, []imports.Rejection{{Line: r.line, Column: string(i.Type), Code: "match_ambiguous",
-					Reason: "belongs to several customers of this name; give a card or another id of one of them"}}
+			if another(id) {
+				return several(string(i.Type), "belongs to several customers of this name; give a card or another id of one of them")
 			}
 		}
 	}

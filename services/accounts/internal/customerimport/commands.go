@@ -18,6 +18,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/field"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/identity"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/matching"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/tenant"
 )
 
@@ -73,6 +74,7 @@ func (m *importer) reading(job imports.Job, region string, fields field.Set) *re
 func (m *importer) apply(ctx context.Context, tx *pg.Tx, job imports.Job, rows []imports.Row) ([]imports.Rejection, error) {
 	customer.InBulk(tx)
 	fields := field.Queue(tx)
+	rules := matching.QueueRules(tx)
 	t, err := tenant.ForWrite(ctx, tx)
 	if err != nil {
 		return nil, err
@@ -93,26 +95,25 @@ func (m *importer) apply(ctx context.Context, tx *pg.Tx, job imports.Job, rows [
 		}
 		records = append(records, p.record)
 	}
-	known, sharing, err := m.find(ctx, tx, job.Policy, records)
+	known, others, err := m.find(ctx, tx, job.Policy, rules, records)
 	if err != nil {
 		return nil, err
 	}
-	b := newBatch(job.Policy, rd.at, newID, known, sharing)
+	b := newBatch(job.Policy, rd.at, newID, known, others)
 	for _, r := range records {
 		rejected = append(rejected, b.take(r)...)
 	}
 	return rejected, m.save(ctx, tx, b, fields)
 }
 
-// find locks and gives who is known by an exclusive identity of a record, and those who are alike to a record that names
+// find locks and gives who is known by an exclusive identity of a record, and others whom a record may be about that names
 // nobody by one. Most files are of people whom nobody knows yet: one look tells which identities anybody has at all.
-func (m *importer) find(ctx context.Context, tx *pg.Tx, policy imports.Policy, records []record) (map[identity.Identity]customer.Customer, []customer.Customer, error) {
+func (m *importer) find(ctx context.Context, tx *pg.Tx, policy imports.Policy, rules *matching.Rules, records []record) (map[identity.Identity]customer.Customer, others, error) {
 	taken, err := taken(ctx, tx, policy, records)
 	if err != nil {
-		return nil, nil, err
+		return nil, others{}, err
 	}
-	var exclusive, shared []identity.Identity
-	var names []string
+	var exclusive []identity.Identity
 	for i := range taken {
 		if i.Type.Exclusive() {
 			exclusive = append(exclusive, i)
@@ -121,21 +122,56 @@ func (m *importer) find(ctx context.Context, tx *pg.Tx, policy imports.Policy, r
 	var known map[identity.Identity]customer.Customer
 	if len(exclusive) > 0 {
 		if known, err = customer.LockHolders(ctx, tx, exclusive); err != nil {
-			return nil, nil, err
+			return nil, others{}, err
 		}
 	}
-	for _, r := range records {
-		if policy == imports.Create || slices.ContainsFunc(r.draft.Identities, func(i identity.Identity) bool { _, held := known[i]; return held }) {
-			continue
-		}
+	if policy == imports.Create {
+		return known, others{}, nil
+	}
+	unnamed := slices.DeleteFunc(slices.Clone(records), func(r record) bool {
+		return slices.ContainsFunc(r.draft.Identities, func(i identity.Identity) bool { _, held := known[i]; return held })
+	})
+	o, err := m.others(ctx, tx, rules, unnamed, taken)
+	return known, o, err
+}
+
+// others are customers whom records may be about that name nobody.
+type others struct {
+	customers []customer.Customer       // locked
+	certain   map[uuid.UUID][]uuid.UUID // by the id under which a record would be registered: who it is by the tenant's rules
+}
+
+// others locks and gives who is alike to a record by an identity that is taken, or is the same by one of the tenant's
+// automatic rules. Where the tenant has none, nothing is asked about them.
+func (m *importer) others(ctx context.Context, tx *pg.Tx, rules *matching.Rules, records []record, taken map[identity.Identity]bool) (others, error) {
+	var shared []identity.Identity
+	var names []string
+	drafts := make([]customer.Customer, len(records))
+	for n, r := range records {
+		drafts[n] = r.made
 		for _, i := range r.shared() {
 			if taken[i] {
 				shared, names = append(shared, i), append(names, nameOf(r.made.Display))
 			}
 		}
 	}
-	sharing, err := lockSharing(ctx, tx, shared, names)
-	return known, sharing, err
+	ids, err := sharing(ctx, tx, shared, names)
+	if err != nil {
+		return others{}, err
+	}
+	same, err := rules.Certain(ctx, tx, drafts)
+	if err != nil {
+		return others{}, err
+	}
+	o := others{certain: make(map[uuid.UUID][]uuid.UUID)}
+	for n, of := range same {
+		if len(of) > 0 {
+			o.certain[drafts[n].ID] = of
+			ids = append(ids, of...)
+		}
+	}
+	o.customers, err = lock(ctx, tx, ids)
+	return o, err
 }
 
 // save queues what the batch came to.

@@ -180,7 +180,7 @@ func TestABatchDoesWhatThePolicySays(t *testing.T) {
 			newID := serials()
 			b := newBatch(c.policy, noon.Add(time.Hour), newID,
 				map[identity.Identity]customer.Customer{one: first, {Type: identity.Card, Value: "FIRST"}: first, two: second},
-				[]customer.Customer{third, fourth})
+				others{customers: []customer.Customer{third, fourth}})
 			var faults []string
 			for n, r := range c.rows {
 				rec, wrong := readRow(t, int64(n+1), r, newID)
@@ -199,6 +199,57 @@ func TestABatchDoesWhatThePolicySays(t *testing.T) {
 			if !slices.Equal(added, c.added) || !slices.Equal(changed, c.changed) || !slices.Equal(faults, c.faults) {
 				t.Fatalf("added %q, want %q; changed %q, want %q; faults %q, want %q",
 					added, c.added, changed, c.changed, faults, c.faults)
+			}
+		})
+	}
+}
+
+// TestTheTenantsRulesSayWhomARowIsAbout has rules by which a row is one of these customers, who share nothing with it.
+func TestTheTenantsRulesSayWhomARowIsAbout(t *testing.T) {
+	t.Parallel()
+	number := identity.Identity{Type: identity.Phone, Value: "+8613800138000"}
+	for _, c := range []struct {
+		name    string
+		policy  imports.Policy
+		row     row
+		certain []uuid.UUID
+		want    []string
+	}{
+		{"skip leaves whom a rule finds", imports.Skip, row{"display_name": "Lei"}, []uuid.UUID{id(101)}, nil},
+		{"update changes whom a rule finds", imports.Update, row{"display_name": "Lei", "tags": "vip"}, []uuid.UUID{id(101)}, []string{"Lei 2"}},
+		{"create asks no rule", imports.Create, row{"display_name": "Lei"}, []uuid.UUID{id(101)}, []string{"Lei 1"}},
+		{"several: skip leaves them", imports.Skip, row{"display_name": "Lei"}, []uuid.UUID{id(101), id(102)}, nil},
+		{"several: update does not guess", imports.Update, row{"display_name": "Lei"}, []uuid.UUID{id(101), id(102)}, []string{" match_ambiguous"}},
+		{"one by a rule and another by telephone and name", imports.Update, row{"display_name": "Tao Li", "phone": "138 0013 8000"}, []uuid.UUID{id(101)}, []string{"phone match_ambiguous"}},
+		{"the same by a rule and by telephone and name", imports.Update, row{"display_name": "Tao Li", "phone": "138 0013 8000", "tags": "vip"}, []uuid.UUID{id(102)}, []string{"Tao Li 2"}},
+		{"another id of the same system speaks against it", imports.Update, row{"display_name": "Lei", "external:shop": "9"}, []uuid.UUID{id(101)}, []string{"Lei 1"}},
+		{"somebody who was erased meanwhile", imports.Update, row{"display_name": "Lei"}, []uuid.UUID{id(999)}, []string{"Lei 1"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			first, _ := customer.Register(id(101), customer.Draft{Names: customer.Names{Display: "Mei"},
+				Identities: []identity.Identity{{Type: identity.External("shop"), Value: "1"}}}, noon)
+			second, _ := customer.Register(id(102), customer.Draft{Names: customer.Names{Display: "Tao Li"}, Identities: []identity.Identity{number}}, noon)
+			newID := serials()
+			rec, wrong := readRow(t, 1, c.row, newID)
+			if len(wrong) > 0 {
+				t.Fatal(wrong)
+			}
+			b := newBatch(c.policy, noon.Add(time.Hour), newID, nil,
+				others{customers: []customer.Customer{first, second}, certain: map[uuid.UUID][]uuid.UUID{rec.made.ID: c.certain}})
+			var got []string
+			for _, f := range b.take(rec) {
+				got = append(got, f.Column+" "+f.Code)
+			}
+			news, changes := b.result()
+			for _, one := range news {
+				got = append(got, fmt.Sprint(one.Display, " ", one.Version))
+			}
+			for _, one := range changes {
+				got = append(got, fmt.Sprint(one.Now.Display, " ", one.Now.Version))
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package customerimport_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/accountstest"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/search"
 )
 
 // someone is a customer as the API shows it.
@@ -187,5 +189,77 @@ func TestAnIdentityThatHasEndedNamesNobody(t *testing.T) {
 	d.brings("update", "card,tags\nVIP1,back\n")
 	if s := d.read(lei); !slices.Equal(s.Tags, []string{"back"}) {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestAFileIsReadByTheTenantsRules brings the same people by every policy: by the tenant's rules, who has the same day of
+// birth and the same name is the same person.
+func TestAFileIsReadByTheTenantsRules(t *testing.T) {
+	t.Parallel()
+	const file = "display_name,custom:born,tags\nLi Lei,1990-05-06,club\nLi Lei,1991-05-06,club\n王伟,1990-05-06,club\n"
+	for policy, c := range map[string]struct {
+		customers int64
+		tags      []string
+	}{
+		"skip":   {5, nil}, // two of the three are new
+		"update": {5, []string{"club"}},
+		"create": {6, nil},
+	} {
+		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
+			d := open(t)
+			admin := d.Token(auth.RoleAdmin, "pizza")
+			d.Want(http.StatusCreated, http.MethodPost, "/v1/custom-fields", admin, map[string]any{"name": "born", "title": "Born", "type": "date", "class": "identity"}, nil)
+			rule := func(name, result string, criteria ...map[string]any) map[string]any {
+				return map[string]any{"name": name, "result": result, "criteria": criteria}
+			}
+			sound, born := map[string]any{"kind": "name_sound"}, map[string]any{"kind": "custom_field", "field": "born"}
+			d.Want(http.StatusOK, http.MethodPut, "/v1/matching-rules", admin, map[string]any{"rules": []any{
+				rule("born_and_sound", "automatic", sound, born), rule("born", "review", born),
+			}}, nil, "If-Match", `"0"`)
+			person := func(name, born string) string {
+				var made someone
+				d.Want(http.StatusCreated, http.MethodPost, "/v1/customers", d.integrator,
+					map[string]any{"display_name": name, "custom_fields": map[string]any{"born": born}, "allow_duplicate": true}, &made)
+				return made.CustomerID
+			}
+			lei := person("李雷", "1990-05-06")
+			person("韩梅梅", "1990-05-06") // by a rule for people only, the third row is her
+			other := person("李雷", "1992-05-06")
+			indexer := search.NewIndexer(d.DB, d.Database.DB(pg.Ops), slog.New(slog.DiscardHandler), nil)
+			d.Eventually("the index is level", func() bool {
+				return indexer.Turn(t.Context()) == nil && d.Count(`SELECT count(*) FROM customer_pending`) == 0
+			})
+			d.brings(policy, file)
+			if n := d.Count(`SELECT count(*) FROM customer`); n != c.customers {
+				t.Errorf("there are %d customers, want %d", n, c.customers)
+			}
+			if s := d.read(lei); !slices.Equal(s.Tags, c.tags) {
+				t.Errorf("who has name and day of birth of the first row has the tags %v, want %v", s.Tags, c.tags)
+			}
+			if s := d.read(other); len(s.Tags) != 0 {
+				t.Errorf("who has the name alone has %v", s.Tags)
+			}
+			if v := bring(d.World, d.Token(auth.RoleIntegrator, "music"), nil, "display_name\nLi Lei\n"); v.Accepted != 1 || d.Count(`SELECT count(*) FROM customer`) != c.customers+1 {
+				t.Errorf("another tenant's row is about somebody of this one: %+v", v)
+			}
+		})
+	}
+}
+
+func TestARowThatIsSeveralByTheTenantsRulesIsRefused(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	d.Want(http.StatusOK, http.MethodPut, "/v1/matching-rules", d.Token(auth.RoleAdmin, "pizza"), map[string]any{"rules": []any{map[string]any{
+		"name": "mail", "result": "automatic", "criteria": []any{map[string]any{"kind": "identity", "type": "email"}}}}}, nil, "If-Match", `"0"`)
+	first := d.known("Lily", "email", "family@example.com")
+	d.brings("update", "display_name,email,tags\nLilly,family@example.com,vip\n")
+	if s := d.read(first); s.DisplayName != "Lilly" || !slices.Equal(s.Tags, []string{"vip"}) {
+		t.Errorf("by the mailbox alone: %+v", s)
+	}
+	d.known("Tom", "email", "family@example.com")
+	v := bring(d.World, d.integrator, url.Values{"policy": {"update"}}, "display_name,email\nSam,family@example.com\nMei,mei@example.com\n")
+	if rejected := d.Rejections(v); v.Accepted != 1 || len(rejected) != 1 || rejected[0].String() != "2  match_ambiguous" {
+		t.Errorf("%+v: %v", v, rejected)
 	}
 }

@@ -41,9 +41,8 @@ func taken(ctx context.Context, tx *pg.Tx, policy imports.Policy, records []reco
 	return held, err
 }
 
-// lockSharing locks the customers who share an identity with a record and have its name, and gives them as they are then.
-// identities and names are parallel.
-func lockSharing(ctx context.Context, tx *pg.Tx, identities []identity.Identity, names []string) ([]customer.Customer, error) {
+// sharing gives the customers who share an identity with a record and have its name. identities and names are parallel.
+func sharing(ctx context.Context, tx *pg.Tx, identities []identity.Identity, names []string) ([]uuid.UUID, error) {
 	if len(identities) == 0 {
 		return nil, nil
 	}
@@ -73,8 +72,13 @@ func lockSharing(ctx context.Context, tx *pg.Tx, identities []identity.Identity,
 		}
 		return nil
 	})
-	if err != nil || len(ids) == 0 {
-		return nil, err
+	return ids, err
+}
+
+// lock locks the customers, in the order of their ids, and gives them as they are then.
+func lock(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) ([]customer.Customer, error) {
+	if len(ids) == 0 {
+		return nil, nil
 	}
 	tx.Queue(`SELECT 1 FROM customer WHERE tenant_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE`, tx.Tenant(), ids)
 	return customer.ReadAll(ctx, tx, ids...)
