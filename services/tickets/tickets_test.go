@@ -19,6 +19,7 @@ func TestTheHouseRulesHold(t *testing.T) {
 	apptest.CheckOpen(t, tickets.Module(), map[string]string{
 		"open-survey-form":   "whoever was sent the link has no sign-in; its secret is the right",
 		"answer-survey-form": "as open-survey-form",
+		"show-survey-form":   "as open-survey-form",
 	})
 }
 

@@ -115,4 +115,5 @@ func (s *Surveys) formRoutes(api *httpx.API) {
 		}
 		return nil, s.Answer(ctx, in.Token, in.Body.Language, given)
 	})
+	httpx.Stream(api, pageOperation(), s.page)
 }

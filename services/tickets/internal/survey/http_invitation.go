@@ -169,6 +169,7 @@ type surveyLink struct {
 	InvitationID uuid.UUID `json:"invitation_id" format:"uuid"`
 	Token        string    `json:"token" doc:"The link's secret. It is kept nowhere."`
 	Path         string    `json:"path" doc:"Where the form is, on this host." example:"/v1/survey-forms/…"`
+	Page         string    `json:"page" doc:"Where people find it with a browser." example:"/v1/survey-forms/…/page"`
 	LocksAt      time.Time `json:"locks_at" doc:"Until when it can be answered."`
 }
 
@@ -220,7 +221,7 @@ func (s *Surveys) invitationRoutes(api *httpx.API) {
 			if err != nil {
 				return nil, err
 			}
-			return &linkAnswer{"no-store", surveyLink{i.ID, secret, "/v1/survey-forms/" + secret, i.LocksAt}}, nil
+			return &linkAnswer{"no-store", surveyLink{i.ID, secret, "/v1/survey-forms/" + secret, "/v1/survey-forms/" + secret + "/page", i.LocksAt}}, nil
 		})
 	}
 	httpx.Register(api, httpx.Operation{

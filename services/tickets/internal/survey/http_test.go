@@ -438,3 +438,39 @@ func TestSurveysRefuseBadInput(t *testing.T) {
 		}
 	}
 }
+
+func TestAFormIsAPageForPeople(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	c := content()
+	c["title"] = body{"en": `<script>alert("热")</script>`}
+	var s made
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/surveys", w.Manager, body{"code": "page", "kind": "questionnaire", "content": c}, &s)
+	path := w.link(w.invite(s, uuid.NewString()))
+	a := w.Want(http.StatusOK, http.MethodGet, path+"/page", "", nil, nil, "Accept-Language", "de-AT, en;q=0.5")
+	html := string(a.Body)
+	if strings.Contains(html, "<script>alert") || !strings.Contains(html, "&lt;script&gt;alert") {
+		t.Errorf("words run as a script: %s", html)
+	}
+	policy := a.Header.Get("Content-Security-Policy")
+	if !strings.HasPrefix(policy, "default-src 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe") {
+		t.Errorf("the policy is %s", policy)
+	}
+	if a.Header.Get("Referrer-Policy") != "no-referrer" || a.Header.Get("Cache-Control") != "no-store" || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") {
+		t.Errorf("%v", a.Header)
+	}
+	for _, want := range []string{`data-question="pair"`, `data-part="without"`, `data-part="ideal" value="9"`, `type="checkbox" name="many" data-part="choices" value="c"`, path + "/answer"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("%s is missing in %s", want, html)
+		}
+	}
+	ready := w.link(w.invite(w.from("nps", "anonymous", true), uuid.NewString()))
+	for language, want := range map[string]string{"zh-CN,zh;q=0.9": "您的回答是匿名的", "de": "Ihre Antworten führen nicht", "fr": "Your answers do not lead back"} {
+		if a := w.Do(http.MethodGet, ready+"/page", "", nil, "Accept-Language", language); !strings.Contains(string(a.Body), want) {
+			t.Errorf("%s: %s", language, a.Body)
+		}
+	}
+	if a := w.Do(http.MethodGet, "/v1/survey-forms/nowhere/page", "", nil); a.Status != http.StatusNotFound || a.Code() != "survey_link_unknown" {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+}
