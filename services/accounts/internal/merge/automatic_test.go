@@ -16,6 +16,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/erasure"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/matching"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/merge"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/relationship"
@@ -45,13 +46,10 @@ func startAutomat(t *testing.T) *automat {
 	return a
 }
 
-// merges gives another process that merges, which holds customers of whom held says so.
-func (a *automat) merges(held merge.Held) *merge.Merges {
-	none := func(context.Context, *pg.Tx, []uuid.UUID) (bool, error) { return false, nil }
-	if held == nil {
-		held = none
-	}
-	return merge.New(a.DB, outbox.New("accounts"), relationship.Tangled, none, held, time.Now)
+// merges gives another process that merges.
+func (a *automat) merges() *merge.Merges {
+	erasures := erasure.New(a.DB, nil, nil, nil, "", nil, nil, time.Now)
+	return merge.New(a.DB, outbox.New("accounts"), relationship.Tangled, erasure.Open, erasures.OnHold, time.Now)
 }
 
 // found brings the queue up to date.
@@ -69,7 +67,7 @@ func (a *automat) follow() {
 	for merges := int64(-1); merges != a.Count(`SELECT count(*) FROM customer_merge`); {
 		merges = a.Count(`SELECT count(*) FROM customer_merge`)
 		a.found()
-		require.NoError(a.t, a.merges(nil).Sweep(a.t.Context()))
+		require.NoError(a.t, a.merges().Sweep(a.t.Context()))
 	}
 }
 
@@ -246,7 +244,7 @@ func TestWhatAnAutomaticMergeIsNotMadeOf(t *testing.T) {
 			}
 		}
 		a.merged(lei, third)
-		require.NoError(t, a.merges(nil).Sweep(t.Context())) // before the queue has followed
+		require.NoError(t, a.merges().Sweep(t.Context())) // before the queue has followed
 		require.Equal(t, li, a.read(li).CustomerID)
 		require.EqualValues(t, 1, a.Count(`SELECT count(*) FROM duplicate_pair WHERE left_because = 'dismissed'`))
 	})
@@ -257,7 +255,7 @@ func TestWhatAnAutomaticMergeIsNotMadeOf(t *testing.T) {
 		verify(a, lei, "card", "VIP1")
 		a.found() // the pair is automatic yet
 		verify(a, li, "card", "VIP2")
-		require.NoError(t, a.merges(nil).Sweep(t.Context()))
+		require.NoError(t, a.merges().Sweep(t.Context()))
 		require.Equal(t, "no_longer_automatic", a.queue("open")[0].LeftBecause)
 		a.follow()
 		require.Equal(t, li, a.read(li).CustomerID)
@@ -266,19 +264,29 @@ func TestWhatAnAutomaticMergeIsNotMadeOf(t *testing.T) {
 	t.Run("somebody on hold", func(t *testing.T) {
 		t.Parallel()
 		a := startAutomat(t)
-		_, li := a.known("李雷", "phone", number), a.known("Li Lei", "phone", number)
-		a.found()
-		held := a.merges(func(_ context.Context, _ *pg.Tx, customers []uuid.UUID) (bool, error) {
-			require.Contains(t, customers, uuid.MustParse(li))
-			return true, nil
-		})
-		require.NoError(t, held.Sweep(t.Context()))
-		require.Equal(t, "on_hold", a.queue("open")[0].LeftBecause)
-		require.NoError(t, a.merges(nil).Sweep(t.Context()))
+		lei, li := a.known("李雷", "phone", number), a.known("Li Lei", "phone", number)
+		alias := a.registered("Lei", "Li", "VIP9")
+		a.merged(li, alias)
+		var hold struct {
+			HoldID string `json:"hold_id"`
+		}
+		a.Want(http.StatusCreated, http.MethodPost, "/v1/customers/"+alias+"/legal-holds", a.admin, body{"code": "court_case"}, &hold)
+		a.follow()
+		require.Equal(t, "on_hold", a.queue("open")[0].LeftBecause, "by any of their ids")
+		a.Want(http.StatusOK, http.MethodPost, "/v1/legal-holds/"+hold.HoldID+"/lift", a.admin, nil, nil)
+		require.NoError(t, a.merges().Sweep(t.Context()))
 		require.Equal(t, li, a.read(li).CustomerID, "what is left stays so until it is found again")
 		a.Want(http.StatusAccepted, http.MethodPost, "/v1/duplicates/scan", a.manager, nil, nil)
 		a.follow()
-		require.NotEqual(t, li, a.read(li).CustomerID, "the hold was lifted")
+		require.Equal(t, lei, a.read(alias).CustomerID)
+	})
+	t.Run("somebody who is being erased", func(t *testing.T) {
+		t.Parallel()
+		a := startAutomat(t)
+		a.known("李雷", "phone", number)
+		li := a.known("Li Lei", "phone", number)
+		a.Want(http.StatusAccepted, http.MethodPost, "/v1/customers/"+li+"/erasures", a.admin, body{}, nil)
+		a.leaves("erasure_open")
 	})
 	t.Run("a rule that was changed since", func(t *testing.T) {
 		t.Parallel()
@@ -286,7 +294,7 @@ func TestWhatAnAutomaticMergeIsNotMadeOf(t *testing.T) {
 		_, li := a.known("李雷", "phone", number), a.known("Li Lei", "phone", number)
 		a.found()
 		a.Want(http.StatusOK, http.MethodPut, "/v1/matching-rules", a.admin, body{"rules": []body{}}, nil, "If-Match", `"1"`)
-		require.NoError(t, a.merges(nil).Sweep(t.Context()))
+		require.NoError(t, a.merges().Sweep(t.Context()))
 		require.Equal(t, li, a.read(li).CustomerID)
 	})
 	t.Run("somebody in the archive", func(t *testing.T) {
@@ -295,7 +303,7 @@ func TestWhatAnAutomaticMergeIsNotMadeOf(t *testing.T) {
 		_, li := a.known("李雷", "phone", number), a.known("Li Lei", "phone", number)
 		a.found()
 		a.Want(http.StatusOK, http.MethodPost, "/v1/customers/"+li+"/archive", a.manager, nil, nil)
-		require.NoError(t, a.merges(nil).Sweep(t.Context()))
+		require.NoError(t, a.merges().Sweep(t.Context()))
 		a.follow()
 		require.Zero(t, a.Count(`SELECT count(*) FROM customer_merge`))
 	})
@@ -312,7 +320,7 @@ func TestWhatAnAutomaticMergeIsNotMadeOf(t *testing.T) {
 		_, li := a.known("李雷", "phone", number), a.known("Li Lei", "phone", number)
 		a.found()
 		a.Want(http.StatusOK, http.MethodPost, "/v1/tenants/pizza/suspend", a.Root, nil, nil)
-		require.NoError(t, a.merges(nil).Sweep(t.Context()))
+		require.NoError(t, a.merges().Sweep(t.Context()))
 		a.Want(http.StatusOK, http.MethodPost, "/v1/tenants/pizza/resume", a.Root, nil, nil)
 		require.Equal(t, li, a.read(li).CustomerID)
 		a.follow()
@@ -352,7 +360,7 @@ func TestAutomaticMergesSurviveWhateverHappensToTheProcess(t *testing.T) {
 	var all sync.WaitGroup
 	for range 3 {
 		all.Go(func() {
-			merges := a.merges(nil)
+			merges := a.merges()
 			for range 20 {
 				ctx, kill := context.WithTimeout(t.Context(), time.Duration(5+rand.IntN(40))*time.Millisecond)
 				_ = merges.Sweep(ctx) // it is killed somewhere
