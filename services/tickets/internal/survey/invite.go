@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/flow"
@@ -36,20 +37,25 @@ type Invitation struct {
 // invitation says why. Where starter is nil the next sweep starts it. There is no cool-down: who calls for it has a reason.
 //
 // Problems: survey_not_found, survey_closed, survey_anonymous (a complaint cannot be verified by answers of nobody) and
-// customer_erased.
+// customer_erased. After each of these the transaction can go on.
 func Invite(ctx context.Context, tx *pg.Tx, o *outbox.Outbox, starter *starts.Starter, at time.Time, in Invitation) (uuid.UUID, error) {
-	erasure.Refuse(tx, in.CustomerID)
+	erased := false
+	tx.Queue(`SELECT EXISTS (SELECT FROM erased_customer WHERE tenant_id = $1 AND customer_id = $2)`, tx.Tenant(), in.CustomerID).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&erased) })
 	s, err := surveyOf(ctx, tx, in, at)
 	if err != nil {
 		return uuid.Nil, err
 	}
 	switch {
+	case erased:
+		return uuid.Nil, problem.New(problem.Gone, "customer_erased", "The customer was erased: nobody can be asked.")
 	case s.Closed:
 		return uuid.Nil, errClosed
 	case s.Anonymous && in.ComplaintID != uuid.Nil:
 		return uuid.Nil, problem.New(problem.Unprocessable, "survey_anonymous",
 			"In anonymous mode nobody knows whose an answer is: it cannot verify a complaint.")
 	}
+	erasure.Refuse(tx, in.CustomerID) // whoever is erased at this moment: done again, it is refused above
 	id, err := uuid.NewV7()
 	if err != nil {
 		return uuid.Nil, err

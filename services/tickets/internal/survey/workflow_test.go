@@ -259,6 +259,27 @@ func TestAComplaintIsVerifiedByAReadySurvey(t *testing.T) {
 	require.NoError(t, ask(survey.Invitation{Survey: "silent"}))
 }
 
+// TestACommandGoesOnWhereNobodyCanBeAsked holds rooms before this one to nothing: they may go on without an invitation.
+func TestACommandGoesOnWhereNobodyCanBeAsked(t *testing.T) {
+	t.Parallel()
+	p := write(t, survey.Invitation{})
+	_, err := p.surveys.SetClosed(p.ctx, p.of.ID, true)
+	require.NoError(t, err)
+	gone := uuid.Must(uuid.NewV7())
+	require.NoError(t, p.db.Tx(p.ctx, "pizza", func(tx *pg.Tx) error {
+		tx.Queue(`INSERT INTO erased_customer (tenant_id, customer_id, erasure_id) VALUES ('pizza', $1, $1)`, gone)
+		for code, in := range map[string]survey.Invitation{
+			"customer_erased":  {Survey: survey.Verification, CustomerID: gone},
+			"survey_closed":    {SurveyID: p.of.ID, CustomerID: uuid.Must(uuid.NewV7())},
+			"survey_not_found": {Survey: "horoscope", CustomerID: uuid.Must(uuid.NewV7())},
+		} {
+			_, err := survey.Invite(p.ctx, tx, outbox.New("tickets"), nil, monday, in)
+			require.Equal(t, code, problem.From(err).Code)
+		}
+		return tx.Flush(p.ctx)
+	}))
+}
+
 func TestAnInvitationWhoseProcessIsGoneIsFound(t *testing.T) {
 	t.Parallel()
 	database := pgtest.Database(t, tickets.Module().Source())
