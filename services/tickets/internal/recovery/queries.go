@@ -29,7 +29,7 @@ func New(db *pg.DB, service string, clock func() time.Time) *Recoveries {
 // Report measures the complaints of the caller's tenant that ended in a period, with the outcome (empty: any). Everything is
 // read at one moment each, in short transactions.
 func (r *Recoveries) Report(ctx context.Context, period survey.Period, outcome string) (Report, error) {
-	tenant, at := auth.Tenant(ctx), r.clock().UTC()
+	tenant, at := auth.Tenant(ctx), r.clock().UTC().Truncate(time.Microsecond)
 	var ready []Case
 	var early int
 	var purchases *time.Time
