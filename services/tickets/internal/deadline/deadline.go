@@ -136,8 +136,9 @@ const (
 // verdict is how a round ended.
 type verdict struct {
 	state      sla.State
-	done       time.Time
+	due        time.Time
 	difference time.Duration
+	version    int64 // of the policy
 }
 
 // change is a verdict that is another one now.
@@ -147,12 +148,12 @@ type change struct {
 	before, after verdict
 }
 
-// verdicts gives the rounds that ended.
-func verdicts(all []sla.Measurement) map[round]verdict {
+// verdicts gives the rounds that ended, by a version of a policy.
+func verdicts(all []sla.Measurement, version int64) map[round]verdict {
 	found := map[round]verdict{}
 	for _, m := range all {
 		if !m.Ended.IsZero() {
-			found[round{m.Clock, m.Round}] = verdict{m.State, m.Done, m.Difference}
+			found[round{m.Clock, m.Round}] = verdict{m.State, m.Due, m.Difference, version}
 		}
 	}
 	return found

@@ -330,7 +330,9 @@ func TestStepsEscalate(t *testing.T) {
 	if got := d.get(answered); got.Prio != 3 {
 		t.Errorf("it was answered when that was told: %+v", got)
 	}
+	golden.JSON(t, "testdata/sla_warning.json", d.events("SLAWarning")[0].Data)
 	d.scan("2026-03-02 10:01")
+	golden.JSON(t, "testdata/sla_breached.json", d.events("SLABreached")[0].Data)
 	if now = d.get(one); now.Prio != 1 || now.Queue != "second" {
 		t.Errorf("nobody answered: %+v", now)
 	}
@@ -342,8 +344,6 @@ func TestStepsEscalate(t *testing.T) {
 	if now = d.get(one); now.Prio != 1 {
 		t.Errorf("nothing is more urgent: %+v", now)
 	}
-	golden.JSON(t, "testdata/sla_breached.json", d.events("SLABreached")[0].Data)
-	golden.JSON(t, "testdata/sla_warning.json", d.events("SLAWarning")[0].Data)
 }
 
 func TestOneThatFailsDoesNotKeepOthersFromTheirTurn(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"time"
@@ -139,7 +140,7 @@ func (d *Deadlines) remeasure(ctx context.Context, tx *pg.Tx, r Recomputation, b
 		return nil, 0, err
 	}
 	now := d.now()
-	var measured []sla.Measured
+	var alarms, ended []sla.Measured
 	var moved []row
 	var events []outbox.Event
 	for _, t := range *b.tickets {
@@ -152,12 +153,17 @@ func (d *Deadlines) remeasure(ctx context.Context, tx *pg.Tx, r Recomputation, b
 		due, clock, _ := sla.Next(all)
 		t.dueAt, t.clock = pg.OrNull(due), string(clock)
 		s := t.subject(p, c)
-		measured = append(measured, sla.Measured{Subject: s, All: all})
+		is := verdicts(all, p.Version)
+		if r.Tickets == Closed || !maps.Equal(kept[t.id], is) {
+			ended = append(ended, sla.Measured{Subject: s, All: all})
+		} else {
+			alarms = append(alarms, sla.Measured{Subject: s, All: all})
+		}
 		differs := r.Correction || !same(was.dueAt, t.dueAt) || was.clock != t.clock
 		if differs {
 			moved = append(moved, t)
 		}
-		other := verdictChanges(t.id, kept[t.id], verdicts(all))
+		other := verdictChanges(t.id, kept[t.id], is)
 		changes = append(changes, other...)
 		for _, m := range retold(s, all, other) {
 			events = append(events, outbox.Event{Aggregate: "ticket", ID: t.id, Time: now, Message: m})
@@ -167,7 +173,8 @@ func (d *Deadlines) remeasure(ctx context.Context, tx *pg.Tx, r Recomputation, b
 		}
 	}
 	saveDeadlines(tx, moved)
-	sla.KeepAll(tx, measured, r.Tickets == Closed)
+	sla.KeepAlarms(tx, alarms)
+	sla.KeepAll(tx, ended, r.Tickets == Closed)
 	return changes, n, d.outbox.Append(ctx, tx, events...)
 }
 

@@ -141,12 +141,13 @@ func (b *batch) policy(t row) (sla.Policy, calendar.Calendar) {
 	return p, c
 }
 
-// queueHistories queues what the clocks look at of histories.
+// queueHistories queues what the clocks look at of histories. They are read by their key, one after the other, whatever the
+// planner was told of the table: a tenant that is new to its statistics has no rows, it believes.
 func queueHistories(tx *pg.Tx, ids []uuid.UUID) map[uuid.UUID][]sla.Entry {
 	all := make(map[uuid.UUID][]sla.Entry, len(ids))
 	tx.Queue(`SELECT h.ticket_id, h.at, h.what, h.status, h.priority FROM unnest($2::uuid[]) AS i(id)
-		JOIN ticket_history h ON h.tenant_id = $1 AND h.ticket_id = i.id
-		WHERE h.what NOT IN ('assigned', 'linked', 'edited', 'merged') ORDER BY h.ticket_id, h.no`, tx.Tenant(), ids).Query(func(rows pgx.Rows) error {
+		CROSS JOIN LATERAL (SELECT * FROM ticket_history WHERE tenant_id = $1 AND ticket_id = i.id
+			AND what NOT IN ('assigned', 'linked', 'edited', 'merged') ORDER BY no OFFSET 0) h`, tx.Tenant(), ids).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
 		var e sla.Entry
 		_, err := pgx.ForEachRow(rows, []any{&id, &e.At, &e.What, &e.Status, &e.Priority}, func() error {
@@ -159,7 +160,8 @@ func queueHistories(tx *pg.Tx, ids []uuid.UUID) map[uuid.UUID][]sla.Entry {
 }
 
 func queueTold(tx *pg.Tx, ids []uuid.UUID, told map[uuid.UUID]map[round]int) {
-	tx.Queue(`SELECT ticket_id, clock, round, percent FROM sla_told WHERE tenant_id = $1 AND ticket_id = ANY($2::uuid[])`, tx.Tenant(), ids).
+	tx.Queue(`SELECT t.ticket_id, t.clock, t.round, t.percent FROM unnest($2::uuid[]) AS i(id)
+		CROSS JOIN LATERAL (SELECT * FROM sla_told WHERE tenant_id = $1 AND ticket_id = i.id OFFSET 0) t`, tx.Tenant(), ids).
 		Query(func(rows pgx.Rows) error {
 			var id uuid.UUID
 			var r round

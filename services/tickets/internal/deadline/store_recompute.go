@@ -178,8 +178,8 @@ func keptVerdicts(ctx context.Context, tx *pg.Tx, b batch) (map[uuid.UUID]map[ro
 	for i, t := range *b.tickets {
 		ids[i] = t.id
 	}
-	rows, err := tx.Query(ctx, `SELECT m.ticket_id, m.clock, m.round, m.state, m.done_at, m.difference_seconds FROM unnest($2::uuid[]) AS i(id)
-		JOIN sla_measurement m ON m.tenant_id = $1 AND m.ticket_id = i.id`, tx.Tenant(), ids)
+	rows, err := tx.Query(ctx, `SELECT m.ticket_id, m.clock, m.round, m.state, m.due_at, m.difference_seconds, m.policy_version FROM unnest($2::uuid[]) AS i(id)
+		CROSS JOIN LATERAL (SELECT * FROM sla_measurement WHERE tenant_id = $1 AND ticket_id = i.id OFFSET 0) m`, tx.Tenant(), ids)
 	if err != nil {
 		return nil, err
 	}
@@ -187,13 +187,13 @@ func keptVerdicts(ctx context.Context, tx *pg.Tx, b batch) (map[uuid.UUID]map[ro
 	var id uuid.UUID
 	var r round
 	var v verdict
-	var done *time.Time
+	var due *time.Time
 	var difference int64
-	_, err = pgx.ForEachRow(rows, []any{&id, &r.clock, &r.round, &v.state, &done, &difference}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&id, &r.clock, &r.round, &v.state, &due, &difference, &v.version}, func() error {
 		if kept[id] == nil {
 			kept[id] = map[round]verdict{}
 		}
-		v.done, v.difference = orZero(done), time.Duration(difference)*time.Second
+		v.due, v.difference = orZero(due).UTC(), time.Duration(difference)*time.Second
 		kept[id][r] = v
 		return nil
 	})

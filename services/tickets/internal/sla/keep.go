@@ -39,8 +39,17 @@ func Keep(tx *pg.Tx, s Subject, all []Measurement) {
 
 // KeepAll is Keep for many tickets at once. Verdicts of closed tickets change only where they are asked for anew.
 func KeepAll(tx *pg.Tx, tickets []Measured, anew bool) {
-	keepEnded(tx, tickets, anew)
-	keepAlarms(tx, tickets)
+	if len(tickets) > 0 {
+		keepEnded(tx, tickets, anew)
+		keepAlarms(tx, tickets)
+	}
+}
+
+// KeepAlarms is KeepAll for tickets of which nothing ended, or all that did is kept as it is.
+func KeepAlarms(tx *pg.Tx, tickets []Measured) {
+	if len(tickets) > 0 {
+		keepAlarms(tx, tickets)
+	}
 }
 
 // keepEnded queues the measurements that ended, and takes back those that go on after all.
@@ -96,10 +105,9 @@ func keepEnded(tx *pg.Tx, tickets []Measured, anew bool) {
 			started_at = excluded.started_at, due_at = excluded.due_at, done_at = excluded.done_at, ended_at = excluded.ended_at,
 			target_seconds = excluded.target_seconds, used_seconds = excluded.used_seconds, difference_seconds = excluded.difference_seconds,
 			final = excluded.final
-		WHERE (NOT m.final OR $21) AND (m.state, m.policy_id, m.policy_version, m.calendar_id, m.calendar_version, m.priority, m.due_at, m.ended_at,
-				m.target_seconds, m.used_seconds, m.final)
-			IS DISTINCT FROM (excluded.state, excluded.policy_id, excluded.policy_version, excluded.calendar_id, excluded.calendar_version,
-				excluded.priority, excluded.due_at, excluded.ended_at, excluded.target_seconds, excluded.used_seconds, excluded.final)`,
+		WHERE $21 OR NOT m.final AND (m.state, m.policy_id, m.policy_version, m.priority, m.due_at, m.ended_at, m.target_seconds, m.used_seconds, m.final)
+			IS DISTINCT FROM (excluded.state, excluded.policy_id, excluded.policy_version, excluded.priority, excluded.due_at, excluded.ended_at,
+				excluded.target_seconds, excluded.used_seconds, excluded.final)`,
 		tx.Tenant(), id, clock, round, state, policy, version, calendars, calendarVersion, priority, agent, queue, started, due, done, ended,
 		target, used, differ, final, anew)
 }
@@ -107,28 +115,38 @@ func keepEnded(tx *pg.Tx, tickets []Measured, anew bool) {
 // keepAlarms queues when the next step of each ticket is to be told: the earliest that was not told, also where that has
 // passed already.
 func keepAlarms(tx *pg.Tx, tickets []Measured) {
-	var ids, of []uuid.UUID
+	var ids []uuid.UUID
 	var clocks []string
-	var rounds, percents []int32
-	var at []time.Time
+	var rounds, percents []int
+	var at []*time.Time
+	add := func(id uuid.UUID, clock Clock, round, percent int, tell *time.Time) {
+		ids, clocks, rounds = append(ids, id), append(clocks, string(clock)), append(rounds, round)
+		percents, at = append(percents, percent), append(at, tell)
+	}
 	for _, t := range tickets {
-		ids = append(ids, t.TicketID)
+		foreseen := false
 		for _, m := range t.All {
 			for _, s := range m.Steps {
 				if !s.At.IsZero() {
-					of, clocks, rounds = append(of, t.TicketID), append(clocks, string(m.Clock)), append(rounds, int32(m.Round)) //nolint:gosec // small
-					percents, at = append(percents, int32(s.Percent)), append(at, s.Tell())                                      //nolint:gosec // small
+					tell := s.Tell()
+					add(t.TicketID, m.Clock, m.Round, s.Percent, &tell)
+					foreseen = true
 				}
 			}
 		}
+		if !foreseen {
+			add(t.TicketID, "", 0, 0, nil)
+		}
 	}
+	// What was told is looked up by its key, step by step, whatever the planner was told of the table.
 	tx.Queue(`INSERT INTO sla_alarm AS a (tenant_id, ticket_id, at)
-		SELECT $1, i.id, min(s.at) FILTER (WHERE s.percent > coalesce(t.percent, 0)) FROM unnest($2::uuid[]) AS i(id)
-		LEFT JOIN unnest($3::uuid[], $4::text[], $5::int[], $6::int[], $7::timestamptz[]) AS s(id, clock, round, percent, at) ON s.id = i.id
-		LEFT JOIN sla_told t ON t.tenant_id = $1 AND t.ticket_id = s.id AND t.clock = s.clock AND t.round = s.round
-		GROUP BY i.id ORDER BY i.id
+		SELECT $1, s.id, min(s.at) FILTER (WHERE s.percent > coalesce(t.percent, 0))
+		FROM unnest($2::uuid[], $3::text[], $4::int[], $5::int[], $6::timestamptz[]) AS s(id, clock, round, percent, at)
+		LEFT JOIN LATERAL (SELECT percent FROM sla_told
+			WHERE tenant_id = $1 AND ticket_id = s.id AND clock = s.clock AND round = s.round OFFSET 0) t ON true
+		GROUP BY s.id ORDER BY s.id
 		ON CONFLICT (tenant_id, ticket_id) DO UPDATE SET at = excluded.at WHERE a.at IS DISTINCT FROM excluded.at`,
-		tx.Tenant(), ids, of, clocks, rounds, percents, at)
+		tx.Tenant(), ids, clocks, rounds, percents, at)
 }
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
