@@ -21,6 +21,7 @@
 //	complaint  assessed, investigated, remedied: a process of many decisions
 //	recovery   whether that left customers happier, and what it cost
 //	crisis     bursts of complaints: found, proposed, led
+//	report     figures over all of them
 package tickets
 
 import (
@@ -51,6 +52,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/purchase"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/recovery"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/report"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/routing"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/sla"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/survey"
@@ -89,7 +91,7 @@ func Module() app.Module {
 			crises := crisis.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
 			recoveries := recovery.New(d.DB, name, d.Clock)
 			return app.Parts{
-				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, levels.Routes, all.Routes, router.Routes, files.Routes(all), links.Routes, macros.Routes, many.Routes, deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes, recoveries.Routes, crises.Routes},
+				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, levels.Routes, all.Routes, router.Routes, files.Routes(all), links.Routes, macros.Routes, many.Routes, deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes, recoveries.Routes, crises.Routes, report.New(d.DB, d.Clock).Routes},
 				Consumers: append([]inbox.Consumer{purchase.Consumer(), alias.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace})},
 					lasting(router.Consumer(), complaints.Processes(), complaints.Facts(), crises.Consumer(), surveys.Triggers(), recoveries.Cases(), eraser.Consumer())...),
 				Worker: func(r worker.Registry) {
