@@ -28,10 +28,13 @@ type chunk struct {
 	msgs []Message
 	next int64 // where to go on: behind the last record, markers and holes included
 	high int64 // the offset that the next message written to the partition will get
+
+	passed *kafka.Record // the last one, where it was not wanted
 }
 
-// fetch reads a partition from offset on, and waits up to fetchWait when there is nothing.
-func (c *Client) fetch(ctx context.Context, topic string, partition int, offset int64) (chunk, error) {
+// fetch reads a partition from offset on, and waits up to fetchWait when there is nothing. Messages that are not wanted are
+// left out, but for one at the end; nil wants all.
+func (c *Client) fetch(ctx context.Context, topic string, partition int, offset int64, wanted func(kind string) bool) (chunk, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchWait+fetchGrace)
 	defer cancel()
 	res, err := c.kafka.Fetch(ctx, &kafka.FetchRequest{
@@ -53,12 +56,13 @@ func (c *Client) fetch(ctx context.Context, topic string, partition int, offset 
 	}
 	seen := false
 	for _, batch := range stream.Records { // kafka-go's own walk over them passes over markers without telling their offsets
-		n, err := got.add(topic, partition, batch)
+		n, err := got.add(topic, partition, batch, wanted)
 		if err != nil {
 			return chunk{}, fmt.Errorf("read %s/%d at %d: %w", topic, partition, got.next, err)
 		}
 		seen = seen || n > 0
 	}
+	got.end(topic, partition)
 	if !seen {
 		got.next++ // batches that compaction has emptied, of which kafka-go does not tell where they end: step through
 	}
@@ -67,7 +71,7 @@ func (c *Client) fetch(ctx context.Context, topic string, partition int, offset 
 
 // add takes the records of one batch, without those before next: a broker gives whole batches. It tells how many records,
 // wanted or not, the batch has.
-func (k *chunk) add(topic string, partition int, batch kafka.RecordReader) (n int, err error) {
+func (k *chunk) add(topic string, partition int, batch kafka.RecordReader, wanted func(kind string) bool) (n int, err error) {
 	_, control := batch.(*protocol.ControlBatch)
 	for ; ; n++ {
 		r, err := batch.ReadRecord()
@@ -77,30 +81,69 @@ func (k *chunk) add(topic string, partition int, batch kafka.RecordReader) (n in
 		if err != nil {
 			return n, err
 		}
-		key, err := readAll(r.Key)
-		if err != nil {
-			return n, err
-		}
-		value, err := readAll(r.Value)
-		if err != nil {
-			return n, err
-		}
-		if r.Offset < k.next {
-			continue
-		}
-		k.next = r.Offset + 1
-		if control {
-			continue
-		}
-		m := Message{Topic: topic, Partition: partition, Offset: r.Offset, Key: key, Value: value, Time: r.Time}
-		if len(r.Headers) > 0 {
-			m.Headers = make([]Header, len(r.Headers))
-			for i, h := range r.Headers {
-				m.Headers[i] = Header{Key: h.Key, Value: h.Value}
+		k.passed = nil
+		switch {
+		case r.Offset < k.next, control, wanted != nil && !wanted(kindOf(r.Headers)):
+			if err := drop(r.Key, r.Value); err != nil {
+				return n, err
 			}
+			if r.Offset < k.next {
+				continue
+			}
+			if k.next = r.Offset + 1; !control {
+				k.passed = r
+			}
+		default:
+			m := message(topic, partition, r)
+			if m.Key, err = readAll(r.Key); err != nil {
+				return n, err
+			}
+			if m.Value, err = readAll(r.Value); err != nil {
+				return n, err
+			}
+			k.next = r.Offset + 1
+			k.msgs = append(k.msgs, m)
 		}
-		k.msgs = append(k.msgs, m)
 	}
+}
+
+// end adds the last message, without key and value, when it was not wanted: whoever handles it moves on over all before it.
+func (k *chunk) end(topic string, partition int) {
+	if k.passed != nil {
+		k.msgs = append(k.msgs, message(topic, partition, k.passed))
+		k.passed = nil
+	}
+}
+
+func message(topic string, partition int, r *kafka.Record) Message {
+	m := Message{Topic: topic, Partition: partition, Offset: r.Offset, Time: r.Time}
+	if len(r.Headers) > 0 {
+		m.Headers = make([]Header, len(r.Headers))
+		for i, h := range r.Headers {
+			m.Headers[i] = Header{Key: h.Key, Value: h.Value}
+		}
+	}
+	return m
+}
+
+// kindOf is the event's type; empty where the record says none.
+func kindOf(headers []kafka.Header) string {
+	for _, h := range headers {
+		if h.Key == headerType {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
+// drop gives kafka-go's pages back.
+func drop(all ...kafka.Bytes) (err error) {
+	for _, b := range all {
+		if b != nil {
+			err = errors.Join(err, b.Close())
+		}
+	}
+	return err
 }
 
 // readAll copies bytes out of kafka-go's pages and gives those back.

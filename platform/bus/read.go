@@ -19,7 +19,7 @@ const maxFetchTries = 5 // backoff(5) is at most 1.6 s
 // an offset that is no longer kept, or not there yet at all, is an error: see [Client.Offsets].
 func (c *Client) Read(ctx context.Context, topic string, partition int, from, to int64, fn func(Message) error) error {
 	for failures := 0; to == Follow || from < to; {
-		got, err := c.fetch(ctx, topic, partition, from)
+		got, err := c.fetch(ctx, topic, partition, from, nil)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()

@@ -32,6 +32,10 @@ type Subscription struct {
 	// nothing, and none waits for longer. 0: a message is handed over as soon as it is there.
 	Pace time.Duration
 
+	// Wanted tells by the type of an event (ce_type; empty where a message has none) whether Handle needs it. Of those that it
+	// does not, only one now and then is handed over, without key and value, so that the position moves on. nil: all are.
+	Wanted func(kind string) bool
+
 	// Start gives the offset of the first message of the partition that was not handled yet; 0 when nothing was. It is
 	// asked when the partition is assigned and after every failed Handle.
 	Start func(ctx context.Context, topic string, partition int) (offset int64, err error)

@@ -352,3 +352,51 @@ func TestABacklogKeepsNoPace(t *testing.T) {
 	subscribe(t, c, s)
 	eventually(t, "all messages arrive", func() bool { return l.count() == 700 })
 }
+
+func TestWhatIsNotWantedIsPassedOverAndThePositionMoves(t *testing.T) {
+	t.Parallel()
+	ctx, c := within(t), bustest.New(t)
+	topic := bustest.Topic(t, c, "orders")
+	const each = 500
+	for n := range each {
+		kind := "guanxi.test.v1.Wanted"
+		if n%10 != 3 {
+			kind = "guanxi.test.v1.Other"
+		}
+		m := numbered(n, 1)
+		m[0].Headers = append(m[0].Headers, bus.Header{Key: "ce_type", Value: []byte(kind)})
+		if n%100 == 7 {
+			m[0].Headers = nil // says nothing of itself
+		}
+		produce(ctx, t, c, topic, 0, m)
+	}
+	l := newLedger()
+	s := l.subscription("only", bustest.Service(t), topic)
+	s.Wanted = func(kind string) bool { return kind == "guanxi.test.v1.Wanted" || kind == "" }
+	var position, handed atomic.Int64
+	apply := s.Handle
+	s.Handle = func(ctx context.Context, topic string, partition int, msgs []bus.Message) error {
+		var whole []bus.Message
+		for _, m := range msgs {
+			if m.Value != nil {
+				whole = append(whole, m)
+			}
+		}
+		handed.Add(int64(len(msgs)))
+		if err := apply(ctx, topic, partition, whole); err != nil {
+			return err
+		}
+		position.Store(msgs[len(msgs)-1].Offset + 1)
+		return nil
+	}
+	subscribe(t, c, s)
+	eventually(t, "the position moves over all", func() bool { return position.Load() == each })
+	var want []int
+	for n := range each {
+		if n%10 == 3 || n%100 == 7 {
+			want = append(want, n)
+		}
+	}
+	require.Equal(t, want, values(l.of(topic, 0)))
+	require.Less(t, handed.Load(), int64(each), "most of the others are not handed over")
+}

@@ -161,7 +161,7 @@ func (w *worker) tellLag(ctx context.Context) {
 func (w *worker) fetchAll(ctx context.Context, f *feed) {
 	for failures := 0; f.room(ctx); {
 		from := f.next()
-		got, err := w.client.fetch(ctx, w.topic, w.partition, from)
+		got, err := w.client.fetch(ctx, w.topic, w.partition, from, w.sub.Wanted)
 		switch {
 		case ctx.Err() != nil:
 			return

@@ -17,7 +17,7 @@ import (
 
 // Bounds of one batch: rows, and bytes of the file.
 const (
-	batchRows  = 2000
+	batchRows  = 1000
 	batchBytes = 4 << 20
 )
 

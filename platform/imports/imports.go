@@ -90,7 +90,7 @@ type Kind struct {
 	// needs no transaction, so that it can be made while the batch before is written. Apply finds it in Row.Prepared; what
 	// Prepare read may have changed by then, which is for Apply to see.
 	Prepare func(ctx context.Context, tx *pg.Tx, job Job) (func(row Row) any, error)
-	// Apply brings up to 2,000 rows in, set by set, in the given transaction of the tenant; the import's progress moves
+	// Apply brings up to 1,000 rows in, set by set, in the given transaction of the tenant; the import's progress moves
 	// in the same one. It returns the rows it does not take. An error that is the rows' own fault (a violated
 	// constraint, a problem of the caller's kind) makes the batch be split until the culprits stand alone; any other
 	// is tried again as it is. Apply may be called more than once for a row, but only one call's effects stay.

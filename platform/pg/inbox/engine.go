@@ -160,6 +160,15 @@ func beginLive(tx *pg.Tx) func() error {
 }
 
 // decode reads the message of an event that the consumer handles.
+// wanted tells which types of events have to be read at all: those that are handled, and what does not say what it is. A
+// consumer that needs order has to see every event of an aggregate, and nil says so.
+func (e *engine) wanted() func(kind string) bool {
+	if e.consumer.Ordered {
+		return nil
+	}
+	return func(kind string) bool { return kind == "" || e.types[kind] != nil }
+}
+
 func (e *engine) decode(it *item) {
 	event, err := bus.Decode(it.msg)
 	it.event.Event = event

@@ -66,7 +66,7 @@ func (r *Runner) Run(ctx context.Context) error {
 func (r *Runner) consume(ctx context.Context) error {
 	return r.bus.Subscribe(ctx, bus.Subscription{
 		Group: bus.GroupFor(r.engine.service, r.engine.consumer.Name), Topics: r.engine.consumer.Topics,
-		MaxBatch: MaxBatch, Pace: r.engine.consumer.Pace, Start: r.start, Handle: r.handle,
+		MaxBatch: MaxBatch, Pace: r.engine.consumer.Pace, Wanted: r.engine.wanted(), Start: r.start, Handle: r.handle,
 	})
 }
 

@@ -41,7 +41,7 @@ type Searches struct {
 
 // New makes the capability.
 func New(db *pg.DB) *Searches {
-	return &Searches{db, limits{few: 2000, peek: 1000, look: 5000, scan: 20_000}}
+	return &Searches{db, limits{few: 3000, peek: 500, look: 3000, scan: 10_000}}
 }
 
 // Find gives up to limit customers of the caller's tenant behind the place (nil: from the first), in the query's order.
