@@ -38,8 +38,7 @@ CREATE TABLE calendar_default (
 );
 SELECT guanxi_tenant_table('calendar_default');
 
--- Changes after which deadlines of open tickets have to be reckoned anew, written with the change itself. Whoever does so
--- keeps in ticket_id how far it came.
+-- Changes after which deadlines of open tickets have to be reckoned anew, written with the change itself.
 CREATE TABLE calendar_change (
     tenant_id   text        NOT NULL,
     id          uuid        NOT NULL, -- UUIDv7
@@ -47,8 +46,7 @@ CREATE TABLE calendar_change (
     version     bigint      NOT NULL, -- of the calendar after the change
     is_default  boolean     NOT NULL, -- and tickets whose policy names no calendar
     changed_at  timestamptz NOT NULL,
-    ticket_id   uuid,                 -- tickets up to this one are done
-    done_at     timestamptz,
+    done_at     timestamptz,          -- when somebody took that on
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, calendar_id) REFERENCES calendar (tenant_id, id)
 );
@@ -56,7 +54,7 @@ CREATE INDEX calendar_change_pending ON calendar_change (id) WHERE done_at IS NU
 SELECT guanxi_tenant_table('calendar_change');
 
 -- +goose StatementBegin
--- calendar_change_pending lists changes of all tenants that are not worked off, the oldest first. It gives ids only; whoever
+-- calendar_change_pending lists changes of all tenants that nobody took on, the oldest first. It gives ids only; whoever
 -- calls it goes on under row level security, tenant by tenant.
 CREATE FUNCTION calendar_change_pending(p_limit integer) RETURNS TABLE (tenant_id text, id uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$

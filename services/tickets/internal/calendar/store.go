@@ -196,8 +196,7 @@ func makeDefault(tx *pg.Tx, id uuid.UUID) {
 }
 
 // change queues that deadlines reckoned by the calendar, and those of policies that name none when it is the default, have
-// to be reckoned anew. Whoever does so takes the ids from calendar_change_pending, locks each row (FOR UPDATE SKIP
-// LOCKED), keeps in ticket_id how far it came, and sets done_at.
+// to be reckoned anew. Whoever does so takes the ids from calendar_change_pending, and sets done_at as it takes one on.
 func change(tx *pg.Tx, id uuid.UUID, s Stored, at time.Time) {
 	tx.Queue(`INSERT INTO calendar_change (tenant_id, id, calendar_id, version, is_default, changed_at) VALUES ($1, $2, $3, $4, $5, $6)`,
 		tx.Tenant(), id, s.ID, s.Version, s.Default, at)

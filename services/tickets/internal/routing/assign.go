@@ -152,10 +152,7 @@ func (r *Routing) command(ctx context.Context, do func(tx *pg.Tx) (assigned, err
 	})
 	if err == nil && result.Replayed {
 		httpx.MarkReplayed(ctx)
-		err = r.db.Tx(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (err error) {
-			t, err = ticket.Lock(ctx, tx, result.ID)
-			return err
-		})
+		return r.tickets.Get(ctx, result.ID)
 	}
 	return t, err
 }

@@ -13,19 +13,21 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/calendar"
+	"github.com/guanxi-crm/guanxi/services/tickets/internal/ticket"
 )
 
 // Routing is what can be done with queues, skills, agents and rules, and with the tickets that wait.
 type Routing struct {
 	db      *pg.DB
 	outbox  *outbox.Outbox
+	tickets *ticket.Tickets
 	service string // whose topic tells of tickets
 	clock   func() time.Time
 }
 
 // New makes the capability.
 func New(db *pg.DB, o *outbox.Outbox, service string, clock func() time.Time) *Routing {
-	return &Routing{db: db, outbox: o, service: service, clock: clock}
+	return &Routing{db: db, outbox: o, tickets: ticket.New(db, o, clock), service: service, clock: clock}
 }
 
 // change is a transaction on what is configured, of which there is one at a time in a tenant.

@@ -88,11 +88,16 @@ func (r *Routing) Again(ctx context.Context) error {
 // look takes a batch of tickets to the queues that are theirs now, and gives how many it looked at.
 func (r *Routing) look(ctx context.Context, tx *pg.Tx) (int, error) {
 	now := r.now()
+	rules, queues := rulesOf(tx), allQueues(tx)
 	waits, err := toLook(ctx, tx, now, batch)
 	if err != nil || len(waits) == 0 {
 		return 0, err
 	}
-	rules, queues, calendars := rulesOf(tx), allQueues(tx), calendar.All(tx)
+	if rules.Version == 0 && len(queues) == 0 { // the tenant does not route: tickets are kept in mind until it does
+		unlook(tx, now)
+		return 0, nil
+	}
+	calendars := calendar.All(tx)
 	tickets, places := make([]ticket.Ticket, len(waits)), make([]*category.Place, len(waits))
 	var agents []string
 	for i, w := range waits { // in the order of their ids

@@ -178,6 +178,30 @@ func TestATicketFindsItsQueueAndItsAgent(t *testing.T) {
 	o.wants(lost.ID, "bills", "ben")
 }
 
+// Tickets of a tenant that does not route are not looked at, and are found when it does.
+func TestWhatWasOpenedBeforeThereWereRules(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	h := o.ticket()
+	o.pass()
+	if n := o.Count(`SELECT count(*) FROM routing_wait WHERE look_at IS NULL`); n != 1 {
+		t.Errorf("%d tickets rest", n)
+	}
+	o.queues("round_robin", "all")
+	o.agent("ann", 1, "all")
+	o.pass()
+	o.wants(h.ID, "all", "ann")
+	var e struct {
+		Waiting bool
+		Agent   string
+		Agents  []struct{ Subject, Keeps string }
+	}
+	o.Want(http.StatusOK, http.MethodGet, "/v1/tickets/"+h.ID+"/routing", o.Agent, nil, &e)
+	if e.Waiting || e.Agent != "ann" || len(e.Agents) != 1 || e.Agents[0].Keeps != "full" {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestCapacityAndPresence(t *testing.T) {
 	t.Parallel()
 	o := open(t)

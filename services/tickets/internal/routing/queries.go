@@ -155,12 +155,12 @@ type Judged struct {
 // Explain says why a ticket is where it is.
 func (r *Routing) Explain(ctx context.Context, id uuid.UUID) (e Explained, err error) {
 	now := r.now()
-	err = r.db.Tx(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+	if e.Ticket, err = r.tickets.Get(ctx, id); err != nil {
+		return e, err
+	}
+	err = r.read(ctx, func(tx *pg.Tx) error {
 		rules, queues := rulesOf(tx), allQueues(tx)
 		wait, waits := waitOf(tx, id)
-		if e.Ticket, err = ticket.Lock(ctx, tx, id); err != nil {
-			return err
-		}
 		place := category.At(tx, e.Ticket.Category)
 		agents, err := agentsOf(ctx, tx, e.Ticket.Queue)
 		if err != nil {
@@ -175,7 +175,6 @@ func (r *Routing) Explain(ctx context.Context, id uuid.UUID) (e Explained, err e
 			return err
 		}
 		f := facts(e.Ticket, place.Path)
-		e.Rule = 0
 		for i, rule := range rules.Rules {
 			if sla.Fits(rule.Condition, f) {
 				e.Rule, e.Sends = i+1, rule.Queue

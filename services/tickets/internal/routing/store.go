@@ -125,14 +125,14 @@ func saveSkill(tx *pg.Tx, s Skill) {
 		tx.Tenant(), s.Code, s.Version, s.Title, s.Archived, s.ChangedAt)
 }
 
-// saveQueue queues the queue, and a look at whatever waits in it.
+// saveQueue queues the queue, and a look at whatever waits in it; of a new one, at tickets that were sent there before.
 func saveQueue(tx *pg.Tx, q Queue) {
 	tx.Queue(`INSERT INTO routing_queue (tenant_id, `+queueColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 		ON CONFLICT (tenant_id, code) DO UPDATE SET version = $3, title = $4, strategy = $5, skills = $6, overflow_seconds = $7,
 			overflow_to = $8, calendar_id = $9, archived = $10, changed_at = $11`,
 		tx.Tenant(), q.Code, q.Version, q.Title, q.Strategy, list(q.Skills), int64(q.OverflowAfter/time.Second), q.OverflowTo,
 		pg.OrNull(q.CalendarID), q.Archived, q.ChangedAt)
-	tx.Queue(`UPDATE routing_wait SET look_at = $3 WHERE tenant_id = $1 AND queue = $2`, tx.Tenant(), q.Code, q.ChangedAt)
+	tx.Queue(`UPDATE routing_wait SET look_at = $3 WHERE tenant_id = $1 AND (queue = $2 OR $4 AND queue = '')`, tx.Tenant(), q.Code, q.ChangedAt, q.Version == 1)
 }
 
 func saveAgent(tx *pg.Tx, a Agent) {

@@ -32,6 +32,11 @@ func toLook(ctx context.Context, tx *pg.Tx, now time.Time, limit int) ([]Wait, e
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Wait, error) { return scanWait(row) })
 }
 
+// unlook queues that no ticket is looked at until something changes.
+func unlook(tx *pg.Tx, now time.Time) {
+	tx.Queue(`UPDATE routing_wait SET look_at = NULL, looked_at = $2 WHERE tenant_id = $1 AND look_at <= $2`, tx.Tenant(), now)
+}
+
 // waitOf gives what is remembered of a ticket; found is false where that is nothing.
 func waitOf(tx *pg.Tx, id uuid.UUID) (w *Wait, found *bool) {
 	w, found = new(Wait), new(bool)
