@@ -59,12 +59,11 @@ type known struct {
 
 // before gives what is known of a customer before the moment.
 func (p Person) before(at time.Time) known {
-	k := known{days: Back.Hours() / 24}
-	for _, bought := range p.Bought {
-		if ago := at.Sub(bought); ago > 0 && ago <= Back {
-			k.orders++
-			k.days = min(k.days, ago.Hours()/24)
-		}
+	until, _ := slices.BinarySearchFunc(p.Bought, at, time.Time.Compare)
+	from, _ := slices.BinarySearchFunc(p.Bought, at.Add(-Back), time.Time.Compare)
+	k := known{orders: until - from, days: Back.Hours() / 24}
+	if k.orders > 0 {
+		k.days = at.Sub(p.Bought[until-1]).Hours() / 24
 	}
 	return k
 }

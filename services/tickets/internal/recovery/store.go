@@ -70,7 +70,7 @@ func cases(ctx context.Context, tx *pg.Tx, period survey.Period, outcome string)
 
 const (
 	poolOrders = 200_000 // of how many orders a sample of customers is drawn from, about
-	poolMost   = 10_000  // customers of a pool
+	poolMost   = 5_000   // customers of a pool
 	saidMost   = 200_000 // answers that are looked at
 )
 
