@@ -31,7 +31,7 @@ func (d *Deadlines) Explain(ctx context.Context, id uuid.UUID, at time.Time) (Ex
 			return err
 		}
 		b := batch{tickets: &[]row{e.row}}
-		if err = b.read(ctx, tx, false); err != nil {
+		if err := b.read(ctx, tx, false); err != nil {
 			return err
 		}
 		e.Policy, e.Calendar = b.policy(e.row)

@@ -75,7 +75,7 @@ func (p *Policies) tryRoutes(api *httpx.API) {
 		Description: "Keeps nothing. A condition that does not compile, or may cost too much, is answered with 422 and the line and column of each fault.",
 		Permission:  auth.TicketsConfigure,
 	}, func(ctx context.Context, in *tryInput) (*tryAnswer, error) {
-		v, err := p.Try(ctx, in.Body.Condition, in.Body.Facts.facts())
+		v, err := p.Try(ctx, in.Body.Condition, Facts(in.Body.Facts))
 		if err != nil {
 			return nil, err
 		}
@@ -93,11 +93,4 @@ func (p *Policies) tryRoutes(api *httpx.API) {
 	}, func(ctx context.Context, in *standingID) (*standingAnswer, error) {
 		return answeredStanding(p.Standing(ctx, in.ID))
 	})
-}
-
-func (f slaFacts) facts() Facts {
-	return Facts{
-		Kind: f.Kind, Channel: f.Channel, Category: f.Category, Queue: f.Queue, Impact: f.Impact, Urgency: f.Urgency, Priority: f.Priority,
-		Tags: f.Tags, Custom: f.Custom, Grade: f.Grade, Tier: f.Tier,
-	}
 }

@@ -78,7 +78,7 @@ func keepEnded(tx *pg.Tx, tickets []Measured, anew bool) {
 			}
 			id, policy, calendars = append(id, t.TicketID), append(policy, t.Policy.ID), append(calendars, pg.OrNull(t.Calendar.ID))
 			clock, state, agent, queue = append(clock, string(m.Clock)), append(state, string(m.State)), append(agent, t.Agent), append(queue, t.Queue)
-			round, priority = append(round, int32(m.Round)), append(priority, int32(m.Priority)) //nolint:gosec // both are small
+			round, priority = append(round, int32(m.Round)), append(priority, int32(m.Priority))
 			version, calendarVersion = append(version, t.Policy.Version), append(calendarVersion, t.Calendar.Version)
 			target, used, differ = append(target, seconds(m.Target)), append(used, seconds(m.Used)), append(differ, seconds(m.Difference))
 			started, ended = append(started, m.Started), append(ended, m.Ended)
@@ -166,7 +166,7 @@ func Met(s Subject, before, after []Measurement) []proto.Message {
 			continue
 		}
 		told = append(told, &ticketsv1.SLAMet{
-			TicketId: s.TicketID.String(), Number: s.Number, CustomerId: text(s.CustomerID), Clock: string(m.Clock), Round: int32(m.Round), //nolint:gosec // small
+			TicketId: s.TicketID.String(), Number: s.Number, CustomerId: text(s.CustomerID), Clock: string(m.Clock), Round: int32(m.Round),
 			PolicyId: s.Policy.ID.String(), PolicyVersion: s.Policy.Version, TargetSeconds: seconds(m.Target), DueAt: stamp(m.Due),
 			DoneAt: timestamppb.New(m.Done), Met: m.State == IsMet, DifferenceSeconds: seconds(m.Difference),
 		})
@@ -178,13 +178,13 @@ func Met(s Subject, before, after []Measurement) []proto.Message {
 func Warning(s Subject, m Measurement, r Reach) proto.Message {
 	if r.Percent == 100 {
 		return &ticketsv1.SLABreached{
-			TicketId: s.TicketID.String(), Number: s.Number, CustomerId: text(s.CustomerID), Clock: string(m.Clock), Round: int32(m.Round), //nolint:gosec // small
+			TicketId: s.TicketID.String(), Number: s.Number, CustomerId: text(s.CustomerID), Clock: string(m.Clock), Round: int32(m.Round),
 			PolicyId: s.Policy.ID.String(), PolicyVersion: s.Policy.Version, TargetSeconds: seconds(m.Target), DueAt: stamp(r.At),
 		}
 	}
 	return &ticketsv1.SLAWarning{
-		TicketId: s.TicketID.String(), Number: s.Number, CustomerId: text(s.CustomerID), Clock: string(m.Clock), Round: int32(m.Round), //nolint:gosec // small
-		PolicyId: s.Policy.ID.String(), PolicyVersion: s.Policy.Version, TargetSeconds: seconds(m.Target), Percent: int32(r.Percent), //nolint:gosec // small
+		TicketId: s.TicketID.String(), Number: s.Number, CustomerId: text(s.CustomerID), Clock: string(m.Clock), Round: int32(m.Round),
+		PolicyId: s.Policy.ID.String(), PolicyVersion: s.Policy.Version, TargetSeconds: seconds(m.Target), Percent: int32(r.Percent),
 		DueAt: stamp(m.Due), WarnedAt: timestamppb.New(r.At),
 	}
 }

@@ -204,8 +204,8 @@ func (m Measurement) reckon(p Policy, c calendar.Calendar, now time.Time) Measur
 // used gives the instant at which so many percent of the target are used up; zero where that is not foreseen. Parts of a
 // second are rounded up.
 func (m Measurement) used(c calendar.Calendar, percent int) time.Time {
-	part := time.Duration(percent) * (m.Target / time.Second)
-	at := c.Add(m.Started, (part+99)/100*time.Second, m.Pauses...)
+	part := (int64(percent)*seconds(m.Target) + 99) / 100
+	at := c.Add(m.Started, time.Duration(part)*time.Second, m.Pauses...)
 	if at.Equal(calendar.Never) {
 		return time.Time{}
 	}
