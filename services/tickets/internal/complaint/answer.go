@@ -16,7 +16,7 @@ func (c *Complaint) conclude(d Decision, p policy.Policy, now time.Time) (done b
 	case Verify:
 		c.verified(d, p, now)
 	case Answer:
-		return true, c.answer(d, p, now)
+		return true, c.answer(p, now)
 	case Withdraw:
 		c.end(Withdrawn, p, now)
 	case Reopen:
@@ -163,7 +163,7 @@ func (c *Complaint) anew(by, why string, before Outcome, now time.Time) {
 }
 
 // answer gives the final answer.
-func (c *Complaint) answer(d Decision, p policy.Policy, now time.Time) error {
+func (c *Complaint) answer(p policy.Policy, now time.Time) error {
 	if len(p.OutsideBodies) == 0 {
 		return problem.New(problem.Conflict, "outside_bodies_missing",
 			"A final answer names the bodies that the customer may turn to: let somebody put them into the policy of complaints first.")

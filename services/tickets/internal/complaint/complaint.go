@@ -96,7 +96,7 @@ type Complaint struct {
 	Alarms         []Alarm      `json:"alarms,omitempty"`      // that still have to ring, the earliest first
 	Score          *int         `json:"score,omitempty"`       // the customer's verdict on the last remedy
 	ScoreKind      string       `json:"score_kind,omitempty"`  // csat, nps or ces
-	CrisisID       uuid.UUID    `json:"crisis_id,omitzero"`    // the crisis that it is a part of
+	CrisisID       uuid.UUID    `json:"crisis_id,omitzero"`    // the crisis that it is a part of, as whoever escalated it said
 	EscalatedAt    time.Time    `json:"escalated_at,omitzero"`
 	ReviewedAt     time.Time    `json:"reviewed_at,omitzero"`
 	Preventions    []Prevention `json:"preventions,omitempty"`

@@ -14,14 +14,18 @@ import (
 
 const aggregate = "complaint"
 
-func registeredEvent(c Complaint) outbox.Event {
-	order := ""
-	if c.OrderID != uuid.Nil {
-		order = c.OrderID.String()
+// text gives an id as events carry it; empty where there is none.
+func text(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return ""
 	}
+	return id.String()
+}
+
+func registeredEvent(c Complaint) outbox.Event {
 	return outbox.Event{Aggregate: aggregate, ID: c.ID, Time: c.RegisteredAt, Message: &ticketsv1.ComplaintRegistered{
 		ComplaintId: c.ID.String(), CustomerId: c.CustomerID.String(), Number: c.Number, TicketId: c.TicketID.String(),
-		Category: c.Category, Channel: c.Channel, OrderId: order, RegisteredAt: timestamppb.New(c.RegisteredAt),
+		Category: c.Category, Channel: c.Channel, OrderId: text(c.OrderID), RegisteredAt: timestamppb.New(c.RegisteredAt),
 	}}
 }
 
@@ -94,7 +98,8 @@ func (c Complaint) event(s Step, limits policy.Policy, at *timestamppb.Timestamp
 		return &ticketsv1.ComplaintAnswered{ComplaintId: id, CustomerId: customer, Number: number, Medium: s.Detail.Medium,
 			OutsideBodies: s.Detail.Bodies, DueAt: stamp(c.LegalDueAt), AnsweredAt: at}
 	case Escalate:
-		return &ticketsv1.ComplaintEscalated{ComplaintId: id, CustomerId: customer, Number: number, Category: c.Category, EscalatedAt: at}
+		return &ticketsv1.ComplaintEscalated{ComplaintId: id, CustomerId: customer, Number: number, Category: c.Category, EscalatedAt: at,
+			CrisisId: text(s.Detail.CrisisID)}
 	default:
 		return c.remedyEvent(s, limits, at)
 	}

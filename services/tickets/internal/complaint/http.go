@@ -52,7 +52,7 @@ type complaintView struct {
 	Score          *int             `json:"score,omitempty" doc:"The customer's verdict on the last remedy."`
 	ScoreKind      string           `json:"score_kind,omitempty" enum:"csat,nps,ces"`
 	EscalatedAt    *time.Time       `json:"escalated_at,omitempty" doc:"When somebody took it for more than one customer's matter."`
-	CrisisID       *uuid.UUID       `json:"crisis_id,omitempty" format:"uuid" doc:"The crisis that it is a part of."`
+	CrisisID       *uuid.UUID       `json:"crisis_id,omitempty" format:"uuid" doc:"The crisis that it is a part of, as whoever escalated it said."`
 	ReviewedAt     *time.Time       `json:"reviewed_at,omitempty"`
 	Preventions    []preventionView `json:"preventions" nullable:"false" doc:"What is done so that it does not happen again."`
 }
@@ -204,7 +204,7 @@ type byID struct {
 type listInput struct {
 	httpx.Page
 	Stage      Stage     `query:"stage" enum:"registered,assessed,assigned,disputed,found,proposed,offered,accepted,stuck,verifying,answering,closed" doc:"Only those in this stage."`
-	CrisisID   uuid.UUID `query:"crisis_id" format:"uuid" doc:"Only those that are a part of this crisis."`
+	CrisisID   uuid.UUID `query:"crisis_id" format:"uuid" doc:"Only those of which whoever escalated them said that they are a part of this crisis."`
 	Escalated  bool      `query:"escalated" doc:"Only those that somebody took for more than one customer's matter."`
 	CustomerID uuid.UUID `query:"customer_id" format:"uuid" doc:"Only this customer's, those included of customers who were merged with this one."`
 }

@@ -65,10 +65,9 @@ func verdict(t *testing.T, c ticketstest.Complaint, score int32) bus.Event {
 		AggregateType: "invitation", AggregateID: invitation, Sequence: 1, Time: time.Now().UTC(), Data: data}
 }
 
-func TestLiveAllStepsToTheFinalAnswerAndWhatWasLearned(t *testing.T) {
-	t.Parallel()
-	w, client, neighbours := ticketstest.StartLive(t)
-	w.Want(http.StatusOK, http.MethodPut, "/v1/complaints/policy", w.Director, demanding(), nil, "If-Match", `"0"`)
+// firstLevel leads a complaint to where its customer is asked for a verdict, with all that can happen before that.
+func firstLevel(t *testing.T, w *ticketstest.World) ticketstest.Complaint {
+	t.Helper()
 	c := w.Register(uuid.NewString())
 	require.NotNil(t, look(w, c).LegalDueAt)
 	w.Want(http.StatusCreated, http.MethodPost, "/v1/tickets/"+c.TicketID+"/replies", w.Agent,
@@ -95,7 +94,14 @@ func TestLiveAllStepsToTheFinalAnswerAndWhatWasLearned(t *testing.T) {
 		require.NotEmpty(t, part.Reference)
 	}
 	w.Want(http.StatusOK, http.MethodGet, "/v1/tickets/"+verifying.Proposal.Parts[2].Reference, w.Agent, nil, nil)
+	return verifying
+}
 
+func TestLiveAllStepsToTheFinalAnswerAndWhatWasLearned(t *testing.T) {
+	t.Parallel()
+	w, client, neighbours := ticketstest.StartLive(t)
+	w.Want(http.StatusOK, http.MethodPut, "/v1/complaints/policy", w.Director, demanding(), nil, "If-Match", `"0"`)
+	c := firstLevel(t, w)
 	w.Publish("tickets", verdict(t, c, 1))
 	c = w.Reach(c, "assessed")
 	require.Equal(t, 2, look(w, c).Level, "the next level deals with it")

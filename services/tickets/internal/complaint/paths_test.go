@@ -190,8 +190,8 @@ func TestWhatCannotBeTakenBackWaitsForAPerson(t *testing.T) {
 
 func TestWithdrawnAtEachStep(t *testing.T) {
 	t.Parallel()
-	road := append(offerBy(mei)[:3], decide(complaint.Propose, mei, costing(5_001)), decide(complaint.Approve, wang), decide(complaint.Reject, mei),
-		decide(complaint.Propose, mei), decide(complaint.Reject, mei))
+	road := slices.Concat(offerBy(mei)[:3], []complaint.Decision{decide(complaint.Propose, mei, costing(5_001)), decide(complaint.Approve, wang),
+		decide(complaint.Reject, mei), decide(complaint.Propose, mei), decide(complaint.Reject, mei)})
 	for n := range len(road) + 1 {
 		t.Run(fmt.Sprintf("after %d decisions", n), func(t *testing.T) {
 			t.Parallel()

@@ -162,11 +162,12 @@ func (d PartDraft) part(p policy.Policy) (Part, []problem.Field) {
 	}
 	switch d.Kind {
 	case Points:
-		if d.Points < 1 || d.Points > maxPoints {
+		switch {
+		case d.Points < 1 || d.Points > maxPoints:
 			fault("points", "out_of_range", "must be 1 to 1000000")
-		} else if p.PointMinor > 0 && d.Points > money.Max/p.PointMinor {
+		case p.PointMinor > 0 && d.Points > money.Max/p.PointMinor:
 			fault("points", "amount_too_large", "cost more than an amount can be")
-		} else {
+		default:
 			part.CostMinor = d.Points * p.PointMinor
 		}
 	case Refund, Voucher:

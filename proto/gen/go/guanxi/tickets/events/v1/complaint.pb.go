@@ -1676,7 +1676,9 @@ type ComplaintEscalated struct {
 	// What it is about.
 	Category string `protobuf:"bytes,4,opt,name=category,proto3" json:"category,omitempty"`
 	// When.
-	EscalatedAt   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=escalated_at,json=escalatedAt,proto3" json:"escalated_at,omitempty"`
+	EscalatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=escalated_at,json=escalatedAt,proto3" json:"escalated_at,omitempty"`
+	// The crisis that it is a part of, as whoever escalated it says, a UUIDv7; empty where none was named.
+	CrisisId      string `protobuf:"bytes,6,opt,name=crisis_id,json=crisisId,proto3" json:"crisis_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1744,6 +1746,13 @@ func (x *ComplaintEscalated) GetEscalatedAt() *timestamppb.Timestamp {
 		return x.EscalatedAt
 	}
 	return nil
+}
+
+func (x *ComplaintEscalated) GetCrisisId() string {
+	if x != nil {
+		return x.CrisisId
+	}
+	return ""
 }
 
 var File_guanxi_tickets_events_v1_complaint_proto protoreflect.FileDescriptor
@@ -1939,14 +1948,15 @@ const file_guanxi_tickets_events_v1_complaint_proto_rawDesc = "" +
 	"\x06due_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12;\n" +
 	"\vanswered_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"answeredAt:]\xa2\xbb\x18Y\n" +
-	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\vanswered_at*\x12complaint_answered2\x06number2\x06medium@\x01\"\xac\x02\n" +
+	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\vanswered_at*\x12complaint_answered2\x06number2\x06medium@\x01\"\xc9\x02\n" +
 	"\x12ComplaintEscalated\x12!\n" +
 	"\fcomplaint_id\x18\x01 \x01(\tR\vcomplaintId\x12\x1f\n" +
 	"\vcustomer_id\x18\x02 \x01(\tR\n" +
 	"customerId\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\tR\x06number\x12\x1a\n" +
 	"\bcategory\x18\x04 \x01(\tR\bcategory\x12=\n" +
-	"\fescalated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vescalatedAt:_\xa2\xbb\x18[\n" +
+	"\fescalated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vescalatedAt\x12\x1b\n" +
+	"\tcrisis_id\x18\x06 \x01(\tR\bcrisisId:_\xa2\xbb\x18[\n" +
 	"\tcomplaint\x12\fcomplaint_id\x1a\vcustomer_id\"\fescalated_at*\x13complaint_escalated2\x06number2\bcategoryBTZRgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1;ticketseventsv1b\x06proto3"
 
 var (
