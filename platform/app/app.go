@@ -27,6 +27,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/platform/pg/migrate"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	"github.com/guanxi-crm/guanxi/platform/turns"
 )
 
 // Version is what the process says of itself in its OpenAPI and its traces; the build sets it.
@@ -66,7 +67,8 @@ type Deps struct {
 	Bus    *bus.Client
 	Outbox *outbox.Outbox
 	Flow   *flow.Client
-	Blobs  blob.Store // nil unless Module.Blobs asks for it; keys begin with the module's name
+	Blobs  blob.Store   // nil unless Module.Blobs asks for it; keys begin with the module's name
+	Turns  *turns.Turns // of all consumers and imports of the process
 	Clock  func() time.Time
 }
 

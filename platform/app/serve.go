@@ -25,6 +25,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg/migrate"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/telemetry"
+	"github.com/guanxi-crm/guanxi/platform/turns"
 )
 
 // service is a module that is being run.
@@ -47,9 +48,9 @@ type Process struct {
 	probes   *probes
 	server   *httpx.Server
 
-	// slots are held by consumers while they apply a batch, those of all services together: a backlog in each of them would
-	// otherwise take the machine, and every connection, from requests and workers.
-	slots chan struct{}
+	// turns are taken by consumers while they apply a batch, those of all services together, and kept by imports: a backlog
+	// in each of them would otherwise take the machine, and every connection, from requests and workers.
+	turns *turns.Turns
 
 	namespace    sync.Once
 	namespaceErr error
@@ -104,7 +105,7 @@ func prepare(ctx context.Context, cfg Config, log *slog.Logger, modules []Module
 
 // Open makes everything that the process stands on. Nothing of it need be up: all of it connects when it is used.
 func Open(ctx context.Context, cfg Config, log *slog.Logger, modules ...Module) (_ *Process, err error) {
-	p := &Process{cfg: cfg, log: log, probes: newProbes(), slots: make(chan struct{}, max(2, min(runtime.GOMAXPROCS(0), int(cfg.PG.MaxConns)*3/4)))}
+	p := &Process{cfg: cfg, log: log, probes: newProbes(), turns: turns.New(min(runtime.GOMAXPROCS(0), int(cfg.PG.MaxConns)*3/4))}
 	defer func() {
 		if err != nil {
 			p.Close()
@@ -172,7 +173,7 @@ func (p *Process) deps(ctx context.Context, m Module) (Deps, error) {
 	}
 	return Deps{
 		Config: p.cfg, Log: p.log.With("service", m.Name), DB: db, Ops: ops, Bus: p.bus, Flow: p.flow,
-		Outbox: outbox.New(m.Name), Blobs: blobs, Clock: time.Now,
+		Outbox: outbox.New(m.Name), Blobs: blobs, Turns: p.turns, Clock: time.Now,
 	}, nil
 }
 
@@ -263,7 +264,7 @@ func (p *Process) startInward(ctx context.Context, group *errgroup.Group, s *ser
 	}
 	if p.cfg.Has(RoleConsumers) {
 		for _, c := range s.parts.Consumers {
-			runner := inbox.NewRunner(s.deps.DB, p.bus, s.deps.Outbox, s.Name, c, s.deps.Log).Within(p.slots)
+			runner := inbox.NewRunner(s.deps.DB, p.bus, s.deps.Outbox, s.Name, c, s.deps.Log).Within(p.turns)
 			if s.Projection != nil && !c.Lasting {
 				runner.Derived()
 			}

@@ -38,6 +38,11 @@ func (i *Imports) process(ctx context.Context, in input) (Progress, error) {
 		return s.report(s.ended(), s.CancelRequested), nil
 	}
 	defer heartbeat(ctx)()
+	done, err := i.turns.Keep(ctx)
+	if err != nil {
+		return Progress{}, err
+	}
+	defer done()
 	r := &reader{
 		scanner: newScanner(&chunkReader{ctx: ctx, db: i.db, tenant: s.Tenant, id: s.ID, size: s.Bytes, offset: s.Position},
 			s.Format, s.Position, s.Line),

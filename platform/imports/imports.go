@@ -13,6 +13,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	"github.com/guanxi-crm/guanxi/platform/turns"
 )
 
 // Column is one thing that a row can say.
@@ -107,6 +108,14 @@ type Imports struct {
 	service string
 	kind    Kind
 	clock   func() time.Time
+	turns   *turns.Turns
+}
+
+// Within has an import keep one of the turns while it is worked: somebody waits for it, and what consumers have to catch
+// up with waits for nobody.
+func (i *Imports) Within(t *turns.Turns) *Imports {
+	i.turns = t
+	return i
 }
 
 // policies are those that the kind knows, the usual one first.

@@ -86,7 +86,7 @@ func Module() app.Module {
 			erasures := erasure.New(d.DB, d.Outbox, d.Flow, starter, name, holders(), erasers(consents, d.Clock), d.Clock)
 			merges := merge.New(d.DB, d.Outbox, relationship.Tangled, erasure.Open, erasures.OnHold, d.Clock)
 			eraser := forget.New(d.DB, erasures.Rooms())
-			files := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
+			files := customerimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock).Within(d.Turns)
 			exports := customerexport.New(d.DB, d.Ops, looks, d.Flow, name, d.Clock, sections()...)
 			return app.Parts{
 				Routes: []func(*httpx.API){

@@ -33,7 +33,7 @@ func Module() app.Module {
 		Aliases:    true,
 		Build: func(d app.Deps) (app.Parts, error) {
 			orders := order.New(d.DB, d.Outbox, d.Clock)
-			imports := orderimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock)
+			imports := orderimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock).Within(d.Turns)
 			eraser := erasure.New(d.DB, erasure.Rooms{Erase: order.Erase})
 			return app.Parts{
 				Routes: []func(*httpx.API){orders.Routes, imports.Routes},

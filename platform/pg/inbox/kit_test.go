@@ -23,6 +23,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg/migrate"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/pgtest"
+	"github.com/guanxi-crm/guanxi/platform/turns"
 	accounts "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
 )
 
@@ -81,7 +82,7 @@ type bundle struct {
 	batches []int           // sizes of what Apply was given
 	fail    error           // what Apply returns, whatever it is given
 	next    int64           // offset
-	slots   chan struct{}   // of the runners
+	turns   *turns.Turns    // of the runners
 }
 
 func setup(t *testing.T, src migrate.Source, ordered bool) *bundle {

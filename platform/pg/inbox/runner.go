@@ -12,6 +12,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	"github.com/guanxi-crm/guanxi/platform/turns"
 )
 
 const (
@@ -25,7 +26,7 @@ type Runner struct {
 	bus    *bus.Client
 	log    *slog.Logger
 
-	slots chan struct{} // nil: no bound
+	turns *turns.Turns // nil: no bound
 
 	mu       sync.Mutex
 	expected map[place]int64 // offset is 0 in the keys
@@ -44,10 +45,10 @@ func (r *Runner) Derived() *Runner {
 	return r
 }
 
-// Within has the runner apply a batch only while it holds one of the slots, which it may share with others: partitions are
+// Within has the runner apply a batch only while it has one of the turns, which it may share with others: partitions are
 // handled side by side, and without a bound a backlog takes every connection of the pool from the requests.
-func (r *Runner) Within(slots chan struct{}) *Runner {
-	r.slots = slots
+func (r *Runner) Within(t *turns.Turns) *Runner {
+	r.turns = t
 	return r
 }
 
@@ -84,14 +85,11 @@ func (r *Runner) start(ctx context.Context, topic string, partition int) (int64,
 }
 
 func (r *Runner) handle(ctx context.Context, topic string, partition int, msgs []bus.Message) error {
-	if r.slots != nil {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case r.slots <- struct{}{}:
-			defer func() { <-r.slots }()
-		}
+	done, err := r.turns.Take(ctx)
+	if err != nil {
+		return err
 	}
+	defer done()
 	at := place{topic, partition, 0}
 	r.mu.Lock()
 	expected := r.expected[at]

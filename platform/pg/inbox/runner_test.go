@@ -13,6 +13,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/bustest"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pgtest"
+	"github.com/guanxi-crm/guanxi/platform/turns"
 )
 
 // patience bounds how long a test waits for what happens beside it; it asserts nothing about speed.
@@ -34,7 +35,7 @@ func (b *bundle) run(client *bus.Client) (stop func()) {
 	// Groups are shared on a Kafka that tests share.
 	name := service + "-" + b.topic
 	go func() {
-		runner := NewRunner(b.db, client, b.outbox, name, b.consumer, bustest.Log(b.t)).Within(b.slots)
+		runner := NewRunner(b.db, client, b.outbox, name, b.consumer, bustest.Log(b.t)).Within(b.turns)
 		if b.derived {
 			runner.Derived()
 		}
@@ -94,7 +95,7 @@ func customers(n, events int) []change {
 func TestABacklogLeavesConnectionsForOthers(t *testing.T) {
 	t.Parallel()
 	b, client := overKafka(t, pgtest.Database(t, plain()), true)
-	b.slots = make(chan struct{}, 2)
+	b.turns = turns.New(2)
 	apply := b.consumer.Apply
 	var now, most atomic.Int64
 	b.consumer.Apply = func(ctx context.Context, tx *pg.Tx, events []Event) error {
