@@ -51,11 +51,19 @@ func (r *Routing) agentAnswered(b Busy, err error) (*agentAnswer, error) {
 }
 
 type bySubject struct {
-	Subject string `path:"subject" maxLength:"200"`
+	Subject string `path:"subject" maxLength:"200" doc:"Of the agent's tokens; me for the caller's."`
+}
+
+// agentOf gives the subject that a path names.
+func agentOf(ctx context.Context, subject string) string {
+	if subject == "me" {
+		return caller(ctx).Subject
+	}
+	return subject
 }
 
 type agentInput struct {
-	Subject string `path:"subject" maxLength:"200" doc:"Of the agent's tokens."`
+	Subject string `path:"subject" maxLength:"200" doc:"Of the agent's tokens; me for the caller's."`
 	IfMatch string `header:"If-Match" doc:"The ETag of the agent as it was read; \"0\" makes it."`
 	Body    AgentBody
 }
@@ -94,24 +102,19 @@ func (r *Routing) agentRoutes(api *httpx.API) {
 		return &agentsAnswer{agentPage{items, next}}, err
 	})
 	httpx.Register(api, httpx.Operation{
-		ID: "get-own-agent", Method: http.MethodGet, Path: "/v1/agents/me", Tag: tag, Summary: "Read what is configured of the caller", Permission: auth.TicketsRead, Errors: missing,
-	}, func(ctx context.Context, _ *struct{}) (*agentAnswer, error) {
-		return r.agentAnswered(r.Agent(ctx, caller(ctx).Subject))
-	})
-	httpx.Register(api, httpx.Operation{
 		ID: "get-agent", Method: http.MethodGet, Path: "/v1/agents/{subject}", Tag: tag, Summary: "Read an agent", Permission: auth.TicketsRead, Errors: missing,
 	}, func(ctx context.Context, in *bySubject) (*agentAnswer, error) {
-		return r.agentAnswered(r.Agent(ctx, in.Subject))
+		return r.agentAnswered(r.Agent(ctx, agentOf(ctx, in.Subject)))
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "put-agent", Method: http.MethodPut, Path: "/v1/agents/{subject}", Tag: tag, Summary: "Make or change an agent",
 		Permission: auth.TicketsConfigure, Errors: []int{http.StatusPreconditionFailed, http.StatusPreconditionRequired},
 	}, func(ctx context.Context, in *agentInput) (*agentAnswer, error) {
-		a := Agent{Subject: in.Subject, Capacity: in.Body.Capacity, Queues: in.Body.Queues, Skills: readLevels(in.Body.Skills)}
+		a := Agent{Subject: agentOf(ctx, in.Subject), Capacity: in.Body.Capacity, Queues: in.Body.Queues, Skills: readLevels(in.Body.Skills)}
 		if _, err := r.PutAgent(ctx, a, func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }); err != nil {
 			return nil, err
 		}
-		return r.agentAnswered(r.Agent(ctx, in.Subject))
+		return r.agentAnswered(r.Agent(ctx, a.Subject))
 	})
 	set := func(ctx context.Context, subject string, b agentPresence) (*agentAnswer, error) {
 		if _, err := r.SetPresence(ctx, subject, b.Presence, time.Duration(b.Seconds)*time.Second); err != nil {

@@ -511,7 +511,7 @@ func TestConfigurationThatCannotBeIsRefused(t *testing.T) {
 		{"/v1/queues/all", queue(body{"skills": append(skill("french", 1), skill("french", 2)...)}), "body.skills[1].skill"},
 		{"/v1/agents/ann", body{"capacity": -1, "queues": list{}}, "body.capacity"}, {"/v1/agents/ann", body{"capacity": 1001, "queues": list{}}, "body.capacity"},
 		{"/v1/agents/ann", body{"capacity": 1, "queues": list{"none"}}, "body.queues[0]"}, {"/v1/agents/ann", body{"capacity": 1, "queues": list{"old"}}, "body.queues[0]"},
-		{"/v1/agents/me", body{"capacity": 1, "queues": list{}}, "body.subject"},
+		{"/v1/agents/" + strings.Repeat("x", 201), body{"capacity": 1, "queues": list{}}, "path.subject"},
 		{"/v1/agents/ann", body{"capacity": 1, "queues": list{}, "skills": skill("none", 1)}, "body.skills[0].skill"},
 		{"/v1/routing-rules", body{"rules": list{body{"queue": "none"}}}, "body.rules[0].queue"}, {"/v1/routing-rules", body{"rules": list{body{"queue": "old"}}}, "body.rules[0].queue"},
 		{"/v1/routing-rules", body{"rules": list{body{"queue": "all"}, body{"queue": "all", "condition": "kind =="}}}, "body.rules[1].condition"},
@@ -564,6 +564,10 @@ func TestConfigurationIsKept(t *testing.T) {
 		if v.Version != 1 {
 			t.Errorf("%s: %+v", path, v)
 		}
+	}
+	o.Want(http.StatusOK, http.MethodPut, "/v1/agents/me", o.Manager, same, nil, "If-Match", `"0"`)
+	if n := o.Count(`SELECT count(*) FROM routing_agent WHERE subject = 'manager@pizza'`); n != 1 {
+		t.Errorf("the caller is %d agents", n)
 	}
 	var page struct{ Items list }
 	o.Want(http.StatusOK, http.MethodGet, "/v1/queues?limit=2", o.Agent, nil, &page)

@@ -139,7 +139,6 @@ const (
 	maxOverflow = 90 * 24 * time.Hour
 	longest     = 24 * time.Hour // that a presence holds without being said again
 	maxSubject  = 200
-	reserved    = "me" // who calls, in the place of a subject
 )
 
 type faults []problem.Field
@@ -253,8 +252,8 @@ func cyclic(code string, queues map[string]Queue) bool {
 // check gives the agent as it is kept, or names every field that is not right.
 func (a Agent) check(skills map[string]Skill, queues map[string]Queue) (Agent, faults) {
 	var f faults
-	if n := utf8.RuneCountInString(a.Subject); n < 1 || n > maxSubject || a.Subject == reserved || strings.ContainsFunc(a.Subject, unicode.IsControl) {
-		f.add("subject", "subject_malformed", "must be the subject of a token, 1 to 200 characters, and not me")
+	if n := utf8.RuneCountInString(a.Subject); n < 1 || n > maxSubject || strings.ContainsFunc(a.Subject, unicode.IsControl) {
+		f.add("subject", "subject_malformed", "must be the subject of a token, 1 to 200 characters")
 	}
 	if a.Capacity < 0 || a.Capacity > maxCapacity {
 		f.add("capacity", "out_of_range", "must be 0 to 1000")
