@@ -162,6 +162,10 @@ func TestAnErasedCustomersWordsAreNowhere(t *testing.T) {
 	w.Want(http.StatusGone, http.MethodPost, "/v1/tickets", w.Agent, body{
 		"kind": "enquiry", "channel": "phone", "customer_id": wei, "subject": secrets[0], "impact": 3, "urgency": 3,
 	}, nil)
+	w.Want(http.StatusGone, http.MethodPatch, "/v1/tickets/"+said.Ticket, w.Agent, body{"tags": []string{secrets[0]}}, nil, "If-Match", "*")
+	// What is still to be done for somebody who was erased, is moved on.
+	w.Want(http.StatusOK, http.MethodPatch, "/v1/tickets/"+said.Ticket, w.Agent, body{"impact": 1}, nil, "If-Match", "*")
+	w.Want(http.StatusOK, http.MethodPost, "/v1/tickets/"+said.Ticket+"/status", w.Agent, body{"status": "on_hold"}, nil, "If-Match", "*")
 	for path, b := range map[string]body{"/replies": {"author": "customer", "words": secrets[0]}, "/notes": {"words": secrets[0]}} {
 		w.Want(http.StatusGone, http.MethodPost, "/v1/tickets/"+said.Ticket+path, w.Agent, b, nil)
 	}

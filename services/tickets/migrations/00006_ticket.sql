@@ -23,10 +23,10 @@ ALTER TABLE ticket
     ADD COLUMN merged_into    uuid,
     ADD COLUMN written_at     timestamptz NOT NULL DEFAULT now(); -- by the clock, whatever times were given
 
--- Open tickets by deadline: all, of a queue, of an agent. Those without one come last, in the order of their ids.
+-- Open tickets by deadline: all, of a queue, of an agent or of nobody. Those without one come last, in the order of their ids.
 CREATE INDEX ticket_by_due ON ticket (tenant_id, next_due_at, id) WHERE status IN ('new', 'open', 'pending', 'on_hold');
 CREATE INDEX ticket_by_queue ON ticket (tenant_id, queue, next_due_at, id) WHERE status IN ('new', 'open', 'pending', 'on_hold');
-CREATE INDEX ticket_by_agent ON ticket (tenant_id, agent, next_due_at, id) WHERE status IN ('new', 'open', 'pending', 'on_hold') AND agent <> '';
+CREATE INDEX ticket_by_agent ON ticket (tenant_id, agent, next_due_at, id) WHERE status IN ('new', 'open', 'pending', 'on_hold');
 CREATE INDEX ticket_by_close ON ticket (close_at) WHERE close_at IS NOT NULL AND status = 'resolved';
 
 -- What happened to a ticket, entry by entry, without words; append-only. All deadlines are computed from it.

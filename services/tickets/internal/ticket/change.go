@@ -165,6 +165,11 @@ func (t Ticket) reclassified(r Reclassification) (now Ticket, changed []string, 
 	return now, changed, faults
 }
 
+// says tells whether words come with it that may be about somebody.
+func (r Reclassification) says() bool {
+	return r.CustomerID != nil || r.Subject != nil || r.Tags != nil || len(r.Custom) > 0
+}
+
 // picks tells whether what was changed can pick another policy: all but the words.
 func picks(changed []string) bool {
 	return slices.ContainsFunc(changed, func(name string) bool { return name != "subject" })

@@ -246,7 +246,7 @@ func TestTimesAreGivenByWhoMayImport(t *testing.T) {
 	if !strings.Contains(string(early.Body), "before_the_last") {
 		t.Errorf("%s", early.Body)
 	}
-	for _, at := range []string{"2999-01-01T00:00:00Z", "1999-12-31T23:59:59Z", time.Now().Add(time.Hour).Format(time.RFC3339)} {
+	for _, at := range []string{"2999-01-01T00:00:00Z", "1999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", time.Now().Add(time.Hour).Format(time.RFC3339)} {
 		w.Want(http.StatusUnprocessableEntity, http.MethodPost, path+"/replies", importer, reply(at), nil)
 		b["opened_at"] = at
 		w.Want(http.StatusUnprocessableEntity, http.MethodPost, "/v1/tickets", importer, b, nil)

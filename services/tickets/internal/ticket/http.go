@@ -29,7 +29,7 @@ type newTicket struct {
 	Urgency     int                        `json:"urgency" minimum:"1" maximum:"3" doc:"1 (at once) to 3 (when it suits)."`
 	Tags        []string                   `json:"tags,omitempty" nullable:"false" maxItems:"50"`
 	Custom      map[string]json.RawMessage `json:"custom_fields,omitempty" nullable:"false" doc:"Values of the tenant's fields, by name."`
-	OpenedAt    time.Time                  `json:"opened_at,omitzero" doc:"When, where that was in the past: needs the permission tickets.import."`
+	OpenedAt    *time.Time                 `json:"opened_at,omitempty" doc:"When, where that was in the past: needs the permission tickets.import."`
 }
 
 type byID struct {
@@ -69,9 +69,9 @@ type moveInput struct {
 
 // newStatus is where a ticket goes.
 type newStatus struct {
-	Status     Status    `json:"status" enum:"open,pending,on_hold,resolved,closed"`
-	Resolution string    `json:"resolution,omitempty" doc:"Code of how; resolved needs one, closed may have one." example:"solved" maxLength:"64"`
-	At         time.Time `json:"at,omitzero" doc:"When, where that was in the past: needs the permission tickets.import."`
+	Status     Status     `json:"status" enum:"open,pending,on_hold,resolved,closed"`
+	Resolution string     `json:"resolution,omitempty" doc:"Code of how; resolved needs one, closed may have one." example:"solved" maxLength:"64"`
+	At         *time.Time `json:"at,omitempty" doc:"When, where that was in the past: needs the permission tickets.import."`
 }
 
 type reclassifyInput struct {
@@ -91,7 +91,7 @@ type ticketChange struct {
 	Urgency    *int                       `json:"urgency,omitempty" minimum:"1" maximum:"3"`
 	Tags       *[]string                  `json:"tags,omitempty" nullable:"false" maxItems:"50" doc:"All of them."`
 	Custom     map[string]json.RawMessage `json:"custom_fields,omitempty" nullable:"false" doc:"Values by name; null takes one away, others stay."`
-	At         time.Time                  `json:"at,omitzero" doc:"When, where that was in the past: needs the permission tickets.import."`
+	At         *time.Time                 `json:"at,omitempty" doc:"When, where that was in the past: needs the permission tickets.import."`
 }
 
 // Routes adds the operations on tickets.
@@ -123,7 +123,7 @@ func (t *Tickets) Routes(api *httpx.API) {
 		Description: "Resolve it, reopen a resolved one, close it. The ticket of a complaint follows its complaint and cannot be moved by hand.",
 		Permission:  auth.TicketsWrite, Errors: versioned,
 	}, func(ctx context.Context, in *moveInput) (*answer, error) {
-		c := StatusChange{To: in.Body.Status, Resolution: in.Body.Resolution, At: in.Body.At}
+		c := StatusChange{To: in.Body.Status, Resolution: in.Body.Resolution, At: given(in.Body.At)}
 		return answered(t.Change(ctx, in.ID, c, seen(in.IfMatch)))
 	})
 	httpx.Register(api, httpx.Operation{
@@ -147,10 +147,22 @@ func seen(ifMatch string) func(int64) error {
 	return func(version int64) error { return httpx.IfMatch(ifMatch, version) }
 }
 
+// given is a time that a caller says, zero for none: the zero time itself is one, too early as it is.
+func given(at *time.Time) time.Time {
+	switch {
+	case at == nil:
+		return time.Time{}
+	case at.IsZero():
+		return at.Add(1)
+	default:
+		return *at
+	}
+}
+
 func (b newTicket) draft() Draft {
 	d := Draft{
 		Kind: b.Kind, Channel: b.Channel, Live: b.Live, Category: b.Category, Subject: b.Subject, Description: b.Description, Impact: b.Impact,
-		Urgency: b.Urgency, Tags: b.Tags, Custom: b.Custom, At: b.OpenedAt,
+		Urgency: b.Urgency, Tags: b.Tags, Custom: b.Custom, At: given(b.OpenedAt),
 	}
 	if b.CustomerID != nil {
 		d.CustomerID = *b.CustomerID
@@ -164,7 +176,7 @@ func (b newTicket) draft() Draft {
 func (b ticketChange) reclassification() (Reclassification, error) {
 	r := Reclassification{
 		Kind: b.Kind, CustomerID: b.CustomerID, Category: b.Category, Subject: b.Subject, Impact: b.Impact, Urgency: b.Urgency, Tags: b.Tags,
-		Custom: b.Custom, At: b.At,
+		Custom: b.Custom, At: given(b.At),
 	}
 	if b.AssetID != nil {
 		r.AssetID = new(uuid.UUID)

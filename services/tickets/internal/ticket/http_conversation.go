@@ -20,12 +20,12 @@ type replyInput struct {
 
 // newReply is what the customer can read, or said.
 type newReply struct {
-	Author     Author    `json:"author" enum:"customer,agent,automatic" doc:"Who says it. What is automatic answers nothing."`
-	Words      string    `json:"words" doc:"Kept as they are: text, never markup to be rendered." maxLength:"50000" example:"A driver is on the way with the colas."`
-	Channel    string    `json:"channel,omitempty" doc:"Code; left out for the ticket's." maxLength:"64" example:"email"`
-	Status     Status    `json:"status,omitempty" enum:"open,pending,on_hold,resolved,closed" doc:"Where the ticket goes with what an agent says. Left out, a new one is opened; a customer's word opens what is pending or resolved."`
-	Resolution string    `json:"resolution,omitempty" doc:"Code of how, where the status is resolved or closed." maxLength:"64"`
-	At         time.Time `json:"at,omitzero" doc:"When, where that was in the past: needs the permission tickets.import."`
+	Author     Author     `json:"author" enum:"customer,agent,automatic" doc:"Who says it. What is automatic answers nothing."`
+	Words      string     `json:"words" doc:"Kept as they are: text, never markup to be rendered." maxLength:"50000" example:"A driver is on the way with the colas."`
+	Channel    string     `json:"channel,omitempty" doc:"Code; left out for the ticket's." maxLength:"64" example:"email"`
+	Status     Status     `json:"status,omitempty" enum:"open,pending,on_hold,resolved,closed" doc:"Where the ticket goes with what an agent says. Left out, a new one is opened; a customer's word opens what is pending or resolved."`
+	Resolution string     `json:"resolution,omitempty" doc:"Code of how, where the status is resolved or closed." maxLength:"64"`
+	At         *time.Time `json:"at,omitempty" doc:"When, where that was in the past: needs the permission tickets.import."`
 }
 
 type noteInput struct {
@@ -35,8 +35,8 @@ type noteInput struct {
 
 // newNote is what only the staff can read.
 type newNote struct {
-	Words string    `json:"words" doc:"Kept as they are: text, never markup to be rendered." maxLength:"50000"`
-	At    time.Time `json:"at,omitzero" doc:"When, where that was in the past: needs the permission tickets.import."`
+	Words string     `json:"words" doc:"Kept as they are: text, never markup to be rendered." maxLength:"50000"`
+	At    *time.Time `json:"at,omitempty" doc:"When, where that was in the past: needs the permission tickets.import."`
 }
 
 type saidAnswer struct {
@@ -124,14 +124,14 @@ func (t *Tickets) conversationRoutes(api *httpx.API) {
 			fresh = seen(in.IfMatch)
 		}
 		return said(t.Say(ctx, in.ID, Reply{
-			Author: b.Author, Words: b.Words, Channel: b.Channel, Then: b.Status, Resolution: b.Resolution, At: b.At,
+			Author: b.Author, Words: b.Words, Channel: b.Channel, Then: b.Status, Resolution: b.Resolution, At: given(b.At),
 		}, fresh))
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "note-on-ticket", Method: http.MethodPost, Path: path + "/notes", Tag: tag, Summary: "Add what only the staff can read",
 		Permission: auth.TicketsWrite, Status: http.StatusCreated, Errors: writing,
 	}, func(ctx context.Context, in *noteInput) (*saidAnswer, error) {
-		return said(t.Say(ctx, in.ID, Reply{Author: AsNote, Words: in.Body.Words, At: in.Body.At}, anyVersion))
+		return said(t.Say(ctx, in.ID, Reply{Author: AsNote, Words: in.Body.Words, At: given(in.Body.At)}, anyVersion))
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "list-ticket-conversation", Method: http.MethodGet, Path: path + "/conversation", Tag: tag, Summary: "Read what was said on a ticket",

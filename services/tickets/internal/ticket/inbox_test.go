@@ -102,6 +102,7 @@ func TestTheInboxIsReadByItsIndexes(t *testing.T) {
 		"a page without deadlines": {ticket.Filter{}, ticket.Due{ID: somewhere.ID}, "ticket_by_due"},
 		"a queue":                  {ticket.Filter{Queue: "q3"}, ticket.Due{}, "ticket_by_queue"}, "a queue's middle": {ticket.Filter{Queue: "q3"}, somewhere, "ticket_by_queue"},
 		"an agent": {ticket.Filter{Agent: "a4"}, ticket.Due{}, "ticket_by_agent"}, "an agent's middle": {ticket.Filter{Agent: "a4"}, somewhere, "ticket_by_agent"},
+		"nobody's": {ticket.Filter{Unassigned: true}, somewhere, "ticket_by_agent"},
 	} {
 		plan := strings.Join(explain(t, w, c.filter, c.after), "\n")
 		if strings.Contains(plan, "Seq Scan on ticket") || strings.Contains(plan, "Sort") || !strings.Contains(plan, "Index Scan using "+c.index) {

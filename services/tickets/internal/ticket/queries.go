@@ -120,7 +120,7 @@ func (f Filter) of(tenant string) conditions {
 		c.only("queue = ?", f.Queue)
 	}
 	if f.Agent != "" {
-		c.only("agent = ? AND agent <> ''", f.Agent)
+		c.only("agent = ?", f.Agent)
 	}
 	if f.Unassigned {
 		c.where = append(c.where, "agent = ''")

@@ -217,8 +217,8 @@ func say(ctx context.Context, tx *pg.Tx, o *outbox.Outbox, id uuid.UUID, r Reply
 	return h.now, r, h.settle(ctx, tx, o, r.At)
 }
 
-// Reclassify says what else a ticket is about, which picks its policy anew. Nothing is written where it is so already. Two
-// round trips.
+// Reclassify says what else a ticket is about, which picks its policy anew. Nothing is written where it is so already. Words
+// about a customer who was erased are the problem customer_erased. Two round trips.
 func Reclassify(ctx context.Context, tx *pg.Tx, o *outbox.Outbox, id uuid.UUID, r Reclassification) (Ticket, error) {
 	return reclassify(ctx, tx, o, id, r, anyVersion)
 }
@@ -241,8 +241,10 @@ func reclassify(ctx context.Context, tx *pg.Tx, o *outbox.Outbox, id uuid.UUID, 
 	root := alias.Root(tx, now.CustomerID)
 	standing := new(sla.Standing)
 	if now.CustomerID != uuid.Nil {
-		erasure.Refuse(tx, now.CustomerID)
 		standing = sla.StandingOf(tx, now.CustomerID)
+		if r.says() {
+			erasure.Refuse(tx, now.CustomerID)
+		}
 	}
 	place, fields := category.At(tx, now.Category), field.All(tx)
 	if err := tx.Flush(ctx); err != nil {
