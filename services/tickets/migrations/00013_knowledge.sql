@@ -72,43 +72,54 @@ SELECT guanxi_tenant_table('article_use');
 -- themselves. Tenant and state are compared so that no other index than that of the terms fits.
 
 -- +goose StatementBegin
--- article_counts gives for each term, numbered from 1, how many articles in the state have it; 0 is how many there are.
-CREATE FUNCTION article_counts(p_terms tsquery[], p_state text) RETURNS TABLE (n bigint, articles bigint)
+-- article_counts gives for each term, numbered from 1, how many articles in the state have it, p_most at most; 0 is how many
+-- there are.
+CREATE FUNCTION article_counts(p_terms tsquery[], p_state text, p_most integer) RETURNS TABLE (n bigint, articles bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off AS $$
     SELECT 0::bigint, count(*) FROM article a WHERE a.tenant_id = current_setting('app.tenant_id', true) AND a.state = p_state
     UNION ALL
     SELECT t.n, h.articles FROM unnest(p_terms) WITH ORDINALITY t(term, n)
     CROSS JOIN LATERAL (
-        SELECT count(*) AS articles FROM article a
-         WHERE a.terms @@ t.term AND a.tenant_id || '' = current_setting('app.tenant_id', true) AND a.state || '' = p_state) h
+        SELECT count(*) AS articles FROM (
+            SELECT FROM article a
+             WHERE a.terms @@ t.term AND a.tenant_id || '' = current_setting('app.tenant_id', true) AND a.state || '' = p_state
+             LIMIT p_most) AS found) h
 $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
--- article_find gives the articles in a state that p_any finds, the best first: those behind the place (p_score, p_id), at most
--- p_limit. The score, in thousandths, is the sum of the weights of the terms that an article has, three times the weight for
--- those in its title (p_titles); times 0.5 to 1.5 for how often it helped, by Laplace's rule of succession; times 1.5 where it
--- is of the category p_near. matched are the numbers of the terms, from 1. An empty text, or none, of a filter lets all pass.
-CREATE FUNCTION article_find(p_any tsquery, p_terms tsquery[], p_titles tsquery[], p_weights float8[], p_state text, p_audience text,
+-- article_find gives the articles in a state that have any of the terms, and all that p_every asks for where it asks for
+-- something, the best first: those behind the place (p_score, p_id), at most p_limit. The score, in thousandths, is the sum of
+-- the weights of the terms that an article has, three times the weight for those that stand in its title (p_titles); times 0.5
+-- to 1.5 for how often it helped, by Laplace's rule of succession; times 1.5 where it is of the category p_near. matched are the
+-- numbers of the terms, from 1. An empty text, or none, of a filter lets all pass. Every term is asked of the index, so that no
+-- article's terms are read.
+CREATE FUNCTION article_find(p_every tsquery, p_terms tsquery[], p_titles tsquery[], p_weights float8[], p_state text, p_audience text,
     p_language text, p_categories text[], p_near text, p_score bigint, p_id uuid, p_limit integer)
 RETURNS TABLE (article_id uuid, score bigint, matched bigint[])
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off AS $$
-    WITH found AS MATERIALIZED (
-        SELECT a.id, a.terms, a.category, a.helped, a.not_helped FROM article a
-         WHERE a.terms @@ p_any AND a.tenant_id || '' = current_setting('app.tenant_id', true) AND a.state || '' = p_state
-           AND (p_audience = '' OR a.audience = p_audience) AND (p_language = '' OR a.language = p_language)
-           AND (p_categories IS NULL OR a.category = ANY (p_categories))
-    ), scored AS (
-        SELECT f.id, t.matched, round(1000 * t.weight * (0.5 + (f.helped + 1) / (f.helped + f.not_helped + 2)::float8)
-                   * CASE WHEN p_near <> '' AND f.category = p_near THEN 1.5 ELSE 1 END)::bigint AS score
-          FROM found f
+    WITH hits AS (
+        SELECT a.id, a.category, a.helped, a.not_helped, t.n, t.weight
+          FROM unnest(p_terms, p_weights) WITH ORDINALITY t(term, weight, n)
          CROSS JOIN LATERAL (
-            SELECT sum(t.weight * CASE WHEN f.terms @@ t.title THEN 3 ELSE 1 END) AS weight, array_agg(t.n ORDER BY t.n) AS matched
-              FROM unnest(p_terms, p_titles, p_weights) WITH ORDINALITY AS t(term, title, weight, n)
-             WHERE f.terms @@ t.term) t
-         WHERE t.weight IS NOT NULL)
+            SELECT a.id, a.category, a.helped, a.not_helped FROM article a
+             WHERE a.terms @@ coalesce(p_every && t.term, t.term) AND a.tenant_id || '' = current_setting('app.tenant_id', true)
+               AND a.state || '' = p_state
+               AND (p_audience = '' OR a.audience = p_audience) AND (p_language = '' OR a.language = p_language)
+               AND (p_categories IS NULL OR a.category = ANY (p_categories))) a
+        UNION ALL
+        SELECT a.id, a.category, a.helped, a.not_helped, NULL, 2 * t.weight FROM unnest(p_titles, p_weights) t(title, weight)
+         CROSS JOIN LATERAL (
+            SELECT a.id, a.category, a.helped, a.not_helped FROM article a
+             WHERE a.terms @@ coalesce(p_every && t.title, t.title) AND a.tenant_id || '' = current_setting('app.tenant_id', true)) a
+    ), scored AS (
+        SELECT h.id, array_agg(h.n ORDER BY h.n) FILTER (WHERE h.n IS NOT NULL) AS matched,
+               round(1000 * sum(h.weight) * (0.5 + (h.helped + 1) / (h.helped + h.not_helped + 2)::float8)
+                   * CASE WHEN p_near <> '' AND h.category = p_near THEN 1.5 ELSE 1 END)::bigint AS score
+          FROM hits h GROUP BY h.id, h.category, h.helped, h.not_helped
+        HAVING count(h.n) > 0)
     SELECT s.id, s.score, s.matched FROM scored s WHERE (s.score, s.id) < (p_score, p_id) ORDER BY s.score DESC, s.id DESC LIMIT p_limit
 $$;
 -- +goose StatementEnd
@@ -118,7 +129,7 @@ DO $$
 DECLARE
     f text;
 BEGIN
-    FOREACH f IN ARRAY ARRAY ['article_counts(tsquery[], text)',
+    FOREACH f IN ARRAY ARRAY ['article_counts(tsquery[], text, integer)',
         'article_find(tsquery, tsquery[], tsquery[], float8[], text, text, text, text[], text, bigint, uuid, integer)'] LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', f, guanxi_role('app'));

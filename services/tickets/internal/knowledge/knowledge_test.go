@@ -144,10 +144,14 @@ func TestALongArticleFitsItsIndex(t *testing.T) {
 func TestTheRarestWordsTellMost(t *testing.T) {
 	t.Parallel()
 	terms := asked("pizza", "the cola opener", "")
-	counts := []int64{100, 90, 10, 0} // all articles; then those with the, cola and opene
+	counts := []int64{2000, 900, 10, 0} // all articles; then those with the, cola and opene
 	weigh(terms, counts)
 	kept := telling(terms, counts)
 	if got := words(kept); !slices.Equal(got, []string{"cola", "the"}) || kept[0].weight < 4*kept[1].weight {
 		t.Errorf("%+v", kept)
+	}
+	counts[1] = common // which tells nothing
+	if got := words(telling(terms, counts)); !slices.Equal(got, []string{"cola"}) {
+		t.Errorf("%q", got)
 	}
 }

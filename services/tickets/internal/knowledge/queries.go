@@ -138,15 +138,14 @@ type lookup struct {
 	limit int
 }
 
-// any gives the expression of whatever is found at all.
-func (l lookup) any() string {
-	by := " | "
-	if l.all {
-		by = " & "
+// every gives the expression of what all have to have; nil: of nothing.
+func (l lookup) every() *string {
+	if !l.all {
+		return nil
 	}
 	queries := make([]string, len(l.terms))
 	for i, t := range l.terms {
 		queries[i] = t.query
 	}
-	return strings.Join(queries, by)
+	return pg.OrNull(strings.Join(queries, " & "))
 }

@@ -111,13 +111,13 @@ func list(ctx context.Context, tx *pg.Tx, f Filter, before uuid.UUID, limit int)
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Article, error) { return scan(row) })
 }
 
-// counts gives how many articles in the state there are, and then how many of them have each term.
+// counts gives how many articles in the state there are, and then how many of them have each term: common for more than that.
 func counts(ctx context.Context, tx *pg.Tx, terms []term, state State) ([]int64, error) {
 	queries := make([]string, len(terms))
 	for i, t := range terms {
 		queries[i] = t.query
 	}
-	rows, err := tx.Query(ctx, `SELECT articles FROM article_counts($1::text[]::tsquery[], $2) ORDER BY n`, queries, state)
+	rows, err := tx.Query(ctx, `SELECT articles FROM article_counts($1::text[]::tsquery[], $2, $3) ORDER BY n`, queries, state, common)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func find(ctx context.Context, tx *pg.Tx, l lookup) ([]Hit, error) {
 		queries[i], titles[i], weights[i] = t.query, t.title, t.weight
 	}
 	categories := "NULL::text[]"
-	args := []any{tx.Tenant(), l.any(), queries, titles, weights, l.State, l.Audience, l.Language, l.near, l.after.Score, l.after.ID, l.limit}
+	args := []any{tx.Tenant(), l.every(), queries, titles, weights, l.State, l.Audience, l.Language, l.near, l.after.Score, l.after.ID, l.limit}
 	if l.Category != "" {
 		args = append(args, l.Category)
 		categories = fmt.Sprintf(below, len(args))

@@ -17,17 +17,21 @@ import (
 // be doubled within quotes.
 
 const (
-	maxWord     = 48  // runes of a word
-	maxTokens   = 12  // words of a search that are looked at
-	maxGrams    = 24  // pairs of them
-	maxAsked    = 200 // words of a ticket that are counted
-	maxTelling  = 24  // of those, which are looked for
-	maxText     = 2000
-	shortestCut = 6 // letters from which on a ticket's word may end otherwise
+	maxWord     = 48   // runes of a word
+	maxTokens   = 12   // words of a search that are looked at
+	maxGrams    = 24   // pairs of them
+	maxAsked    = 80   // words of a ticket that are counted
+	maxTelling  = 24   // of those, which are looked for
+	maxText     = 2000 // characters of a ticket that are looked at
+	common      = 1000 // articles: whatever more have than that tells nothing of a ticket
+	shortestCut = 6    // letters from which on a ticket's word may end otherwise
 
-	// maxTerms is how many bytes an article's terms have together, with their positions: PostgreSQL takes 1 MiB. The rarest of
-	// articles has more, and is not found by the words at its end.
-	maxTerms, positionSize = 600_000, 8
+	// maxTerms is how many bytes an article's terms have together: PostgreSQL takes 1 MiB. The rarest of articles has more, and is
+	// not found by the words at its end.
+	maxTerms = 900_000
+
+	// inTitle stands before a word of a title or a keyword, which is a term besides the word itself.
+	inTitle = "^"
 )
 
 // mark is what a tenant's terms begin with: 8 letters.
@@ -75,11 +79,11 @@ func grams(run []rune) []string {
 	return pairs
 }
 
-// Terms gives what an article is found by, as a tsvector is written: weight A for title and keywords, D for the rest.
+// Terms gives what an article is found by, as a tsvector is written.
 func Terms(tenant string, t Text) string {
-	found := make(map[string]string)
+	found := make(map[string]bool)
 	begin, size := mark(tenant), 0
-	add := func(text, weight string) {
+	add := func(text string, title bool) {
 		words, characters := runs(text)
 		for _, run := range characters {
 			for _, r := range run {
@@ -88,36 +92,42 @@ func Terms(tenant string, t Text) string {
 			words = append(words, grams(run)...)
 		}
 		for _, w := range words {
-			if _, known := found[w]; !known && size < maxTerms {
-				found[w] = weight
-				size += len(begin) + len(w) + positionSize
+			found[w] = found[w] || size < maxTerms
+			size += len(begin) + len(w)
+			if title {
+				found[inTitle+w] = true
 			}
 		}
 	}
-	add(t.Title, "1A")
-	add(strings.Join(t.Keywords, "\n"), "1A")
-	add(t.Body, "2")
+	add(t.Title, true)
+	add(strings.Join(t.Keywords, "\n"), true)
+	add(t.Body, false)
 	var out strings.Builder
 	for _, w := range slices.Sorted(maps.Keys(found)) {
-		out.WriteString("'" + begin + w + "':" + found[w] + " ")
+		if found[w] {
+			out.WriteString(quoted(begin+w) + " ")
+		}
 	}
 	return out.String()
 }
+
+// quoted writes a term as tsvector and tsquery read it.
+func quoted(term string) string { return "'" + term + "'" }
 
 // term is a word that is looked for.
 type term struct {
 	word   string // for people
 	query  string // as a tsquery
-	title  string // the same, in the title or the keywords alone
+	title  string // the same in the title or among the keywords
 	weight float64
 }
 
 func newTerm(tenant, word string, prefix bool) term {
-	lexeme := "'" + mark(tenant) + word + "':"
+	t := term{word: word, query: quoted(mark(tenant) + word), title: quoted(mark(tenant) + inTitle + word)}
 	if prefix {
-		lexeme += "*"
+		t.query, t.title = t.query+":*", t.title+":*"
 	}
-	return term{word: word, query: strings.TrimSuffix(lexeme, ":"), title: lexeme + "A"}
+	return t
 }
 
 // searched gives what a search looks for: all of it has to be there. A word in letters may be the beginning of one. None: there
@@ -184,11 +194,11 @@ func weigh(all []term, counts []int64) {
 	}
 }
 
-// telling gives of weighed terms those that some article has and that tell most.
+// telling gives of weighed terms those that some article has, and not too many, and that tell most.
 func telling(all []term, counts []int64) []term {
 	kept := make([]term, 0, len(all))
 	for i, t := range all {
-		if counts[i+1] > 0 {
+		if n := counts[i+1]; n > 0 && n < common {
 			kept = append(kept, t)
 		}
 	}
