@@ -63,6 +63,7 @@ CREATE TABLE survey_invitation (
     touchpoint     text        NOT NULL,
     channel        text        NOT NULL, -- asked for; once sent, by which
     by_hand        boolean     NOT NULL,
+    round          integer     NOT NULL DEFAULT 1 CHECK (round > 0), -- how often accounts was asked, this time included
     state          text        NOT NULL CHECK (state IN ('waiting', 'refused', 'sent', 'bounced', 'answered')),
     refusal        text        NOT NULL, -- code of why nothing was sent
     contact_id     uuid,       -- accounts' contact by which the address is fetched

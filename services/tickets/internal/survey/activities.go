@@ -22,6 +22,7 @@ type Asked struct {
 	State      State     `json:"state"`
 	CustomerID uuid.UUID `json:"customer_id,omitzero"`
 	Channel    string    `json:"channel,omitempty"` // to be asked by
+	Round      int       `json:"round,omitempty"`   // of asking
 }
 
 // settledInput is what accounts said: a refusal, or how the customer is reached.
@@ -48,7 +49,7 @@ func (s *Surveys) Worker(r worker.Registry) {
 func (s *Surveys) load(ctx context.Context, in Input) (asked Asked, err error) {
 	err = s.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
 		i, err := loadInvitation(ctx, tx, in.ID, false)
-		asked = Asked{State: i.State, CustomerID: i.CustomerID, Channel: i.Channel}
+		asked = Asked{State: i.State, CustomerID: i.CustomerID, Channel: i.Channel, Round: i.Round}
 		return err
 	})
 	return asked, err

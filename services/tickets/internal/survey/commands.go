@@ -257,6 +257,29 @@ func (s *Surveys) Bounce(ctx context.Context, id uuid.UUID) (now Invited, err er
 	return now, err
 }
 
+// Again has accounts asked once more whether and how the customer may be reached.
+func (s *Surveys) Again(ctx context.Context, id uuid.UUID) (Invited, error) {
+	result, err := s.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+		was, err := loadInvitation(ctx, tx, id, true)
+		if err != nil {
+			return pg.Result{}, err
+		}
+		now, err := was.Again()
+		if err != nil {
+			return pg.Result{}, err
+		}
+		saveInvitation(tx, now)
+		return pg.Result{ID: id, Status: http.StatusOK}, s.starter.Queue(ctx, tx, start(tx.Tenant(), id))
+	})
+	if err != nil {
+		return Invited{}, err
+	}
+	if result.Replayed {
+		httpx.MarkReplayed(ctx)
+	}
+	return s.Invitation(ctx, id)
+}
+
 // errNoLink is the one answer to all secrets that no link has, whatever they look like.
 var errNoLink = problem.New(problem.NotFound, "survey_link_unknown", "This link leads nowhere. It may have been copied in part.")
 

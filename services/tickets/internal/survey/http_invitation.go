@@ -109,6 +109,7 @@ type surveyInvitation struct {
 	Touchpoint    string     `json:"touchpoint,omitempty"`
 	Channel       string     `json:"channel,omitempty" doc:"To ask by; once sent, by which."`
 	ByHand        bool       `json:"by_hand"`
+	Round         int        `json:"round" doc:"How often accounts was asked, this time included."`
 	State         State      `json:"state" enum:"waiting,refused,sent,bounced,answered" doc:"In anonymous mode never answered: it is not told whose an answer is."`
 	Refusal       string     `json:"refusal,omitempty" doc:"Why nothing is sent: no_consent, withdrawn, no_address and others of accounts; cool_down, survey_closed."`
 	ContactID     *uuid.UUID `json:"contact_id,omitempty" format:"uuid" doc:"By which the address is fetched from accounts."`
@@ -122,7 +123,7 @@ type surveyInvitation struct {
 func showInvitation(i Invited) surveyInvitation {
 	return surveyInvitation{InvitationID: i.ID, SurveyID: i.SurveyID, SurveyVersion: i.SurveyVersion, Kind: i.Kind, Anonymous: i.Anonymous,
 		CustomerID: pg.OrNull(i.Root), TicketID: pg.OrNull(i.TicketID), ComplaintID: pg.OrNull(i.ComplaintID), TriggerID: pg.OrNull(i.TriggerID),
-		Touchpoint: i.Touchpoint, Channel: i.Channel, ByHand: i.ByHand, State: i.Shown(), Refusal: i.Refusal, ContactID: pg.OrNull(i.ContactID),
+		Touchpoint: i.Touchpoint, Channel: i.Channel, ByHand: i.ByHand, Round: i.Round, State: i.Shown(), Refusal: i.Refusal, ContactID: pg.OrNull(i.ContactID),
 		LinkFetched: i.Fetched, CreatedAt: i.CreatedAt, SentAt: pg.OrNull(i.SentAt), LocksAt: pg.OrNull(i.LocksAt), AnsweredAt: pg.OrNull(i.AnsweredAt)}
 }
 
@@ -230,5 +231,13 @@ func (s *Surveys) invitationRoutes(api *httpx.API) {
 		Permission:  auth.ContactsReveal, Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, func(ctx context.Context, in *byInvitation) (*invitationAnswer, error) {
 		return invited(s.Bounce(ctx, in.ID))
+	})
+	httpx.Register(api, httpx.Operation{
+		ID: "ask-again-for-survey", Method: http.MethodPost, Path: path + "/{invitation_id}/again", Tag: tag, Summary: "Ask a customer once more",
+		Description: "Where nothing was sent, where it did not arrive, or where the link was not fetched in time: accounts is asked anew, and SurveySent follows with another " +
+			"contact. A link that is out stays the only one (409 link_used).",
+		Permission: auth.SurveysSend, Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusGone},
+	}, func(ctx context.Context, in *byInvitation) (*invitationAnswer, error) {
+		return invited(s.Again(ctx, in.ID))
 	})
 }

@@ -332,6 +332,7 @@ func TestATenantSeesItsOwnSurveysOnly(t *testing.T) {
 		{http.MethodPost, "/v1/survey-invitations/" + i.ID + "/hand-over", music, nil},
 		{http.MethodPost, "/v1/survey-invitations/" + i.ID + "/link", courier, nil},
 		{http.MethodPost, "/v1/survey-invitations/" + i.ID + "/bounce", courier, nil},
+		{http.MethodPost, "/v1/survey-invitations/" + i.ID + "/again", music, nil},
 		{http.MethodPost, "/v1/survey-invitations", music, body{"survey_id": s.ID, "customer_id": uuid.NewString()}},
 	} {
 		if a := w.Do(c.method, c.path, c.token, c.b); a.Status != http.StatusNotFound {

@@ -43,6 +43,7 @@ type Invited struct {
 	Touchpoint    string
 	Channel       string // asked for; once sent, by which
 	ByHand        bool
+	Round         int // how often accounts was asked, this time included
 	State         State
 	Refusal       string
 	ContactID     uuid.UUID
@@ -107,6 +108,27 @@ func (i Invited) Bounce() (Invited, error) {
 	case i.State == Sent:
 		i.State = Bounced
 	}
+	return i, nil
+}
+
+// Again has accounts asked once more: where nothing was sent, where it did not arrive, or where nobody fetched the link while the
+// address could be fetched. A link that is out stays the only one.
+func (i Invited) Again() (Invited, error) {
+	switch {
+	case i.State == Waiting:
+		return i, nil
+	case i.ByHand:
+		return i, problem.New(problem.Conflict, "invitation_by_hand", "An agent hands this link over; make a new invitation.")
+	case i.CustomerID == uuid.Nil:
+		return i, problem.New(problem.Gone, "customer_erased", "The customer was erased: nobody can be asked.")
+	case i.State == Answered && !i.Anonymous:
+		return i, problem.New(problem.Conflict, "survey_answered", "This was answered already.")
+	case i.State == Answered || i.State == Sent && i.Fetched: // in anonymous mode the one looks like the other
+		return i, problem.New(problem.Conflict, "link_used", "The link is on its way. Say so if it does not arrive.")
+	}
+	i.State, i.Refusal, i.ContactID, i.Channel, i.Fetched = Waiting, "", uuid.Nil, "", false
+	i.SentAt, i.LocksAt = time.Time{}, time.Time{}
+	i.Round++
 	return i, nil
 }
 

@@ -63,7 +63,7 @@ func Invite(ctx context.Context, tx *pg.Tx, o *outbox.Outbox, starter *starts.St
 	i := Invited{
 		ID: id, SurveyID: s.ID, SurveyVersion: s.Questions, Kind: s.Kind, Anonymous: s.Anonymous, CustomerID: in.CustomerID,
 		TicketID: in.TicketID, ComplaintID: in.ComplaintID, Touchpoint: in.Touchpoint, Channel: in.Channel, ByHand: in.ByHand,
-		State: Waiting, CreatedAt: at,
+		Round: 1, State: Waiting, CreatedAt: at,
 	}
 	if in.ByHand {
 		i = i.Send(uuid.Nil, "", at)

@@ -16,7 +16,7 @@ import (
 )
 
 const invitationColumns = `i.id, i.survey_id, i.survey_version, s.kind, i.anonymous, i.customer_id, i.ticket_id, i.complaint_id, i.source_id,
-	i.trigger_id, i.touchpoint, i.channel, i.by_hand, i.state, i.refusal, i.contact_id, i.token_hash IS NOT NULL, i.created_at, i.sent_at,
+	i.trigger_id, i.touchpoint, i.channel, i.by_hand, i.round, i.state, i.refusal, i.contact_id, i.token_hash IS NOT NULL, i.created_at, i.sent_at,
 	i.locks_at, i.answered_at`
 
 // insertInvitation queues a new invitation.
@@ -31,9 +31,11 @@ func insertInvitation(tx *pg.Tx, i Invited) {
 
 // saveInvitation queues what a rule changed of an invitation that is locked.
 func saveInvitation(tx *pg.Tx, i Invited) {
-	tx.Queue(`UPDATE survey_invitation SET state = $3, refusal = $4, contact_id = $5, channel = $6, sent_at = $7, locks_at = $8, answered_at = $9
+	tx.Queue(`UPDATE survey_invitation SET state = $3, refusal = $4, contact_id = $5, channel = $6, sent_at = $7, locks_at = $8, answered_at = $9,
+			round = $10, token_hash = CASE WHEN $10 > round THEN NULL ELSE token_hash END
 		WHERE tenant_id = $1 AND id = $2`,
-		tx.Tenant(), i.ID, i.State, i.Refusal, pg.OrNull(i.ContactID), i.Channel, pg.OrNull(i.SentAt), pg.OrNull(i.LocksAt), pg.OrNull(i.AnsweredAt))
+		tx.Tenant(), i.ID, i.State, i.Refusal, pg.OrNull(i.ContactID), i.Channel, pg.OrNull(i.SentAt), pg.OrNull(i.LocksAt), pg.OrNull(i.AnsweredAt),
+		i.Round)
 }
 
 // saveLink queues that the link was fetched.
@@ -98,7 +100,7 @@ func scanInvitation(row pgx.Row) (Invited, error) {
 		sent, locks, answered                                       *time.Time
 	)
 	err := row.Scan(&i.ID, &i.SurveyID, &i.SurveyVersion, &i.Kind, &i.Anonymous, &customer, &ticket, &complaint, &source, &trigger,
-		&i.Touchpoint, &i.Channel, &i.ByHand, &i.State, &i.Refusal, &contact, &i.Fetched, &i.CreatedAt, &sent, &locks, &answered, &root)
+		&i.Touchpoint, &i.Channel, &i.ByHand, &i.Round, &i.State, &i.Refusal, &contact, &i.Fetched, &i.CreatedAt, &sent, &locks, &answered, &root)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Invited{}, errInvitationNotFound
 	}

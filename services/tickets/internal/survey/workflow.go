@@ -1,6 +1,7 @@
 package survey
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,7 +51,7 @@ func Send(ctx workflow.Context, in Input) error {
 func resolve(ctx workflow.Context, in Input, asked Asked) (settledInput, error) {
 	var answer accountsactivitiesv1.ResolveContactResult
 	request := &accountsactivitiesv1.ResolveContact{
-		IdempotencyKey: workflow.GetInfo(ctx).WorkflowExecution.ID + "/contact/1", CustomerId: asked.CustomerID.String(),
+		IdempotencyKey: fmt.Sprintf("%s/contact/%d", workflow.GetInfo(ctx).WorkflowExecution.ID, max(1, asked.Round)), CustomerId: asked.CustomerID.String(),
 		Purpose: purpose, Channel: asked.Channel, ReasonType: reason, ReasonId: in.ID.String(),
 	}
 	outcome := settledInput{ID: in.ID}

@@ -213,6 +213,39 @@ func TestAProcessThatIsStartedAnewSendsNothingTwice(t *testing.T) {
 	require.Len(t, p.accounts.asked, 1)
 }
 
+func TestWhatDidNotReachTheCustomerIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	p := write(t, survey.Invitation{})
+	again := func() error { _, err := p.surveys.Again(p.ctx, p.id); return err }
+	p.accounts.refusal = "no_consent"
+	require.Equal(t, "no_consent", p.run().Refusal)
+	require.NoError(t, again())
+	require.NoError(t, again(), "twice is once")
+	p.accounts.refusal = ""
+	sent := p.run()
+	require.Equal(t, survey.Sent, sent.State)
+	require.Equal(t, 2, sent.Round)
+	require.NotEqual(t, p.accounts.asked[0].GetIdempotencyKey(), p.accounts.asked[1].GetIdempotencyKey())
+
+	require.NoError(t, again(), "nobody fetched the link")
+	require.Equal(t, survey.Sent, p.run().State)
+	_, first, err := p.surveys.Fetch(p.ctx, p.id, false)
+	require.NoError(t, err)
+	require.Equal(t, "link_used", problem.From(again()).Code, "it is out")
+	_, err = p.surveys.Bounce(p.ctx, p.id)
+	require.NoError(t, err)
+	require.NoError(t, again())
+	score := 9
+	given := []survey.Given{{Question: "score", Number: &score}}
+	require.Equal(t, "survey_link_unknown", problem.From(p.surveys.Answer(p.ctx, first, "en", given)).Code)
+	require.Equal(t, survey.Sent, p.run().State)
+	_, second, err := p.surveys.Fetch(p.ctx, p.id, false)
+	require.NoError(t, err)
+	require.NoError(t, p.surveys.Answer(p.ctx, second, "en", given))
+	require.Equal(t, "survey_answered", problem.From(again()).Code)
+	require.Equal(t, 4, p.events(), "sent three times, answered once")
+}
+
 func TestASurveyThatWasClosedMeanwhileIsNotSent(t *testing.T) {
 	t.Parallel()
 	p := write(t, survey.Invitation{})
