@@ -366,3 +366,34 @@ func TestOneThatFailsDoesNotKeepOthersFromTheirTurn(t *testing.T) {
 		t.Errorf("%d breaches of three tickets", b)
 	}
 }
+
+func TestWhatIsNoLongerMeasuredIsNotKept(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.promise(body{"condition": "urgency == 2", "reopening": "total"})
+	one := d.open("2026-03-02 09:00")
+	kept := func() int64 {
+		t.Helper()
+		return d.Count(`SELECT count(*) FROM sla_measurement WHERE ticket_id = $1`, one.ID)
+	}
+	d.say(one, "agent", "2026-03-02 09:30")
+	d.move(one, "resolved", "2026-03-02 10:00")
+	if n := kept(); n != 2 {
+		t.Errorf("%d rounds ended", n)
+	}
+	d.move(one, "open", "2026-03-02 11:00") // the resolution goes on
+	if n := kept(); n != 1 {
+		t.Errorf("%d rounds ended when it was reopened", n)
+	}
+	d.Want(http.StatusOK, http.MethodPatch, "/v1/tickets/"+one.ID, d.feed, body{"urgency": 1, "at": shanghai("2026-03-02 11:30")}, nil, "If-Match", "*")
+	if n := kept(); n != 0 {
+		t.Errorf("%d rounds are kept of a ticket to which nothing is promised", n)
+	}
+	d.scan("2026-03-10 09:00")
+	if w, b := len(d.events("SLAWarning")), len(d.events("SLABreached")); w != 0 || b != 0 {
+		t.Errorf("%d warnings, %d breaches of it", w, b)
+	}
+	if now := d.get(one); now.Due != nil {
+		t.Errorf("it is due %v", now.Due)
+	}
+}

@@ -52,7 +52,8 @@ func KeepAlarms(tx *pg.Tx, tickets []Measured) {
 	}
 }
 
-// keepEnded queues the measurements that ended, and takes back those that go on after all.
+// keepEnded queues the measurements that ended, and takes back those that go on after all, or are no longer made: the ticket
+// was reopened, or classified anew.
 func keepEnded(tx *pg.Tx, tickets []Measured, anew bool) {
 	var n int
 	for _, t := range tickets {
@@ -66,14 +67,12 @@ func keepEnded(tx *pg.Tx, tickets []Measured, anew bool) {
 		started, ended                                 = make([]time.Time, 0, n), make([]time.Time, 0, n)
 		due, done                                      = make([]*time.Time, 0, n), make([]*time.Time, 0, n)
 		final                                          = make([]bool, 0, n)
-		again                                          []uuid.UUID
+		all                                            = make([]uuid.UUID, 0, len(tickets))
 	)
 	for _, t := range tickets {
+		all = append(all, t.TicketID)
 		for _, m := range t.All {
 			if m.Ended.IsZero() {
-				if m.Resumed {
-					again = append(again, t.TicketID)
-				}
 				continue
 			}
 			id, policy, calendars = append(id, t.TicketID), append(policy, t.Policy.ID), append(calendars, pg.OrNull(t.Calendar.ID))
@@ -86,9 +85,9 @@ func keepEnded(tx *pg.Tx, tickets []Measured, anew bool) {
 			final = append(final, t.Closed)
 		}
 	}
-	if len(again) > 0 {
-		tx.Queue(`DELETE FROM sla_measurement WHERE tenant_id = $1 AND ticket_id = ANY($2::uuid[]) AND clock = 'resolution' AND round = 1`, tx.Tenant(), again)
-	}
+	tx.Queue(`DELETE FROM sla_measurement m WHERE m.tenant_id = $1 AND m.ticket_id = ANY($2::uuid[]) AND (NOT m.final OR $6)
+		AND NOT EXISTS (SELECT FROM unnest($3::uuid[], $4::text[], $5::int[]) AS e(id, clock, round)
+			WHERE e.id = m.ticket_id AND e.clock = m.clock AND e.round = m.round)`, tx.Tenant(), all, id, clock, round, anew)
 	if len(id) == 0 {
 		return
 	}

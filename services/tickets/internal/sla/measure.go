@@ -131,7 +131,7 @@ func resolution(told []Entry, r Reopening) Measurement {
 			m.Done, m.Ended = e.At, e.At
 		case !settled(e.Status) && !m.Done.IsZero() && r == Total:
 			m.Pauses = append(m.Pauses, calendar.Range{From: m.Done, To: e.At})
-			m.Done, m.Ended, m.Resumed = time.Time{}, time.Time{}, true
+			m.Done, m.Ended = time.Time{}, time.Time{}
 		}
 	}
 	return m

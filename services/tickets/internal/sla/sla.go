@@ -72,7 +72,6 @@ type Measurement struct {
 	Done       time.Time        // zero where it is not
 	Ended      time.Time        // when it was done or cancelled; zero where it still matters
 	State      State
-	Resumed    bool          // was done before, and goes on since the ticket was reopened
 	Used       time.Duration // business time until it ended, or now
 	Difference time.Duration // Target less Used; negative where it was late
 	Steps      []Reach       // steps of the policy with the instants at which they were or will be reached, in order
