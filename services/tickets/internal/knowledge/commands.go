@@ -45,7 +45,9 @@ func (a *Articles) Start(ctx context.Context, t Text) (Article, error) {
 	}
 	made, draft := Start(id, t, subject(ctx), a.now())
 	result, err := a.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
-		checkCategory(tx, t.Category)
+		if err := useCategory(ctx, tx, t.Category); err != nil {
+			return pg.Result{}, err
+		}
 		insert(tx, made, draft)
 		insertVersion(tx, id, draft)
 		return pg.Result{ID: id, Status: http.StatusCreated}, nil
@@ -61,7 +63,9 @@ func (a *Articles) Write(ctx context.Context, id uuid.UUID, t Text, fresh func(v
 		return Article{}, invalid(faults)
 	}
 	return a.change(ctx, id, fresh, func(tx *pg.Tx, was Article, _ Version) (Article, error) {
-		checkCategory(tx, t.Category)
+		if err := useCategory(ctx, tx, t.Category); err != nil {
+			return was, err
+		}
 		now, draft := was.Write(t, subject(ctx), a.now())
 		if was.Draft == 0 {
 			insertVersion(tx, id, draft)

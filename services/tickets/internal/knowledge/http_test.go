@@ -279,6 +279,45 @@ func TestArticlesAreSuggestedOnATicketAndJudged(t *testing.T) {
 	}
 }
 
+func TestArticlesAreFoundInTheTreeOfCategories(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	for _, c := range []body{{"code": "drinks", "title": "Drinks"}, {"code": "cola", "parent": "drinks", "title": "Cola"}, {"code": "food", "title": "Food"}} {
+		w.Want(http.StatusCreated, http.MethodPost, "/v1/ticket-categories", w.Manager, c, nil)
+	}
+	about := func(category string) article {
+		b := text("Missing "+category, "It is missing.")
+		b["category"] = category
+		return w.do(w.begin(b), http.MethodPost, "publish", nil)
+	}
+	cola, food := about("cola"), about("food")
+	for query, want := range map[string][]string{
+		"category=drinks": {"Missing cola"}, "category=cola": {"Missing cola"}, "category=food": {"Missing food"}, "category=none": {},
+		"q=missing&category=drinks": {"Missing cola"}, "q=missing&category=none": {},
+	} {
+		values, _ := url.ParseQuery(query)
+		if got := w.find(w.Agent, "category", values.Get("category"), "q", values.Get("q")).titles(); !slices.Equal(got, want) {
+			t.Errorf("%s finds %v, want %v", query, got, want)
+		}
+	}
+	var ticket struct {
+		ID string `json:"ticket_id"`
+	}
+	for _, c := range []struct {
+		category string
+		first    article
+	}{{"cola", cola}, {"food", food}} { // both say missing as often
+		w.Want(http.StatusCreated, http.MethodPost, "/v1/tickets", w.Agent,
+			body{"kind": "incident", "channel": "phone", "subject": "One is missing", "impact": 2, "urgency": 2, "category": c.category}, &ticket)
+		if got := w.suggested(ticket.ID, "").titles(); len(got) != 2 || got[0] != c.first.Title {
+			t.Errorf("on a ticket about %s: %v", c.category, got)
+		}
+	}
+	if got := w.Do(http.MethodDelete, "/v1/ticket-categories/food", w.Manager, nil, "If-Match", "*"); got.Status != http.StatusConflict {
+		t.Errorf("a category of an article is taken away: %d %s", got.Status, got.Body)
+	}
+}
+
 func TestNobodySeesAnotherTenantsArticles(t *testing.T) {
 	t.Parallel()
 	w := start(t)
