@@ -706,6 +706,54 @@ func TestNothingIsGivenTwice(t *testing.T) {
 	}
 }
 
+// Somebody takes a ticket in the very moment in which it is about to be given to somebody else.
+func TestWhoWasQuickerKeepsTheTicket(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	o.queues("round_robin", "all")
+	h := o.ticket()
+	o.pass()
+	o.agent("ann", 5, "all")
+	var wait sync.WaitGroup
+	err := o.DB.Tx(t.Context(), "pizza", func(tx *pg.Tx) error {
+		if _, err := tx.ExecNow(t.Context(), `UPDATE ticket SET agent = 'eve' WHERE tenant_id = 'pizza' AND id = $1`, h.ID); err != nil {
+			return err
+		}
+		wait.Go(o.pass)
+		o.Eventually("routing waits for the ticket", func() bool {
+			return o.Count(`SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND l.locktype = 'transactionid' AND a.datname = current_database()`) > 0
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait.Wait()
+	o.wants(h.ID, "all", "eve")
+}
+
+// Loads are counted by one process at a time: another one leaves the tenant to it.
+func TestOneProcessAtATimeWorksOnATenant(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	o.queues("round_robin", "all")
+	o.agent("ann", 5, "all")
+	h := o.ticket()
+	err := o.DB.Tx(t.Context(), "pizza", func(tx *pg.Tx) error {
+		if _, err := tx.ExecNow(t.Context(), `SELECT pg_advisory_xact_lock(hashtextextended('routing' || chr(31) || $1, 0))`, "pizza"); err != nil {
+			return err
+		}
+		o.pass()
+		o.wants(h.ID, "", "")
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.pass()
+	o.wants(h.ID, "all", "ann")
+}
+
 // The same events come again, all of them, and late: they change nothing.
 func TestEventsThatComeAgainChangeNothing(t *testing.T) {
 	t.Parallel()
