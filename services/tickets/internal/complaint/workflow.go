@@ -28,6 +28,8 @@ type Standing struct {
 	Stage   Stage     `json:"stage"`
 	Outcome Outcome   `json:"outcome,omitempty"`
 	DueAt   time.Time `json:"due_at,omitzero"`
+	Level   int       `json:"level,omitempty"`  // that deals with it, from 1
+	Alarms  []Alarm   `json:"alarms,omitempty"` // of deadlines that hold whatever step it is in
 	Steps   []Step    `json:"steps"`
 	Next    []Next    `json:"next"`
 }
@@ -97,7 +99,8 @@ type handling struct {
 // listen answers queries and decisions from the first moment on.
 func (p *handling) listen(ctx workflow.Context) error {
 	if err := workflow.SetQueryHandler(ctx, StepsQuery, func() (Standing, error) {
-		return Standing{Number: p.c.Number, Stage: p.c.Stage, Outcome: p.c.Outcome, DueAt: p.c.DueAt, Steps: p.c.Steps, Next: p.c.Next()}, nil
+		return Standing{Number: p.c.Number, Stage: p.c.Stage, Outcome: p.c.Outcome, DueAt: p.c.DueAt, Level: p.c.Level, Alarms: p.c.Alarms,
+			Steps: p.c.Steps, Next: p.c.Next()}, nil
 	}); err != nil {
 		return err
 	}
@@ -299,6 +302,12 @@ func (c Complaint) describe() string {
 	}
 	if c.Reminders > 0 {
 		text += fmt.Sprintf("; reminded %d times", c.Reminders)
+	}
+	if _, ok := c.nextAlarm(); ok && !c.LegalDueAt.IsZero() && c.AnsweredAt.IsZero() {
+		text += "; final answer due " + c.LegalDueAt.UTC().Format(time.RFC3339)
+	}
+	if c.Level > 1 {
+		text += fmt.Sprintf("; level %d", c.Level)
 	}
 	if p := c.Proposal; p != nil {
 		text += fmt.Sprintf("; proposal %d costs %d %s (minor units)", p.No, p.CostMinor, p.Currency)
