@@ -189,8 +189,8 @@ func month(rng *rand.Rand, rates []float64, burstFrom int, burst, threshold floa
 // always the same.
 func TestASimulatedMonth(t *testing.T) {
 	t.Parallel()
-	rng := rand.New(rand.NewPCG(26, 11)) //nolint:gosec // a simulation
-	rates := make([]float64, 40)         // customers a day: from one in half a year to three a day
+	rng := rand.New(rand.NewPCG(26, 11))
+	rates := make([]float64, 40) // customers a day: from one in half a year to three a day
 	for i := range rates {
 		rates[i] = 0.006 * math.Pow(500, float64(i)/float64(len(rates)-1))
 	}

@@ -71,7 +71,7 @@ type seriesPage struct {
 }
 
 // sale is an order of one article of which sales tells the tenant pizza.
-func sale(w *ticketstest.World, t *testing.T, sku string, units int64, at time.Time) (order string) {
+func sale(t *testing.T, w *ticketstest.World, sku string, units int64, at time.Time) (order string) {
 	t.Helper()
 	id := uuid.Must(uuid.NewV7())
 	data, err := protojson.Marshal(&salesv1.OrderPlaced{
@@ -88,10 +88,10 @@ func sale(w *ticketstest.World, t *testing.T, sku string, units int64, at time.T
 }
 
 // spoilt has so many customers complain of an article after a calm base.
-func spoilt(w *ticketstest.World, t *testing.T, sku string, customers int) {
+func spoilt(t *testing.T, w *ticketstest.World, sku string, customers int) {
 	t.Helper()
-	sale(w, t, sku, 5000, time.Now().AddDate(0, 0, -40))
-	order := sale(w, t, sku, 200, time.Now().Add(-time.Hour))
+	sale(t, w, sku, 5000, time.Now().AddDate(0, 0, -40))
+	order := sale(t, w, sku, 200, time.Now().Add(-time.Hour))
 	for range customers {
 		complain(w, order)
 	}
@@ -115,8 +115,8 @@ func scan(w *ticketstest.World) []view {
 func TestABurstIsProposedAndDismissedOrDeclared(t *testing.T) {
 	t.Parallel()
 	w := ticketstest.Start(t)
-	spoilt(w, t, "margherita", 8)
-	spoilt(w, t, "calzone", 6)
+	spoilt(t, w, "margherita", 8)
+	spoilt(t, w, "calzone", 6)
 
 	var page seriesPage
 	w.Want(http.StatusOK, http.MethodGet, "/v1/crisis-series?dimension=sku", w.Agent, nil, &page)
@@ -168,7 +168,7 @@ func TestABurstIsProposedAndDismissedOrDeclared(t *testing.T) {
 	w.Eventually("the process is called for", func() bool {
 		return w.Count(`SELECT count(*) FROM process_start WHERE workflow_id = $1`, "crisis/pizza/"+declared.ID) == 1
 	})
-	complain(w, sale(w, t, "margherita", 1, time.Now()))
+	complain(w, sale(t, w, "margherita", 1, time.Now()))
 	w.Eventually("the late complaint is linked", func() bool {
 		w.Want(http.StatusOK, http.MethodGet, path, w.Agent, nil, &declared)
 		return declared.Complaints == 9

@@ -57,7 +57,7 @@ func reach(w *ticketstest.World, v view, what string, holds func(view) bool) (no
 func TestLiveACrisisFromTheBurstToItsReview(t *testing.T) {
 	t.Parallel()
 	w, client, _ := ticketstest.StartLive(t)
-	spoilt(w, t, "margherita", 7)
+	spoilt(t, w, "margherita", 7)
 	var v view
 	if proposed := scan(w); len(proposed) > 0 { // unless the loop was faster
 		v = proposed[0]
@@ -71,7 +71,7 @@ func TestLiveACrisisFromTheBurstToItsReview(t *testing.T) {
 	v = decideLive(w, v, "staff", body{"team": []string{"mei", "chen"}})
 	require.Equal(t, []string{"chen", "mei"}, v.Team)
 	decideLive(w, v, "hold", body{"words": "We are looking into it."})
-	mine := complain(w, sale(w, t, "cola", 1, time.Now()))
+	mine := complain(w, sale(t, w, "cola", 1, time.Now()))
 	v = decideLive(w, v, "link", body{"complaint_ids": []string{mine.ID}})
 	require.Equal(t, 8, v.Complaints)
 	v = decideLive(w, v, "unlink", body{"complaint_ids": []string{mine.ID}})
@@ -134,7 +134,7 @@ func TestLiveACrisisWhoseProcessWasEndedByHandGoesOn(t *testing.T) {
 }
 
 // work runs a worker of crises until what it gives is called.
-func work(w *ticketstest.World, t *testing.T, client *flow.Client) (stop func()) {
+func work(t *testing.T, w *ticketstest.World, client *flow.Client) (stop func()) {
 	t.Helper()
 	crises := crisis.New(w.DB, outbox.New("tickets"), client, nil, "tickets", time.Now)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -164,11 +164,11 @@ func TestLiveTheWorkerIsKilledAtEveryStep(t *testing.T) {
 	} {
 		key := uuid.NewString()
 		w.Want(http.StatusServiceUnavailable, http.MethodPost, "/v1/crises/"+v.ID+"/"+step.action, w.Manager, step.body, nil, "Idempotency-Key", key)
-		worker := work(w, t, client)
+		worker := work(t, w, client)
 		w.Want(http.StatusOK, http.MethodPost, "/v1/crises/"+v.ID+"/"+step.action, w.Manager, step.body, nil, "Idempotency-Key", key)
 		worker()
 	}
-	worker := work(w, t, client)
+	worker := work(t, w, client)
 	defer worker()
 	end := reach(w, v, "all is done", func(v view) bool { return v.Stage == "closed" && v.Planned == 0 })
 	require.Equal(t, []string{"declare", "staff", "hold", "answer", "update", "clear", "review"}, end.actions(), "each decision was made once")

@@ -221,7 +221,7 @@ func TestAMonthOfAShop(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := open(t)
-			rng := rand.New(rand.NewPCG(11, 26)) //nolint:gosec // a simulation
+			rng := rand.New(rand.NewPCG(11, 26))
 			some := func(mean float64) int { return int(distuv.Poisson{Lambda: mean, Src: rng}.Rand()) }
 			live := func(at time.Time, spoiltNow bool) {
 				for n := range 6 {

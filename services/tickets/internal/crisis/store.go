@@ -169,11 +169,12 @@ func scan(row pgx.Row) (Crisis, error) {
 const belongs = `c.registered_at >= x.window_from AND (x.dimension = 'category' AND c.category = x.value
 	OR x.dimension = 'sku' AND EXISTS (SELECT FROM purchase_line l WHERE l.tenant_id = c.tenant_id AND l.order_id = c.order_id AND l.sku = x.value))`
 
-// linkAll queues that every complaint that belongs to the crisis is linked to it, but for those that people took out.
+// linkAll queues that every complaint that belongs to the crisis is linked to it, and every one that named it when it was
+// escalated, but for those that people took out.
 func linkAll(tx *pg.Tx, crisis uuid.UUID, at time.Time) {
 	tx.Queue(`INSERT INTO crisis_complaint (tenant_id, crisis_id, complaint_id, linked, by_subject, at)
 		SELECT x.tenant_id, x.id, c.id, true, $3, $4
-		FROM crisis x JOIN complaint c ON c.tenant_id = x.tenant_id AND `+belongs+`
+		FROM crisis x JOIN complaint c ON c.tenant_id = x.tenant_id AND (`+belongs+` OR c.crisis_id = x.id)
 		WHERE x.tenant_id = $1 AND x.id = $2
 		ORDER BY c.id
 		ON CONFLICT (tenant_id, crisis_id, complaint_id) DO NOTHING`, tx.Tenant(), crisis, process, at)

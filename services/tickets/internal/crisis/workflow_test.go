@@ -154,24 +154,26 @@ func TestAnswersThatATicketDoesNotTakeAreShown(t *testing.T) {
 	t.Parallel()
 	c := declared(t, 3)
 	out := c.complained("pizza", someone(), uuid.Nil, "product", days(1)) // after the declaration: linked by the answer
+	escalated := c.complained("pizza", someone(), uuid.Nil, "price", days(1))
 	erased := someone()
 	c.complained("pizza", erased, uuid.Nil, "product", days(1))
 	c.tx("pizza", func(tx *pg.Tx) {
 		tx.Queue(`UPDATE ticket SET status = 'closed' WHERE tenant_id = 'pizza' AND id = $1`, out)
+		tx.Queue(`UPDATE complaint SET crisis_id = $2 WHERE tenant_id = 'pizza' AND id = $1`, escalated, c.of.ID)
 		tx.Queue(`INSERT INTO erased_customer (tenant_id, customer_id, erasure_id) VALUES ('pizza', $1, $1)`, erased)
 	})
 	c.at(time.Minute, crisis.Decision{Action: crisis.Hold, Answer: true})
 	c.at(2*time.Minute, crisis.Decision{Action: crisis.Clear})
 	c.at(3*time.Minute, crisis.Decision{Action: crisis.Review})
 	end := c.run()
-	require.Equal(t, crisis.Linked{Complaints: 5, Answered: 3, Refused: 2}, end.Linked)
+	require.Equal(t, crisis.Linked{Complaints: 6, Answered: 4, Refused: 2}, end.Linked)
 	members, err := c.crises.Members(auth.With(t.Context(), wang), c.of.ID, uuid.Nil, 10)
 	require.NoError(t, err)
 	codes := map[string]int{}
 	for _, m := range members {
 		codes[m.Answer+" "+m.AnswerCode]++
 	}
-	require.Equal(t, map[string]int{"done ": 3, "refused ticket_closed": 1, "refused customer_erased": 1}, codes)
+	require.Equal(t, map[string]int{"done ": 4, "refused ticket_closed": 1, "refused customer_erased": 1}, codes)
 }
 
 func TestWhatTheProcessRefuses(t *testing.T) {

@@ -148,7 +148,7 @@ func whole(numbers ...int64) (cells []string) {
 	return cells
 }
 
-// LevelTable, BacklogTable, ResolutionTable and CauseTable bring reports into the form of a file.
+// LevelTable brings a report into the form of a file.
 func LevelTable(levels []Level) Table {
 	t := Table{Columns: []string{"clock", "group", "name", "begins", "met", "breached", "overdue", "cancelled", "percent_met", "mean_difference_minutes"}}
 	for _, l := range levels {
