@@ -217,9 +217,12 @@ func (b *bench) translate(ctx context.Context, service string, s *script, first,
 				if err != nil {
 					return err
 				}
-				if a == nil || z == nil {
+				switch {
+				case a == nil || z == nil:
 					list[n] = s.null(name)
-				} else {
+				case name == "smallint" && !strings.Contains(st.sql, "outbox"): // a code of the row, and no shard of events
+					list[n] = "(" + s.constant(string(a)) + ")::smallint"
+				default:
 					list[n] = s.value(name, string(a), string(z))
 				}
 			}

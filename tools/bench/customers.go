@@ -233,7 +233,9 @@ type question struct {
 	name   string
 	atMost float64 // ms, the 99th percentile
 	rate   int     // a second
-	path   func(b *bench, i int) (string, error)
+	// service has the tables of the plain query; empty: accounts.
+	service string
+	path    func(b *bench, i int) (string, error)
 	// sql is the plain query beside it, with the tenant as its first parameter.
 	against, sql string
 	args         func(b *bench, i int) ([]any, error)
@@ -385,7 +387,7 @@ func (b *bench) ask(ctx context.Context, q question) error {
 	return nil
 }
 
-// plain sends the plain query at the rate over a connection of the superuser.
+// plain sends the plain query at the rate over connections of the superuser.
 func (b *bench) plain(ctx context.Context, q question, n int) ([]time.Duration, error) {
 	var all []*pgx.Conn
 	defer func() {
@@ -394,7 +396,7 @@ func (b *bench) plain(ctx context.Context, q question, n int) ([]time.Duration, 
 		}
 	}()
 	for range b.clients {
-		conn, err := b.database(ctx, "accounts")
+		conn, err := b.database(ctx, cmp.Or(q.service, "accounts"))
 		if err != nil {
 			return nil, err
 		}

@@ -40,6 +40,7 @@ func figures() []figure {
 		{"earn", measureEarn},
 		{"spends", measureSpends},
 		{"complaints", measureComplaints},
+		{"tickets", measureTickets},
 	}
 }
 

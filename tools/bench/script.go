@@ -74,7 +74,7 @@ func (s *script) null(kind string) string { return "NULL::" + kind }
 func (s *script) value(kind, a, b string) string {
 	digest := regexp.MustCompile(digestPattern)
 	switch {
-	case kind == "smallint": // the only one in a command: the shard of its events
+	case kind == "smallint": // the shard of events
 		return "(:shard)::smallint"
 	case kind == "smallint[]":
 		return "ARRAY[:shard]::smallint[]"
