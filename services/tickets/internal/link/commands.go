@@ -62,6 +62,9 @@ func (l *Links) Add(ctx context.Context, k Link) error {
 		if err := was.may(k.Kind); err != nil {
 			return pg.Result{}, err
 		}
+		if from.Entries >= full || to.Entries >= full {
+			return pg.Result{}, errFull
+		}
 		insert(tx, k)
 		tell(tx, from, to, k, string(k.Kind), string(converse[k.Kind]))
 		return pg.Result{ID: k.TicketID, Status: http.StatusNoContent}, nil

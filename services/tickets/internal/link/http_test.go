@@ -12,6 +12,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/golden"
 	"github.com/guanxi-crm/guanxi/platform/httpx/badinput"
+	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/ticketstest"
 )
 
@@ -170,6 +171,22 @@ func TestLinksNeverGoRoundInACircle(t *testing.T) {
 	}
 	if code := w.link(all[0], "caused_by", other); code != "" {
 		t.Errorf("caused by two: %q", code)
+	}
+}
+
+func TestATicketWithALongHistoryTakesNoMoreLinks(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	a, b := w.open("a", ""), w.open("b", "")
+	err := w.DB.Tx(t.Context(), "pizza", func(tx *pg.Tx) error {
+		tx.Queue(`UPDATE ticket SET entries = 9000 WHERE tenant_id = 'pizza' AND id = $1`, b.ID)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := w.link(a, "caused_by", b); code != "ticket_full" {
+		t.Errorf("%q", code)
 	}
 }
 

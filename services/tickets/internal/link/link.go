@@ -24,8 +24,10 @@ const (
 // converse is what the other ticket is to the one.
 var converse = map[Kind]Kind{DuplicateOf: "has_duplicate", ParentOf: "child_of", CausedBy: "causes"}
 
-// most is how many links a ticket has at most.
-const most = 200
+const (
+	most = 200  // links that a ticket has at most
+	full = 9000 // entries of a history from which on it takes no more links: each change of a ticket reads its whole history
+)
 
 // Link is that a ticket is something to another one.
 type Link struct {
@@ -69,6 +71,8 @@ func (a around) may(kind Kind) error {
 		return nil
 	}
 }
+
+var errFull = problem.New(problem.Conflict, "ticket_full", "So much happened to one of the tickets that it takes no more links.")
 
 // errItself refuses what links or merges a ticket with itself.
 var errItself = problem.New(problem.Unprocessable, "link_to_itself", "These are the same ticket.")
