@@ -48,6 +48,8 @@ type Message struct {
 	Value     []byte
 	Headers   []Header
 	Time      time.Time
+	// Passed says that a subscription does not want it: it has no key and no value, and only its place counts.
+	Passed bool
 }
 
 // Event is one event of an aggregate, as a CloudEvent without its envelope.

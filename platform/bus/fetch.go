@@ -110,7 +110,9 @@ func (k *chunk) add(topic string, partition int, batch kafka.RecordReader, wante
 // end adds the last message, without key and value, when it was not wanted: whoever handles it moves on over all before it.
 func (k *chunk) end(topic string, partition int) {
 	if k.passed != nil {
-		k.msgs = append(k.msgs, message(topic, partition, k.passed))
+		m := message(topic, partition, k.passed)
+		m.Passed = true
+		k.msgs = append(k.msgs, m)
 		k.passed = nil
 	}
 }

@@ -66,14 +66,17 @@ type batch struct {
 
 func (e *engine) newBatch(topic string, partition int, from int64, msgs []bus.Message) *batch {
 	b := &batch{topic: topic, partition: partition, from: from, next: msgs[len(msgs)-1].Offset + 1}
-	b.items = make([]*item, len(msgs))
+	b.items = make([]*item, 0, len(msgs))
 	store := make([]item, len(msgs))
 	byTenant := make(map[string]*group)
 	for i, m := range msgs {
+		if m.Passed {
+			continue
+		}
 		it := &store[i]
 		it.msg = m
 		e.decode(it)
-		b.items[i] = it
+		b.items = append(b.items, it)
 		if !it.placed {
 			continue
 		}

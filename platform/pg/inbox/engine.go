@@ -124,7 +124,7 @@ func (e *engine) run(ctx context.Context, b *batch) error {
 	var moved *movedError
 	if err != nil && !errors.As(err, &moved) && !e.blameless(ctx, err) {
 		e.log.Warn("a batch failed; looking for the event at fault", "topic", b.topic, "partition", b.partition,
-			"offset", b.items[0].event.Offset, "error", err)
+			"offset", b.from, "error", err)
 		err = e.transact(ctx, b, true)
 	}
 	if err != nil {
@@ -159,7 +159,6 @@ func beginLive(tx *pg.Tx) func() error {
 	}
 }
 
-// decode reads the message of an event that the consumer handles.
 // wanted tells which types of events have to be read at all: those that are handled, and what does not say what it is. A
 // consumer that needs order has to see every event of an aggregate, and nil says so.
 func (e *engine) wanted() func(kind string) bool {
@@ -169,6 +168,7 @@ func (e *engine) wanted() func(kind string) bool {
 	return func(kind string) bool { return kind == "" || e.types[kind] != nil }
 }
 
+// decode reads the message of an event that the consumer handles.
 func (e *engine) decode(it *item) {
 	event, err := bus.Decode(it.msg)
 	it.event.Event = event

@@ -191,3 +191,31 @@ func TestAKilledSessionParksNothingAndLosesNothing(t *testing.T) {
 	b.applied(200)
 	require.Zero(t, b.count("SELECT count(*) FROM inbox_parked"))
 }
+
+func TestARunnerPassesOverWhatItDoesNotHandleAndParksNothing(t *testing.T) {
+	t.Parallel()
+	b, client := overKafka(t, pgtest.Database(t, plain()), false)
+	all := customers(40, 10)
+	for n := range all {
+		if n%9 != 0 {
+			all[n].kind = "guanxi.accounts.events.v1.CustomerRegistered"
+		}
+	}
+	b.publish(client, all...)
+	require.NoError(t, client.Produce(t.Context(), b.topic, 0, []bus.Message{{Key: []byte("k"), Value: []byte("no event")}}))
+	b.run(client)
+	b.applied(45)
+	_, ends, err := client.Offsets(t.Context(), b.topic)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		state, err := State(t.Context(), b.ops, b.consumer)
+		require.NoError(t, err)
+		for p, end := range ends {
+			if state.Position(b.topic, p) != end {
+				return false
+			}
+		}
+		return true
+	}, patience, 20*time.Millisecond, "every partition is at its end")
+	require.Equal(t, int64(1), b.count("SELECT count(*) FROM inbox_parked"), "what is no event, and nothing else")
+}

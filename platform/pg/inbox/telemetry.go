@@ -77,6 +77,9 @@ func (e *engine) report(ctx context.Context, b *batch) {
 	if gaps > 0 {
 		e.metrics.gaps.Add(ctx, gaps, e.metrics.attrs)
 	}
+	if len(b.items) == 0 {
+		return
+	}
 	if last := b.items[len(b.items)-1]; last.placed {
 		e.metrics.delay.Record(ctx, time.Since(last.event.Time).Seconds(), e.metrics.attrs)
 	}
