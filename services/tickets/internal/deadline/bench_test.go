@@ -47,6 +47,13 @@ func BenchmarkRecompute(b *testing.B) {
 	}
 	fill(b, database.AdminURL(), n, made)
 	watch := deadline.New(db, outbox.New("tickets"), func() time.Time { return shanghai("2026-03-05 12:00") })
+	// What the commands that change a ticket would have kept.
+	if _, err := watch.Ask(ctx, deadline.Recomputation{Tickets: deadline.Open, Reason: "begin"}); err != nil {
+		b.Fatal(err)
+	}
+	if err := watch.Recompute(ctx); err != nil {
+		b.Fatal(err)
+	}
 	var holidays []calendar.Holiday
 	for i := 0; b.Loop(); i++ {
 		date, _ := calendar.ParseDate(shanghai("2026-03-09 00:00").AddDate(0, 0, i/5*7+i%5).Format(time.DateOnly))
