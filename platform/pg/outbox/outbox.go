@@ -77,22 +77,42 @@ SELECT $5, $6, $1, $3, $7, seq, $2, $8::text::json, $9 FROM bumped`
 // number of its aggregate and the trace of ctx. An event of more than 900 KiB is refused with the problem
 // event_too_large. After the commit the relay is woken.
 func (o *Outbox) Append(ctx context.Context, tx *pg.Tx, events ...Event) error {
-	if len(events) == 0 {
-		return nil
-	}
-	b, err := o.encode(ctx, tx.Tenant(), events)
+	b, err := o.Encode(ctx, tx.Tenant(), events...)
 	if err != nil {
 		return err
 	}
-	if len(events) == 1 {
+	o.AppendEncoded(tx, b)
+	return nil
+}
+
+// Encoded are events of one tenant as the outbox keeps them.
+type Encoded struct {
+	tenant string
+	*appended
+}
+
+// Encode does of Append what needs no transaction, so that it can be done while the database is busy with other things.
+func (o *Outbox) Encode(ctx context.Context, tenant string, events ...Event) (Encoded, error) {
+	b, err := o.encode(ctx, tenant, events)
+	return Encoded{tenant, b}, err
+}
+
+// AppendEncoded is Append of what was encoded for the tenant of the transaction.
+func (o *Outbox) AppendEncoded(tx *pg.Tx, b Encoded) {
+	if b.tenant != tx.Tenant() {
+		panic("outbox: events of the tenant " + b.tenant + " in a transaction of " + tx.Tenant())
+	}
+	switch len(b.payloads) {
+	case 0:
+		return
+	case 1:
 		tx.Queue(appendOneSQL, tx.Tenant(), o.Topic(), b.types[0], b.ids[0],
 			b.shards[0], b.eventIDs[0], b.aggregateIDs[0], b.headers[0], b.payloads[0])
-	} else {
+	default:
 		tx.Queue(appendSQL, tx.Tenant(), o.Topic(), b.types, b.ids, b.counts,
 			b.shards, b.eventIDs, b.eventTypes, b.aggregateIDs, b.aggregates, b.later, b.headers, b.payloads)
 	}
 	o.wakeAfter(tx)
-	return nil
 }
 
 // Forward queues messages as they stand for another topic, into the partitions they were read from: dead letters. The

@@ -2,6 +2,7 @@ package customerimport
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -95,15 +96,58 @@ func (m *importer) apply(ctx context.Context, tx *pg.Tx, job imports.Job, rows [
 		}
 		records = append(records, p.record)
 	}
+	strangers := m.assume(ctx, tx.Tenant(), job.Policy, rd.at, records)
 	known, others, err := m.find(ctx, tx, job.Policy, rules, records)
-	if err != nil {
+	out := <-strangers
+	switch {
+	case err != nil:
 		return nil, err
+	case len(known) > 0 || len(others.customers) > 0 || len(others.certain) > 0:
+		out = m.work(ctx, tx.Tenant(), newBatch(job.Policy, rd.at, newID, known, others), records)
 	}
-	b := newBatch(job.Policy, rd.at, newID, known, others)
+	if out.err != nil {
+		return nil, out.err
+	}
+	return append(rejected, out.rejected...), m.save(ctx, tx, out, fields)
+}
+
+// outcome is what a batch comes to.
+type outcome struct {
+	added    []customer.Customer
+	changed  []customer.Changed
+	events   outbox.Encoded // of those who were added
+	rejected []imports.Rejection
+	err      error
+}
+
+// work applies the records to the batch.
+func (m *importer) work(ctx context.Context, tenant string, b *batch, records []record) (out outcome) {
 	for _, r := range records {
-		rejected = append(rejected, b.take(r)...)
+		out.rejected = append(out.rejected, b.take(r)...)
 	}
-	return rejected, m.save(ctx, tx, b, fields)
+	out.added, out.changed = b.result()
+	events := make([]outbox.Event, len(out.added))
+	for n, c := range out.added {
+		events[n] = customer.RegisteredEvent(c)
+	}
+	out.events, out.err = m.outbox.Encode(ctx, tenant, events...)
+	return out
+}
+
+// assume works as if nobody in the records were known, while the database is asked whether that is so: of most files it is.
+func (m *importer) assume(ctx context.Context, tenant string, policy imports.Policy, at time.Time, records []record) <-chan outcome {
+	done := make(chan outcome, 1)
+	go func() {
+		var out outcome
+		defer func() {
+			if p := recover(); p != nil {
+				out.err = fmt.Errorf("working a batch: %v", p)
+			}
+			done <- out
+		}()
+		out = m.work(ctx, tenant, newBatch(policy, at, newID, nil, others{}), records)
+	}()
+	return done
 }
 
 // find locks and gives who is known by an exclusive identity of a record, and others whom a record may be about that names
@@ -175,13 +219,12 @@ func (m *importer) others(ctx context.Context, tx *pg.Tx, rules *matching.Rules,
 }
 
 // save queues what the batch came to.
-func (m *importer) save(ctx context.Context, tx *pg.Tx, b *batch, fields field.Set) error {
-	added, changed := b.result()
+func (m *importer) save(ctx context.Context, tx *pg.Tx, out outcome, fields field.Set) error {
 	used := make(map[string]any)
-	for _, c := range added {
+	for _, c := range out.added {
 		maps.Copy(used, c.Custom)
 	}
-	for _, ch := range changed {
+	for _, ch := range out.changed {
 		maps.Copy(used, ch.Now.Custom)
 	}
 	for name := range used {
@@ -190,17 +233,11 @@ func (m *importer) save(ctx context.Context, tx *pg.Tx, b *batch, fields field.S
 		}
 	}
 	fields.Use(tx, used)
-	if len(added) > 0 {
-		customer.Insert(tx, added...)
-		events := make([]outbox.Event, len(added))
-		for n, c := range added {
-			events[n] = customer.RegisteredEvent(c)
-		}
-		if err := m.outbox.Append(ctx, tx, events...); err != nil {
-			return err
-		}
+	if len(out.added) > 0 {
+		customer.Insert(tx, out.added...)
+		m.outbox.AppendEncoded(tx, out.events)
 	}
-	return customer.Save(ctx, tx, m.outbox, changed...)
+	return customer.Save(ctx, tx, m.outbox, out.changed...)
 }
 
 func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }

@@ -52,11 +52,12 @@ const fromImports = int64(1) << 62
 // takePending takes the oldest marks and gives the customers they are of, each once. It is quiet when nothing was marked
 // within the last moments; otherwise it takes a few only, and of an import's none that is not overdue.
 func takePending(ctx context.Context, tx *pg.Tx) (ids []uuid.UUID, quiet bool, err error) {
-	var waited bool
+	var waited, imported bool
 	err = tx.QueryRow(ctx, `SELECT
+			coalesce((SELECT seq >= $3 FROM customer_pending WHERE tenant_id = $1 ORDER BY seq LIMIT 1), true),
 			coalesce((SELECT at < clock_timestamp() - $2::interval FROM customer_pending WHERE tenant_id = $1 ORDER BY seq DESC LIMIT 1), true),
 			coalesce((SELECT at < clock_timestamp() - $4::interval FROM customer_pending WHERE tenant_id = $1 AND seq >= $3 ORDER BY seq LIMIT 1), false)`,
-		tx.Tenant(), busy, fromImports, overdue).Scan(&quiet, &waited)
+		tx.Tenant(), busy, fromImports, overdue).Scan(&imported, &quiet, &waited)
 	if err != nil {
 		return nil, false, err
 	}
@@ -64,6 +65,9 @@ func takePending(ctx context.Context, tx *pg.Tx) (ids []uuid.UUID, quiet bool, e
 	if !quiet {
 		limit = busyBatch
 		if !waited {
+			if imported { // nothing else is there
+				return nil, false, nil
+			}
 			below = fromImports - 1
 		}
 	}
