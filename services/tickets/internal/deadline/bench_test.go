@@ -85,18 +85,18 @@ func fill(b *testing.B, url string, n int, p sla.Stored) {
 	for _, sql := range []string{
 		`INSERT INTO ticket (tenant_id, id, version, number, kind, channel, subject, description, impact, urgency, priority, status, entries, opened_at,
 			changed_at, policy_id, policy_version, agent, queue)
-		SELECT 'pizza', uuid_in(overlay(overlay(md5(n::text) placing '7' from 13) placing '8' from 17)::cstring), 1, n, 'incident', 'email', 'x', '', 2, 2, 3,
+		SELECT 'pizza', (lpad(to_hex(n), 8, '0') || '-0000-7000-8000-000000000001')::uuid, 1, n, 'incident', 'email', 'x', '', 2, 2, 3,
 			'open', 5, timestamptz '2026-03-02 01:00Z' + n % 100 * interval '1 minute', '2026-03-04', $2, $3, 'a' || n % 50, 'q' || n % 20
 		FROM generate_series(1, $1::integer) n`,
 		`INSERT INTO ticket_history (tenant_id, ticket_id, no, at, what, status, priority, by_subject)
 		SELECT 'pizza', t.id, e.no, t.opened_at + e.after, e.what, e.status, 3, 'x' FROM ticket t, (VALUES
 			(1, interval '0', 'opened', 'new'), (2, interval '30 minutes', 'public_reply', 'new'), (3, interval '30 minutes', 'status', 'open'),
 			(4, interval '2 hours', 'customer_contact', 'open'), (5, interval '3 hours', 'note', 'open')) AS e(no, after, what, status)
-		WHERE $1::integer > 0 AND $2::uuid IS NOT NULL AND $3::bigint > 0`,
-		`ANALYZE ticket, ticket_history`,
+		WHERE $1::integer > 0 AND $2::uuid IS NOT NULL AND $3::bigint > 0 ORDER BY t.id, e.no`,
+		`VACUUM ANALYZE ticket, ticket_history`,
 	} {
 		args := []any{n, p.ID, p.Version}
-		if sql[0] == 'A' {
+		if sql[0] == 'V' {
 			args = nil
 		}
 		if _, err := conn.Exec(b.Context(), sql, args...); err != nil {

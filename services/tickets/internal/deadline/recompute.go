@@ -102,7 +102,7 @@ func (d *Deadlines) Recompute(ctx context.Context) error {
 
 // chunk reckons the next tickets of a recomputation anew; more is false where it is finished, or another process is at it.
 func (d *Deadlines) chunk(ctx context.Context, tx *pg.Tx, id uuid.UUID) (more bool, err error) {
-	tx.PlanForAny()
+	byKeys(tx)
 	r, ok, err := holdRecomputation(ctx, tx, id)
 	if err != nil || !ok {
 		return false, err

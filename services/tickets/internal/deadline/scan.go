@@ -92,7 +92,7 @@ func (d *Deadlines) tell(ctx context.Context, tenant string, ids []uuid.UUID) (h
 
 // tellIn is tell in a transaction.
 func (d *Deadlines) tellIn(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) (handled int, err error) {
-	tx.PlanForAny()
+	byKeys(tx)
 	b := batch{tickets: lockTickets(tx, ids)}
 	if err := b.read(ctx, tx, true); err != nil {
 		return 0, err

@@ -81,6 +81,13 @@ func (d *Deadlines) alarms(ctx context.Context) (found, error) {
 	return f, err
 }
 
+// byKeys has the transaction's statements look rows up by their keys, whatever the planner was told of the tables: a plan made
+// while one was empty would be kept, and read all of it for every batch.
+func byKeys(tx *pg.Tx) {
+	tx.PlanForAny()
+	tx.Queue(`SET LOCAL enable_seqscan = off`)
+}
+
 // lockTickets queues that tickets are locked, in the order of their ids, and read. Those that somebody else has locked are
 // left out: whoever changes them sets their alarm anew, or they are found again.
 func lockTickets(tx *pg.Tx, ids []uuid.UUID) *[]row {

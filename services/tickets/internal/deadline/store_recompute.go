@@ -147,7 +147,7 @@ func lockNext(tx *pg.Tx, r Recomputation, by []sla.Reference, most int) *[]row {
 	for i, ref := range by {
 		ids[i], versions[i] = ref.ID, ref.Version
 	}
-	which := `t.status IN ('new', 'open', 'pending', 'on_hold', 'resolved')`
+	which := `t.status <> 'closed'` // no list: the tickets come by their ids, and not by status and then sorted
 	if r.Tickets == Closed {
 		which = `t.status = 'closed' AND ($7::timestamptz IS NULL OR t.closed_at >= $7) AND ($8::timestamptz IS NULL OR t.closed_at < $8)`
 	} else {
@@ -178,8 +178,6 @@ func keptVerdicts(ctx context.Context, tx *pg.Tx, b batch) (map[uuid.UUID]map[ro
 	for i, t := range *b.tickets {
 		ids[i] = t.id
 	}
-	// As a list, and not ticket by ticket: where the statistics know no rows, each ticket would be looked for by the index of
-	// reports, which is that of the whole tenant.
 	rows, err := tx.Query(ctx, `SELECT ticket_id, clock, round, state, due_at, difference_seconds, policy_version FROM sla_measurement
 		WHERE tenant_id = $1 AND ticket_id = ANY($2::uuid[])`, tx.Tenant(), ids)
 	if err != nil {
