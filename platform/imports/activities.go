@@ -86,7 +86,7 @@ func (i *Imports) process(ctx context.Context, in input) (Progress, error) {
 }
 
 // prepare asks the kind for what it makes of rows beforehand; nil where that is nothing.
-func (i *Imports) prepare(ctx context.Context, job Job) (prepare func(Row) any, err error) {
+func (i *Imports) prepare(ctx context.Context, job Job) (prepare preparing, err error) {
 	if i.kind.Prepare == nil {
 		return nil, nil
 	}

@@ -9,6 +9,9 @@ import (
 // batchesAhead is how many batches exist at once: one is written, one is ready, and one is read.
 const batchesAhead = 3
 
+// preparing is what a kind's Prepare gives; nil where there is none.
+type preparing func(ctx context.Context, rows []Row) error
+
 // ahead reads and prepares the next batches while one is written: the program's work and the database's then go on side by
 // side.
 type ahead struct {
@@ -19,7 +22,7 @@ type ahead struct {
 }
 
 // readAhead begins to read batches until the end of the file, or until there are rows data rows of them.
-func readAhead(ctx context.Context, r *reader, prepare func(Row) any, rows int64) *ahead {
+func readAhead(ctx context.Context, r *reader, prepare preparing, rows int64) *ahead {
 	ctx, stop := context.WithCancel(ctx)
 	a := &ahead{stop: stop, full: make(chan *batch, batchesAhead), free: make(chan *batch, batchesAhead), done: make(chan struct{})}
 	for range batchesAhead {
@@ -32,7 +35,7 @@ func readAhead(ctx context.Context, r *reader, prepare func(Row) any, rows int64
 			case <-ctx.Done():
 				return
 			case b := <-a.free:
-				if b.err = read(r, b, prepare); b.err == nil {
+				if b.err = read(ctx, r, b, prepare); b.err == nil {
 					b.last = b.ended || r.number >= until
 				}
 				a.full <- b // there is room for all
@@ -46,7 +49,7 @@ func readAhead(ctx context.Context, r *reader, prepare func(Row) any, rows int64
 }
 
 // read fills the batch. What panics is a fault of this file's rows, and not of the process.
-func read(r *reader, b *batch, prepare func(Row) any) (err error) {
+func read(ctx context.Context, r *reader, b *batch, prepare preparing) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("reading a batch: %v", p)
@@ -55,10 +58,7 @@ func read(r *reader, b *batch, prepare func(Row) any) (err error) {
 	if err := r.read(b); err != nil || prepare == nil {
 		return err
 	}
-	for n := range b.rows {
-		b.rows[n].Prepared = prepare(b.rows[n])
-	}
-	return nil
+	return prepare(ctx, b.rows)
 }
 
 // next gives the next batch. It is given back when it is no longer needed.

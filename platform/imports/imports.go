@@ -87,10 +87,11 @@ type Kind struct {
 	// Check, where there is one, gives those of a mapping's columns that the tenant does not have, although Columns allows
 	// their names. The upload is refused then.
 	Check func(ctx context.Context, tx *pg.Tx, columns []string) (unknown []string, err error)
-	// Prepare, where there is one, is asked at the beginning of a round of batches for what makes of each row whatever
-	// needs no transaction, so that it can be made while the batch before is written. Apply finds it in Row.Prepared; what
-	// Prepare read may have changed by then, which is for Apply to see.
-	Prepare func(ctx context.Context, tx *pg.Tx, job Job) (func(row Row) any, error)
+	// Prepare, where there is one, is asked at the beginning of a round of batches for what makes of the rows of a batch
+	// whatever needs not be in its transaction, and leaves it in Row.Prepared. It is called for one batch after the other, in
+	// the order of the file, while up to two before are still to be written: what it read may have changed when Apply comes
+	// to it, which is for Apply to see.
+	Prepare func(ctx context.Context, tx *pg.Tx, job Job) (func(ctx context.Context, rows []Row) error, error)
 	// Apply brings up to 1,000 rows in, set by set, in the given transaction of the tenant; the import's progress moves
 	// in the same one. It returns the rows it does not take. An error that is the rows' own fault (a violated
 	// constraint, a problem of the caller's kind) makes the batch be split until the culprits stand alone; any other

@@ -25,7 +25,7 @@ func BenchmarkApply(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	m := &importer{outbox: outbox.New("accounts"), clock: time.Now}
+	m := &importer{db: db, outbox: outbox.New("accounts"), clock: time.Now}
 	columns := []string{"external:shop", "family_name", "given_name", "phone", "email", "card"}
 	job := imports.Job{Tenant: "music", Policy: imports.Skip, Columns: columns}
 	b.ResetTimer()

@@ -2,7 +2,6 @@ package customerimport
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -25,7 +24,7 @@ import (
 
 // New makes the imports of customers.
 func New(db *pg.DB, o *outbox.Outbox, fl *flow.Client, service string, clock func() time.Time) *imports.Imports {
-	importer := &importer{outbox: o, clock: clock}
+	importer := &importer{db: db, outbox: o, clock: clock}
 	return imports.New(db, o, fl, service, imports.Kind{
 		Path: "/v1/customers/imports", Name: "customers", Permission: auth.CustomersImport,
 		Columns: columns(), Policies: []imports.Policy{imports.Skip, imports.Update, imports.Create},
@@ -34,6 +33,7 @@ func New(db *pg.DB, o *outbox.Outbox, fl *flow.Client, service string, clock fun
 }
 
 type importer struct {
+	db     *pg.DB
 	outbox *outbox.Outbox
 	clock  func() time.Time
 }
@@ -49,29 +49,76 @@ type prepared struct {
 	by     *reading
 	record record
 	faults []imports.Rejection
+	batch  *ready // the same of all rows of a batch
 }
 
-// prepare reads rows by the tenant's settings of now, while the batch before is written.
-func (m *importer) prepare(ctx context.Context, tx *pg.Tx, job imports.Job) (func(imports.Row) any, error) {
+// ready is a batch that was worked before its transaction.
+type ready struct {
+	rows    int
+	used    bool    // tried once: what fails is worked anew
+	outcome outcome // where nobody in it was known
+	unknown bool    // that this was so
+}
+
+// prepare reads batches by the tenant's settings of now and works them as if nobody in them were known, while the batch
+// before is written, and asks whether that is so: of most files it is.
+func (m *importer) prepare(ctx context.Context, tx *pg.Tx, job imports.Job) (func(context.Context, []imports.Row) error, error) {
 	fields := field.Queue(tx)
 	region, err := tenant.Region(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	by := m.reading(job, region, fields)
-	return func(row imports.Row) any {
-		p := prepared{by: by}
-		p.record, p.faults = by.read(row.Line, row.Get, row.More()...)
-		return p
+	before := &unwritten{}
+	return func(ctx context.Context, rows []imports.Row) error {
+		by, b := m.reading(job, region, fields), &ready{rows: len(rows)}
+		var records []record
+		for n, row := range rows {
+			p := prepared{by: by, batch: b}
+			if p.record, p.faults = by.read(row.Line, row.Get, row.More()...); len(p.faults) == 0 {
+				records = append(records, p.record)
+			}
+			rows[n].Prepared = p
+		}
+		var held map[identity.Identity]bool
+		err := m.db.Read(ctx, job.Tenant, func(tx *pg.Tx) (err error) {
+			held, err = taken(ctx, tx, job.Policy, records)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if b.unknown = len(held) == 0 && before.strangers(records); b.unknown {
+			b.outcome = m.work(ctx, job.Tenant, newBatch(job.Policy, by.at, newID, nil, others{}), records)
+		}
+		return nil
 	}, nil
+}
+
+// unwritten remembers the identities of the batches that may be unwritten while another is prepared.
+type unwritten struct{ batches [2]map[identity.Identity]bool }
+
+// strangers tells whether the records have no identity of a batch before that may be unwritten, and remembers theirs.
+func (u *unwritten) strangers(records []record) bool {
+	present := make(map[identity.Identity]bool)
+	strangers := true
+	for _, r := range records {
+		for _, i := range r.draft.Identities {
+			strangers = strangers && !u.batches[0][i] && !u.batches[1][i]
+			present[i] = true
+		}
+	}
+	u.batches[0], u.batches[1] = u.batches[1], present
+	return strangers
 }
 
 func (m *importer) reading(job imports.Job, region string, fields field.Set) *reading {
 	return &reading{mapped: job.Columns, region: region, fields: fields, at: m.clock().UTC().Truncate(time.Microsecond), newID: newID}
 }
 
-// apply brings a batch in with a handful of round trips, however many rows it has: the tenant and its custom fields, which
-// of the batch's identities anybody has, those who have them, and all that is written.
+// apply brings a batch in with a handful of round trips, however many rows it has: the tenant, its custom fields and rules;
+// unless it was found before that nobody in it is known, which of its identities anybody has, and those who have them; and
+// all that is written. Who comes to be known between the two is met by the unique index of identities, and the batch is
+// worked anew.
 func (m *importer) apply(ctx context.Context, tx *pg.Tx, job imports.Job, rows []imports.Row) ([]imports.Rejection, error) {
 	customer.InBulk(tx)
 	fields := field.Queue(tx)
@@ -84,25 +131,30 @@ func (m *importer) apply(ctx context.Context, tx *pg.Tx, job imports.Job, rows [
 	var (
 		records  []record
 		rejected []imports.Rejection
+		done     *ready
 	)
 	for _, row := range rows {
-		p, ready := row.Prepared.(prepared)
-		if !ready || !p.by.same(rd) { // the tenant's settings were changed since
+		p, ok := row.Prepared.(prepared)
+		if !ok || !p.by.same(rd) { // the tenant's settings were changed since
 			p.record, p.faults = rd.read(row.Line, row.Get, row.More()...)
+			p.batch = nil
 		}
+		done = p.batch
 		if len(p.faults) > 0 {
 			rejected = append(rejected, p.faults...)
 			continue
 		}
 		records = append(records, p.record)
 	}
-	strangers := m.assume(ctx, tx.Tenant(), job.Policy, rd.at, records)
-	known, others, err := m.find(ctx, tx, job.Policy, rules, records)
-	out := <-strangers
-	switch {
-	case err != nil:
-		return nil, err
-	case len(known) > 0 || len(others.customers) > 0 || len(others.certain) > 0:
+	var out outcome
+	if done != nil && done.unknown && !done.used && done.rows == len(rows) && !rules.Automatic() {
+		done.used = true
+		out = done.outcome
+	} else {
+		known, others, err := m.find(ctx, tx, job.Policy, rules, records)
+		if err != nil {
+			return nil, err
+		}
 		out = m.work(ctx, tx.Tenant(), newBatch(job.Policy, rd.at, newID, known, others), records)
 	}
 	if out.err != nil {
@@ -132,22 +184,6 @@ func (m *importer) work(ctx context.Context, tenant string, b *batch, records []
 	}
 	out.events, out.err = m.outbox.Encode(ctx, tenant, events...)
 	return out
-}
-
-// assume works as if nobody in the records were known, while the database is asked whether that is so: of most files it is.
-func (m *importer) assume(ctx context.Context, tenant string, policy imports.Policy, at time.Time, records []record) <-chan outcome {
-	done := make(chan outcome, 1)
-	go func() {
-		var out outcome
-		defer func() {
-			if p := recover(); p != nil {
-				out.err = fmt.Errorf("working a batch: %v", p)
-			}
-			done <- out
-		}()
-		out = m.work(ctx, tenant, newBatch(policy, at, newID, nil, others{}), records)
-	}()
-	return done
 }
 
 // find locks and gives who is known by an exclusive identity of a record, and others whom a record may be about that names

@@ -95,6 +95,27 @@ func TestAFileBroughtTwiceChangesNothing(t *testing.T) {
 	}
 }
 
+func TestCustomersWhoComeBackInEveryBatchAreOne(t *testing.T) {
+	t.Parallel()
+	w := accountstest.Start(t)
+	var file strings.Builder
+	file.WriteString("display_name,phone,email\n")
+	for n := range 4500 { // five batches, each of the same people, known by telephone and name or by mail and name alone
+		one := n % 90
+		if one < 45 {
+			fmt.Fprintf(&file, "Ann %d,+1617555%04d,\n", one, one)
+		} else {
+			fmt.Fprintf(&file, "Ann %d,,ann%d@example.com\n", one, one)
+		}
+	}
+	if v := bring(w, w.Token(auth.RoleIntegrator, "music"), nil, file.String()); v.State != "finished" || v.Accepted != 4500 {
+		t.Fatalf("%+v", v)
+	}
+	if n := w.Count(`SELECT count(*) FROM customer`); n != 90 {
+		t.Fatalf("%d customers, want 90", n)
+	}
+}
+
 func TestUpdateGivesCustomersWhatTheFileSays(t *testing.T) {
 	t.Parallel()
 	w := accountstest.Start(t)

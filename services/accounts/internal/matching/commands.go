@@ -178,15 +178,21 @@ func Candidates(ctx context.Context, tx *pg.Tx, drafts []customer.Customer) ([][
 // QueueRules queues the reading of the tenant's rules: they are there after the next round trip.
 func QueueRules(tx *pg.Tx) *Rules { return queueRules(tx) }
 
+// Automatic tells whether there is a rule that Certain asks.
+func (r *Rules) Automatic() bool { return slices.ContainsFunc(r.Rules, Rule.certain) }
+
+// certain tells whether the rule says for sure that two are the same, by more than who holds an identity.
+func (r Rule) certain() bool { return r.Result == Automatic && !r.asksForExclusive() }
+
 // Certain gives for each of the customers, who are about to come in with a file, who of those that are there an automatic
 // rule says to be the same, in the order of their ids. Rules that ask for an identity that is one customer's only are left
 // to whoever brings them in: that one's holder is looked up by it. Nothing is read where no rule is left.
 func (r *Rules) Certain(ctx context.Context, tx *pg.Tx, drafts []customer.Customer) ([][]uuid.UUID, error) {
 	out := make([][]uuid.UUID, len(drafts))
-	asked := &Rules{Rules: slices.DeleteFunc(slices.Clone(r.Rules), func(one Rule) bool { return one.Result != Automatic || one.asksForExclusive() })}
-	if len(asked.Rules) == 0 || len(drafts) == 0 {
+	if !r.Automatic() || len(drafts) == 0 {
 		return out, nil
 	}
+	asked := &Rules{Rules: slices.DeleteFunc(slices.Clone(r.Rules), func(one Rule) bool { return !one.certain() })}
 	matches, err := match(ctx, tx, asked, drafted(drafts))
 	for n, of := range matches {
 		for _, m := range of {
