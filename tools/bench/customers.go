@@ -147,7 +147,7 @@ func (b *bench) watchMemory(ctx context.Context) (most func() float64) {
 	found := make(chan float64, 1)
 	go func() {
 		var highest float64
-		for pause(watching, 200*time.Millisecond) == nil {
+		for pause(watching, time.Second) == nil { // each look walks all of its pages
 			if now, err := proportional(b.process.Pid()); err == nil {
 				highest = max(highest, now*1024/1e6)
 			}

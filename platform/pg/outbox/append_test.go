@@ -35,6 +35,30 @@ func TestSequencesCountWithoutGapsWithinAnAggregate(t *testing.T) {
 	require.Equal(t, []string{`"a1"=1`, `"b1"=1`, `"a2"=2`, `"b2"=2`, `"a3"=3`, `"a4"=4`}, got)
 }
 
+func TestTheFirstEventsOfAggregatesAreFollowedByTheirSecond(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first := func(id uuid.UUID) outbox.Event {
+		e := event(id, "first")
+		e.First = true
+		return e
+	}
+	one, two, three := uuid.New(), uuid.New(), uuid.New()
+	b.append(first(one), first(two))
+	b.append(event(one, "second"), event(three, "first"), event(two, "second"), event(two, "third"))
+	got := rows[string](b, `SELECT aggregate_id || ' ' || seq FROM outbox ORDER BY id`)
+	require.ElementsMatch(t, got[:2], []string{one.String() + " 1", two.String() + " 1"})
+	require.Equal(t, []string{one.String() + " 2", three.String() + " 1", two.String() + " 2", two.String() + " 3"}, got[2:])
+
+	err := b.appendAs(context.Background(), tenant, first(uuid.New()), first(two))
+	name, _ := pg.Constraint(err)
+	require.Equal(t, "outbox_seq_pkey", name, "it was told of before")
+	four := uuid.New()
+	b.append(first(four), event(four, "second")) // not all are first ones
+	require.Equal(t, []string{four.String() + " 1", four.String() + " 2"},
+		rows[string](b, `SELECT aggregate_id || ' ' || seq FROM outbox ORDER BY id OFFSET 6`))
+}
+
 func TestConcurrentAppendsToTheSameAggregatesDoNotDeadlock(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

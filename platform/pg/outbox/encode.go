@@ -48,6 +48,9 @@ type appended struct {
 	later        []int64 // how many events of the same aggregate follow
 	headers      []string
 	payloads     [][]byte
+
+	first bool       // each event is the first of its aggregate
+	each  [][16]byte // the aggregate of each event
 }
 
 type aggregate struct {
@@ -62,7 +65,7 @@ func (o *Outbox) encode(ctx context.Context, tenant string, events []Event) (*ap
 	b := &appended{
 		shards: make([]int16, n), eventIDs: make([][16]byte, n), eventTypes: make([]string, n),
 		aggregateIDs: make([]string, n), aggregates: make([]int32, n), later: make([]int64, n),
-		headers: make([]string, n), payloads: make([][]byte, n),
+		headers: make([]string, n), payloads: make([][]byte, n), each: make([][16]byte, n), first: true,
 	}
 	count := map[aggregate]int64{}
 	for i := range events {
@@ -70,8 +73,10 @@ func (o *Outbox) encode(ctx context.Context, tenant string, events []Event) (*ap
 		if err := b.set(i, e, tenant, trace); err != nil {
 			return nil, err
 		}
+		b.first = b.first && e.First
 		count[aggregate{e.Aggregate, e.ID}]++
 	}
+	b.first = b.first && len(count) == n
 	place := b.distinct(count)
 	for i := n - 1; i >= 0; i-- {
 		a := aggregate{events[i].Aggregate, events[i].ID}
@@ -125,6 +130,7 @@ func (b *appended) set(i int, e *Event, tenant string, trace propagation.MapCarr
 		return err
 	}
 	id := e.ID.String()
+	b.each[i] = e.ID
 	b.shards[i] = int16(bus.Shard(tenant, e.Aggregate, id))
 	b.eventIDs[i], b.eventTypes[i], b.aggregateIDs[i] = eventID, e.Aggregate, id
 	b.headers[i], b.payloads[i] = string(headers), payload

@@ -23,6 +23,9 @@ type Event struct {
 	ID        uuid.UUID // the aggregate's id
 	Message   proto.Message
 	Time      time.Time // when it happened
+	// First says that nothing was told of the aggregate before, nor can be by somebody else: its id was drawn in this
+	// transaction. Where all events of one append are, their aggregates need not be looked for.
+	First bool
 }
 
 // Outbox is the outbox of one service. It is safe for concurrent use; make one a process and service, so that an append
@@ -61,6 +64,17 @@ SELECT e.shard, e.event_id, $1, e.type, e.id, last.seq[e.aggregate] - e.later, $
   FROM last, unnest($6::smallint[], $7::uuid[], $8::text[], $9::text[], $10::int[], $11::bigint[], $12::text[], $13::bytea[])
        WITH ORDINALITY AS e (shard, event_id, type, id, aggregate, later, headers, payload, n)
  ORDER BY e.n`
+
+// appendFirstSQL is appendSQL for events each of which is the first of its aggregate ($4 type, $5 id). One that was told of
+// before breaks the key of outbox_seq.
+const appendFirstSQL = `
+WITH begun AS (
+    INSERT INTO outbox_seq (tenant_id, topic, aggregate_type, aggregate_id, seq)
+    SELECT $1, $2, a.type, a.id, 1 FROM unnest($4::text[], $5::uuid[]) AS a (type, id)
+)
+INSERT INTO outbox (shard, event_id, tenant_id, aggregate_type, aggregate_id, seq, topic, headers, payload)
+SELECT e.shard, e.event_id, $1, e.type, e.id::text, 1, $2, e.headers::json, e.payload
+  FROM unnest($3::smallint[], $6::uuid[], $4::text[], $5::uuid[], $7::text[], $8::bytea[]) AS e (shard, event_id, type, id, headers, payload)`
 
 // appendOneSQL is appendSQL for one event. Without arrays the server keeps one plan for it instead of planning anew each
 // time, since the plan does not depend on their length.
@@ -109,6 +123,10 @@ func (o *Outbox) AppendEncoded(tx *pg.Tx, b Encoded) {
 		tx.Queue(appendOneSQL, tx.Tenant(), o.Topic(), b.types[0], b.ids[0],
 			b.shards[0], b.eventIDs[0], b.aggregateIDs[0], b.headers[0], b.payloads[0])
 	default:
+		if b.first {
+			tx.Queue(appendFirstSQL, tx.Tenant(), o.Topic(), b.shards, b.eventTypes, b.each, b.eventIDs, b.headers, b.payloads)
+			break
+		}
 		tx.Queue(appendSQL, tx.Tenant(), o.Topic(), b.types, b.ids, b.counts,
 			b.shards, b.eventIDs, b.eventTypes, b.aggregateIDs, b.aggregates, b.later, b.headers, b.payloads)
 	}

@@ -133,7 +133,7 @@ func RegisteredEvent(c Customer) outbox.Event {
 	kinds := map[Kind]accountsv1.CustomerKind{
 		Person: accountsv1.CustomerKind_CUSTOMER_KIND_PERSON, Organisation: accountsv1.CustomerKind_CUSTOMER_KIND_ORGANISATION,
 	}
-	return outbox.Event{Aggregate: aggregate, ID: c.ID, Time: c.RegisteredAt, Message: &accountsv1.CustomerRegistered{
+	return outbox.Event{Aggregate: aggregate, ID: c.ID, First: true, Time: c.RegisteredAt, Message: &accountsv1.CustomerRegistered{
 		CustomerId: c.ID.String(), Kind: kinds[c.Kind], Source: c.Source, ExternalRefs: refs(c, c.ID),
 		RegisteredAt: timestamppb.New(c.RegisteredAt),
 	}}

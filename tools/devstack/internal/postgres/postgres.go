@@ -24,7 +24,7 @@ func Run(ctx context.Context, dir string, port int, ready func(url string)) erro
 		Dir: dir, Port: port, Fsync: true,
 		// Ten programs and Temporal share the server; the memory is only taken when it is used. Checkpoints far apart: each
 		// writes every page whole that is touched first after it.
-		Settings: map[string]string{"max_connections": "400", "shared_buffers": "1GB", "max_wal_size": "4GB", "checkpoint_timeout": "15min"},
+		Settings: map[string]string{"max_connections": "400", "shared_buffers": "2GB", "max_wal_size": "8GB", "checkpoint_timeout": "15min"},
 	})
 	if err != nil {
 		return err
