@@ -48,7 +48,7 @@ type Message struct {
 	Value     []byte
 	Headers   []Header
 	Time      time.Time
-	// Passed says that a subscription does not want it: it has no key and no value, and only its place counts.
+	// Passed says that a subscription does not want it: it has no key, value and headers, and only its place counts.
 	Passed bool
 }
 

@@ -107,12 +107,10 @@ func (k *chunk) add(topic string, partition int, batch kafka.RecordReader, wante
 	}
 }
 
-// end adds the last message, without key and value, when it was not wanted: whoever handles it moves on over all before it.
+// end adds the last message, of which only the place is kept, when it was not wanted: whoever handles it moves on over all before it.
 func (k *chunk) end(topic string, partition int) {
 	if k.passed != nil {
-		m := message(topic, partition, k.passed)
-		m.Passed = true
-		k.msgs = append(k.msgs, m)
+		k.msgs = append(k.msgs, Message{Topic: topic, Partition: partition, Offset: k.passed.Offset, Time: k.passed.Time, Passed: true})
 		k.passed = nil
 	}
 }

@@ -33,7 +33,7 @@ type Subscription struct {
 	Pace time.Duration
 
 	// Wanted tells by the type of an event (ce_type; empty where a message has none) whether Handle needs it. Of those that it
-	// does not, only one now and then is handed over, without key and value, so that the position moves on. nil: all are.
+	// does not, only the place of one now and then is handed over (Message.Passed), so that the position moves on. nil: all are.
 	Wanted func(kind string) bool
 
 	// Start gives the offset of the first message of the partition that was not handled yet; 0 when nothing was. It is
