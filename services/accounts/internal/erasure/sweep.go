@@ -3,14 +3,9 @@ package erasure
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
-
-	"github.com/guanxi-crm/guanxi/platform/auth"
-	"github.com/guanxi-crm/guanxi/platform/pg"
 )
 
 const (
@@ -29,38 +24,12 @@ func (r *Erasures) Sweep(ctx context.Context) error {
 	var after uuid.UUID
 	var errs []error
 	for {
-		all, err := r.quiet(ctx, after)
-		if err != nil {
-			return errors.Join(append(errs, fmt.Errorf("erasures without a process: %w", err))...)
-		}
-		for _, one := range all {
-			after = one.id
-			ctx := auth.With(ctx, auth.Principal{Subject: process, Tenant: one.tenant})
-			err := r.db.Tx(ctx, one.tenant, func(tx *pg.Tx) error { return r.starter.Queue(ctx, tx, r.start(one.tenant, one.id)) })
-			if err != nil {
-				errs = append(errs, fmt.Errorf("erasure %s: %w", one.id, err))
-			}
-		}
-		if len(all) < sweepMost {
+		listed, err := r.starter.Revive(ctx, process, r.start, `SELECT tenant_id, id FROM erasure_quiet($1, $2, $3)`,
+			r.now().Add(-quiet), after, sweepMost)
+		errs = append(errs, err)
+		if len(listed) < sweepMost {
 			return errors.Join(errs...)
 		}
+		after = listed[len(listed)-1].ID
 	}
-}
-
-type quietErasure struct {
-	tenant string
-	id     uuid.UUID
-}
-
-// quiet gives erasures of all tenants that are to go on and that nothing was heard of for a while, behind one.
-func (r *Erasures) quiet(ctx context.Context, after uuid.UUID) (all []quietErasure, err error) {
-	err = r.db.System(ctx, func(tx *pg.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT tenant_id, id FROM erasure_quiet($1, $2, $3)`, r.now().Add(-quiet), after, sweepMost)
-		if err != nil {
-			return err
-		}
-		all, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (q quietErasure, err error) { return q, row.Scan(&q.tenant, &q.id) })
-		return err
-	})
-	return all, err
 }

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
@@ -86,7 +87,7 @@ func (c *Complaints) load(ctx context.Context, in Input) (Complaint, error) {
 // decide carries a decision out on behalf of the person who made it: whom the header of the Update names, whatever its
 // content says. A decision that stands in the complaint already is answered as it stands.
 func (c *Complaints) decide(ctx context.Context, d Decision) (Decided, error) {
-	d.By = actor(ctx)
+	d.By = flow.ActorOf(ctx)
 	now, err := c.change(ctx, d.ComplaintID, func(was Complaint, p policy.Policy, now time.Time) (Complaint, error) {
 		if before, err := was.Decided(d); before || err != nil {
 			return was, err

@@ -47,7 +47,7 @@ func (c *Complaints) Register(ctx context.Context, d Draft) (Told, error) {
 	if err != nil {
 		return Told{}, err
 	}
-	by := actor(ctx).Subject
+	by := flow.ActorOf(ctx).Subject
 	now := c.now()
 	if _, faults := RegisterComplaint(id, d, by, policy.Standard(), calendar.Always(), now); len(faults) > 0 { // before a number is drawn
 		return Told{}, problem.InvalidBody("complaint_invalid", "The complaint was not accepted: mend the fields named here.", faults)
@@ -163,24 +163,11 @@ func (c *Complaints) begin(ctx context.Context, of Complaint) error {
 // decisions is the namespace of the ids that decisions get from their Idempotency-Keys.
 var decisions = uuid.MustParse("6b1f2c9e-5d0a-5e0b-9c58-0f2f7f6a3d11")
 
-// identified says who decides and which decision this is: that of the Idempotency-Key, if there is one.
+// identified says who decides and which decision this is.
 func identified(ctx context.Context, d Decision) (Decision, error) {
-	attempt, err := uuid.NewV7()
-	if err != nil {
-		return d, err
-	}
-	d.ID, d.Attempt, d.By = attempt, attempt.String(), actor(ctx)
-	if once, ok := pg.OnceFrom(ctx); ok && once.Key != "" {
-		const sep = "\x1f"
-		d.ID = uuid.NewSHA1(decisions, []byte(auth.Tenant(ctx)+sep+once.Subject+sep+once.Operation+sep+once.Key))
-		d.Hash = once.BodyHash
-	}
-	return d, nil
-}
-
-func actor(ctx context.Context) Actor {
-	p, _ := auth.From(ctx)
-	return Actor{Subject: p.Subject, Roles: p.Roles}
+	asked, err := flow.Ask(ctx, decisions)
+	d.ID, d.Attempt, d.Hash, d.By = asked.ID, asked.Attempt, asked.Hash, asked.By
+	return d, err
 }
 
 // Saying is what somebody said with a decision.

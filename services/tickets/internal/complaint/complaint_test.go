@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/calendar"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/complaint"
@@ -17,10 +18,10 @@ import (
 var (
 	monday = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
-	mei   = complaint.Actor{Subject: "mei", Roles: []string{auth.RoleAgent}}
-	wang  = complaint.Actor{Subject: "wang", Roles: []string{auth.RoleManager}}
-	chen  = complaint.Actor{Subject: "chen", Roles: []string{auth.RoleAdmin}}
-	other = complaint.Actor{Subject: "lin", Roles: []string{auth.RoleMarketing}}
+	mei   = flow.Actor{Subject: "mei", Roles: []string{auth.RoleAgent}}
+	wang  = flow.Actor{Subject: "wang", Roles: []string{auth.RoleManager}}
+	chen  = flow.Actor{Subject: "chen", Roles: []string{auth.RoleAdmin}}
+	other = flow.Actor{Subject: "lin", Roles: []string{auth.RoleMarketing}}
 )
 
 // id gives a new id.
@@ -42,7 +43,7 @@ func registered(t *testing.T) complaint.Complaint {
 }
 
 // decide makes a decision as if it had been sent.
-func decide(a complaint.Action, by complaint.Actor, change ...func(*complaint.Decision)) complaint.Decision {
+func decide(a complaint.Action, by flow.Actor, change ...func(*complaint.Decision)) complaint.Decision {
 	d := complaint.Decision{ID: id(), Action: a, By: by}
 	switch a {
 	case complaint.Assess:

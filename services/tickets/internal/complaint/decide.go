@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/ticket"
@@ -17,14 +18,14 @@ import (
 
 // Decision is what a person decided. Its JSON form travels to the workflow; what was said with it stays behind as notes.
 type Decision struct {
-	ID          uuid.UUID `json:"id"` // the same decision has the same id, however often it is sent
-	ComplaintID uuid.UUID `json:"complaint_id"`
-	Action      Action    `json:"action"`
-	By          Actor     `json:"by"`
-	Hash        []byte    `json:"hash"`    // of the request
-	Attempt     string    `json:"attempt"` // which of several requests with one id this is
-	NoteID      uuid.UUID `json:"note_id,omitzero"`
-	Said        []Word    `json:"said,omitempty"` // which sorts of words stand beside it, the reason included
+	ID          uuid.UUID  `json:"id"` // the same decision has the same id, however often it is sent
+	ComplaintID uuid.UUID  `json:"complaint_id"`
+	Action      Action     `json:"action"`
+	By          flow.Actor `json:"by"`
+	Hash        []byte     `json:"hash"`    // of the request
+	Attempt     string     `json:"attempt"` // which of several requests with one id this is
+	NoteID      uuid.UUID  `json:"note_id,omitzero"`
+	Said        []Word     `json:"said,omitempty"` // which sorts of words stand beside it, the reason included
 
 	Admissible  bool        `json:"admissible,omitempty"` // of Assess; so are the next three
 	Severity    int         `json:"severity,omitempty"`

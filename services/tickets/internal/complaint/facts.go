@@ -101,7 +101,7 @@ type fact struct {
 
 // decision is the fact as the process decides it.
 func (f fact) decision() Decision {
-	d := Decision{ID: f.id, ComplaintID: f.complaint, Action: f.action, By: Actor{Subject: process}, Attempt: f.id.String(), Hash: f.id[:]}
+	d := Decision{ID: f.id, ComplaintID: f.complaint, Action: f.action, By: flow.Actor{Subject: process}, Attempt: f.id.String(), Hash: f.id[:]}
 	if f.action == Verify {
 		d.Score, d.ScoreKind = f.score, f.code
 	} else {

@@ -221,17 +221,17 @@ func TestLiveTheProcessItselfRefuses(t *testing.T) {
 	w.Decide(c, "assess", w.Agent, body{"admissible": true, "severity": 3})
 	id := uuid.MustParse(c.ID)
 	start := flow.Start{ID: workflowID(c), Queue: "tickets", Workflow: complaint.WorkflowName, Args: []any{complaint.Input{ID: id}}, Again: true}
-	send := func(by auth.Principal, claimed complaint.Actor, action complaint.Action) error {
+	send := func(by auth.Principal, claimed flow.Actor, action complaint.Action) error {
 		d := complaint.Decision{ID: uuid.New(), ComplaintID: id, Action: action, By: claimed, Unit: "kitchen"}
 		return client.Decide(auth.With(t.Context(), by), flow.Decision{Start: start, Name: complaint.DecideUpdate, ID: d.ID.String(), Args: []any{d}}, nil)
 	}
 	agent := auth.Principal{Subject: "mei", Tenant: "pizza", Roles: []string{auth.RoleAgent}}
 	nobody := auth.Principal{Subject: "eve", Tenant: "pizza", Roles: []string{auth.RoleMarketing}}
-	require.ErrorContains(t, send(agent, complaint.Actor{Subject: "mei", Roles: agent.Roles}, complaint.Accept), "complaint_stage", "the validator")
-	require.ErrorContains(t, send(nobody, complaint.Actor{Subject: "eve", Roles: nobody.Roles}, complaint.Assign), "permission_missing", "the validator")
-	require.ErrorContains(t, send(nobody, complaint.Actor{Subject: "mei", Roles: agent.Roles}, complaint.Assign), "permission_missing",
+	require.ErrorContains(t, send(agent, flow.Actor{Subject: "mei", Roles: agent.Roles}, complaint.Accept), "complaint_stage", "the validator")
+	require.ErrorContains(t, send(nobody, flow.Actor{Subject: "eve", Roles: nobody.Roles}, complaint.Assign), "permission_missing", "the validator")
+	require.ErrorContains(t, send(nobody, flow.Actor{Subject: "mei", Roles: agent.Roles}, complaint.Assign), "permission_missing",
 		"the row: who really decided is in the signed header")
-	require.NoError(t, send(agent, complaint.Actor{Subject: "mei", Roles: agent.Roles}, complaint.Assign))
+	require.NoError(t, send(agent, flow.Actor{Subject: "mei", Roles: agent.Roles}, complaint.Assign))
 }
 
 func TestLiveOfManyWhoDecideAtOnceOneDoes(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/complaint"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/policy"
@@ -93,7 +94,7 @@ func TestAnApprovalEscalates(t *testing.T) {
 	c := open(t)
 	c.walk(0.1, decide(complaint.Assess, mei), decide(complaint.Assign, mei), decide(complaint.Find, mei), decide(complaint.Propose, wang, costing(6_000)))
 	c.at(1, decide(complaint.Approve, wang)) // nobody approves their own
-	c.at(3, decide(complaint.Approve, complaint.Actor{Subject: "lu", Roles: wang.Roles}))
+	c.at(3, decide(complaint.Approve, flow.Actor{Subject: "lu", Roles: wang.Roles}))
 	c.at(3.5, decide(complaint.Approve, chen))
 	c.at(3.6, decide(complaint.Accept, mei))
 	end := c.run()
@@ -288,7 +289,7 @@ func TestASilentCustomerSpeaksAndTheProcessRunsAnew(t *testing.T) {
 	require.Equal(t, complaint.Unanswered, end.Outcome)
 	require.Empty(t, c.neighbours.Refunded, "silence is no consent")
 
-	c.anew(monday.AddDate(0, 2, 0), decide(complaint.Reply, complaint.Actor{Subject: "process:complaint"}))
+	c.anew(monday.AddDate(0, 2, 0), decide(complaint.Reply, flow.Actor{Subject: "process:complaint"}))
 	c.walk(0.1, decide(complaint.Propose, mei, offering(complaint.PartDraft{Kind: policy.Refund, OrderID: id(), AmountMinor: 100})), decide(complaint.Accept, mei))
 	end = c.ended()
 	require.Equal(t, complaint.Settled, end.Outcome)

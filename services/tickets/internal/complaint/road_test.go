@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/calendar"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/complaint"
@@ -62,7 +63,7 @@ func TestALowScoreHasItDealtWithAnewUntilAFinalAnswerIsDue(t *testing.T) {
 	for _, action := range []complaint.Action{complaint.Verify, complaint.Reopen, complaint.Reply} {
 		by := mei
 		if action == complaint.Reply {
-			by = complaint.Actor{Subject: "process:complaint"}
+			by = flow.Actor{Subject: "process:complaint"}
 		}
 		if _, err := c.Decide(decide(action, by), p, monday); problem.From(err).Code != "complaint_closed" {
 			t.Errorf("%s after the final answer: %v", action, err)
@@ -137,7 +138,7 @@ func TestTheWordOfASilentCustomerReopens(t *testing.T) {
 	p := policy.Standard()
 	refund := complaint.PartDraft{Kind: complaint.Refund, OrderID: id(), AmountMinor: 1_000}
 	c := walk(t, registered(t), append(toProposal(), decide(complaint.Propose, mei, func(d *complaint.Decision) { d.Parts = []complaint.PartDraft{refund} }))...)
-	heard := complaint.Actor{Subject: "process:complaint"}
+	heard := flow.Actor{Subject: "process:complaint"}
 	reply := decide(complaint.Reply, heard, func(d *complaint.Decision) { d.Channel = "email" })
 	c = c.Overdue(c.DueAt, p, c.DueAt)
 	if c = walk(t, c, reply); c.Reminders != 0 || c.Stage != complaint.Offered {
@@ -178,7 +179,7 @@ func TestResponsibilityIsRefusedOnceAndRuledOn(t *testing.T) {
 	if c.Stage != complaint.Disputed {
 		t.Fatal(c.Stage)
 	}
-	for by, code := range map[*complaint.Actor]string{&mei: "permission_missing", &wang: "ruling_by_decliner"} {
+	for by, code := range map[*flow.Actor]string{&mei: "permission_missing", &wang: "ruling_by_decliner"} {
 		if _, err := c.Decide(decide(complaint.Rule, *by), policy.Standard(), monday); problem.From(err).Code != code {
 			t.Errorf("by %s: %v", by.Subject, err)
 		}
@@ -287,7 +288,7 @@ func TestWhatWasLearned(t *testing.T) {
 	if len(c.Preventions) != 1 || !c.Preventions[0].DoneAt.Equal(monday) || c.Preventions[0].Owner != "zhao" {
 		t.Fatalf("%+v", c.Preventions)
 	}
-	accountable := complaint.Actor{Subject: "zhao", Roles: wang.Roles}
+	accountable := flow.Actor{Subject: "zhao", Roles: wang.Roles}
 	if _, err := c.Decide(decide(complaint.Review, accountable), p, monday); problem.From(err).Code != "review_by_accountable" {
 		t.Fatalf("by the accountable person: %v", err)
 	}

@@ -158,13 +158,13 @@ func (c Complaint) Check(d Decision) error {
 	if d.By.Subject == process && slices.Contains(facts, d.Action) {
 		return nil
 	}
-	if !d.By.can(r.right) {
+	if !d.By.Can(r.right) {
 		return problem.New(problem.Forbidden, "permission_missing", "This needs the permission %s.", r.right)
 	}
 	if err := c.otherEyes(d); err != nil {
 		return err
 	}
-	if !d.By.can(c.right(r)) {
+	if !d.By.Can(c.right(r)) {
 		return problem.New(problem.Forbidden, "approval_beyond_limit",
 			"This remedy needs more than a manager's approval: a director has to decide.")
 	}
@@ -198,14 +198,4 @@ func (c Complaint) possible() string {
 	default:
 		return strings.Join(names, ", ")
 	}
-}
-
-// Actor is who decides, as the token said.
-type Actor struct {
-	Subject string   `json:"subject"`
-	Roles   []string `json:"roles"`
-}
-
-func (a Actor) can(right auth.Permission) bool {
-	return auth.Principal{Roles: a.Roles}.Can(right)
 }

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/flowtest"
 	"github.com/guanxi-crm/guanxi/platform/pg"
@@ -125,11 +126,11 @@ func days(c complaint.Complaint) (list []string, at []float64) {
 	return list, at
 }
 
-func offerBy(who complaint.Actor) []complaint.Decision {
+func offerBy(who flow.Actor) []complaint.Decision {
 	return []complaint.Decision{decide(complaint.Assess, who), decide(complaint.Assign, who), decide(complaint.Find, who), decide(complaint.Propose, who)}
 }
 
-var chen2 = complaint.Actor{Subject: chief.Subject, Roles: chief.Roles}
+var chen2 = flow.Actor{Subject: chief.Subject, Roles: chief.Roles}
 
 func TestWeeksOfSilence(t *testing.T) {
 	t.Parallel()

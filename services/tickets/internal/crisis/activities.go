@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/ticket"
 )
@@ -59,7 +60,7 @@ func (c *Crises) load(ctx context.Context, in Input) (Crisis, error) {
 // decide carries a decision out on behalf of the person who made it: whom the header of the Update names, whatever its content
 // says. A decision that stands in the crisis already is answered as it stands.
 func (c *Crises) decide(ctx context.Context, d Decision) (Decided, error) {
-	d.By = actor(ctx)
+	d.By = flow.ActorOf(ctx)
 	now, err := c.carryOut(ctx, d)
 	return Decided{Crisis: now, Attempt: d.Attempt}, err
 }

@@ -64,7 +64,7 @@ func (c *Crises) DeclareByHand(ctx context.Context, d Draft, reason string) (Tol
 	}
 	reason, ok := words(reason)
 	now := c.now()
-	step := Step{By: actor(ctx).Subject, At: now}
+	step := Step{By: flow.ActorOf(ctx).Subject, At: now}
 	_, faults := DeclareCrisis(id, d, step, StandardSetting())
 	if !ok {
 		faults = append(faults, problem.Field{Location: "words", Code: "words_too_long", Message: "must be at most 20000 characters"})
@@ -163,24 +163,11 @@ func (c *Crises) begin(ctx context.Context, of Crisis) error {
 // decisions is the namespace of the ids that decisions get from their Idempotency-Keys.
 var decisions = uuid.MustParse("0d5f9a3c-2b7e-5c41-9d0a-7c1f3b6e8a24")
 
-// identified says who decides and which decision this is: that of the Idempotency-Key, if there is one.
+// identified says who decides and which decision this is.
 func identified(ctx context.Context, d Decision) (Decision, error) {
-	attempt, err := uuid.NewV7()
-	if err != nil {
-		return d, err
-	}
-	d.ID, d.Attempt, d.By = attempt, attempt.String(), actor(ctx)
-	if once, ok := pg.OnceFrom(ctx); ok && once.Key != "" {
-		const sep = "\x1f"
-		d.ID = uuid.NewSHA1(decisions, []byte(auth.Tenant(ctx)+sep+once.Subject+sep+once.Operation+sep+once.Key))
-		d.Hash = once.BodyHash
-	}
-	return d, nil
-}
-
-func actor(ctx context.Context) Actor {
-	p, _ := auth.From(ctx)
-	return Actor{Subject: p.Subject, Roles: p.Roles}
+	asked, err := flow.Ask(ctx, decisions)
+	d.ID, d.Attempt, d.Hash, d.By = asked.ID, asked.Attempt, asked.Hash, asked.By
+	return d, err
 }
 
 // prepare refuses what cannot be decided and keeps the words; before tells that the decision was made before.

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
 
@@ -157,21 +158,15 @@ func (c Crisis) possible() string {
 	return strings.Join(names, ", ")
 }
 
-// Actor is who decides, as the token said.
-type Actor struct {
-	Subject string   `json:"subject"`
-	Roles   []string `json:"roles"`
-}
-
 // Decision is what a person decided. Its JSON form travels to the workflow; the words stay behind as a note.
 type Decision struct {
-	ID       uuid.UUID `json:"id"` // the same decision has the same id, however often it is sent
-	CrisisID uuid.UUID `json:"crisis_id"`
-	Action   Action    `json:"action"`
-	By       Actor     `json:"by"`
-	Hash     []byte    `json:"hash"`    // of the request
-	Attempt  string    `json:"attempt"` // which of several requests with one id this is
-	NoteID   uuid.UUID `json:"note_id,omitzero"`
+	ID       uuid.UUID  `json:"id"` // the same decision has the same id, however often it is sent
+	CrisisID uuid.UUID  `json:"crisis_id"`
+	Action   Action     `json:"action"`
+	By       flow.Actor `json:"by"`
+	Hash     []byte     `json:"hash"`    // of the request
+	Attempt  string     `json:"attempt"` // which of several requests with one id this is
+	NoteID   uuid.UUID  `json:"note_id,omitzero"`
 
 	Team       []string    `json:"team,omitempty"`       // of Staff
 	Complaints []uuid.UUID `json:"complaints,omitempty"` // of Link and Unlink

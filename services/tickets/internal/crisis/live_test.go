@@ -202,15 +202,15 @@ func TestLiveTheProcessOfACrisisItselfRefuses(t *testing.T) {
 	v := byHand(w)
 	id := uuid.MustParse(v.ID)
 	start := flow.Start{ID: workflowID(v), Queue: "tickets", Workflow: crisis.WorkflowName, Args: []any{crisis.Input{ID: id}}, Again: true}
-	send := func(by auth.Principal, claimed crisis.Actor, action crisis.Action) error {
+	send := func(by auth.Principal, claimed flow.Actor, action crisis.Action) error {
 		d := crisis.Decision{ID: uuid.New(), CrisisID: id, Action: action, By: claimed, Team: []string{"mei"}}
 		return client.Decide(auth.With(t.Context(), by), flow.Decision{Start: start, Name: crisis.DecideUpdate, ID: d.ID.String(), Args: []any{d}}, nil)
 	}
 	agent := auth.Principal{Subject: "mei", Tenant: "pizza", Roles: []string{auth.RoleAgent}}
 	manager := auth.Principal{Subject: "wang", Tenant: "pizza", Roles: []string{auth.RoleManager}}
-	require.ErrorContains(t, send(manager, crisis.Actor{Subject: "wang", Roles: manager.Roles}, crisis.Review), "crisis_stage", "the validator")
-	require.ErrorContains(t, send(agent, crisis.Actor{Subject: "mei", Roles: agent.Roles}, crisis.Staff), "permission_missing", "the validator")
-	require.ErrorContains(t, send(agent, crisis.Actor{Subject: "wang", Roles: manager.Roles}, crisis.Staff), "permission_missing",
+	require.ErrorContains(t, send(manager, flow.Actor{Subject: "wang", Roles: manager.Roles}, crisis.Review), "crisis_stage", "the validator")
+	require.ErrorContains(t, send(agent, flow.Actor{Subject: "mei", Roles: agent.Roles}, crisis.Staff), "permission_missing", "the validator")
+	require.ErrorContains(t, send(agent, flow.Actor{Subject: "wang", Roles: manager.Roles}, crisis.Staff), "permission_missing",
 		"the row: who really decided is in the signed header")
-	require.NoError(t, send(manager, crisis.Actor{Subject: "wang", Roles: manager.Roles}, crisis.Staff))
+	require.NoError(t, send(manager, flow.Actor{Subject: "wang", Roles: manager.Roles}, crisis.Staff))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 )
 
@@ -92,31 +93,7 @@ func (c *Crises) propose(ctx context.Context, tx *pg.Tx, f Finding, now time.Tim
 // Sweep looks once over all tenants for crises whose process was ended by hand or lost, and has it started anew where the
 // crisis stands. A process that runs stays as it is. It may be called in any number of processes.
 func (c *Crises) Sweep(ctx context.Context) error {
-	type left struct {
-		tenant string
-		id     uuid.UUID
-	}
-	var all []left
-	err := c.db.System(ctx, func(tx *pg.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT tenant_id, id FROM crisis_overdue($1, $2)`, c.now().Add(-sweepLate), sweepMost)
-		if err != nil {
-			return err
-		}
-		all, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (l left, err error) { return l, row.Scan(&l.tenant, &l.id) })
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("crises without a process: %w", err)
-	}
-	var errs []error
-	for _, l := range all {
-		ctx := auth.With(ctx, auth.Principal{Subject: process, Tenant: l.tenant})
-		err := c.db.Tx(ctx, l.tenant, func(tx *pg.Tx) error {
-			return c.starter.Queue(ctx, tx, c.start(l.tenant, Crisis{ID: l.id}))
-		})
-		if err != nil {
-			errs = append(errs, fmt.Errorf("crisis %s: %w", l.id, err))
-		}
-	}
-	return errors.Join(errs...)
+	_, err := c.starter.Revive(ctx, process, func(tenant string, id uuid.UUID) flow.Start { return c.start(tenant, Crisis{ID: id}) },
+		`SELECT tenant_id, id FROM crisis_overdue($1, $2)`, c.now().Add(-sweepLate), sweepMost)
+	return err
 }

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/flowtest"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
@@ -62,7 +63,7 @@ func declared(t *testing.T, complaints int) *calendar {
 func (c *calendar) at(after time.Duration, decisions ...crisis.Decision) {
 	c.RegisterDelayedCallback(func() {
 		for _, d := range decisions {
-			d.CrisisID, d.By = c.of.ID, crisis.Actor{Subject: wang.Subject, Roles: wang.Roles}
+			d.CrisisID, d.By = c.of.ID, flow.Actor{Subject: wang.Subject, Roles: wang.Roles}
 			if d.ID == uuid.Nil {
 				d.ID = uuid.New()
 			}
@@ -216,7 +217,7 @@ func TestACancelledProcessLeavesTheCrisisAsItIs(t *testing.T) {
 
 func TestDecisionsNeedTheRightAndTheirContent(t *testing.T) {
 	t.Parallel()
-	manager, agent := crisis.Actor{Subject: "wang", Roles: []string{auth.RoleManager}}, crisis.Actor{Subject: "mei", Roles: []string{auth.RoleAgent}}
+	manager, agent := flow.Actor{Subject: "wang", Roles: []string{auth.RoleManager}}, flow.Actor{Subject: "mei", Roles: []string{auth.RoleAgent}}
 	in := func(s crisis.Stage) crisis.Crisis { return crisis.Crisis{Stage: s, Steps: []crisis.Step{}} }
 	said := uuid.New()
 	for name, c := range map[string]struct {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 )
@@ -21,55 +19,31 @@ const (
 // to be mixed. It may be called in any number of processes.
 func (s *Surveys) EmptyUrns(ctx context.Context) error {
 	today := day(s.now())
-	left, err := s.links(ctx, `SELECT tenant_id, id FROM survey_urn_left($1)`, today)
+	left, err := s.db.Across(ctx, `SELECT tenant_id, id FROM survey_urn_left($1)`, today)
 	if err != nil {
 		return fmt.Errorf("answers in urns: %w", err)
 	}
 	var errs []error
 	for _, l := range left {
-		ctx := auth.With(ctx, auth.Principal{Subject: sender, Tenant: l.tenant})
-		err := s.db.Tx(ctx, l.tenant, func(tx *pg.Tx) error {
-			lockUrn(tx, l.id)
-			of, err := loadSurvey(ctx, tx, l.id, 0, false)
+		ctx := auth.With(ctx, auth.Principal{Subject: sender, Tenant: l.Tenant})
+		err := s.db.Tx(ctx, l.Tenant, func(tx *pg.Tx) error {
+			lockUrn(tx, l.ID)
+			of, err := loadSurvey(ctx, tx, l.ID, 0, false)
 			if err != nil {
 				return err
 			}
-			return s.takeOut(ctx, tx, l.id, of.Kind, today)
+			return s.takeOut(ctx, tx, l.ID, of.Kind, today)
 		})
 		if err != nil {
-			errs = append(errs, fmt.Errorf("urn of survey %s: %w", l.id, err))
+			errs = append(errs, fmt.Errorf("urn of survey %s: %w", l.ID, err))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// links gives what a function lists of all tenants.
-func (s *Surveys) links(ctx context.Context, sql string, args ...any) (all []link, err error) {
-	err = s.db.System(ctx, func(tx *pg.Tx) error {
-		rows, err := tx.Query(ctx, sql, args...)
-		if err != nil {
-			return err
-		}
-		all, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (l link, err error) { return l, row.Scan(&l.tenant, &l.id) })
-		return err
-	})
-	return all, err
 }
 
 // Sweep looks once over all tenants for invitations whose process was ended by hand or lost, and has it started anew. One
 // that runs stays as it is. It may be called in any number of processes.
 func (s *Surveys) Sweep(ctx context.Context) error {
-	left, err := s.links(ctx, `SELECT tenant_id, id FROM survey_waiting($1, $2)`, s.now().Add(-sweepLate), sweepMost)
-	if err != nil {
-		return fmt.Errorf("invitations without a process: %w", err)
-	}
-	var errs []error
-	for _, l := range left {
-		ctx := auth.With(ctx, auth.Principal{Subject: sender, Tenant: l.tenant})
-		err := s.db.Tx(ctx, l.tenant, func(tx *pg.Tx) error { return s.starter.Queue(ctx, tx, start(l.tenant, l.id)) })
-		if err != nil {
-			errs = append(errs, fmt.Errorf("invitation %s: %w", l.id, err))
-		}
-	}
-	return errors.Join(errs...)
+	_, err := s.starter.Revive(ctx, sender, start, `SELECT tenant_id, id FROM survey_waiting($1, $2)`, s.now().Add(-sweepLate), sweepMost)
+	return err
 }
