@@ -64,6 +64,9 @@ func TestGoodRowsGoInAndBadOnesAreNamed(t *testing.T) {
 	if n := w.Count(`SELECT count(*) FROM customer WHERE source = 'import'`); n != 2 { // 1 and 4
 		t.Errorf("%d customers came in, want 2", n)
 	}
+	if n := w.Count(`SELECT count(*) FROM customer_pending WHERE seq >= 1::bigint << 62`); n != 2 {
+		t.Errorf("%d customers wait to be indexed behind all others, want 2", n)
+	}
 	if n := w.Count(`SELECT count(*) FROM customer WHERE id = $1 AND version = 1`, there.CustomerID); n != 1 {
 		t.Error("a customer who was there was changed")
 	}

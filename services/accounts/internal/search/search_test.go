@@ -14,6 +14,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/search"
 )
 
@@ -189,6 +190,39 @@ func TestAsOfSaysHowFarTheIndexIs(t *testing.T) {
 	if got := w.search(w.agent).AsOf; time.Since(got) > time.Minute {
 		t.Errorf("nothing is pending, and it says %v", got)
 	}
+}
+
+func TestWhatAnImportChangesWaitsBehindWhatPeopleChange(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	first, second := w.register("李雷"), w.register("王伟")
+	w.index()
+	rename := func(id, display string) {
+		err := w.DB.Tx(t.Context(), "pizza", func(tx *pg.Tx) error {
+			customer.InBulk(tx)
+			tx.Queue(`UPDATE customer SET version = version + 1, display_name = $2 WHERE id = $1`, id, display)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	rename(first, "韩梅梅")
+	rename(second, "张三")
+	w.register("赵六")
+	turn := func() {
+		if err := search.NewIndexer(w.DB, w.ops, slog.New(slog.DiscardHandler), nil).Turn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const marks = `UPDATE customer_pending SET at = now() + interval '1 hour' WHERE seq >= 1::bigint << 62`
+	w.AsSuperuser(t, marks) // the import goes on
+	turn()
+	w.finds("赵六", "赵六")
+	w.finds("韩梅梅")
+	w.AsSuperuser(t, `UPDATE customer_pending SET at = now() - interval '11 minutes' WHERE seq = (SELECT min(seq) FROM customer_pending)`)
+	turn()
+	w.finds("韩梅梅", "韩梅梅") // it has waited for long enough
 }
 
 func TestErasureLeavesNothingInTheIndex(t *testing.T) {
