@@ -228,6 +228,10 @@ func (c *Complaints) prepare(ctx context.Context, d *Decision, said []Saying) (w
 		if found {
 			return same(hash, d.Hash)
 		}
+		// It may have been made since the look above; what was loaded then has its step, and refuses it as one that came too late.
+		if before, err = was.Decided(*d); before || err != nil {
+			return err
+		}
 		if _, err = was.Decide(*d, *p, now); err != nil || len(notes) == 0 {
 			return err
 		}

@@ -6,6 +6,7 @@
 package complaint_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
@@ -24,6 +26,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/flowtest"
@@ -325,6 +328,45 @@ func TestLiveOneKeyDecidesOnOneComplaint(t *testing.T) {
 		count[code]++
 	}
 	require.Equal(t, map[string]int{"200 ": 1, "422 idempotency_key_reused": 7}, count)
+}
+
+// Sent again, a decision is looked for, and then its complaint is loaded: what is carried out between the two is held there
+// by a lock.
+func TestLiveADecisionSentAgainWhileItIsCarriedOutIsAnsweredAsItself(t *testing.T) {
+	t.Parallel()
+	w, _, _ := ticketstest.StartLive(t)
+	c := w.Register(uuid.NewString())
+	w.Decide(c, "assess", w.Agent, body{"admissible": true, "severity": 3})
+	w.Decide(c, "assign", w.Agent, body{"unit": "kitchen"})
+	again := func() apptest.Answer {
+		return w.Do(http.MethodPost, "/v1/complaints/"+c.ID+"/decline", w.Agent, body{"reason": "It was warm."}, "Idempotency-Key", "decline-1")
+	}
+	require.Equal(t, http.StatusOK, again().Status)
+
+	conn, err := pgx.Connect(t.Context(), w.Database.AdminURL())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	do := func(sql string, args ...any) {
+		t.Helper()
+		_, err := conn.Exec(t.Context(), sql, args...)
+		require.NoError(t, err)
+	}
+	do(`CREATE TEMP TABLE done AS SELECT * FROM complaint_step WHERE complaint_id = $1 AND action = 'decline'`, c.ID)
+	do(`DELETE FROM complaint_step WHERE complaint_id = $1 AND action = 'decline'`, c.ID) // as if it had not been carried out
+	do(`UPDATE complaint SET stage = 'assigned' WHERE id = $1`, c.ID)
+	do(`BEGIN`)
+	do(`LOCK TABLE complaint`)
+	answer := make(chan apptest.Answer)
+	go func() { answer <- again() }()
+	w.Eventually("it waits", func() bool {
+		return w.Count(`SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'complaint'::regclass`) == 1
+	})
+	do(`INSERT INTO complaint_step SELECT * FROM done`)
+	do(`UPDATE complaint SET stage = 'disputed' WHERE id = $1`, c.ID)
+	do(`COMMIT`)
+	got := <-answer
+	require.Equal(t, http.StatusOK, got.Status, "%s", got.Code())
+	require.Equal(t, "true", got.Header.Get("Idempotent-Replay"))
 }
 
 func TestLiveAProcessThatWasEndedByHandGoesOn(t *testing.T) {

@@ -195,6 +195,10 @@ func (c *Crises) prepare(ctx context.Context, d *Decision, text string) (was Cri
 		if found {
 			return same(hash, d.Hash)
 		}
+		// It may have been made since the look above; what was loaded then has its step, and refuses it as one that came too late.
+		if before, err = was.Decided(*d); before || err != nil {
+			return err
+		}
 		if _, err = was.Decide(*d, *s, c.now()); err != nil || text == "" {
 			return err
 		}
