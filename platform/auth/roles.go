@@ -36,6 +36,13 @@ const (
 	LoyaltyWrite Permission = "loyalty.write"
 	// LoyaltyAudit allows the auditor's check of the whole ledger.
 	LoyaltyAudit Permission = "loyalty.audit"
+	// LoyaltyConfigure allows to write programmes, rewards and plans of membership.
+	LoyaltyConfigure Permission = "loyalty.configure"
+	// LoyaltyAdjust allows to put a balance or a tier right by hand.
+	LoyaltyAdjust Permission = "loyalty.adjust"
+	// RetentionRead allows to see who is to be kept or won back, RetentionManage to open, to lead and to plan such cases.
+	RetentionRead   Permission = "retention.read"
+	RetentionManage Permission = "retention.manage"
 	TicketsRead  Permission = "tickets.read"
 	TicketsWrite Permission = "tickets.write"
 	// TicketsImport allows to say when things happened: tickets, replies and changes of another system, with their times.
@@ -72,7 +79,8 @@ func Permissions() []Permission {
 	return []Permission{
 		CustomersRead, CustomersWrite, CustomersImport, CustomersExport, CustomersMerge, CustomersErase, CustomersConfigure,
 		ConsentsWrite, InsightsWrite, ContactsReveal, AccessAudit, TenantsRead, TenantsManage,
-		OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyWrite, LoyaltyAudit, TicketsRead, TicketsWrite,
+		OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyWrite, LoyaltyAudit,
+		LoyaltyConfigure, LoyaltyAdjust, RetentionRead, RetentionManage, TicketsRead, TicketsWrite,
 		TicketsImport, TicketsConfigure, TicketsReport, KnowledgeWrite, SurveysRead, SurveysSend, SurveysManage,
 		ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, CrisesLead, Operate,
 	}
@@ -104,36 +112,37 @@ func permissionsOf(role string) []Permission {
 		return []Permission{
 			CustomersRead, CustomersWrite, ConsentsWrite, OrdersRead, LoyaltyRead, TicketsRead, TicketsWrite,
 			ComplaintsRegister, ComplaintsRead, ComplaintsHandle,
-			KnowledgeWrite, SurveysSend,
+			KnowledgeWrite, SurveysSend, RetentionRead,
 		}
 	case RoleSales:
 		return []Permission{
 			CustomersRead, CustomersWrite, ConsentsWrite, OrdersRead, OrdersWrite, AnalyticsRead, LoyaltyRead, TicketsRead,
-			ComplaintsRegister, ComplaintsRead,
+			ComplaintsRegister, ComplaintsRead, RetentionRead,
 		}
 	case RoleMarketing:
 		return []Permission{
 			CustomersRead, OrdersRead, AnalyticsRead, LoyaltyRead,
-			SurveysRead, SurveysSend, SurveysManage,
+			SurveysRead, SurveysSend, SurveysManage, LoyaltyConfigure, RetentionRead, RetentionManage,
 		}
 	case RoleManager:
 		return []Permission{
 			CustomersRead, CustomersWrite, CustomersExport, CustomersMerge, ConsentsWrite, TenantsRead, OrdersRead, OrdersWrite,
 			AnalyticsRead, LoyaltyRead, LoyaltyWrite, TicketsRead, TicketsWrite, ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove,
 			TicketsConfigure, TicketsReport, KnowledgeWrite, SurveysRead, SurveysSend, SurveysManage, CrisesLead,
+			LoyaltyConfigure, LoyaltyAdjust, RetentionRead, RetentionManage,
 		}
 	case RoleOperations:
 		return []Permission{
 			CustomersRead, CustomersImport, CustomersExport, CustomersMerge, AccessAudit, TenantsRead, OrdersRead, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyAudit,
 			TicketsRead, ComplaintsRead, ComplaintsHandle, Operate,
-			TicketsImport, TicketsReport, SurveysRead,
+			TicketsImport, TicketsReport, SurveysRead, RetentionRead,
 		}
 	case RoleIntegrator:
 		return []Permission{
 			CustomersRead, CustomersWrite, CustomersImport, CustomersExport, CustomersMerge, ConsentsWrite, InsightsWrite, ContactsReveal,
 			OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead,
 			LoyaltyRead, LoyaltyWrite, TicketsRead, TicketsWrite, ComplaintsRegister, ComplaintsRead,
-			TicketsImport, SurveysRead, SurveysSend,
+			TicketsImport, SurveysRead, SurveysSend, RetentionRead, RetentionManage,
 		}
 	case RoleAdmin:
 		return []Permission{
@@ -141,6 +150,7 @@ func permissionsOf(role string) []Permission {
 			ConsentsWrite, InsightsWrite, AccessAudit, TenantsRead, OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyWrite, LoyaltyAudit, TicketsRead, TicketsWrite,
 			ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, Operate,
 			TicketsImport, TicketsConfigure, TicketsReport, KnowledgeWrite, SurveysRead, SurveysSend, SurveysManage, CrisesLead,
+			LoyaltyConfigure, LoyaltyAdjust, RetentionRead, RetentionManage,
 		}
 	case RolePlatformAdmin:
 		return []Permission{TenantsRead, TenantsManage, Operate}

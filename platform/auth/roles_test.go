@@ -34,6 +34,10 @@ analytics.read      -     x     x         x       x          x          x     -
 loyalty.read        x     x     x         x       x          x          x     -
 loyalty.write       -     -     -         x       -          x          x     -
 loyalty.audit       -     -     -         -       x          -          x     -
+loyalty.configure   -     -     x         x       -          -          x     -
+loyalty.adjust      -     -     -         x       -          -          x     -
+retention.read      x     x     x         x       x          x          x     -
+retention.manage    -     -     x         x       -          x          x     -
 tickets.read        x     x     -         x       x          x          x     -
 tickets.write       x     -     -         x       -          x          x     -
 tickets.import      -     -     -         -       x          x          x     -

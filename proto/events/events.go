@@ -17,6 +17,7 @@ import (
 
 	// The contracts of every service's events, which register themselves. A test finds the one that is forgotten here.
 	_ "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
+	_ "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/analytics/events/v1"
 	_ "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/loyalty/events/v1"
 	_ "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1"
 	_ "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1"

@@ -80,7 +80,7 @@ func draftMembers(facts []fact, now time.Time) ([]member.Member, error) {
 			continue
 		}
 		seen[f.customer] = true
-		m, err := member.Enrol(f.customer, member.SourceFirstPurchase, now)
+		m, err := member.Enrol(f.customer, programme.StandardCode, member.SourceFirstPurchase, now)
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +92,7 @@ func draftMembers(facts []fact, now time.Time) ([]member.Member, error) {
 // plan takes the facts in. A few lots of each member whose goods came back are nearly always enough; where they are not,
 // it begins anew with all of them.
 func (e *earner) plan(ctx context.Context, tx *pg.Tx, p plan, facts []fact, orders map[uuid.UUID]order,
-	members map[uuid.UUID]member.Member,
+	members map[member.Key]member.Member,
 ) (plan, error) {
 	ids, own := takenFrom(facts, orders, members)
 	for _, limit := range ledger.Portions {
@@ -108,8 +108,8 @@ func (e *earner) plan(ctx context.Context, tx *pg.Tx, p plan, facts []fact, orde
 			p.orders[id] = o
 		}
 		p.accounts = make(map[uuid.UUID]ledger.Account, len(members))
-		for customer, m := range members {
-			p.accounts[customer] = ledger.Account{Member: m}
+		for key, m := range members {
+			p.accounts[key.CustomerID] = ledger.Account{Member: m}
 		}
 		err := p.takeAll(facts)
 		if err == nil || !errors.Is(err, ledger.ErrLotsMissing) {
@@ -129,7 +129,7 @@ func (p *plan) takeAll(facts []fact) error {
 }
 
 // takenFrom gives the members whose points may be taken back, and the lots of the orders concerned.
-func takenFrom(facts []fact, orders map[uuid.UUID]order, members map[uuid.UUID]member.Member) (ids, own []uuid.UUID) {
+func takenFrom(facts []fact, orders map[uuid.UUID]order, members map[member.Key]member.Member) (ids, own []uuid.UUID) {
 	returned := make(map[uuid.UUID]bool)
 	for _, f := range facts {
 		o := orders[f.order]
@@ -140,7 +140,7 @@ func takenFrom(facts []fact, orders map[uuid.UUID]order, members map[uuid.UUID]m
 			own = append(own, o.EntryID)
 		}
 		for _, customer := range []uuid.UUID{f.customer, o.CustomerID} {
-			if m, there := members[customer]; there && !returned[m.ID] {
+			if m, there := members[member.Key{CustomerID: customer, Programme: programme.StandardCode}]; there && !returned[m.ID] {
 				returned[m.ID] = true
 				ids = append(ids, m.ID)
 			}

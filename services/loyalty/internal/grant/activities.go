@@ -17,6 +17,7 @@ import (
 	loyaltyactivitiesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/loyalty/activities/v1"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/ledger"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
 )
 
 // Grants is what workflows may ask for.
@@ -64,7 +65,7 @@ func (g *Grants) grant(ctx context.Context, asked grant) (entry ledger.Entry, er
 			return pg.Result{}, err
 		}
 		b.InputHash = asked.hash()
-		draft, err := member.Enrol(asked.customer, member.SourceGrant, b.RecordedAt)
+		draft, err := member.Enrol(asked.customer, programme.StandardCode, member.SourceGrant, b.RecordedAt)
 		if err != nil {
 			return pg.Result{}, err
 		}
@@ -72,7 +73,7 @@ func (g *Grants) grant(ctx context.Context, asked grant) (entry ledger.Entry, er
 		if err != nil {
 			return pg.Result{}, err
 		}
-		step, err := ledger.Account{Member: all[asked.customer]}.Earn(b, asked.points, b.RecordedAt)
+		step, err := ledger.Account{Member: all[draft.Key()]}.Earn(b, asked.points, b.RecordedAt)
 		if err != nil {
 			return pg.Result{}, err
 		}

@@ -31,28 +31,28 @@ func New(db *pg.DB, o *outbox.Outbox, clock func() time.Time) *Members {
 // Enrol makes a customer a member; of a member it gives what stands in the books, enrolled false.
 //
 // A customer who was merged into another keeps a member of its own.
-func (m *Members) Enrol(ctx context.Context, customerID uuid.UUID, source string) (member Seen, enrolled bool, err error) {
-	member, enrolled, err = m.enrol(ctx, customerID, source)
+func (m *Members) Enrol(ctx context.Context, customerID uuid.UUID, programme, source string) (member Seen, enrolled bool, err error) {
+	member, enrolled, err = m.enrol(ctx, customerID, programme, source)
 	if name, _ := pg.Constraint(err); name == cardConstraint {
-		return m.enrol(ctx, customerID, source) // one in 100,000,000,000,000: somebody has a card of this number
+		return m.enrol(ctx, customerID, programme, source) // one in 100,000,000,000,000: somebody has a card of this number
 	}
 	return member, enrolled, err
 }
 
-func (m *Members) enrol(ctx context.Context, customerID uuid.UUID, source string) (Seen, bool, error) {
-	draft, err := Enrol(customerID, source, m.clock().UTC().Truncate(time.Microsecond))
+func (m *Members) enrol(ctx context.Context, customerID uuid.UUID, programme, source string) (Seen, bool, error) {
+	draft, err := Enrol(customerID, programme, source, m.clock().UTC().Truncate(time.Microsecond))
 	if err != nil {
 		return Seen{}, false, err
 	}
 	var member Seen
 	result, err := m.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
 		erasure.Refuse(tx, customerID)
-		others := queueOthers(tx, customerID)
+		others := queueOthers(tx, customerID, programme)
 		all, made, err := Ensure(ctx, tx, draft)
 		if err != nil {
 			return pg.Result{}, err
 		}
-		member = others.with(all[customerID])
+		member = others.with(all[draft.Key()])
 		if len(made) == 0 {
 			return pg.Result{ID: member.ID, Status: http.StatusOK}, nil
 		}
@@ -71,6 +71,6 @@ const Aggregate = "member"
 // EnrolledEvent tells of a new member.
 func EnrolledEvent(m Member) outbox.Event {
 	return outbox.Event{Aggregate: Aggregate, ID: m.ID, Time: m.EnrolledAt, Message: &loyaltyv1.MemberEnrolled{
-		MemberId: m.ID.String(), CustomerId: m.CustomerID.String(), Source: m.Source, EnrolledAt: timestamppb.New(m.EnrolledAt),
+		MemberId: m.ID.String(), CustomerId: m.CustomerID.String(), Source: m.Source, Programme: m.Programme, EnrolledAt: timestamppb.New(m.EnrolledAt),
 	}}
 }

@@ -103,7 +103,7 @@ func (m *Members) enrolHTTP(ctx context.Context, in *enrolInput) (*answer, error
 		return nil, problem.InvalidBody("member_invalid", "The customer was not enrolled: mend the field named here.",
 			[]problem.Field{{Location: "customer_id", Code: "customer_required", Message: "must be the id of a customer"}})
 	}
-	member, enrolled, err := m.Enrol(ctx, in.Body.CustomerID, SourceAPI)
+	member, enrolled, err := m.Enrol(ctx, in.Body.CustomerID, "standard", SourceAPI)
 	status := http.StatusOK
 	if enrolled {
 		status = http.StatusCreated

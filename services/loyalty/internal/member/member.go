@@ -24,8 +24,29 @@ type Member struct {
 	CardNumber string    // 16 digits, the last one after Luhn; empty where the customer was erased
 	Source     string    // code
 	EnrolledAt time.Time
+	Programme  string // code of the programme whose points they are
+	State      State
 	Balance
 }
+
+// State says what a member may do.
+type State string
+
+// The states.
+const (
+	Active    State = "active"
+	Suspended State = "suspended" // earns, but cannot spend until further notice
+	Left      State = "left"      // neither earns nor spends
+)
+
+// Key says which member a customer is of which programme.
+type Key struct {
+	CustomerID uuid.UUID
+	Programme  string
+}
+
+// Key is whose member it is, and of what.
+func (m Member) Key() Key { return Key{m.CustomerID, m.Programme} }
 
 // Balance is what a member has. Where there is a debt there are no points: they would have paid it.
 type Balance struct {
@@ -53,8 +74,8 @@ func Pooled(available, pending, debt int64) Balance {
 	return Balance{Available: max(0, available-debt), Pending: pending, Debt: max(0, debt-available)}
 }
 
-// Enrol makes a member of the customer, with a new card.
-func Enrol(customerID uuid.UUID, source string, now time.Time) (Member, error) {
+// Enrol makes the customer a member of a programme, with a new card.
+func Enrol(customerID uuid.UUID, programme, source string, now time.Time) (Member, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Member{}, err
@@ -65,6 +86,7 @@ func Enrol(customerID uuid.UUID, source string, now time.Time) (Member, error) {
 	}
 	return Member{
 		ID: id, CustomerID: customerID, CardNumber: cardNumber(binary.BigEndian.Uint64(b[:])), Source: source, EnrolledAt: now,
+		Programme: programme, State: Active,
 	}, nil
 }
 

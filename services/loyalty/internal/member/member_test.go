@@ -33,7 +33,7 @@ func TestCardsDiffer(t *testing.T) {
 	now := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	seen := map[string]bool{}
 	for range 1000 {
-		m, err := Enrol(uuid.New(), SourceAPI, now)
+		m, err := Enrol(uuid.New(), "standard", SourceAPI, now)
 		if err != nil || seen[m.CardNumber] {
 			t.Fatalf("%+v %v", m, err)
 		}

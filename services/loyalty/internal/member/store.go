@@ -2,6 +2,7 @@ package member
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,11 +26,11 @@ var errNotFound = problem.New(problem.NotFound, "member_not_found", "There is no
 // cardConstraint is what gives a card to one member only.
 const cardConstraint = "member_card"
 
-const columns = `m.id, m.customer_id, m.card_number, m.source, m.enrolled_at, m.available, m.pending, m.debt, m.entries`
+const columns = `m.id, m.customer_id, m.card_number, m.source, m.enrolled_at, m.programme, m.state, m.available, m.pending, m.debt, m.entries`
 
 // scan reads the columns, and what comes after them into more.
 func scan(row pgx.Row, more ...any) (m Member, err error) {
-	err = row.Scan(append([]any{&m.ID, &m.CustomerID, &m.CardNumber, &m.Source, &m.EnrolledAt, &m.Available, &m.Pending, &m.Debt, &m.Entries},
+	err = row.Scan(append([]any{&m.ID, &m.CustomerID, &m.CardNumber, &m.Source, &m.EnrolledAt, &m.Programme, &m.State, &m.Available, &m.Pending, &m.Debt, &m.Entries},
 		more...)...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Member{}, errNotFound
@@ -48,14 +49,14 @@ func Find(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Member, error) {
 
 // Lock is Find that also keeps everybody else from booking for the member until the transaction ends.
 //
-// Everybody who locks more than one member does so in the order of their customers' ids, so that nobody waits in a circle.
+// Everybody who locks more than one member does so in the order of their customers' ids, and then of their programmes, so that nobody waits in a circle.
 func Lock(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Member, error) {
 	return scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM member m WHERE m.tenant_id = $1 AND m.id = $2 FOR UPDATE`, tx.Tenant(), id))
 }
 
 // LockAll queues the locking of members, in the order of their customers' ids; read them afterwards.
 func LockAll(tx *pg.Tx, ids []uuid.UUID) {
-	tx.Queue(`SELECT 1 FROM member m WHERE m.tenant_id = $1 AND m.id = ANY($2::uuid[]) ORDER BY m.customer_id FOR UPDATE`,
+	tx.Queue(`SELECT 1 FROM member m WHERE m.tenant_id = $1 AND m.id = ANY($2::uuid[]) ORDER BY m.customer_id, m.programme FOR UPDATE`,
 		tx.Tenant(), ids)
 }
 
@@ -69,20 +70,20 @@ func FindAll(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) ([]Member, error) 
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Member, error) { return scan(row) })
 }
 
-// Ensure makes the drafts members, as far as their customers are none yet, and locks and gives all of them by customer;
-// made are the new ones, in the order of their customers' ids. Each customer comes once. One round trip, with what the
-// caller had queued before.
-func Ensure(ctx context.Context, tx *pg.Tx, drafts ...Member) (all map[uuid.UUID]Member, made []Member, err error) {
+// Ensure makes the drafts members, as far as their customers are none of the programme yet, and locks and gives all of them;
+// made are the new ones, in the order of their customers' ids. Each key comes once. One round trip, with what the caller had
+// queued before.
+func Ensure(ctx context.Context, tx *pg.Tx, drafts ...Member) (all map[Key]Member, made []Member, err error) {
 	slices.SortFunc(drafts, byCustomer)
 	fresh := queueEnsure(tx, drafts)
-	customers := make([]uuid.UUID, len(drafts))
+	customers, programmes := make([]uuid.UUID, len(drafts)), make([]string, len(drafts))
 	for i := range drafts {
-		customers[i] = drafts[i].CustomerID
+		customers[i], programmes[i] = drafts[i].CustomerID, drafts[i].Programme
 	}
 	// Each by its whole key: a plain join that was planned while the table was new would read all members of the tenant.
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM unnest($2::uuid[]) AS n(customer_id)
-		JOIN LATERAL (SELECT * FROM member k WHERE k.tenant_id = $1 AND k.customer_id = n.customer_id LIMIT 1) m ON true`,
-		tx.Tenant(), customers)
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM unnest($2::uuid[], $3::text[]) AS n(customer_id, programme)
+		JOIN LATERAL (SELECT * FROM member k WHERE k.tenant_id = $1 AND k.customer_id = n.customer_id AND k.programme = n.programme LIMIT 1) m
+			ON true`, tx.Tenant(), customers, programmes)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -90,9 +91,9 @@ func Ensure(ctx context.Context, tx *pg.Tx, drafts ...Member) (all map[uuid.UUID
 	if err != nil {
 		return nil, nil, err
 	}
-	all = make(map[uuid.UUID]Member, len(members))
+	all = make(map[Key]Member, len(members))
 	for _, m := range members {
-		all[m.CustomerID] = m
+		all[m.Key()] = m
 		if fresh[m.ID] {
 			made = append(made, m)
 		}
@@ -106,17 +107,17 @@ func Ensure(ctx context.Context, tx *pg.Tx, drafts ...Member) (all map[uuid.UUID
 func queueEnsure(tx *pg.Tx, drafts []Member) (fresh map[uuid.UUID]bool) {
 	n := len(drafts)
 	ids, customers, cards := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]string, n)
-	sources, at := make([]string, n), make([]time.Time, n)
+	sources, at, programmes := make([]string, n), make([]time.Time, n), make([]string, n)
 	for i, d := range drafts {
-		ids[i], customers[i], cards[i], sources[i], at[i] = d.ID, d.CustomerID, d.CardNumber, d.Source, d.EnrolledAt
+		ids[i], customers[i], cards[i], sources[i], at[i], programmes[i] = d.ID, d.CustomerID, d.CardNumber, d.Source, d.EnrolledAt, d.Programme
 	}
 	fresh = make(map[uuid.UUID]bool)
-	tx.Queue(`INSERT INTO member AS m (tenant_id, id, customer_id, card_number, source, enrolled_at)
-		SELECT $1, n.* FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[])
-			AS n(id, customer_id, card_number, source, enrolled_at)
-		ORDER BY n.customer_id
-		ON CONFLICT (tenant_id, customer_id) DO UPDATE SET customer_id = m.customer_id WHERE false
-		RETURNING m.id`, tx.Tenant(), ids, customers, cards, sources, at).Query(func(rows pgx.Rows) error {
+	tx.Queue(`INSERT INTO member AS m (tenant_id, id, customer_id, card_number, source, enrolled_at, programme)
+		SELECT $1, n.* FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::text[])
+			AS n(id, customer_id, card_number, source, enrolled_at, programme)
+		ORDER BY n.customer_id, n.programme
+		ON CONFLICT (tenant_id, customer_id, programme) DO UPDATE SET customer_id = m.customer_id WHERE false
+		RETURNING m.id`, tx.Tenant(), ids, customers, cards, sources, at, programmes).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
 		_, err := pgx.ForEachRow(rows, []any{&id}, func() error { fresh[id] = true; return nil })
 		return err
@@ -151,7 +152,7 @@ const (
 	pools = `CROSS JOIN LATERAL (SELECT customer_group(m.tenant_id, m.customer_id) AS ids OFFSET 0) g
 		CROSS JOIN LATERAL (SELECT count(*) AS members, sum(k.available)::bigint AS available, sum(k.pending)::bigint AS pending,
 			sum(k.debt)::bigint AS debt
-		FROM member k WHERE k.tenant_id = m.tenant_id AND k.customer_id = ANY (g.ids)) p`
+		FROM member k WHERE k.tenant_id = m.tenant_id AND k.customer_id = ANY (g.ids) AND k.programme = m.programme) p`
 )
 
 func scanSeen(row pgx.Row) (s Seen, err error) {
@@ -193,10 +194,10 @@ type others struct {
 
 // queueOthers queues the reading of those who are the same customer as the id means, but for the one who bears the id; they
 // are filled in by the next round trip.
-func queueOthers(tx *pg.Tx, customer uuid.UUID) *others {
+func queueOthers(tx *pg.Tx, customer uuid.UUID, programme string) *others {
 	o := &others{}
 	tx.Queue(`SELECT customer_root($1, $2), count(*), coalesce(sum(available), 0)::bigint, coalesce(sum(pending), 0)::bigint, coalesce(sum(debt), 0)::bigint
-		FROM member WHERE tenant_id = $1 AND customer_id = ANY ((SELECT customer_group($1, $2))::uuid[]) AND customer_id <> $2`, tx.Tenant(), customer).
+		FROM member WHERE tenant_id = $1 AND customer_id = ANY ((SELECT customer_group($1, $2))::uuid[]) AND customer_id <> $2 AND programme = $3`, tx.Tenant(), customer, programme).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&o.root, &o.members, &o.available, &o.pending, &o.debt) })
 	return o
 }
@@ -206,9 +207,11 @@ func (o *others) with(m Member) Seen {
 	return Seen{Member: m, Root: o.root, Members: o.members + 1, Pool: Pooled(o.available+m.Available, o.pending+m.Pending, o.debt+m.Debt)}
 }
 
-// ofCustomer is a condition on members m: that they are the same customer as the member $2 of the tenant $1.
+// ofCustomer is a condition on members m: that they are of the same programme and the same customer as the member $2 of the
+// tenant $1.
 const ofCustomer = `m.tenant_id = $1 AND m.customer_id = ANY ((SELECT customer_group($1, s.customer_id)
-	FROM member s WHERE s.tenant_id = $1 AND s.id = $2)::uuid[])`
+	FROM member s WHERE s.tenant_id = $1 AND s.id = $2)::uuid[])
+	AND m.programme = (SELECT s.programme FROM member s WHERE s.tenant_id = $1 AND s.id = $2)`
 
 // LockPool queues the locking of all members who are the same customer as the given one, in the order of their customers'
 // ids, and keeps them the same customer until the transaction ends. Who they were is known after the next round trip; nobody
@@ -216,7 +219,7 @@ const ofCustomer = `m.tenant_id = $1 AND m.customer_id = ANY ((SELECT customer_g
 func LockPool(tx *pg.Tx, id uuid.UUID) (locked map[uuid.UUID]bool) {
 	alias.Hold(tx)
 	locked = make(map[uuid.UUID]bool)
-	tx.Queue(`SELECT m.id FROM member m WHERE `+ofCustomer+` ORDER BY m.customer_id FOR UPDATE`, tx.Tenant(), id).Query(func(rows pgx.Rows) error {
+	tx.Queue(`SELECT m.id FROM member m WHERE `+ofCustomer+` ORDER BY m.customer_id, m.programme FOR UPDATE`, tx.Tenant(), id).Query(func(rows pgx.Rows) error {
 		var one uuid.UUID
 		_, err := pgx.ForEachRow(rows, []any{&one}, func() error { locked[one] = true; return nil })
 		return err
@@ -247,7 +250,7 @@ const erased = "erased:"
 // Erase takes the cards from the customers' members, who go on without a name, and with their points.
 func Erase(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]erasure.Erased, error) {
 	done := erasure.Erased{What: "member_card"}
-	tx.Queue(`SELECT 1 FROM member WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[]) ORDER BY customer_id FOR UPDATE`, tx.Tenant(), customers)
+	tx.Queue(`SELECT 1 FROM member WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[]) ORDER BY customer_id, programme FOR UPDATE`, tx.Tenant(), customers)
 	tx.Queue(`UPDATE member SET card_number = $3 || id WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[]) AND card_number NOT LIKE $3 || '%'`,
 		tx.Tenant(), customers, erased).Exec(func(tag pgconn.CommandTag) error { done.Count = tag.RowsAffected(); return nil })
 	err := tx.QueryRow(ctx, `SELECT count(*) FROM member WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[]) AND card_number NOT LIKE $3 || '%'`,
@@ -256,4 +259,6 @@ func Erase(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]erasure.Era
 }
 
 // byCustomer orders members as everybody locks them.
-func byCustomer(a, b Member) int { return bytes.Compare(a.CustomerID[:], b.CustomerID[:]) }
+func byCustomer(a, b Member) int {
+	return cmp.Or(bytes.Compare(a.CustomerID[:], b.CustomerID[:]), cmp.Compare(a.Programme, b.Programme))
+}

@@ -14,6 +14,7 @@ package loyaltyactivitiesv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -289,11 +290,167 @@ func (x *ReverseGrantResult) GetDebt() int64 {
 	return 0
 }
 
+// QuoteRemedy says what points given as a remedy are worth, by the terms of the customer's programme, before anybody
+// promises them. It changes nothing.
+type QuoteRemedy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// Points to give, 1 to 1,000,000; 0 where amount_minor says how much they are to be worth.
+	Points int64 `protobuf:"varint,2,opt,name=points,proto3" json:"points,omitempty"`
+	// ISO 4217 code of the amounts.
+	Currency string `protobuf:"bytes,3,opt,name=currency,proto3" json:"currency,omitempty"`
+	// What the points are to be worth, in minor units; 0 where points says how many.
+	AmountMinor   int64 `protobuf:"varint,4,opt,name=amount_minor,json=amountMinor,proto3" json:"amount_minor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuoteRemedy) Reset() {
+	*x = QuoteRemedy{}
+	mi := &file_guanxi_loyalty_activities_v1_points_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuoteRemedy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuoteRemedy) ProtoMessage() {}
+
+func (x *QuoteRemedy) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_loyalty_activities_v1_points_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuoteRemedy.ProtoReflect.Descriptor instead.
+func (*QuoteRemedy) Descriptor() ([]byte, []int) {
+	return file_guanxi_loyalty_activities_v1_points_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *QuoteRemedy) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *QuoteRemedy) GetPoints() int64 {
+	if x != nil {
+		return x.Points
+	}
+	return 0
+}
+
+func (x *QuoteRemedy) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *QuoteRemedy) GetAmountMinor() int64 {
+	if x != nil {
+		return x.AmountMinor
+	}
+	return 0
+}
+
+// QuoteRemedyResult is the answer to QuoteRemedy.
+type QuoteRemedyResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Points to give: those asked about, or the fewest that are worth at least the amount.
+	Points int64 `protobuf:"varint,1,opt,name=points,proto3" json:"points,omitempty"`
+	// What they are worth to the customer, in minor units, rounded down.
+	AmountMinor int64 `protobuf:"varint,2,opt,name=amount_minor,json=amountMinor,proto3" json:"amount_minor,omitempty"`
+	// Whether the customer can spend them: a member who is not suspended and has not left, or who becomes one by the grant.
+	Spendable bool `protobuf:"varint,3,opt,name=spendable,proto3" json:"spendable,omitempty"`
+	// When they run out if they are given now; absent where they never do.
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// The part of them that would pay a debt first.
+	DebtPaid      int64 `protobuf:"varint,5,opt,name=debt_paid,json=debtPaid,proto3" json:"debt_paid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuoteRemedyResult) Reset() {
+	*x = QuoteRemedyResult{}
+	mi := &file_guanxi_loyalty_activities_v1_points_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuoteRemedyResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuoteRemedyResult) ProtoMessage() {}
+
+func (x *QuoteRemedyResult) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_loyalty_activities_v1_points_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuoteRemedyResult.ProtoReflect.Descriptor instead.
+func (*QuoteRemedyResult) Descriptor() ([]byte, []int) {
+	return file_guanxi_loyalty_activities_v1_points_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *QuoteRemedyResult) GetPoints() int64 {
+	if x != nil {
+		return x.Points
+	}
+	return 0
+}
+
+func (x *QuoteRemedyResult) GetAmountMinor() int64 {
+	if x != nil {
+		return x.AmountMinor
+	}
+	return 0
+}
+
+func (x *QuoteRemedyResult) GetSpendable() bool {
+	if x != nil {
+		return x.Spendable
+	}
+	return false
+}
+
+func (x *QuoteRemedyResult) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *QuoteRemedyResult) GetDebtPaid() int64 {
+	if x != nil {
+		return x.DebtPaid
+	}
+	return 0
+}
+
 var File_guanxi_loyalty_activities_v1_points_proto protoreflect.FileDescriptor
 
 const file_guanxi_loyalty_activities_v1_points_proto_rawDesc = "" +
 	"\n" +
-	")guanxi/loyalty/activities/v1/points.proto\x12\x1cguanxi.loyalty.activities.v1\"\xad\x01\n" +
+	")guanxi/loyalty/activities/v1/points.proto\x12\x1cguanxi.loyalty.activities.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x01\n" +
 	"\vGrantPoints\x12'\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tR\x0eidempotencyKey\x12\x1f\n" +
 	"\vcustomer_id\x18\x02 \x01(\tR\n" +
@@ -311,7 +468,20 @@ const file_guanxi_loyalty_activities_v1_points_proto_rawDesc = "" +
 	"\x12ReverseGrantResult\x12\x19\n" +
 	"\bentry_id\x18\x01 \x01(\tR\aentryId\x12\x16\n" +
 	"\x06points\x18\x02 \x01(\x03R\x06points\x12\x12\n" +
-	"\x04debt\x18\x03 \x01(\x03R\x04debtB\\ZZgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/loyalty/activities/v1;loyaltyactivitiesv1b\x06proto3"
+	"\x04debt\x18\x03 \x01(\x03R\x04debt\"\x85\x01\n" +
+	"\vQuoteRemedy\x12\x1f\n" +
+	"\vcustomer_id\x18\x01 \x01(\tR\n" +
+	"customerId\x12\x16\n" +
+	"\x06points\x18\x02 \x01(\x03R\x06points\x12\x1a\n" +
+	"\bcurrency\x18\x03 \x01(\tR\bcurrency\x12!\n" +
+	"\famount_minor\x18\x04 \x01(\x03R\vamountMinor\"\xc4\x01\n" +
+	"\x11QuoteRemedyResult\x12\x16\n" +
+	"\x06points\x18\x01 \x01(\x03R\x06points\x12!\n" +
+	"\famount_minor\x18\x02 \x01(\x03R\vamountMinor\x12\x1c\n" +
+	"\tspendable\x18\x03 \x01(\bR\tspendable\x129\n" +
+	"\n" +
+	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x1b\n" +
+	"\tdebt_paid\x18\x05 \x01(\x03R\bdebtPaidB\\ZZgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/loyalty/activities/v1;loyaltyactivitiesv1b\x06proto3"
 
 var (
 	file_guanxi_loyalty_activities_v1_points_proto_rawDescOnce sync.Once
@@ -325,19 +495,23 @@ func file_guanxi_loyalty_activities_v1_points_proto_rawDescGZIP() []byte {
 	return file_guanxi_loyalty_activities_v1_points_proto_rawDescData
 }
 
-var file_guanxi_loyalty_activities_v1_points_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_guanxi_loyalty_activities_v1_points_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_guanxi_loyalty_activities_v1_points_proto_goTypes = []any{
-	(*GrantPoints)(nil),        // 0: guanxi.loyalty.activities.v1.GrantPoints
-	(*GrantPointsResult)(nil),  // 1: guanxi.loyalty.activities.v1.GrantPointsResult
-	(*ReverseGrant)(nil),       // 2: guanxi.loyalty.activities.v1.ReverseGrant
-	(*ReverseGrantResult)(nil), // 3: guanxi.loyalty.activities.v1.ReverseGrantResult
+	(*GrantPoints)(nil),           // 0: guanxi.loyalty.activities.v1.GrantPoints
+	(*GrantPointsResult)(nil),     // 1: guanxi.loyalty.activities.v1.GrantPointsResult
+	(*ReverseGrant)(nil),          // 2: guanxi.loyalty.activities.v1.ReverseGrant
+	(*ReverseGrantResult)(nil),    // 3: guanxi.loyalty.activities.v1.ReverseGrantResult
+	(*QuoteRemedy)(nil),           // 4: guanxi.loyalty.activities.v1.QuoteRemedy
+	(*QuoteRemedyResult)(nil),     // 5: guanxi.loyalty.activities.v1.QuoteRemedyResult
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
 }
 var file_guanxi_loyalty_activities_v1_points_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	6, // 0: guanxi.loyalty.activities.v1.QuoteRemedyResult.expires_at:type_name -> google.protobuf.Timestamp
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_guanxi_loyalty_activities_v1_points_proto_init() }
@@ -351,7 +525,7 @@ func file_guanxi_loyalty_activities_v1_points_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_guanxi_loyalty_activities_v1_points_proto_rawDesc), len(file_guanxi_loyalty_activities_v1_points_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -33,7 +33,9 @@ type MemberEnrolled struct {
 	// How the customer became a member: a code such as "first_purchase", "grant" or "api".
 	Source string `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`
 	// When the customer was enrolled.
-	EnrolledAt    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=enrolled_at,json=enrolledAt,proto3" json:"enrolled_at,omitempty"`
+	EnrolledAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=enrolled_at,json=enrolledAt,proto3" json:"enrolled_at,omitempty"`
+	// Code of the programme whose points they are, such as "standard".
+	Programme     string `protobuf:"bytes,5,opt,name=programme,proto3" json:"programme,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -96,19 +98,811 @@ func (x *MemberEnrolled) GetEnrolledAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *MemberEnrolled) GetProgramme() string {
+	if x != nil {
+		return x.Programme
+	}
+	return ""
+}
+
+// MemberSuspended says that a member cannot spend points until further notice.
+type MemberSuspended struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The member's id, a UUIDv7.
+	MemberId string `protobuf:"bytes,1,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,2,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// Code of the programme, such as "standard".
+	Programme string `protobuf:"bytes,3,opt,name=programme,proto3" json:"programme,omitempty"`
+	// Code of why, such as "fraud_suspected".
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When.
+	SuspendedAt   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=suspended_at,json=suspendedAt,proto3" json:"suspended_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberSuspended) Reset() {
+	*x = MemberSuspended{}
+	mi := &file_guanxi_loyalty_events_v1_member_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberSuspended) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberSuspended) ProtoMessage() {}
+
+func (x *MemberSuspended) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_loyalty_events_v1_member_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberSuspended.ProtoReflect.Descriptor instead.
+func (*MemberSuspended) Descriptor() ([]byte, []int) {
+	return file_guanxi_loyalty_events_v1_member_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *MemberSuspended) GetMemberId() string {
+	if x != nil {
+		return x.MemberId
+	}
+	return ""
+}
+
+func (x *MemberSuspended) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *MemberSuspended) GetProgramme() string {
+	if x != nil {
+		return x.Programme
+	}
+	return ""
+}
+
+func (x *MemberSuspended) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *MemberSuspended) GetSuspendedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SuspendedAt
+	}
+	return nil
+}
+
+// MemberReinstated says that a member who was suspended, or who had left, is one as before.
+type MemberReinstated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The member's id, a UUIDv7.
+	MemberId string `protobuf:"bytes,1,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,2,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// Code of the programme, such as "standard".
+	Programme string `protobuf:"bytes,3,opt,name=programme,proto3" json:"programme,omitempty"`
+	// When.
+	ReinstatedAt  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=reinstated_at,json=reinstatedAt,proto3" json:"reinstated_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberReinstated) Reset() {
+	*x = MemberReinstated{}
+	mi := &file_guanxi_loyalty_events_v1_member_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberReinstated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberReinstated) ProtoMessage() {}
+
+func (x *MemberReinstated) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_loyalty_events_v1_member_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberReinstated.ProtoReflect.Descriptor instead.
+func (*MemberReinstated) Descriptor() ([]byte, []int) {
+	return file_guanxi_loyalty_events_v1_member_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *MemberReinstated) GetMemberId() string {
+	if x != nil {
+		return x.MemberId
+	}
+	return ""
+}
+
+func (x *MemberReinstated) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *MemberReinstated) GetProgramme() string {
+	if x != nil {
+		return x.Programme
+	}
+	return ""
+}
+
+func (x *MemberReinstated) GetReinstatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReinstatedAt
+	}
+	return nil
+}
+
+// MemberLeft says that a member has left the programme: nothing is earned or spent any more.
+type MemberLeft struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The member's id, a UUIDv7.
+	MemberId string `protobuf:"bytes,1,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,2,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// Code of the programme, such as "standard".
+	Programme string `protobuf:"bytes,3,opt,name=programme,proto3" json:"programme,omitempty"`
+	// Code of why, such as "moved".
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Points that were taken by the programme's rule, 0 or more.
+	PointsForfeited int64 `protobuf:"varint,5,opt,name=points_forfeited,json=pointsForfeited,proto3" json:"points_forfeited,omitempty"`
+	// When.
+	LeftAt        *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=left_at,json=leftAt,proto3" json:"left_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberLeft) Reset() {
+	*x = MemberLeft{}
+	mi := &file_guanxi_loyalty_events_v1_member_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberLeft) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberLeft) ProtoMessage() {}
+
+func (x *MemberLeft) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_loyalty_events_v1_member_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberLeft.ProtoReflect.Descriptor instead.
+func (*MemberLeft) Descriptor() ([]byte, []int) {
+	return file_guanxi_loyalty_events_v1_member_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *MemberLeft) GetMemberId() string {
+	if x != nil {
+		return x.MemberId
+	}
+	return ""
+}
+
+func (x *MemberLeft) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *MemberLeft) GetProgramme() string {
+	if x != nil {
+		return x.Programme
+	}
+	return ""
+}
+
+func (x *MemberLeft) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *MemberLeft) GetPointsForfeited() int64 {
+	if x != nil {
+		return x.PointsForfeited
+	}
+	return 0
+}
+
+func (x *MemberLeft) GetLeftAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LeftAt
+	}
+	return nil
+}
+
+// MembershipStarted says that a member paid for a membership.
+type MembershipStarted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The paid membership's id, a UUIDv7.
+	MembershipId string `protobuf:"bytes,1,opt,name=membership_id,json=membershipId,proto3" json:"membership_id,omitempty"`
+	// The member's id, a UUIDv7.
+	MemberId string `protobuf:"bytes,2,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,3,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// Code of the programme, such as "standard".
+	Programme string `protobuf:"bytes,4,opt,name=programme,proto3" json:"programme,omitempty"`
+	// Code of the plan.
+	Plan string `protobuf:"bytes,5,opt,name=plan,proto3" json:"plan,omitempty"`
+	// ISO 4217 code of the fee.
+	Currency string `protobuf:"bytes,6,opt,name=currency,proto3" json:"currency,omitempty"`
+	// The fee of the term, in minor units.
+	FeeMinor int64 `protobuf:"varint,7,opt,name=fee_minor,json=feeMinor,proto3" json:"fee_minor,omitempty"`
+	// When the term starts.
+	StartsAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=starts_at,json=startsAt,proto3" json:"starts_at,omitempty"`
+	// When it ends.
+	EndsAt        *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=ends_at,json=endsAt,proto3" json:"ends_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MembershipStarted) Reset() {
+	*x = MembershipStarted{}
+	mi := &file_guanxi_loyalty_events_v1_member_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MembershipStarted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MembershipStarted) ProtoMessage() {}
+
+func (x *MembershipStarted) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_loyalty_events_v1_member_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MembershipStarted.ProtoReflect.Descriptor instead.
+func (*MembershipStarted) Descriptor() ([]byte, []int) {
+	return file_guanxi_loyalty_events_v1_member_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *MembershipStarted) GetMembershipId() string {
+	if x != nil {
+		return x.MembershipId
+	}
+	return ""
+}
+
+func (x *MembershipStarted) GetMemberId() string {
+	if x != nil {
+		return x.MemberId
+	}
+	return ""
+}
+
+func (x *MembershipStarted) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *MembershipStarted) GetProgramme() string {
+	if x != nil {
+		return x.Programme
+	}
+	return ""
+}
+
+func (x *MembershipStarted) GetPlan() string {
+	if x != nil {
+		return x.Plan
+	}
+	return ""
+}
+
+func (x *MembershipStarted) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *MembershipStarted) GetFeeMinor() int64 {
+	if x != nil {
+		return x.FeeMinor
+	}
+	return 0
+}
+
+func (x *MembershipStarted) GetStartsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartsAt
+	}
+	return nil
+}
+
+func (x *MembershipStarted) GetEndsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndsAt
+	}
+	return nil
+}
+
+// MembershipRenewed says that a paid membership goes on for another term.
+type MembershipRenewed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The paid membership's id, a UUIDv7.
+	MembershipId string `protobuf:"bytes,1,opt,name=membership_id,json=membershipId,proto3" json:"membership_id,omitempty"`
+	// The member's id, a UUIDv7.
+	MemberId string `protobuf:"bytes,2,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,3,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// Code of the programme, such as "standard".
+	Programme string `protobuf:"bytes,4,opt,name=programme,proto3" json:"programme,omitempty"`
+	// Code of the plan.
+	Plan string `protobuf:"bytes,5,opt,name=plan,proto3" json:"plan,omitempty"`
+	// ISO 4217 code of the fee.
+	Currency string `protobuf:"bytes,6,opt,name=currency,proto3" json:"currency,omitempty"`
+	// The fee of the term, in minor units.
+	FeeMinor int64 `protobuf:"varint,7,opt,name=fee_minor,json=feeMinor,proto3" json:"fee_minor,omitempty"`
+	// Which term it is, from 2.
+	Term int32 `protobuf:"varint,8,opt,name=term,proto3" json:"term,omitempty"`
+	// When the new term ends.
+	EndsAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=ends_at,json=endsAt,proto3" json:"ends_at,omitempty"`
+	// When it was renewed.
+	RenewedAt     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=renewed_at,json=renewedAt,proto3" json:"renewed_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MembershipRenewed) Reset() {
+	*x = MembershipRenewed{}
+	mi := &file_guanxi_loyalty_events_v1_member_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MembershipRenewed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MembershipRenewed) ProtoMessage() {}
+
+func (x *MembershipRenewed) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_loyalty_events_v1_member_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MembershipRenewed.ProtoReflect.Descriptor instead.
+func (*MembershipRenewed) Descriptor() ([]byte, []int) {
+	return file_guanxi_loyalty_events_v1_member_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *MembershipRenewed) GetMembershipId() string {
+	if x != nil {
+		return x.MembershipId
+	}
+	return ""
+}
+
+func (x *MembershipRenewed) GetMemberId() string {
+	if x != nil {
+		return x.MemberId
+	}
+	return ""
+}
+
+func (x *MembershipRenewed) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *MembershipRenewed) GetProgramme() string {
+	if x != nil {
+		return x.Programme
+	}
+	return ""
+}
+
+func (x *MembershipRenewed) GetPlan() string {
+	if x != nil {
+		return x.Plan
+	}
+	return ""
+}
+
+func (x *MembershipRenewed) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *MembershipRenewed) GetFeeMinor() int64 {
+	if x != nil {
+		return x.FeeMinor
+	}
+	return 0
+}
+
+func (x *MembershipRenewed) GetTerm() int32 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *MembershipRenewed) GetEndsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndsAt
+	}
+	return nil
+}
+
+func (x *MembershipRenewed) GetRenewedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RenewedAt
+	}
+	return nil
+}
+
+// MembershipEndingSoon says that the term of a paid membership ends soon and has not been renewed.
+type MembershipEndingSoon struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The paid membership's id, a UUIDv7.
+	MembershipId string `protobuf:"bytes,1,opt,name=membership_id,json=membershipId,proto3" json:"membership_id,omitempty"`
+	// The member's id, a UUIDv7.
+	MemberId string `protobuf:"bytes,2,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,3,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// Code of the programme, such as "standard".
+	Programme string `protobuf:"bytes,4,opt,name=programme,proto3" json:"programme,omitempty"`
+	// Code of the plan.
+	Plan string `protobuf:"bytes,5,opt,name=plan,proto3" json:"plan,omitempty"`
+	// When the term ends.
+	EndsAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=ends_at,json=endsAt,proto3" json:"ends_at,omitempty"`
+	// When this was found.
+	ToldAt        *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=told_at,json=toldAt,proto3" json:"told_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MembershipEndingSoon) Reset() {
+	*x = MembershipEndingSoon{}
+	mi := &file_guanxi_loyalty_events_v1_member_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MembershipEndingSoon) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MembershipEndingSoon) ProtoMessage() {}
+
+func (x *MembershipEndingSoon) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_loyalty_events_v1_member_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MembershipEndingSoon.ProtoReflect.Descriptor instead.
+func (*MembershipEndingSoon) Descriptor() ([]byte, []int) {
+	return file_guanxi_loyalty_events_v1_member_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *MembershipEndingSoon) GetMembershipId() string {
+	if x != nil {
+		return x.MembershipId
+	}
+	return ""
+}
+
+func (x *MembershipEndingSoon) GetMemberId() string {
+	if x != nil {
+		return x.MemberId
+	}
+	return ""
+}
+
+func (x *MembershipEndingSoon) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *MembershipEndingSoon) GetProgramme() string {
+	if x != nil {
+		return x.Programme
+	}
+	return ""
+}
+
+func (x *MembershipEndingSoon) GetPlan() string {
+	if x != nil {
+		return x.Plan
+	}
+	return ""
+}
+
+func (x *MembershipEndingSoon) GetEndsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndsAt
+	}
+	return nil
+}
+
+func (x *MembershipEndingSoon) GetToldAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ToldAt
+	}
+	return nil
+}
+
+// MembershipEnded says that a paid membership is over.
+type MembershipEnded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The paid membership's id, a UUIDv7.
+	MembershipId string `protobuf:"bytes,1,opt,name=membership_id,json=membershipId,proto3" json:"membership_id,omitempty"`
+	// The member's id, a UUIDv7.
+	MemberId string `protobuf:"bytes,2,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,3,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// Code of the programme, such as "standard".
+	Programme string `protobuf:"bytes,4,opt,name=programme,proto3" json:"programme,omitempty"`
+	// Code of the plan.
+	Plan string `protobuf:"bytes,5,opt,name=plan,proto3" json:"plan,omitempty"`
+	// "expired", "cancelled" or "member_left".
+	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	// ISO 4217 code of the refund.
+	Currency string `protobuf:"bytes,7,opt,name=currency,proto3" json:"currency,omitempty"`
+	// What goes back to the member for the days that are left, in minor units, 0 or more.
+	RefundMinor int64 `protobuf:"varint,8,opt,name=refund_minor,json=refundMinor,proto3" json:"refund_minor,omitempty"`
+	// When.
+	EndedAt       *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MembershipEnded) Reset() {
+	*x = MembershipEnded{}
+	mi := &file_guanxi_loyalty_events_v1_member_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MembershipEnded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MembershipEnded) ProtoMessage() {}
+
+func (x *MembershipEnded) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_loyalty_events_v1_member_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MembershipEnded.ProtoReflect.Descriptor instead.
+func (*MembershipEnded) Descriptor() ([]byte, []int) {
+	return file_guanxi_loyalty_events_v1_member_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *MembershipEnded) GetMembershipId() string {
+	if x != nil {
+		return x.MembershipId
+	}
+	return ""
+}
+
+func (x *MembershipEnded) GetMemberId() string {
+	if x != nil {
+		return x.MemberId
+	}
+	return ""
+}
+
+func (x *MembershipEnded) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *MembershipEnded) GetProgramme() string {
+	if x != nil {
+		return x.Programme
+	}
+	return ""
+}
+
+func (x *MembershipEnded) GetPlan() string {
+	if x != nil {
+		return x.Plan
+	}
+	return ""
+}
+
+func (x *MembershipEnded) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *MembershipEnded) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *MembershipEnded) GetRefundMinor() int64 {
+	if x != nil {
+		return x.RefundMinor
+	}
+	return 0
+}
+
+func (x *MembershipEnded) GetEndedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndedAt
+	}
+	return nil
+}
+
 var File_guanxi_loyalty_events_v1_member_proto protoreflect.FileDescriptor
 
 const file_guanxi_loyalty_events_v1_member_proto_rawDesc = "" +
 	"\n" +
-	"%guanxi/loyalty/events/v1/member.proto\x12\x18guanxi.loyalty.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dguanxi/options/v1/event.proto\"\xef\x01\n" +
+	"%guanxi/loyalty/events/v1/member.proto\x12\x18guanxi.loyalty.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dguanxi/options/v1/event.proto\"\x8d\x02\n" +
 	"\x0eMemberEnrolled\x12\x1b\n" +
 	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x1f\n" +
 	"\vcustomer_id\x18\x02 \x01(\tR\n" +
 	"customerId\x12\x16\n" +
 	"\x06source\x18\x03 \x01(\tR\x06source\x12;\n" +
 	"\venrolled_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"enrolledAt:J\xa2\xbb\x18F\n" +
-	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\venrolled_at*\x0fmember_enrolled2\x06sourceBTZRgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/loyalty/events/v1;loyaltyeventsv1b\x06proto3"
+	"enrolledAt\x12\x1c\n" +
+	"\tprogramme\x18\x05 \x01(\tR\tprogramme:J\xa2\xbb\x18F\n" +
+	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\venrolled_at*\x0fmember_enrolled2\x06source\"\x92\x02\n" +
+	"\x0fMemberSuspended\x12\x1b\n" +
+	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x1f\n" +
+	"\vcustomer_id\x18\x02 \x01(\tR\n" +
+	"customerId\x12\x1c\n" +
+	"\tprogramme\x18\x03 \x01(\tR\tprogramme\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12=\n" +
+	"\fsuspended_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vsuspendedAt:L\xa2\xbb\x18H\n" +
+	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\fsuspended_at*\x10member_suspended2\x06reason\"\xf7\x01\n" +
+	"\x10MemberReinstated\x12\x1b\n" +
+	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x1f\n" +
+	"\vcustomer_id\x18\x02 \x01(\tR\n" +
+	"customerId\x12\x1c\n" +
+	"\tprogramme\x18\x03 \x01(\tR\tprogramme\x12?\n" +
+	"\rreinstated_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\freinstatedAt:F\xa2\xbb\x18B\n" +
+	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\rreinstated_at*\x11member_reinstated\"\xa4\x02\n" +
+	"\n" +
+	"MemberLeft\x12\x1b\n" +
+	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x1f\n" +
+	"\vcustomer_id\x18\x02 \x01(\tR\n" +
+	"customerId\x12\x1c\n" +
+	"\tprogramme\x18\x03 \x01(\tR\tprogramme\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12)\n" +
+	"\x10points_forfeited\x18\x05 \x01(\x03R\x0fpointsForfeited\x123\n" +
+	"\aleft_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x06leftAt:B\xa2\xbb\x18>\n" +
+	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\aleft_at*\vmember_left2\x06reason\"\xaf\x03\n" +
+	"\x11MembershipStarted\x12#\n" +
+	"\rmembership_id\x18\x01 \x01(\tR\fmembershipId\x12\x1b\n" +
+	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12\x1f\n" +
+	"\vcustomer_id\x18\x03 \x01(\tR\n" +
+	"customerId\x12\x1c\n" +
+	"\tprogramme\x18\x04 \x01(\tR\tprogramme\x12\x12\n" +
+	"\x04plan\x18\x05 \x01(\tR\x04plan\x12\x1a\n" +
+	"\bcurrency\x18\x06 \x01(\tR\bcurrency\x12\x1b\n" +
+	"\tfee_minor\x18\a \x01(\x03R\bfeeMinor\x127\n" +
+	"\tstarts_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\bstartsAt\x123\n" +
+	"\aends_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x06endsAt:^\xa2\xbb\x18Z\n" +
+	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\tstarts_at*\x12membership_started2\x04plan2\bcurrency2\tfee_minor\"\xc6\x03\n" +
+	"\x11MembershipRenewed\x12#\n" +
+	"\rmembership_id\x18\x01 \x01(\tR\fmembershipId\x12\x1b\n" +
+	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12\x1f\n" +
+	"\vcustomer_id\x18\x03 \x01(\tR\n" +
+	"customerId\x12\x1c\n" +
+	"\tprogramme\x18\x04 \x01(\tR\tprogramme\x12\x12\n" +
+	"\x04plan\x18\x05 \x01(\tR\x04plan\x12\x1a\n" +
+	"\bcurrency\x18\x06 \x01(\tR\bcurrency\x12\x1b\n" +
+	"\tfee_minor\x18\a \x01(\x03R\bfeeMinor\x12\x12\n" +
+	"\x04term\x18\b \x01(\x05R\x04term\x123\n" +
+	"\aends_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x06endsAt\x129\n" +
+	"\n" +
+	"renewed_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\trenewedAt:_\xa2\xbb\x18[\n" +
+	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\n" +
+	"renewed_at*\x12membership_renewed2\x04plan2\bcurrency2\tfee_minor\"\xe2\x02\n" +
+	"\x14MembershipEndingSoon\x12#\n" +
+	"\rmembership_id\x18\x01 \x01(\tR\fmembershipId\x12\x1b\n" +
+	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12\x1f\n" +
+	"\vcustomer_id\x18\x03 \x01(\tR\n" +
+	"customerId\x12\x1c\n" +
+	"\tprogramme\x18\x04 \x01(\tR\tprogramme\x12\x12\n" +
+	"\x04plan\x18\x05 \x01(\tR\x04plan\x123\n" +
+	"\aends_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x06endsAt\x123\n" +
+	"\atold_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x06toldAt:K\xa2\xbb\x18G\n" +
+	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\atold_at*\x16membership_ending_soon2\x04plan\"\x9c\x03\n" +
+	"\x0fMembershipEnded\x12#\n" +
+	"\rmembership_id\x18\x01 \x01(\tR\fmembershipId\x12\x1b\n" +
+	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12\x1f\n" +
+	"\vcustomer_id\x18\x03 \x01(\tR\n" +
+	"customerId\x12\x1c\n" +
+	"\tprogramme\x18\x04 \x01(\tR\tprogramme\x12\x12\n" +
+	"\x04plan\x18\x05 \x01(\tR\x04plan\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x1a\n" +
+	"\bcurrency\x18\a \x01(\tR\bcurrency\x12!\n" +
+	"\frefund_minor\x18\b \x01(\x03R\vrefundMinor\x125\n" +
+	"\bended_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt:f\xa2\xbb\x18b\n" +
+	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\bended_at*\x10membership_ended2\x04plan2\x06reason2\bcurrency2\frefund_minorBTZRgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/loyalty/events/v1;loyaltyeventsv1b\x06proto3"
 
 var (
 	file_guanxi_loyalty_events_v1_member_proto_rawDescOnce sync.Once
@@ -122,18 +916,35 @@ func file_guanxi_loyalty_events_v1_member_proto_rawDescGZIP() []byte {
 	return file_guanxi_loyalty_events_v1_member_proto_rawDescData
 }
 
-var file_guanxi_loyalty_events_v1_member_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_guanxi_loyalty_events_v1_member_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_guanxi_loyalty_events_v1_member_proto_goTypes = []any{
 	(*MemberEnrolled)(nil),        // 0: guanxi.loyalty.events.v1.MemberEnrolled
-	(*timestamppb.Timestamp)(nil), // 1: google.protobuf.Timestamp
+	(*MemberSuspended)(nil),       // 1: guanxi.loyalty.events.v1.MemberSuspended
+	(*MemberReinstated)(nil),      // 2: guanxi.loyalty.events.v1.MemberReinstated
+	(*MemberLeft)(nil),            // 3: guanxi.loyalty.events.v1.MemberLeft
+	(*MembershipStarted)(nil),     // 4: guanxi.loyalty.events.v1.MembershipStarted
+	(*MembershipRenewed)(nil),     // 5: guanxi.loyalty.events.v1.MembershipRenewed
+	(*MembershipEndingSoon)(nil),  // 6: guanxi.loyalty.events.v1.MembershipEndingSoon
+	(*MembershipEnded)(nil),       // 7: guanxi.loyalty.events.v1.MembershipEnded
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
 }
 var file_guanxi_loyalty_events_v1_member_proto_depIdxs = []int32{
-	1, // 0: guanxi.loyalty.events.v1.MemberEnrolled.enrolled_at:type_name -> google.protobuf.Timestamp
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	8,  // 0: guanxi.loyalty.events.v1.MemberEnrolled.enrolled_at:type_name -> google.protobuf.Timestamp
+	8,  // 1: guanxi.loyalty.events.v1.MemberSuspended.suspended_at:type_name -> google.protobuf.Timestamp
+	8,  // 2: guanxi.loyalty.events.v1.MemberReinstated.reinstated_at:type_name -> google.protobuf.Timestamp
+	8,  // 3: guanxi.loyalty.events.v1.MemberLeft.left_at:type_name -> google.protobuf.Timestamp
+	8,  // 4: guanxi.loyalty.events.v1.MembershipStarted.starts_at:type_name -> google.protobuf.Timestamp
+	8,  // 5: guanxi.loyalty.events.v1.MembershipStarted.ends_at:type_name -> google.protobuf.Timestamp
+	8,  // 6: guanxi.loyalty.events.v1.MembershipRenewed.ends_at:type_name -> google.protobuf.Timestamp
+	8,  // 7: guanxi.loyalty.events.v1.MembershipRenewed.renewed_at:type_name -> google.protobuf.Timestamp
+	8,  // 8: guanxi.loyalty.events.v1.MembershipEndingSoon.ends_at:type_name -> google.protobuf.Timestamp
+	8,  // 9: guanxi.loyalty.events.v1.MembershipEndingSoon.told_at:type_name -> google.protobuf.Timestamp
+	8,  // 10: guanxi.loyalty.events.v1.MembershipEnded.ended_at:type_name -> google.protobuf.Timestamp
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_guanxi_loyalty_events_v1_member_proto_init() }
@@ -147,7 +958,7 @@ func file_guanxi_loyalty_events_v1_member_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_guanxi_loyalty_events_v1_member_proto_rawDesc), len(file_guanxi_loyalty_events_v1_member_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

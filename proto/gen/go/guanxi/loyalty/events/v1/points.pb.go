@@ -558,6 +558,479 @@ func (x *PointsReversed) GetReversedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// PointsRestored says that points of a spend were given back, to the lots that they were taken from.
+type PointsRestored struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ledger's entry, a UUIDv7.
+	EntryId string `protobuf:"bytes,1,opt,name=entry_id,json=entryId,proto3" json:"entry_id,omitempty"`
+	// The member's id, a UUIDv7.
+	MemberId string `protobuf:"bytes,2,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,3,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The entry by which the points had been spent.
+	ReversedEntryId string `protobuf:"bytes,4,opt,name=reversed_entry_id,json=reversedEntryId,proto3" json:"reversed_entry_id,omitempty"`
+	// Points given back, more than 0, those included that paid a debt.
+	Points int64 `protobuf:"varint,5,opt,name=points,proto3" json:"points,omitempty"`
+	// The part of points that paid a debt.
+	DebtPaid int64 `protobuf:"varint,6,opt,name=debt_paid,json=debtPaid,proto3" json:"debt_paid,omitempty"`
+	// What it was for: a code such as "redemption_cancelled".
+	ReasonType string `protobuf:"bytes,7,opt,name=reason_type,json=reasonType,proto3" json:"reason_type,omitempty"`
+	// The id of what it was for; empty where there is none.
+	ReasonId string `protobuf:"bytes,8,opt,name=reason_id,json=reasonId,proto3" json:"reason_id,omitempty"`
+	// The member's available points after this, 0 or more.
+	Available int64 `protobuf:"varint,9,opt,name=available,proto3" json:"available,omitempty"`
+	// The member's locked points after this, 0 or more.
+	Pending int64 `protobuf:"varint,10,opt,name=pending,proto3" json:"pending,omitempty"`
+	// What the member owes after this, 0 or more.
+	Debt int64 `protobuf:"varint,11,opt,name=debt,proto3" json:"debt,omitempty"`
+	// When they were given back.
+	RestoredAt    *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=restored_at,json=restoredAt,proto3" json:"restored_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PointsRestored) Reset() {
+	*x = PointsRestored{}
+	mi := &file_guanxi_loyalty_events_v1_points_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PointsRestored) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PointsRestored) ProtoMessage() {}
+
+func (x *PointsRestored) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_loyalty_events_v1_points_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PointsRestored.ProtoReflect.Descriptor instead.
+func (*PointsRestored) Descriptor() ([]byte, []int) {
+	return file_guanxi_loyalty_events_v1_points_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PointsRestored) GetEntryId() string {
+	if x != nil {
+		return x.EntryId
+	}
+	return ""
+}
+
+func (x *PointsRestored) GetMemberId() string {
+	if x != nil {
+		return x.MemberId
+	}
+	return ""
+}
+
+func (x *PointsRestored) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *PointsRestored) GetReversedEntryId() string {
+	if x != nil {
+		return x.ReversedEntryId
+	}
+	return ""
+}
+
+func (x *PointsRestored) GetPoints() int64 {
+	if x != nil {
+		return x.Points
+	}
+	return 0
+}
+
+func (x *PointsRestored) GetDebtPaid() int64 {
+	if x != nil {
+		return x.DebtPaid
+	}
+	return 0
+}
+
+func (x *PointsRestored) GetReasonType() string {
+	if x != nil {
+		return x.ReasonType
+	}
+	return ""
+}
+
+func (x *PointsRestored) GetReasonId() string {
+	if x != nil {
+		return x.ReasonId
+	}
+	return ""
+}
+
+func (x *PointsRestored) GetAvailable() int64 {
+	if x != nil {
+		return x.Available
+	}
+	return 0
+}
+
+func (x *PointsRestored) GetPending() int64 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+func (x *PointsRestored) GetDebt() int64 {
+	if x != nil {
+		return x.Debt
+	}
+	return 0
+}
+
+func (x *PointsRestored) GetRestoredAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RestoredAt
+	}
+	return nil
+}
+
+// PointsExpired says that points ran out: nobody had spent them in time.
+type PointsExpired struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ledger's entry, a UUIDv7.
+	EntryId string `protobuf:"bytes,1,opt,name=entry_id,json=entryId,proto3" json:"entry_id,omitempty"`
+	// The member's id, a UUIDv7.
+	MemberId string `protobuf:"bytes,2,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,3,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// Points that ran out, more than 0.
+	Points int64 `protobuf:"varint,4,opt,name=points,proto3" json:"points,omitempty"`
+	// Of how many lots they were the rest.
+	Lots int32 `protobuf:"varint,5,opt,name=lots,proto3" json:"lots,omitempty"`
+	// The member's available points after this, 0 or more.
+	Available int64 `protobuf:"varint,6,opt,name=available,proto3" json:"available,omitempty"`
+	// The member's locked points after this, 0 or more.
+	Pending int64 `protobuf:"varint,7,opt,name=pending,proto3" json:"pending,omitempty"`
+	// What the member owes after this, 0 or more.
+	Debt int64 `protobuf:"varint,8,opt,name=debt,proto3" json:"debt,omitempty"`
+	// The end of the day, in the programme's time zone, at which they ran out.
+	ExpiredAt     *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=expired_at,json=expiredAt,proto3" json:"expired_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PointsExpired) Reset() {
+	*x = PointsExpired{}
+	mi := &file_guanxi_loyalty_events_v1_points_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PointsExpired) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PointsExpired) ProtoMessage() {}
+
+func (x *PointsExpired) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_loyalty_events_v1_points_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PointsExpired.ProtoReflect.Descriptor instead.
+func (*PointsExpired) Descriptor() ([]byte, []int) {
+	return file_guanxi_loyalty_events_v1_points_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *PointsExpired) GetEntryId() string {
+	if x != nil {
+		return x.EntryId
+	}
+	return ""
+}
+
+func (x *PointsExpired) GetMemberId() string {
+	if x != nil {
+		return x.MemberId
+	}
+	return ""
+}
+
+func (x *PointsExpired) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *PointsExpired) GetPoints() int64 {
+	if x != nil {
+		return x.Points
+	}
+	return 0
+}
+
+func (x *PointsExpired) GetLots() int32 {
+	if x != nil {
+		return x.Lots
+	}
+	return 0
+}
+
+func (x *PointsExpired) GetAvailable() int64 {
+	if x != nil {
+		return x.Available
+	}
+	return 0
+}
+
+func (x *PointsExpired) GetPending() int64 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+func (x *PointsExpired) GetDebt() int64 {
+	if x != nil {
+		return x.Debt
+	}
+	return 0
+}
+
+func (x *PointsExpired) GetExpiredAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiredAt
+	}
+	return nil
+}
+
+// PointsAdjusted says that somebody put a balance right by hand, or that points were handed out or taken
+// away by a rule, such as when a member leaves.
+type PointsAdjusted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ledger's entry, a UUIDv7.
+	EntryId string `protobuf:"bytes,1,opt,name=entry_id,json=entryId,proto3" json:"entry_id,omitempty"`
+	// The member's id, a UUIDv7.
+	MemberId string `protobuf:"bytes,2,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,3,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// Points given; below zero: taken.
+	Points int64 `protobuf:"varint,4,opt,name=points,proto3" json:"points,omitempty"`
+	// Why: a code such as "correction" or "member_left".
+	ReasonType string `protobuf:"bytes,5,opt,name=reason_type,json=reasonType,proto3" json:"reason_type,omitempty"`
+	// The id of what it is about; empty where there is none.
+	ReasonId string `protobuf:"bytes,6,opt,name=reason_id,json=reasonId,proto3" json:"reason_id,omitempty"`
+	// The member's available points after this, 0 or more.
+	Available int64 `protobuf:"varint,7,opt,name=available,proto3" json:"available,omitempty"`
+	// The member's locked points after this, 0 or more.
+	Pending int64 `protobuf:"varint,8,opt,name=pending,proto3" json:"pending,omitempty"`
+	// What the member owes after this, 0 or more.
+	Debt int64 `protobuf:"varint,9,opt,name=debt,proto3" json:"debt,omitempty"`
+	// When it was booked.
+	AdjustedAt    *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=adjusted_at,json=adjustedAt,proto3" json:"adjusted_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PointsAdjusted) Reset() {
+	*x = PointsAdjusted{}
+	mi := &file_guanxi_loyalty_events_v1_points_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PointsAdjusted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PointsAdjusted) ProtoMessage() {}
+
+func (x *PointsAdjusted) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_loyalty_events_v1_points_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PointsAdjusted.ProtoReflect.Descriptor instead.
+func (*PointsAdjusted) Descriptor() ([]byte, []int) {
+	return file_guanxi_loyalty_events_v1_points_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PointsAdjusted) GetEntryId() string {
+	if x != nil {
+		return x.EntryId
+	}
+	return ""
+}
+
+func (x *PointsAdjusted) GetMemberId() string {
+	if x != nil {
+		return x.MemberId
+	}
+	return ""
+}
+
+func (x *PointsAdjusted) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *PointsAdjusted) GetPoints() int64 {
+	if x != nil {
+		return x.Points
+	}
+	return 0
+}
+
+func (x *PointsAdjusted) GetReasonType() string {
+	if x != nil {
+		return x.ReasonType
+	}
+	return ""
+}
+
+func (x *PointsAdjusted) GetReasonId() string {
+	if x != nil {
+		return x.ReasonId
+	}
+	return ""
+}
+
+func (x *PointsAdjusted) GetAvailable() int64 {
+	if x != nil {
+		return x.Available
+	}
+	return 0
+}
+
+func (x *PointsAdjusted) GetPending() int64 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+func (x *PointsAdjusted) GetDebt() int64 {
+	if x != nil {
+		return x.Debt
+	}
+	return 0
+}
+
+func (x *PointsAdjusted) GetAdjustedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AdjustedAt
+	}
+	return nil
+}
+
+// PointsWillExpire says that points run out soon if they are not spent.
+type PointsWillExpire struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The member's id, a UUIDv7.
+	MemberId string `protobuf:"bytes,1,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,2,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// Points that run out at that time as things stand, more than 0.
+	Points int64 `protobuf:"varint,3,opt,name=points,proto3" json:"points,omitempty"`
+	// When they run out: the end of a day in the programme's time zone.
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// When this was found, 30 days before at the earliest.
+	ToldAt        *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=told_at,json=toldAt,proto3" json:"told_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PointsWillExpire) Reset() {
+	*x = PointsWillExpire{}
+	mi := &file_guanxi_loyalty_events_v1_points_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PointsWillExpire) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PointsWillExpire) ProtoMessage() {}
+
+func (x *PointsWillExpire) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_loyalty_events_v1_points_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PointsWillExpire.ProtoReflect.Descriptor instead.
+func (*PointsWillExpire) Descriptor() ([]byte, []int) {
+	return file_guanxi_loyalty_events_v1_points_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PointsWillExpire) GetMemberId() string {
+	if x != nil {
+		return x.MemberId
+	}
+	return ""
+}
+
+func (x *PointsWillExpire) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *PointsWillExpire) GetPoints() int64 {
+	if x != nil {
+		return x.Points
+	}
+	return 0
+}
+
+func (x *PointsWillExpire) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *PointsWillExpire) GetToldAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ToldAt
+	}
+	return nil
+}
+
 var File_guanxi_loyalty_events_v1_points_proto protoreflect.FileDescriptor
 
 const file_guanxi_loyalty_events_v1_points_proto_rawDesc = "" +
@@ -636,7 +1109,73 @@ const file_guanxi_loyalty_events_v1_points_proto_rawDesc = "" +
 	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\vreversed_at*\x0fpoints_reversed2\x06points2\vreason_type2\treason_id:\x1f\n" +
 	"\x10points_available\x12\tavailable \x03:\x1b\n" +
 	"\x0epoints_pending\x12\apending \x03:\x15\n" +
-	"\vpoints_debt\x12\x04debt \x03BTZRgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/loyalty/events/v1;loyaltyeventsv1b\x06proto3"
+	"\vpoints_debt\x12\x04debt \x03\"\xcc\x04\n" +
+	"\x0ePointsRestored\x12\x19\n" +
+	"\bentry_id\x18\x01 \x01(\tR\aentryId\x12\x1b\n" +
+	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12\x1f\n" +
+	"\vcustomer_id\x18\x03 \x01(\tR\n" +
+	"customerId\x12*\n" +
+	"\x11reversed_entry_id\x18\x04 \x01(\tR\x0freversedEntryId\x12\x16\n" +
+	"\x06points\x18\x05 \x01(\x03R\x06points\x12\x1b\n" +
+	"\tdebt_paid\x18\x06 \x01(\x03R\bdebtPaid\x12\x1f\n" +
+	"\vreason_type\x18\a \x01(\tR\n" +
+	"reasonType\x12\x1b\n" +
+	"\treason_id\x18\b \x01(\tR\breasonId\x12\x1c\n" +
+	"\tavailable\x18\t \x01(\x03R\tavailable\x12\x18\n" +
+	"\apending\x18\n" +
+	" \x01(\x03R\apending\x12\x12\n" +
+	"\x04debt\x18\v \x01(\x03R\x04debt\x12;\n" +
+	"\vrestored_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"restoredAt:\xb8\x01\xa2\xbb\x18\xb3\x01\n" +
+	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\vrestored_at*\x0fpoints_restored2\x06points2\vreason_type2\treason_id:\x1f\n" +
+	"\x10points_available\x12\tavailable \x03:\x1b\n" +
+	"\x0epoints_pending\x12\apending \x03:\x15\n" +
+	"\vpoints_debt\x12\x04debt \x03\"\xbc\x03\n" +
+	"\rPointsExpired\x12\x19\n" +
+	"\bentry_id\x18\x01 \x01(\tR\aentryId\x12\x1b\n" +
+	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12\x1f\n" +
+	"\vcustomer_id\x18\x03 \x01(\tR\n" +
+	"customerId\x12\x16\n" +
+	"\x06points\x18\x04 \x01(\x03R\x06points\x12\x12\n" +
+	"\x04lots\x18\x05 \x01(\x05R\x04lots\x12\x1c\n" +
+	"\tavailable\x18\x06 \x01(\x03R\tavailable\x12\x18\n" +
+	"\apending\x18\a \x01(\x03R\apending\x12\x12\n" +
+	"\x04debt\x18\b \x01(\x03R\x04debt\x129\n" +
+	"\n" +
+	"expired_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\texpiredAt:\x9e\x01\xa2\xbb\x18\x99\x01\n" +
+	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\n" +
+	"expired_at*\x0epoints_expired2\x06points:\x1f\n" +
+	"\x10points_available\x12\tavailable \x03:\x1b\n" +
+	"\x0epoints_pending\x12\apending \x03:\x15\n" +
+	"\vpoints_debt\x12\x04debt \x03\"\x83\x04\n" +
+	"\x0ePointsAdjusted\x12\x19\n" +
+	"\bentry_id\x18\x01 \x01(\tR\aentryId\x12\x1b\n" +
+	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12\x1f\n" +
+	"\vcustomer_id\x18\x03 \x01(\tR\n" +
+	"customerId\x12\x16\n" +
+	"\x06points\x18\x04 \x01(\x03R\x06points\x12\x1f\n" +
+	"\vreason_type\x18\x05 \x01(\tR\n" +
+	"reasonType\x12\x1b\n" +
+	"\treason_id\x18\x06 \x01(\tR\breasonId\x12\x1c\n" +
+	"\tavailable\x18\a \x01(\x03R\tavailable\x12\x18\n" +
+	"\apending\x18\b \x01(\x03R\apending\x12\x12\n" +
+	"\x04debt\x18\t \x01(\x03R\x04debt\x12;\n" +
+	"\vadjusted_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"adjustedAt:\xb8\x01\xa2\xbb\x18\xb3\x01\n" +
+	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\vadjusted_at*\x0fpoints_adjusted2\x06points2\vreason_type2\treason_id:\x1f\n" +
+	"\x10points_available\x12\tavailable \x03:\x1b\n" +
+	"\x0epoints_pending\x12\apending \x03:\x15\n" +
+	"\vpoints_debt\x12\x04debt \x03\"\xa3\x02\n" +
+	"\x10PointsWillExpire\x12\x1b\n" +
+	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x1f\n" +
+	"\vcustomer_id\x18\x02 \x01(\tR\n" +
+	"customerId\x12\x16\n" +
+	"\x06points\x18\x03 \x01(\x03R\x06points\x129\n" +
+	"\n" +
+	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x123\n" +
+	"\atold_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06toldAt:I\xa2\xbb\x18E\n" +
+	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\atold_at*\x12points_will_expire2\x06pointsBTZRgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/loyalty/events/v1;loyaltyeventsv1b\x06proto3"
 
 var (
 	file_guanxi_loyalty_events_v1_points_proto_rawDescOnce sync.Once
@@ -650,25 +1189,34 @@ func file_guanxi_loyalty_events_v1_points_proto_rawDescGZIP() []byte {
 	return file_guanxi_loyalty_events_v1_points_proto_rawDescData
 }
 
-var file_guanxi_loyalty_events_v1_points_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_guanxi_loyalty_events_v1_points_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_guanxi_loyalty_events_v1_points_proto_goTypes = []any{
 	(*PointsEarned)(nil),          // 0: guanxi.loyalty.events.v1.PointsEarned
 	(*PointsReleased)(nil),        // 1: guanxi.loyalty.events.v1.PointsReleased
 	(*PointsSpent)(nil),           // 2: guanxi.loyalty.events.v1.PointsSpent
 	(*PointsReversed)(nil),        // 3: guanxi.loyalty.events.v1.PointsReversed
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(*PointsRestored)(nil),        // 4: guanxi.loyalty.events.v1.PointsRestored
+	(*PointsExpired)(nil),         // 5: guanxi.loyalty.events.v1.PointsExpired
+	(*PointsAdjusted)(nil),        // 6: guanxi.loyalty.events.v1.PointsAdjusted
+	(*PointsWillExpire)(nil),      // 7: guanxi.loyalty.events.v1.PointsWillExpire
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
 }
 var file_guanxi_loyalty_events_v1_points_proto_depIdxs = []int32{
-	4, // 0: guanxi.loyalty.events.v1.PointsEarned.available_at:type_name -> google.protobuf.Timestamp
-	4, // 1: guanxi.loyalty.events.v1.PointsEarned.earned_at:type_name -> google.protobuf.Timestamp
-	4, // 2: guanxi.loyalty.events.v1.PointsReleased.released_at:type_name -> google.protobuf.Timestamp
-	4, // 3: guanxi.loyalty.events.v1.PointsSpent.spent_at:type_name -> google.protobuf.Timestamp
-	4, // 4: guanxi.loyalty.events.v1.PointsReversed.reversed_at:type_name -> google.protobuf.Timestamp
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	8,  // 0: guanxi.loyalty.events.v1.PointsEarned.available_at:type_name -> google.protobuf.Timestamp
+	8,  // 1: guanxi.loyalty.events.v1.PointsEarned.earned_at:type_name -> google.protobuf.Timestamp
+	8,  // 2: guanxi.loyalty.events.v1.PointsReleased.released_at:type_name -> google.protobuf.Timestamp
+	8,  // 3: guanxi.loyalty.events.v1.PointsSpent.spent_at:type_name -> google.protobuf.Timestamp
+	8,  // 4: guanxi.loyalty.events.v1.PointsReversed.reversed_at:type_name -> google.protobuf.Timestamp
+	8,  // 5: guanxi.loyalty.events.v1.PointsRestored.restored_at:type_name -> google.protobuf.Timestamp
+	8,  // 6: guanxi.loyalty.events.v1.PointsExpired.expired_at:type_name -> google.protobuf.Timestamp
+	8,  // 7: guanxi.loyalty.events.v1.PointsAdjusted.adjusted_at:type_name -> google.protobuf.Timestamp
+	8,  // 8: guanxi.loyalty.events.v1.PointsWillExpire.expires_at:type_name -> google.protobuf.Timestamp
+	8,  // 9: guanxi.loyalty.events.v1.PointsWillExpire.told_at:type_name -> google.protobuf.Timestamp
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_guanxi_loyalty_events_v1_points_proto_init() }
@@ -682,7 +1230,7 @@ func file_guanxi_loyalty_events_v1_points_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_guanxi_loyalty_events_v1_points_proto_rawDesc), len(file_guanxi_loyalty_events_v1_points_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
