@@ -43,8 +43,8 @@ const (
 	// RetentionRead allows to see who is to be kept or won back, RetentionManage to open, to lead and to plan such cases.
 	RetentionRead   Permission = "retention.read"
 	RetentionManage Permission = "retention.manage"
-	TicketsRead  Permission = "tickets.read"
-	TicketsWrite Permission = "tickets.write"
+	TicketsRead     Permission = "tickets.read"
+	TicketsWrite    Permission = "tickets.write"
 	// TicketsImport allows to say when things happened: tickets, replies and changes of another system, with their times.
 	TicketsImport Permission = "tickets.import"
 	// TicketsConfigure allows to set calendars, service levels, queues, categories and macros.
