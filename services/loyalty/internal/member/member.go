@@ -26,6 +26,8 @@ type Member struct {
 	EnrolledAt time.Time
 	Programme  string // code of the programme whose points they are
 	State      State
+	ActiveAt   time.Time // when points were last earned, spent or given back; zero: never
+	BookedAt   time.Time // when the latest entry in the ledger was booked; zero: there is none
 	Balance
 }
 

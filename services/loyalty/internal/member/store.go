@@ -26,20 +26,29 @@ var errNotFound = problem.New(problem.NotFound, "member_not_found", "There is no
 // cardConstraint is what gives a card to one member only.
 const cardConstraint = "member_card"
 
-const columns = `m.id, m.customer_id, m.card_number, m.source, m.enrolled_at, m.programme, m.state, m.available, m.pending, m.debt, m.entries`
+const columns = `m.id, m.customer_id, m.card_number, m.source, m.enrolled_at, m.programme, m.state, m.active_at, m.booked_at,
+	m.available, m.pending, m.debt, m.entries`
 
 // scan reads the columns, and what comes after them into more.
 func scan(row pgx.Row, more ...any) (m Member, err error) {
-	err = row.Scan(append([]any{&m.ID, &m.CustomerID, &m.CardNumber, &m.Source, &m.EnrolledAt, &m.Programme, &m.State, &m.Available, &m.Pending, &m.Debt, &m.Entries},
-		more...)...)
+	var active, booked *time.Time
+	err = row.Scan(append([]any{&m.ID, &m.CustomerID, &m.CardNumber, &m.Source, &m.EnrolledAt, &m.Programme, &m.State, &active, &booked,
+		&m.Available, &m.Pending, &m.Debt, &m.Entries}, more...)...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Member{}, errNotFound
 	}
-	m.EnrolledAt = m.EnrolledAt.UTC()
+	m.EnrolledAt, m.ActiveAt, m.BookedAt = m.EnrolledAt.UTC(), orZero(active), orZero(booked)
 	if strings.HasPrefix(m.CardNumber, erased) {
 		m.CardNumber = ""
 	}
 	return m, err
+}
+
+func orZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
 }
 
 // Find gives a member, or the problem member_not_found.
@@ -129,21 +138,26 @@ func queueEnsure(tx *pg.Tx, drafts []Member) (fresh map[uuid.UUID]bool) {
 func Save(tx *pg.Tx, members ...Member) {
 	if len(members) == 1 {
 		m := members[0]
-		tx.Queue(`UPDATE member SET available = $3, pending = $4, debt = $5, entries = $6 WHERE tenant_id = $1 AND id = $2`,
-			tx.Tenant(), m.ID, m.Available, m.Pending, m.Debt, m.Entries)
+		tx.Queue(`UPDATE member SET available = $3, pending = $4, debt = $5, entries = $6, active_at = $7, booked_at = $8
+			WHERE tenant_id = $1 AND id = $2`,
+			tx.Tenant(), m.ID, m.Available, m.Pending, m.Debt, m.Entries, pg.OrNull(m.ActiveAt), pg.OrNull(m.BookedAt))
 		return
 	}
 	slices.SortFunc(members, byCustomer)
 	n := len(members)
 	ids := make([]uuid.UUID, n)
 	available, pending, debts, entries := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
+	active, booked := make([]*time.Time, n), make([]*time.Time, n)
 	for i, m := range members {
 		ids[i], available[i], pending[i], debts[i], entries[i] = m.ID, m.Available, m.Pending, m.Debt, m.Entries
+		active[i], booked[i] = pg.OrNull(m.ActiveAt), pg.OrNull(m.BookedAt)
 	}
 	// The ids are said twice, so that only these members are read, also by a plan made while the table was new.
-	tx.Queue(`UPDATE member m SET available = n.available, pending = n.pending, debt = n.debt, entries = n.entries
-		FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) AS n(id, available, pending, debt, entries)
-		WHERE m.tenant_id = $1 AND m.id = n.id AND m.id = ANY($2::uuid[])`, tx.Tenant(), ids, available, pending, debts, entries)
+	tx.Queue(`UPDATE member m SET available = n.available, pending = n.pending, debt = n.debt, entries = n.entries,
+			active_at = n.active_at, booked_at = n.booked_at
+		FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::timestamptz[], $8::timestamptz[])
+			AS n(id, available, pending, debt, entries, active_at, booked_at)
+		WHERE m.tenant_id = $1 AND m.id = n.id AND m.id = ANY($2::uuid[])`, tx.Tenant(), ids, available, pending, debts, entries, active, booked)
 }
 
 // seen are the columns of a member m with those of all who are the same customer, read in one statement so that they fit.
