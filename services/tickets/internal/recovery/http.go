@@ -8,6 +8,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/proportion"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/survey"
 )
 
@@ -80,7 +81,7 @@ var method = recoveryMethod{
 	Cost:         "Ratio of two means: Cochran, Sampling techniques (1977), section 2.11.",
 }
 
-func interval(i *survey.Interval) *recoveryInterval {
+func interval(i *proportion.Interval) *recoveryInterval {
 	if i == nil {
 		return nil
 	}

@@ -14,7 +14,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
-	"github.com/guanxi-crm/guanxi/services/tickets/internal/survey"
+	"github.com/guanxi-crm/guanxi/platform/proportion"
 )
 
 const (
@@ -181,16 +181,15 @@ func match(cases []Case, pool []Person, mine func(i int) (stratum, known, bool),
 
 func less(a, b uuid.UUID) bool { return slices.Compare(a[:], b[:]) < 0 }
 
-// z is the two-sided 95 % quantile of the normal distribution, as it is commonly rounded.
-const z = 1.96
+const z = proportion.Z
 
 // PairedShares gives the difference of two shares among n pairs, both, first, second and neither of which had what is counted,
 // with the interval of R. G. Newcombe, Improved confidence intervals for the difference between binomial proportions based on
 // paired data, Statistics in Medicine 17 (1998) 2635–2650, method 10: from Wilson's intervals of both shares and their
 // correlation, which is corrected for continuity. There must be at least one pair.
-func PairedShares(both, first, second, neither int) survey.Interval {
+func PairedShares(both, first, second, neither int) proportion.Interval {
 	n := both + first + second + neither
-	one, two := survey.Wilson(both+first, n), survey.Wilson(both+second, n)
+	one, two := proportion.Wilson(both+first, n), proportion.Wilson(both+second, n)
 	phi := 0.0
 	if m := float64(both+first) * float64(second+neither) * float64(both+second) * float64(first+neither); m > 0 {
 		q := float64(both*neither - first*second)
@@ -204,7 +203,7 @@ func PairedShares(both, first, second, neither int) survey.Interval {
 	}
 	side := func(a, b float64) float64 { return math.Sqrt(max(0, a*a-2*phi*a*b+b*b)) }
 	d := one.Value - two.Value
-	return survey.Interval{
+	return proportion.Interval{
 		Value: d,
 		Low:   max(-1, d-side(one.Value-one.Low, two.High-two.Value)),
 		High:  min(1, d+side(one.High-one.Value, two.Value-two.Low)),
@@ -213,11 +212,11 @@ func PairedShares(both, first, second, neither int) survey.Interval {
 
 // PairedMeans gives the mean of differences within pairs with Student's interval: "Student", The probable error of a mean,
 // Biometrika 6 (1908). There must be at least two.
-func PairedMeans(differences []float64) survey.Interval {
+func PairedMeans(differences []float64) proportion.Interval {
 	m, sd := stat.MeanStdDev(differences, nil)
 	n := float64(len(differences))
 	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(0.975) * sd / math.Sqrt(n)
-	return survey.Interval{Value: m, Low: m - half, High: m + half}
+	return proportion.Interval{Value: m, Low: m - half, High: m + half}
 }
 
 // Sums are what a ratio is made of.
@@ -229,10 +228,10 @@ type Sums struct {
 // Ratio gives ΣY ÷ ΣX with the interval of the ratio of two means of one sample: W. G. Cochran, Sampling techniques, 3rd ed.
 // (1977), section 2.11, without the correction for finite populations; the low end is cut at 0. N must be at least 2 and X
 // more than 0.
-func (s Sums) Ratio() survey.Interval {
+func (s Sums) Ratio() proportion.Interval {
 	r := s.Y / s.X
 	half := z * s.deviation(r)
-	return survey.Interval{Value: r, Low: max(0, r-half), High: r + half}
+	return proportion.Interval{Value: r, Low: max(0, r-half), High: r + half}
 }
 
 // deviation is the standard error of the ratio.

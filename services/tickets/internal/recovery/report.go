@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/guanxi-crm/guanxi/platform/proportion"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/survey"
 )
 
@@ -23,8 +24,8 @@ type Report struct {
 // Repurchase compares who bought again within 90 days of the end. Its intervals are nil while there is not enough data.
 type Repurchase struct {
 	Pairs, Unmatched    int
-	Complained, Matched *survey.Interval // shares, with Wilson's intervals
-	Difference          *survey.Interval
+	Complained, Matched *proportion.Interval // shares, with Wilson's intervals
+	Difference          *proportion.Interval
 	Enough              bool
 }
 
@@ -32,10 +33,10 @@ type Repurchase struct {
 // not enough data.
 type Satisfaction struct {
 	Pairs, Unmatched int
-	Before, After    *float64         // means of those who complained
-	Complained       *survey.Interval // mean change
-	Matched          *survey.Interval // of those who did not
-	Difference       *survey.Interval
+	Before, After    *float64             // means of those who complained
+	Complained       *proportion.Interval // mean change
+	Matched          *proportion.Interval // of those who did not
+	Difference       *proportion.Interval
 	Enough           bool
 }
 
@@ -45,10 +46,10 @@ type Cost struct {
 	TotalMinor   int64
 	Customers    int // all whose complaint ended, also those on whom nothing was spent
 	Recovered    int // who bought again
-	PerRecovered *survey.Interval
+	PerRecovered *proportion.Interval
 	// PerAdditional is the cost for each who bought again beyond as many as of those who did not complain. It is nil where
 	// there are not more for sure.
-	PerAdditional *survey.Interval
+	PerAdditional *proportion.Interval
 }
 
 // Split gives the first case of each customer whose window is over at the time, the earliest first, and how many customers
@@ -110,7 +111,7 @@ func repurchase(cases []Case, of, pool []Person) Repurchase {
 			neither++
 		}
 	}
-	complained, matched := survey.Wilson(both+first, len(pairs)), survey.Wilson(both+second, len(pairs))
+	complained, matched := proportion.Wilson(both+first, len(pairs)), proportion.Wilson(both+second, len(pairs))
 	difference := PairedShares(both, first, second, neither)
 	r.Complained, r.Matched, r.Difference = &complained, &matched, &difference
 	return r
@@ -174,7 +175,7 @@ func costs(cases []Case, of []Person, against Repurchase) (all []Cost) {
 		}
 		if d := against.Difference; d != nil && d.Low > 0 {
 			mean := s.Y / float64(s.N)
-			cost.PerAdditional = &survey.Interval{Value: mean / d.Value, Low: mean / d.High, High: mean / d.Low}
+			cost.PerAdditional = &proportion.Interval{Value: mean / d.Value, Low: mean / d.High, High: mean / d.Low}
 		}
 		all = append(all, cost)
 	}

@@ -3,42 +3,22 @@ package survey
 import (
 	"math"
 	"slices"
+
+	"github.com/guanxi-crm/guanxi/platform/proportion"
 )
 
 // Enough is the number of answers below which nothing is said but that there is not enough data.
 const Enough = 30
 
-// z is the two-sided 95 % quantile of the normal distribution, as it is commonly rounded.
-const z = 1.96
-
 // Interval is an estimate with its 95 % confidence interval.
-type Interval struct {
-	Value, Low, High float64
-}
-
-// Wilson gives the share of k among n with its score interval: E. B. Wilson, Probable inference, the law of succession, and
-// statistical inference, JASA 22 (1927) 209–212. Unlike the usual approximation it stays within 0 and 1 and holds for
-// shares near them. n must be at least 1.
-func Wilson(k, n int) Interval {
-	p, m := float64(k)/float64(n), float64(n)
-	centre := (p + z*z/(2*m)) / (1 + z*z/m)
-	half := z / (1 + z*z/m) * math.Sqrt(p*(1-p)/m+z*z/(4*m*m))
-	low, high := max(0, centre-half), min(1, centre+half)
-	if k == 0 { // exactly, not as rounding leaves it
-		low = 0
-	}
-	if k == n {
-		high = 1
-	}
-	return Interval{p, low, high}
-}
+type Interval = proportion.Interval
 
 // NetPromoter gives the share of promoters minus that of detractors, of n answers, with the interval of the difference of two
 // shares of one multinomial sample: ± 1.96·√((p + d − (p − d)²)/n), cut at −1 and 1. n must be at least 1.
 func NetPromoter(promoters, detractors, n int) Interval {
 	p, d := float64(promoters)/float64(n), float64(detractors)/float64(n)
-	half := z * math.Sqrt((p+d-(p-d)*(p-d))/float64(n))
-	return Interval{p - d, max(-1, p-d-half), min(1, p-d+half)}
+	half := proportion.Z * math.Sqrt((p+d-(p-d)*(p-d))/float64(n))
+	return Interval{Value: p - d, Low: max(-1, p-d-half), High: min(1, p-d+half)}
 }
 
 // Measure gives the value of a survey of the kind from how often each score was given, and how many answers that were; ok is
@@ -58,9 +38,9 @@ func Measure(k Kind, counts map[int]int) (v Interval, n int, ok bool) {
 	}
 	switch k {
 	case CSAT:
-		return Wilson(count(4, 5), n), n, true
+		return proportion.Wilson(count(4, 5), n), n, true
 	case CES:
-		return Wilson(count(5, 7), n), n, true
+		return proportion.Wilson(count(5, 7), n), n, true
 	case NPS:
 		return NetPromoter(count(9, 10), count(0, 6), n), n, true
 	default:
