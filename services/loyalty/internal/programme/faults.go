@@ -38,6 +38,8 @@ func (t Terms) Faults() (faults []problem.Field) {
 	t.categoryFaults(note)
 	t.Worth.faults(note)
 	t.Expiry.faults(note)
+	t.Growth.faults(note)
+	t.Referral.faults(note)
 	return faults
 }
 
