@@ -143,15 +143,17 @@ func (p *plan) takeBack(o *order, at time.Time) error {
 	}
 	latest := o.Returns[len(o.Returns)-1].String()
 	a := p.accounts[o.CustomerID]
-	s, err := a.TakeBack(ledger.Booking{
+	steps, err := a.TakeBack(ledger.Booking{
 		ID: id, Kind: ledger.KindReversal, Key: "return/" + latest, Reason: ledger.Reason{Type: reasonReturn, ID: latest},
 		By: p.by, EffectiveAt: at, RecordedAt: p.now,
-	}, o.EntryID, owed-o.TakenBack, p.lots.Of(a.ID))
+	}, p.rules, o.EntryID, owed-o.TakenBack, p.lots.Of(a.ID))
 	if err != nil {
 		return err
 	}
 	o.TakenBack = owed
-	p.follow(o.CustomerID, s)
+	for _, s := range steps {
+		p.follow(o.CustomerID, s)
+	}
 	return nil
 }
 

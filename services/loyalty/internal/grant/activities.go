@@ -145,7 +145,8 @@ func (g *Grants) takeBack(ctx context.Context, tx *pg.Tx, key string, given ledg
 	if err != nil {
 		return ledger.Entry{}, err
 	}
-	lots := ledger.QueueLots(tx, []uuid.UUID{m.ID}, nil, 0)
+	lots := ledger.QueueLots(tx, []uuid.UUID{m.ID}, []uuid.UUID{given.ID}, 0)
+	book := programme.BookOf(tx)
 	done, err := ledger.FindKey(ctx, tx, reversalKey(key))
 	if !errors.Is(err, ledger.ErrNoEntry) {
 		return done, err
@@ -155,11 +156,12 @@ func (g *Grants) takeBack(ctx context.Context, tx *pg.Tx, key string, given ledg
 	if err != nil {
 		return ledger.Entry{}, err
 	}
-	step, err := ledger.Account{Member: m}.TakeBack(b, given.ID, given.Points(), lots.Of(m.ID))
+	rules, _ := book.At(m.Programme, b.RecordedAt)
+	steps, err := ledger.Account{Member: m}.TakeBack(b, rules, given.ID, given.Points(), lots.Of(m.ID))
 	if err != nil {
 		return ledger.Entry{}, err
 	}
-	return step.Entry, g.ledger.Book(ctx, tx, nil, step)
+	return steps[len(steps)-1].Entry, g.ledger.Book(ctx, tx, nil, steps...)
 }
 
 func (g *Grants) booking(kind ledger.Kind, key string, reason ledger.Reason, by auth.Principal) (ledger.Booking, error) {

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,6 +20,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	loyaltyv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/loyalty/events/v1"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
 )
 
 // Ledger is what can be done with points.
@@ -44,21 +44,22 @@ type Earning struct {
 
 // Earn gives a member points: two round trips, the member locked in between.
 func (l *Ledger) Earn(ctx context.Context, memberID uuid.UUID, in Earning) (Entry, error) {
-	return l.command(ctx, KindEarn, in.Reason, func(tx *pg.Tx, b Booking) ([]Step, error) {
+	return l.command(ctx, in.Reason, func(tx *pg.Tx, d Draft) ([]Step, error) {
+		book := programme.BookOf(tx)
 		m, err := member.Lock(ctx, tx, memberID)
 		if err != nil {
 			return nil, err
 		}
-		s, err := Account{m}.Earn(b, in.Points, later(in.LockedUntil, b.RecordedAt))
+		if err := mayHave(m); err != nil {
+			return nil, err
+		}
+		until := in.LockedUntil
+		if !until.After(l.Now()) {
+			until = time.Time{}
+		}
+		s, err := l.Give(m, book, KindEarn, d, in.Points, until)
 		return []Step{s}, err
 	})
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a.UTC().Truncate(time.Microsecond)
-	}
-	return b
 }
 
 // Spending is points to be spent.
@@ -82,28 +83,38 @@ func (s Spent) All() int64 {
 	return points
 }
 
-// Spend takes points that are available, those included whose lock ends now, the oldest first: of the member and of all who
-// are the same customer. All of them are locked, and nobody is merged or restored meanwhile. Two round trips.
+// Spend takes points that are available, see SpendIn. Two round trips.
 func (l *Ledger) Spend(ctx context.Context, memberID uuid.UUID, in Spending) (Spent, error) {
-	entries, err := l.commandAll(ctx, KindSpend, in.Reason, func(tx *pg.Tx, b Booking) ([]Step, error) {
-		locked := member.LockPool(tx, memberID)
-		for _, limit := range Portions {
-			lots := queuePoolLots(tx, memberID, limit)
-			members, err := member.FindPool(ctx, tx, memberID)
-			if err != nil {
-				return nil, err
-			}
-			members = slices.DeleteFunc(members, func(m member.Member) bool { return !locked[m.ID] })
-			if steps, err := NewPool(members...).releaseAndSpend(b, memberID, in.Points, lots); !lotsMissing(err) {
-				return steps, err
-			}
-		}
-		return nil, ErrLotsMissing
+	entries, err := l.commandAll(ctx, in.Reason, func(tx *pg.Tx, d Draft) ([]Step, error) {
+		return l.SpendIn(ctx, tx, memberID, d, in.Points)
 	})
 	if err != nil {
 		return Spent{}, err
 	}
 	return Spent{entries[0], entries[1:]}, nil
+}
+
+// Restore gives a spend back, see RestoreIn.
+func (l *Ledger) Restore(ctx context.Context, spendID uuid.UUID, reason Reason) (Spent, error) {
+	entries, err := l.commandAll(ctx, reason, func(tx *pg.Tx, d Draft) ([]Step, error) {
+		return l.RestoreIn(ctx, tx, spendID, d)
+	})
+	if err != nil {
+		return Spent{}, err
+	}
+	return Spent{entries[0], entries[1:]}, nil
+}
+
+// Adjust gives a member points, or takes them where points is below zero, see AdjustIn.
+func (l *Ledger) Adjust(ctx context.Context, memberID uuid.UUID, points int64, reason Reason) (Entry, error) {
+	return l.command(ctx, reason, func(tx *pg.Tx, d Draft) ([]Step, error) {
+		book := programme.BookOf(tx)
+		m, err := member.Lock(ctx, tx, memberID)
+		if err != nil {
+			return nil, err
+		}
+		return l.AdjustIn(ctx, tx, m, book, d, points)
+	})
 }
 
 // releaseOf is Release with all that an entry needs. Its key lets no lot be released twice.
@@ -118,36 +129,30 @@ func (a Account) releaseOf(lot Lot, by string, now time.Time) (Step, error) {
 }
 
 // command is commandAll for what is one entry.
-func (l *Ledger) command(ctx context.Context, kind Kind, reason Reason,
-	rule func(tx *pg.Tx, b Booking) ([]Step, error),
-) (Entry, error) {
-	entries, err := l.commandAll(ctx, kind, reason, rule)
+func (l *Ledger) command(ctx context.Context, reason Reason, rule func(tx *pg.Tx, d Draft) ([]Step, error)) (Entry, error) {
+	entries, err := l.commandAll(ctx, reason, rule)
 	if err != nil {
 		return Entry{}, err
 	}
 	return entries[0], nil
 }
 
-// commandAll books the steps that rule makes, and answers with those that are the booking or parts of it. The caller's
+// commandAll books the steps that rule makes, and answers with those that are the draft's or parts of it. The caller's
 // Idempotency-Key is kept for a day by the platform, and for ever as the key of the entry.
-func (l *Ledger) commandAll(ctx context.Context, kind Kind, reason Reason,
-	rule func(tx *pg.Tx, b Booking) ([]Step, error),
-) ([]Entry, error) {
+func (l *Ledger) commandAll(ctx context.Context, reason Reason, rule func(tx *pg.Tx, d Draft) ([]Step, error)) ([]Entry, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, err
 	}
 	caller, _ := auth.From(ctx)
-	b := Booking{ID: id, Kind: kind, Key: id.String(), Reason: reason, By: caller.Subject}
+	d := Draft{ID: id, Key: id.String(), Reason: reason, By: caller.Subject}
 	once, known := pg.OnceFrom(ctx)
 	if known {
-		b.Key, b.InputHash = keyOf(once), once.BodyHash
+		d.Key, d.Hash = keyOf(once), once.BodyHash
 	}
 	var entries []Entry
 	result, err := l.db.Command(ctx, caller.Tenant, func(tx *pg.Tx) (pg.Result, error) {
-		b.RecordedAt = l.Now()
-		b.EffectiveAt = b.RecordedAt
-		steps, err := rule(tx, b)
+		steps, err := rule(tx, d)
 		if err != nil {
 			return pg.Result{}, err
 		}
@@ -164,24 +169,24 @@ func (l *Ledger) commandAll(ctx context.Context, kind Kind, reason Reason,
 		httpx.MarkReplayed(ctx)
 		return l.read(ctx, func(tx *pg.Tx) (Entry, error) { return findEntry(ctx, tx, result.ID) })
 	case err != nil && known:
-		return l.repeated(ctx, b, err)
+		return l.repeated(ctx, d, err)
 	}
 	return entries, err
 }
 
 // repeated answers what failed: where its key stands in the ledger it is the repetition of a request of long ago, and is
 // given the first answer again.
-func (l *Ledger) repeated(ctx context.Context, b Booking, failure error) ([]Entry, error) {
+func (l *Ledger) repeated(ctx context.Context, d Draft, failure error) ([]Entry, error) {
 	if name, _ := pg.Constraint(failure); name != KeyConstraint && problem.KindOf(failure) != problem.Conflict {
 		return nil, failure
 	}
-	first, err := l.read(ctx, func(tx *pg.Tx) (Entry, error) { return FindKey(ctx, tx, b.Key) })
+	first, err := l.read(ctx, func(tx *pg.Tx) (Entry, error) { return FindKey(ctx, tx, d.Key) })
 	switch {
 	case errors.Is(err, ErrNoEntry):
 		return nil, failure
 	case err != nil:
 		return nil, err
-	case !bytes.Equal(first[0].InputHash, b.InputHash):
+	case !bytes.Equal(first[0].InputHash, d.Hash):
 		return nil, problem.New(problem.Unprocessable, "idempotency_key_reused",
 			"This Idempotency-Key was used with another body. Use a new key for a new request.")
 	}
@@ -237,6 +242,22 @@ func event(s Step) outbox.Event {
 			EntryId: id, MemberId: memberID, CustomerId: customer, ReversedEntryId: e.Reverses.String(), Points: e.Points(),
 			DebtMade: -e.Debt, ReasonType: e.Reason.Type, ReasonId: e.Reason.ID,
 			Available: a.Available, Pending: a.Pending, Debt: a.Debt, ReversedAt: timestamppb.New(e.RecordedAt),
+		}
+	case KindRestore:
+		m = &loyaltyv1.PointsRestored{
+			EntryId: id, MemberId: memberID, CustomerId: customer, ReversedEntryId: e.Reverses.String(), Points: e.Points(),
+			DebtPaid: e.Debt, ReasonType: e.Reason.Type, ReasonId: e.Reason.ID,
+			Available: a.Available, Pending: a.Pending, Debt: a.Debt, RestoredAt: timestamppb.New(e.RecordedAt),
+		}
+	case KindExpiry:
+		m = &loyaltyv1.PointsExpired{
+			EntryId: id, MemberId: memberID, CustomerId: customer, Points: e.Points(), Lots: int32(len(e.Uses)), //nolint:gosec // a member has fewer lots
+			Available: a.Available, Pending: a.Pending, Debt: a.Debt, ExpiredAt: timestamppb.New(e.EffectiveAt),
+		}
+	case KindAdjustment:
+		m = &loyaltyv1.PointsAdjusted{
+			EntryId: id, MemberId: memberID, CustomerId: customer, Points: -e.Adjusted, ReasonType: e.Reason.Type, ReasonId: e.Reason.ID,
+			Available: a.Available, Pending: a.Pending, Debt: a.Debt, AdjustedAt: timestamppb.New(e.RecordedAt),
 		}
 	default:
 		availableAt := e.EffectiveAt // of points that paid a debt to the last one

@@ -164,8 +164,8 @@ func TestASpendTakesTheOldestPointsWhoseverTheyAre(t *testing.T) {
 // TestAPoolRespectsWhatOneOwes is about the rule alone.
 func TestAPoolRespectsWhatOneOwes(t *testing.T) {
 	t.Parallel()
-	rich := member.Member{ID: id(1), CustomerID: id(11), Balance: member.Balance{Available: 30}}
-	owes := member.Member{ID: id(2), CustomerID: id(12), Balance: member.Balance{Debt: 12}}
+	rich := member.Member{ID: id(1), CustomerID: id(11), State: member.Active, Balance: member.Balance{Available: 30}}
+	owes := member.Member{ID: id(2), CustomerID: id(12), State: member.Active, Balance: member.Balance{Debt: 12}}
 	lot := ledger.Lot{ID: id(3), MemberID: rich.ID, Points: 30, Remaining: 30, Released: true, EarnedAt: noon}
 	pool := func() ledger.Pool { return ledger.NewPool(rich, owes) }
 	if b := pool().Balance(); b.Available != 18 || b.Debt != 0 {

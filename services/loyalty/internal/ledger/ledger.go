@@ -9,15 +9,11 @@ package ledger
 import (
 	"bytes"
 	"cmp"
-	"errors"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/money"
-	"github.com/guanxi-crm/guanxi/platform/problem"
-	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
 )
 
 // Kind says what an entry does.
@@ -25,12 +21,15 @@ type Kind string
 
 // The kinds of entries.
 const (
-	KindEarn     Kind = "earn"     // points for something that took place
-	KindGrant    Kind = "grant"    // points that another service gave
-	KindSpend    Kind = "spend"    // available points become redeemed ones
-	KindRelease  Kind = "release"  // the locked points of one lot become available
-	KindReversal Kind = "reversal" // points of an earlier entry are taken back
-	KindVoid     Kind = "void"     // nothing: keeps the key of a grant that was reversed before it came
+	KindEarn       Kind = "earn"       // points for something that took place
+	KindGrant      Kind = "grant"      // points that another service gave
+	KindSpend      Kind = "spend"      // available points become redeemed ones
+	KindRestore    Kind = "restore"    // the points of a spend are given back to their lots
+	KindRelease    Kind = "release"    // the locked points of one lot become available
+	KindReversal   Kind = "reversal"   // points of an earlier entry are taken back
+	KindExpiry     Kind = "expiry"     // points run out
+	KindAdjustment Kind = "adjustment" // points are given or taken by hand, or by a rule
+	KindVoid       Kind = "void"       // nothing: keeps the key of a grant that was reversed before it came
 )
 
 // MaxPoints is the most points that one request may give or take.
@@ -50,7 +49,7 @@ type Reason struct {
 type Booking struct {
 	ID          uuid.UUID // UUIDv7
 	Kind        Kind
-	PartOf      uuid.UUID // the first entry of a spend of which this is a part; Nil for most
+	PartOf      uuid.UUID // the first entry of a spend, or of what gave it back, of which this is a part; Nil for most
 	Key         string    // what makes a repetition known, for ever: unique in the tenant
 	InputHash   []byte    // tells a repetition from another request with the key; nil where the key says it all
 	Reason      Reason
@@ -76,10 +75,12 @@ type Entry struct {
 	Booking
 	Postings
 	MemberID       uuid.UUID // Nil for KindVoid
+	Programme      string    // code of the member's programme
 	No             int64     // 1, 2, 3 ... within the member
-	Reverses       uuid.UUID // the entry that a reversal takes back
+	Reverses       uuid.UUID // the entry that a reversal takes back, or the spend that a restore gives back
+	Waived         int64     // points that a reversal did not take since they had run out, 0 or more
 	AvailableAfter int64     // the member's available points once it is booked
-	Uses           []Use     // the lots it took points from, by the lots' ids
+	Uses           []Use     // the lots it took points from or gave them back to, by the lots' ids
 }
 
 // Points gives how many points the entry is about, 0 or more.
@@ -93,6 +94,12 @@ func (e Entry) Points() int64 {
 		return -e.Pending
 	case KindReversal:
 		return e.Issued
+	case KindRestore:
+		return -e.Redeemed
+	case KindExpiry:
+		return e.Expired
+	case KindAdjustment:
+		return max(e.Adjusted, -e.Adjusted)
 	default:
 		return 0
 	}
@@ -101,7 +108,7 @@ func (e Entry) Points() int64 {
 // Use is points that an entry took from a lot.
 type Use struct {
 	LotID  uuid.UUID
-	Points int64 // more than 0
+	Points int64 // taken; below zero: given back
 }
 
 // Lot is points that came in together. It bears the id of the entry that made it.
@@ -111,7 +118,10 @@ type Lot struct {
 	Points      int64 // at first, without those that paid a debt; more than 0
 	Remaining   int64 // 0 to Points
 	AvailableAt time.Time
-	Released    bool // its points are available; otherwise they are pending
+	Released    bool      // its points are available; otherwise they are pending
+	ExpiresAt   time.Time // from then on its points cannot be spent; zero: they do not run out by themselves
+	Expired     int64     // how many of its points ran out, 0 to Points
+	Waived      int64     // how many of these were asked back since, in vain, 0 to Expired
 	EarnedAt    time.Time
 	Reason      Reason
 }
@@ -149,94 +159,14 @@ func (l *Lots) Follow(s Step) {
 	}
 }
 
-// older orders lots by age.
-func older(a, b Lot) int {
-	return cmp.Or(a.EarnedAt.Compare(b.EarnedAt), bytes.Compare(a.ID[:], b.ID[:]))
+// sooner orders lots as they are spent: those that run out first, and of these the oldest.
+func sooner(a, b Lot) int {
+	return cmp.Or(byExpiry(a, b), a.EarnedAt.Compare(b.EarnedAt), bytes.Compare(a.ID[:], b.ID[:]))
 }
 
-// Account is a member as the ledger sees one.
-type Account struct{ member.Member }
-
-// Step is what one entry does: the account as it is afterwards, the entry, and the lots that it made or changed, as they
-// are afterwards.
-type Step struct {
-	Account Account
-	Entry   Entry
-	Made    *Lot
-	Changed []Lot
-}
-
-// ErrLotsMissing says that the lots at hand are fewer than the account has, and that the rule needs more of them: read
-// all of them and begin anew.
-var ErrLotsMissing = errors.New("ledger: more lots are needed than were read")
-
-// step makes an entry of the postings.
-func (a Account) step(b Booking, p Postings) Step {
-	a.Pending += p.Pending
-	a.Available += p.Available
-	a.Debt -= p.Debt
-	a.Entries++
-	return Step{Account: a, Entry: Entry{
-		Booking: b, Postings: p, MemberID: a.ID, No: a.Entries, AvailableAfter: a.Available,
-	}}
-}
-
-// Earn gives points, more than 0. A debt is paid out of them first; the rest becomes a lot, whose points are locked until
-// availableAt where that is later than the booking. What is more than a member may have is a Conflict, balance_full.
-func (a Account) Earn(b Booking, points int64, availableAt time.Time) (Step, error) {
-	if points > maxHeld-a.Available-a.Pending {
-		return Step{}, problem.New(problem.Conflict, "balance_full", "The member would have more than %d points. Nothing was booked.", maxHeld)
-	}
-	paid := min(points, a.Debt)
-	rest := points - paid
-	locked := availableAt.After(b.RecordedAt)
-	p := Postings{Debt: paid, Issued: -points}
-	if locked {
-		p.Pending = rest
-	} else {
-		p.Available = rest
-	}
-	s := a.step(b, p)
-	if rest > 0 {
-		s.Made = &Lot{
-			ID: b.ID, MemberID: a.ID, Points: rest, Remaining: rest, AvailableAt: availableAt, Released: !locked,
-			EarnedAt: b.EffectiveAt, Reason: b.Reason,
-		}
-	}
-	return s, nil
-}
-
-// Release makes the locked points of a lot available.
-func (a Account) Release(b Booking, l Lot) Step {
-	s := a.step(b, Postings{Pending: -l.Remaining, Available: l.Remaining})
-	l.Released = true
-	s.Changed = []Lot{l}
-	return s
-}
-
-// TakeBack takes points, more than 0, of an earlier entry back: first from the lot that the entry made, then from the
-// member's other lots, available ones before locked ones and the oldest first; what is not there any more becomes a debt.
-func (a Account) TakeBack(b Booking, reverses uuid.UUID, points int64, lots []Lot) (Step, error) {
-	lots = slices.Clone(lots)
-	slices.SortFunc(lots, func(x, y Lot) int {
-		return cmp.Or(first(x.ID == reverses, y.ID == reverses), first(x.Released, y.Released), older(x, y))
-	})
-	t := take(points, lots)
-	others := t.rest > 0 || slices.ContainsFunc(t.changed, func(l Lot) bool { return l.ID != reverses })
-	if others && sum(lots) != a.Available+a.Pending {
-		return Step{}, ErrLotsMissing
-	}
-	s := a.step(b, Postings{Pending: -t.pending, Available: -t.available, Debt: -t.rest, Issued: points})
-	s.Changed, s.Entry.Uses, s.Entry.Reverses = t.changed, t.uses, reverses
-	return s, nil
-}
-
-// sum gives what is left of the lots.
-func sum(lots []Lot) (points int64) {
-	for _, l := range lots {
-		points += l.Remaining
-	}
-	return points
+// byExpiry orders lots by when they run out, those last that do not.
+func byExpiry(a, b Lot) int {
+	return cmp.Or(first(!a.ExpiresAt.IsZero(), !b.ExpiresAt.IsZero()), a.ExpiresAt.Compare(b.ExpiresAt))
 }
 
 // first orders what has something before what has not.
@@ -251,32 +181,10 @@ func first(x, y bool) int {
 	}
 }
 
-// taken is what was taken from lots.
-type taken struct {
-	pending, available int64
-	rest               int64 // what could not be taken
-	changed            []Lot
-	uses               []Use
-}
-
-// take takes points from the lots, in their order.
-func take(points int64, lots []Lot) taken {
-	t := taken{rest: points}
+// sum gives what is left of the lots.
+func sum(lots []Lot) (points int64) {
 	for _, l := range lots {
-		n := min(t.rest, l.Remaining)
-		if n == 0 {
-			continue
-		}
-		l.Remaining -= n
-		t.rest -= n
-		if l.Released {
-			t.available += n
-		} else {
-			t.pending += n
-		}
-		t.changed = append(t.changed, l)
-		t.uses = append(t.uses, Use{LotID: l.ID, Points: n})
+		points += l.Remaining
 	}
-	slices.SortFunc(t.uses, func(a, b Use) int { return bytes.Compare(a.LotID[:], b.LotID[:]) })
-	return t
+	return points
 }

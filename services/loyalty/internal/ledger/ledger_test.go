@@ -14,6 +14,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/ledger"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -28,7 +29,7 @@ func at(n int, kind ledger.Kind) ledger.Booking {
 }
 
 func account(b member.Balance) ledger.Account {
-	return ledger.Account{Member: member.Member{ID: id(1000), Balance: b}}
+	return ledger.Account{Member: member.Member{ID: id(1000), State: member.Active, Balance: b}}
 }
 
 // spend spends from one account alone.
@@ -38,6 +39,15 @@ func spend(a ledger.Account, b ledger.Booking, points int64, lots []ledger.Lot) 
 		return ledger.Step{}, err
 	}
 	return steps[0], nil
+}
+
+// takeBack takes back from an account of which nothing has run out.
+func takeBack(a ledger.Account, b ledger.Booking, reverses uuid.UUID, points int64, lots []ledger.Lot) (ledger.Step, error) {
+	steps, err := a.TakeBack(b, programme.Standard(), reverses, points, lots)
+	if err != nil {
+		return ledger.Step{}, err
+	}
+	return steps[len(steps)-1], nil
 }
 
 func TestADebtIsPaidFirst(t *testing.T) {
@@ -100,7 +110,7 @@ func TestWhichLotsAreTaken(t *testing.T) {
 	spends := func(points int64) (ledger.Step, error) { return spend(a, at(9, ledger.KindSpend), points, lots()) }
 	back := func(own int) func(int64) (ledger.Step, error) {
 		return func(points int64) (ledger.Step, error) {
-			return a.TakeBack(at(9, ledger.KindReversal), id(own), points, lots())
+			return takeBack(a, at(9, ledger.KindReversal), id(own), points, lots())
 		}
 	}
 	for _, c := range []struct {
@@ -141,10 +151,10 @@ func TestARuleAsksForLotsThatAreMissing(t *testing.T) {
 	if _, err := spend(a, at(9, ledger.KindSpend), 11, some); err != ledger.ErrLotsMissing { //nolint:errorlint // the rule gives it as it is
 		t.Errorf("a spend: %v", err)
 	}
-	if _, err := a.TakeBack(at(9, ledger.KindReversal), id(4), 20, some); err != nil {
+	if _, err := takeBack(a, at(9, ledger.KindReversal), id(4), 20, some); err != nil {
 		t.Errorf("a return that its own lot is enough for: %v", err)
 	}
-	if _, err := a.TakeBack(at(9, ledger.KindReversal), id(4), 21, some); err != ledger.ErrLotsMissing { //nolint:errorlint // the rule gives it as it is
+	if _, err := takeBack(a, at(9, ledger.KindReversal), id(4), 21, some); err != ledger.ErrLotsMissing { //nolint:errorlint // the rule gives it as it is
 		t.Errorf("a return that needs others: %v", err)
 	}
 }
@@ -254,7 +264,7 @@ func TestTheLedgerIsWorthItsPoints(t *testing.T) {
 				if points = min(points, e.Points()-back[e.ID]); points == 0 {
 					continue
 				}
-				s, err := a.TakeBack(at(n, ledger.KindReversal), e.ID, points, read.Of(a.ID))
+				s, err := takeBack(a, at(n, ledger.KindReversal), e.ID, points, read.Of(a.ID))
 				if err != nil {
 					t.Fatal(err)
 				}

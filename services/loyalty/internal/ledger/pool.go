@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
 )
 
 // Pool is the accounts of the members who are one customer since merges, by the members' ids; of most customers there is one.
@@ -36,34 +36,41 @@ func (p Pool) Balance() member.Balance {
 	return member.Pooled(available, pending, debt)
 }
 
-// Spend takes points, more than 0, from released lots, the oldest first, whosever they are: an entry for each member whose
-// lots are used, the first one for the member who is asked, if it is among them. That one is the booking, the others are
-// parts of it with keys that follow from its own. More than the pool has is a Conflict, points_insufficient.
-func (p Pool) Spend(b Booking, asked uuid.UUID, points int64, lots []Lot) ([]Step, error) {
-	if available := p.Balance().Available; points > available {
-		return nil, problem.New(problem.Conflict, "points_insufficient",
-			"The member has %d points to spend, which is less than asked for. Nothing was booked.", available)
+// Spendable is how many points can be spent: those of members who may spend, less what any of them owes.
+func (p Pool) Spendable() int64 {
+	var available, debt int64
+	for _, a := range p {
+		debt += a.Debt
+		if a.State == member.Active {
+			available += a.Available
+		}
 	}
-	lots = slices.DeleteFunc(slices.Clone(lots), func(l Lot) bool { return !l.Released })
-	slices.SortFunc(lots, older)
+	return max(0, available-debt)
+}
+
+// Spend takes points, more than 0, from released lots, those that run out first before others and the oldest first, whosever
+// they are of those who may spend: an entry for each member whose lots are used, the first one for the member who is asked, if
+// it is among them. That one is the booking, the others are parts of it with keys that follow from its own. More than the pool
+// has is a Conflict, points_insufficient.
+func (p Pool) Spend(b Booking, asked uuid.UUID, points int64, lots []Lot) ([]Step, error) {
+	if available := p.Spendable(); points > available {
+		return nil, insufficient(available)
+	}
+	lots = slices.DeleteFunc(slices.Clone(lots), func(l Lot) bool { return !l.Released || p[l.MemberID].State != member.Active })
+	slices.SortFunc(lots, sooner)
 	t := take(points, lots)
 	if t.rest > 0 {
 		return nil, ErrLotsMissing
 	}
 	var steps []Step
 	for n, id := range p.owners(t.changed, asked) {
-		part := b
-		if n > 0 {
-			var err error
-			if part.ID, err = uuid.NewV7(); err != nil {
-				return nil, err
-			}
-			part.Key, part.InputHash, part.PartOf = fmt.Sprintf("%s/%d", b.Key, n+1), nil, b.ID
+		part, err := b.part(n)
+		if err != nil {
+			return nil, err
 		}
-		own := t.of(id)
-		s := p[id].step(part, Postings{Available: -own.available, Redeemed: own.available})
-		s.Changed, s.Entry.Uses = own.changed, own.uses
-		steps = append(steps, s)
+		own, a := t.of(id), p[id]
+		a.active(part)
+		steps = append(steps, a.taking(part, own, Postings{Redeemed: own.available}))
 	}
 	return steps, nil
 }
@@ -102,37 +109,63 @@ func (t taken) of(memberID uuid.UUID) taken {
 	return own
 }
 
-// releaseAndSpend releases what is due and spends.
-func (p Pool) releaseAndSpend(b Booking, asked uuid.UUID, points int64, read *Lots) ([]Step, error) {
+// settleAndSpend expires what has run out, releases what is due, and spends. Of the locked lots only those are read that are
+// due.
+func (p Pool) settleAndSpend(b Booking, rules programme.Programme, asked uuid.UUID, points int64, read *Lots) (steps []Step, err error) {
 	var lots []Lot
 	more := false // there may be lots that were not read
-	for id := range p {
+	for id, a := range p {
 		of := read.Of(id)
 		more = more || read.limit > 0 && len(of) >= read.limit
-		lots = append(lots, of...)
+		if a.State == member.Active {
+			lots = append(lots, of...)
+		}
 	}
-	lots = slices.DeleteFunc(lots, func(l Lot) bool { return !l.Released && l.AvailableAt.After(b.RecordedAt) })
-	slices.SortFunc(lots, older)
+	slices.SortFunc(lots, sooner)
 	if read.limit > 0 && len(lots) > read.limit {
 		lots = lots[:read.limit] // of those after it, some may not have been read
 	}
-	var steps []Step
-	for i, lot := range lots {
-		if lot.Released {
-			continue
-		}
-		s, err := p[lot.MemberID].releaseOf(lot, b.By, b.RecordedAt)
-		if err != nil {
-			return nil, err
-		}
-		p[lot.MemberID], lots[i] = s.Account, s.Changed[0]
-		steps = append(steps, s)
+	lots, steps, err = p.settle(b, rules, lots)
+	if err != nil {
+		return nil, err
 	}
 	spent, err := p.Spend(b, asked, points, lots)
 	if problem.KindOf(err) == problem.Conflict && more {
 		err = ErrLotsMissing // what was not read may be due as well
 	}
 	return append(steps, spent...), err
+}
+
+// settle expires those of the lots that have run out and releases the others.
+func (p Pool) settle(b Booking, rules programme.Programme, lots []Lot) (left []Lot, steps []Step, err error) {
+	of := make(map[uuid.UUID][]Lot)
+	var ids []uuid.UUID
+	for _, l := range lots {
+		if of[l.MemberID] == nil {
+			ids = append(ids, l.MemberID)
+		}
+		of[l.MemberID] = append(of[l.MemberID], l)
+	}
+	for _, id := range ids {
+		account, expired, own, err := p[id].Overdue(b.By, b.RecordedAt, rules, of[id])
+		if err != nil {
+			return nil, nil, err
+		}
+		steps = append(steps, expired...)
+		for _, l := range own {
+			if !l.Released && l.Remaining > 0 {
+				s, err := account.releaseOf(l, b.By, b.RecordedAt)
+				if err != nil {
+					return nil, nil, err
+				}
+				account, l = s.Account, s.Changed[0]
+				steps = append(steps, s)
+			}
+			left = append(left, l)
+		}
+		p[id] = account
+	}
+	return left, steps, nil
 }
 
 // lotsMissing tells whether more lots have to be read.

@@ -96,9 +96,9 @@ func explained(ctx context.Context, tx *pg.Tx, memberID uuid.UUID) (x Explanatio
 			l.released, l.earned_at, l.reason_type, l.reason_id
 		FROM member m LEFT JOIN LATERAL (
 			SELECT o.*, count(*) OVER () AS total FROM lot o
-			WHERE o.tenant_id = m.tenant_id AND o.member_id = m.id AND o.remaining > 0 ORDER BY o.earned_at, o.id LIMIT $3
+			WHERE o.tenant_id = m.tenant_id AND o.member_id = m.id AND o.remaining > 0 ORDER BY o.expires_at, o.earned_at, o.id LIMIT $3
 		) l ON true
-		WHERE m.tenant_id = $1 AND m.id = $2 ORDER BY l.earned_at, l.id`, tx.Tenant(), memberID, openLots)
+		WHERE m.tenant_id = $1 AND m.id = $2 ORDER BY l.expires_at, l.earned_at, l.id`, tx.Tenant(), memberID, openLots)
 	if err != nil {
 		return x, err
 	}

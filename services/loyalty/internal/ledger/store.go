@@ -26,6 +26,9 @@ func (l *Ledger) Book(ctx context.Context, tx *pg.Tx, lead []outbox.Event, steps
 	events := make([]outbox.Event, len(lead), len(lead)+len(steps))
 	copy(events, lead)
 	for _, s := range steps {
+		if s.Entry.Kind == KindReversal && s.Entry.Points() == 0 {
+			continue // all that was to be taken back had run out
+		}
 		events = append(events, event(s))
 	}
 	if len(steps) == 1 && len(steps[0].Changed) <= 1 {
@@ -41,18 +44,21 @@ func (l *Ledger) Book(ctx context.Context, tx *pg.Tx, lead []outbox.Event, steps
 func saveOne(tx *pg.Tx, s Step) {
 	e := s.Entry
 	tx.Queue(`INSERT INTO ledger_entry (tenant_id, id, member_id, entry_no, kind, key, input_hash, reason_type, reason_id, reverses,
-			booked_by, effective_at, recorded_at, pending, available, debt, issued, redeemed, expired, adjusted, settlement, available_after, part_of)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
+			booked_by, effective_at, recorded_at, pending, available, debt, issued, redeemed, expired, adjusted, settlement, available_after, part_of,
+			programme, waived)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
 		tx.Tenant(), e.ID, e.MemberID, e.No, e.Kind, e.Key, e.InputHash, e.Reason.Type, e.Reason.ID, pg.OrNull(e.Reverses),
 		e.By, e.EffectiveAt, e.RecordedAt, e.Pending, e.Available, e.Debt, e.Issued, e.Redeemed, e.Expired, e.Adjusted, e.Settlement,
-		e.AvailableAfter, pg.OrNull(e.PartOf))
+		e.AvailableAfter, pg.OrNull(e.PartOf), e.Programme, e.Waived)
 	if m := s.Made; m != nil {
-		tx.Queue(`INSERT INTO lot (tenant_id, id, member_id, points, remaining, available_at, released, earned_at, reason_type, reason_id)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-			tx.Tenant(), m.ID, m.MemberID, m.Points, m.Remaining, m.AvailableAt, m.Released, m.EarnedAt, m.Reason.Type, m.Reason.ID)
+		tx.Queue(`INSERT INTO lot (tenant_id, id, member_id, points, remaining, available_at, released, earned_at, reason_type, reason_id, expires_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+			tx.Tenant(), m.ID, m.MemberID, m.Points, m.Remaining, m.AvailableAt, m.Released, m.EarnedAt, m.Reason.Type, m.Reason.ID,
+			pg.OrNull(m.ExpiresAt))
 	}
 	for _, l := range s.Changed {
-		tx.Queue(`UPDATE lot SET remaining = $3, released = $4 WHERE tenant_id = $1 AND id = $2`, tx.Tenant(), l.ID, l.Remaining, l.Released)
+		tx.Queue(`UPDATE lot SET remaining = $3, released = $4, expires_at = $5, expired = $6, waived = $7 WHERE tenant_id = $1 AND id = $2`,
+			tx.Tenant(), l.ID, l.Remaining, l.Released, pg.OrNull(l.ExpiresAt), l.Expired, l.Waived)
 	}
 	for _, u := range e.Uses {
 		tx.Queue(`INSERT INTO lot_use (tenant_id, entry_id, lot_id, points) VALUES ($1, $2, $3, $4)`, tx.Tenant(), e.ID, u.LotID, u.Points)
@@ -105,7 +111,7 @@ func insertEntries(tx *pg.Tx, steps []Step) {
 	for k := range postings {
 		postings[k] = make([]int64, n)
 	}
-	after := make([]int64, n)
+	after, programmes, waived := make([]int64, n), make([]string, n), make([]int64, n)
 	for i := range steps {
 		e := &steps[i].Entry
 		ids[i], members[i], nos[i], kinds[i], keys[i], hashes[i] = e.ID, e.MemberID, e.No, string(e.Kind), e.Key, e.InputHash
@@ -115,15 +121,16 @@ func insertEntries(tx *pg.Tx, steps []Step) {
 		for k, v := range [8]int64{p.Pending, p.Available, p.Debt, p.Issued, p.Redeemed, p.Expired, p.Adjusted, p.Settlement} {
 			postings[k][i] = v
 		}
-		after[i] = e.AvailableAfter
+		after[i], programmes[i], waived[i] = e.AvailableAfter, e.Programme, e.Waived
 	}
 	tx.Queue(`INSERT INTO ledger_entry (tenant_id, id, member_id, entry_no, kind, key, input_hash, reason_type, reason_id, reverses,
-			booked_by, effective_at, recorded_at, pending, available, debt, issued, redeemed, expired, adjusted, settlement, available_after, part_of)
+			booked_by, effective_at, recorded_at, pending, available, debt, issued, redeemed, expired, adjusted, settlement, available_after, part_of,
+			programme, waived)
 		SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], $8::text[], $9::text[],
 			$10::uuid[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[],
-			$18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::uuid[])`,
+			$18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::uuid[], $24::text[], $25::bigint[])`,
 		tx.Tenant(), ids, members, nos, kinds, keys, hashes, types, reasons, reverses, by, effective, recorded,
-		postings[0], postings[1], postings[2], postings[3], postings[4], postings[5], postings[6], postings[7], after, wholes)
+		postings[0], postings[1], postings[2], postings[3], postings[4], postings[5], postings[6], postings[7], after, wholes, programmes, waived)
 }
 
 func insertLots(tx *pg.Tx, lots []Lot) {
@@ -133,28 +140,34 @@ func insertLots(tx *pg.Tx, lots []Lot) {
 	}
 	ids, members, points, remaining := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]int64, n), make([]int64, n)
 	available, released, earned := make([]time.Time, n), make([]bool, n), make([]time.Time, n)
-	types, reasons := make([]string, n), make([]string, n)
+	types, reasons, expires := make([]string, n), make([]string, n), make([]*time.Time, n)
 	for i, l := range lots {
 		ids[i], members[i], points[i], remaining[i] = l.ID, l.MemberID, l.Points, l.Remaining
 		available[i], released[i], earned[i], types[i], reasons[i] = l.AvailableAt, l.Released, l.EarnedAt, l.Reason.Type, l.Reason.ID
+		expires[i] = pg.OrNull(l.ExpiresAt)
 	}
-	tx.Queue(`INSERT INTO lot (tenant_id, id, member_id, points, remaining, available_at, released, earned_at, reason_type, reason_id)
+	tx.Queue(`INSERT INTO lot (tenant_id, id, member_id, points, remaining, available_at, released, earned_at, reason_type, reason_id, expires_at)
 		SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::boolean[], $8::timestamptz[],
-			$9::text[], $10::text[])`, tx.Tenant(), ids, members, points, remaining, available, released, earned, types, reasons)
+			$9::text[], $10::text[], $11::timestamptz[])`, tx.Tenant(), ids, members, points, remaining, available, released, earned, types,
+		reasons, expires)
 }
 
 func updateLots(tx *pg.Tx, lots map[uuid.UUID]Lot) {
 	if len(lots) == 0 {
 		return
 	}
-	ids, remaining, released := make([]uuid.UUID, 0, len(lots)), make([]int64, 0, len(lots)), make([]bool, 0, len(lots))
+	n := len(lots)
+	ids, remaining, released := make([]uuid.UUID, 0, n), make([]int64, 0, n), make([]bool, 0, n)
+	expires, expired, waived := make([]*time.Time, 0, n), make([]int64, 0, n), make([]int64, 0, n)
 	for _, l := range lots {
 		ids, remaining, released = append(ids, l.ID), append(remaining, l.Remaining), append(released, l.Released)
+		expires, expired, waived = append(expires, pg.OrNull(l.ExpiresAt)), append(expired, l.Expired), append(waived, l.Waived)
 	}
 	// The ids are said twice, so that only these lots are read, also by a plan made while the table was new.
-	tx.Queue(`UPDATE lot l SET remaining = n.remaining, released = n.released
-		FROM unnest($2::uuid[], $3::bigint[], $4::boolean[]) AS n(id, remaining, released)
-		WHERE l.tenant_id = $1 AND l.id = n.id AND l.id = ANY($2::uuid[])`, tx.Tenant(), ids, remaining, released)
+	tx.Queue(`UPDATE lot l SET remaining = n.remaining, released = n.released, expires_at = n.expires_at, expired = n.expired, waived = n.waived
+		FROM unnest($2::uuid[], $3::bigint[], $4::boolean[], $5::timestamptz[], $6::bigint[], $7::bigint[])
+			AS n(id, remaining, released, expires_at, expired, waived)
+		WHERE l.tenant_id = $1 AND l.id = n.id AND l.id = ANY($2::uuid[])`, tx.Tenant(), ids, remaining, released, expires, expired, waived)
 }
 
 func insertUses(tx *pg.Tx, steps []Step) {
@@ -179,19 +192,29 @@ func InsertVoid(tx *pg.Tx, b Booking) {
 		tx.Tenant(), b.ID, KindVoid, b.Key, b.Reason.Type, b.Reason.ID, b.By, b.EffectiveAt, b.RecordedAt)
 }
 
-const lotColumns = `l.id, l.member_id, l.points, l.remaining, l.available_at, l.released, l.earned_at, l.reason_type, l.reason_id`
+const lotColumns = `l.id, l.member_id, l.points, l.remaining, l.available_at, l.released, l.earned_at, l.reason_type, l.reason_id,
+	l.expires_at, l.expired, l.waived`
 
 func scanLot(row pgx.CollectableRow) (l Lot, err error) {
-	err = row.Scan(&l.ID, &l.MemberID, &l.Points, &l.Remaining, &l.AvailableAt, &l.Released, &l.EarnedAt, &l.Reason.Type, &l.Reason.ID)
-	l.AvailableAt, l.EarnedAt = l.AvailableAt.UTC(), l.EarnedAt.UTC()
+	var expires *time.Time
+	err = row.Scan(&l.ID, &l.MemberID, &l.Points, &l.Remaining, &l.AvailableAt, &l.Released, &l.EarnedAt, &l.Reason.Type, &l.Reason.ID,
+		&expires, &l.Expired, &l.Waived)
+	l.AvailableAt, l.EarnedAt, l.ExpiresAt = l.AvailableAt.UTC(), l.EarnedAt.UTC(), orZero(expires)
 	return l, err
+}
+
+func orZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
 }
 
 // Portions are how many of a member's lots are read at first, then where these are not enough, and in the end: all.
 var Portions = [...]int{20, 1000, 0}
 
 // QueueLots queues the reading of the members' lots that have points left; they are filled in by the next round trip. Of
-// each member these are up to limit released ones and as many locked ones, the oldest first; 0 means all. The lots of
+// each member these are up to limit released ones and as many locked ones, as sooner orders them; 0 means all. The lots of
 // the ids in own are among them, whether or not anything is left of them.
 func QueueLots(tx *pg.Tx, members, own []uuid.UUID, limit int) (lots *Lots) {
 	lots = &Lots{limit: limit}
@@ -201,9 +224,9 @@ func QueueLots(tx *pg.Tx, members, own []uuid.UUID, limit int) (lots *Lots) {
 	}
 	add := lots.add
 	if len(members) == 1 { // a plan for any one member is kept; one for any number of them is made anew each time
-		tx.Queue(openLotsOf("$2"), tx.Tenant(), members[0], most).Query(add)
+		tx.Queue(openLotsOf("$2", "true"), tx.Tenant(), members[0], most).Query(add)
 	} else {
-		tx.Queue(`SELECT l.* FROM unnest($2::uuid[]) AS n(id) JOIN LATERAL (`+openLotsOf("n.id")+`) l ON true`,
+		tx.Queue(`SELECT l.* FROM unnest($2::uuid[]) AS n(id) JOIN LATERAL (`+openLotsOf("n.id", "true")+`) l ON true`,
 			tx.Tenant(), members, most).Query(add)
 	}
 	if len(own) > 0 {
@@ -213,11 +236,12 @@ func QueueLots(tx *pg.Tx, members, own []uuid.UUID, limit int) (lots *Lots) {
 	return lots
 }
 
-// queuePoolLots is QueueLots for all members who are the same customer as the given one.
-func queuePoolLots(tx *pg.Tx, memberID uuid.UUID, limit int) (lots *Lots) {
+// queuePoolLots is QueueLots for all members who are the same customer as the given one; of the locked ones only those that are
+// due at a time.
+func queuePoolLots(tx *pg.Tx, memberID uuid.UUID, due time.Time, limit int) (lots *Lots) {
 	lots = &Lots{limit: limit}
-	tx.Queue(`SELECT l.* FROM (`+member.OfPool+`) AS n(id) JOIN LATERAL (`+openLotsOf("n.id")+`) l ON true`,
-		tx.Tenant(), memberID, pg.OrNull(limit)).Query(lots.add)
+	tx.Queue(`SELECT l.* FROM (`+member.OfPool+`) AS n(id) JOIN LATERAL (`+openLotsOf("n.id", "l.available_at <= $4")+`) l ON true`,
+		tx.Tenant(), memberID, pg.OrNull(limit), due).Query(lots.add)
 	return lots
 }
 
@@ -230,13 +254,14 @@ func (l *Lots) add(rows pgx.Rows) error {
 	return err
 }
 
-// openLotsOf gives the query for the open lots of a member of the tenant $1, up to $3 of each state.
-func openLotsOf(memberID string) string {
+// openLotsOf gives the query for the open lots of a member of the tenant $1, up to $3 of each state; of the locked ones those
+// that fulfil the condition.
+func openLotsOf(memberID, locked string) string {
 	of := func(state string) string {
 		return `(SELECT ` + lotColumns + ` FROM lot l WHERE l.tenant_id = $1 AND l.member_id = ` + memberID + ` AND ` + state + `
-			AND l.remaining > 0 ORDER BY l.earned_at, l.id LIMIT $3)`
+			AND l.remaining > 0 ORDER BY l.expires_at, l.earned_at, l.id LIMIT $3)`
 	}
-	return of("l.released") + " UNION ALL " + of("NOT l.released")
+	return of("l.released") + " UNION ALL " + of("NOT l.released AND "+locked)
 }
 
 // lockAll locks members and gives their accounts.
@@ -263,7 +288,7 @@ func dueOf(ctx context.Context, tx *pg.Tx, members []uuid.UUID, now time.Time) (
 
 const entryColumns = `e.id, e.member_id, e.entry_no, e.kind, e.key, e.input_hash, e.reason_type, e.reason_id, e.reverses, e.booked_by,
 	e.effective_at, e.recorded_at, e.pending, e.available, e.debt, e.issued, e.redeemed, e.expired, e.adjusted, e.settlement,
-	e.available_after, e.part_of, u.lots, u.points`
+	e.available_after, e.part_of, e.programme, e.waived, u.lots, u.points`
 
 // uses of an entry e as arrays beside each other: one row an entry, however many lots.
 const uses = `LEFT JOIN LATERAL (
@@ -281,7 +306,7 @@ func scanEntry(row pgx.CollectableRow) (Entry, error) {
 	)
 	err := row.Scan(&e.ID, &memberID, &no, &e.Kind, &e.Key, &e.InputHash, &e.Reason.Type, &e.Reason.ID, &undoes, &e.By,
 		&e.EffectiveAt, &e.RecordedAt, &e.Pending, &e.Available, &e.Debt, &e.Issued, &e.Redeemed, &e.Expired, &e.Adjusted,
-		&e.Settlement, &e.AvailableAfter, &whole, &lots, &points)
+		&e.Settlement, &e.AvailableAfter, &whole, &e.Programme, &e.Waived, &lots, &points)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -312,9 +337,9 @@ func findEntry(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Entry, error) {
 		tx.Tenant(), id))
 }
 
-// partsOf gives the other entries of a spend, in the order in which they were booked.
+// partsOf gives the other entries of a spend, or of what gave one back, in the order in which they were booked.
 func partsOf(ctx context.Context, tx *pg.Tx, first Entry) ([]Entry, error) {
-	if first.Kind != KindSpend {
+	if first.Kind != KindSpend && first.Kind != KindRestore {
 		return nil, nil
 	}
 	rows, err := tx.Query(ctx, `SELECT `+entryColumns+` FROM ledger_entry e `+uses+` WHERE e.tenant_id = $1 AND e.part_of = $2 ORDER BY e.id`,
@@ -334,4 +359,20 @@ func oneEntry(rows pgx.Rows, err error) (Entry, error) {
 		return Entry{}, ErrNoEntry
 	}
 	return e, err
+}
+
+// queueLotsByID queues the reading of lots, whether or not anything is left of them.
+func queueLotsByID(tx *pg.Tx, ids []uuid.UUID) (lots *Lots) {
+	lots = &Lots{}
+	tx.Queue(`SELECT `+lotColumns+` FROM unnest($2::uuid[]) AS n(id)
+		JOIN LATERAL (SELECT * FROM lot k WHERE k.tenant_id = $1 AND k.id = n.id LIMIT 1) l ON true`, tx.Tenant(), ids).Query(lots.add)
+	return lots
+}
+
+// queueRestored queues the question whether any of the spends was given back.
+func queueRestored(tx *pg.Tx, spends []uuid.UUID) (restored *bool) {
+	restored = new(bool)
+	tx.Queue(`SELECT EXISTS (SELECT 1 FROM ledger_entry WHERE tenant_id = $1 AND reverses = ANY($2::uuid[]) AND kind = 'restore')`,
+		tx.Tenant(), spends).QueryRow(func(row pgx.Row) error { return row.Scan(restored) })
+	return restored
 }
