@@ -2,7 +2,7 @@
 //
 // Rooms, each importing only those before it:
 //
-//	programme  what a purchase is worth
+//	programme  the terms: what a purchase is worth, when points run out, tiers
 //	member     who collects points
 //	ledger     the points: entries, lots, balances
 //	earning    points for what sales tells of orders
@@ -41,13 +41,14 @@ func Module() app.Module {
 		Migrations: migrations.FS,
 		Aliases:    true,
 		Build: func(d app.Deps) (app.Parts, error) {
+			programmes := programme.New(d.DB, d.Clock)
 			members := member.New(d.DB, d.Outbox, d.Clock)
 			points := ledger.New(d.DB, d.Outbox, d.Clock)
 			grants := grant.New(d.DB, points)
 			eraser := erasure.New(d.DB, erasure.Rooms{Erase: member.Erase})
 			auditor := audit.New(d.DB, d.Ops, d.Clock)
 			return app.Parts{
-				Routes:    []func(*httpx.API){members.Routes, points.Routes, auditor.Routes},
+				Routes:    []func(*httpx.API){programmes.Routes, members.Routes, points.Routes, auditor.Routes},
 				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard()), alias.With(eraser.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace}))},
 				Worker: func(r worker.Registry) {
 					eraser.Register(r)

@@ -19,12 +19,14 @@ CREATE TABLE programme_version (
     tenant_id      text        NOT NULL,
     programme      text        NOT NULL,
     no             integer     NOT NULL CHECK (no > 0),
+    id             uuid        NOT NULL, -- by which whoever sends a request again finds what it wrote
     effective_from timestamptz NOT NULL,
     terms          jsonb       NOT NULL,
     by_subject     text        NOT NULL,
     created_at     timestamptz NOT NULL,
     withdrawn_at   timestamptz, -- before it was in force
     PRIMARY KEY (tenant_id, programme, no),
+    CONSTRAINT programme_version_id UNIQUE (tenant_id, id),
     FOREIGN KEY (tenant_id, programme) REFERENCES programme (tenant_id, code)
 );
 SELECT guanxi_tenant_table('programme_version');
