@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/guanxi-crm/guanxi/platform/problem"
 )
 
 // How a customer became a member.
@@ -26,6 +28,8 @@ type Member struct {
 	EnrolledAt time.Time
 	Programme  string // code of the programme whose points they are
 	State      State
+	Reason     string    // code of why it is in its state; empty for one who was always active
+	StateAt    time.Time // since when; zero for one who was always active
 	ActiveAt   time.Time // when points were last earned, spent or given back; zero: never
 	BookedAt   time.Time // when the latest entry in the ledger was booked; zero: there is none
 	Balance
@@ -40,6 +44,61 @@ const (
 	Suspended State = "suspended" // earns, but cannot spend until further notice
 	Left      State = "left"      // neither earns nor spends
 )
+
+// The problems of what a member's state does not allow.
+var (
+	ErrSuspended    = problem.New(problem.Conflict, "member_suspended", "The member is suspended. Reinstate it first.")
+	ErrLeft         = problem.New(problem.Conflict, "member_left", "The member has left the programme. It can rejoin.")
+	errNotSuspended = problem.New(problem.Conflict, "member_not_suspended", "The member is not suspended.")
+	errNotLeft      = problem.New(problem.Conflict, "member_not_left", "The member has not left the programme.")
+)
+
+// Suspend keeps an active member from spending until further notice. A Conflict: member_suspended, member_left.
+func (m Member) Suspend(reason string, now time.Time) (Member, error) {
+	switch m.State {
+	case Suspended:
+		return m, ErrSuspended
+	case Left:
+		return m, ErrLeft
+	}
+	return m.in(Suspended, reason, now), nil
+}
+
+// Reinstate lets a member who is suspended spend again. A Conflict: member_not_suspended, member_left.
+func (m Member) Reinstate(reason string, now time.Time) (Member, error) {
+	switch m.State {
+	case Active:
+		return m, errNotSuspended
+	case Left:
+		return m, ErrLeft
+	}
+	return m.in(Active, reason, now), nil
+}
+
+// Leave takes an active member out of the programme; one who is suspended could shake that off by leaving. A Conflict:
+// member_suspended, member_left.
+func (m Member) Leave(reason string, now time.Time) (Member, error) {
+	switch m.State {
+	case Suspended:
+		return m, ErrSuspended
+	case Left:
+		return m, ErrLeft
+	}
+	return m.in(Left, reason, now), nil
+}
+
+// Rejoin takes one back who had left. A Conflict: member_not_left.
+func (m Member) Rejoin(reason string, now time.Time) (Member, error) {
+	if m.State != Left {
+		return m, errNotLeft
+	}
+	return m.in(Active, reason, now), nil
+}
+
+func (m Member) in(state State, reason string, now time.Time) Member {
+	m.State, m.Reason, m.StateAt = state, reason, now
+	return m
+}
 
 // Key says which member a customer is of which programme.
 type Key struct {
@@ -97,6 +156,12 @@ func Enrol(customerID uuid.UUID, programme, source string, now time.Time) (Membe
 func cardNumber(random uint64) string {
 	body := fmt.Sprintf("9%014d", random%100_000_000_000_000)
 	return body + string('0'+luhn(body))
+}
+
+// CheckCard tells whether the last of the 16 digits of a card's number is the check digit of the others.
+func CheckCard(number string) bool {
+	last := len(number) - 1
+	return last == 15 && number[last] == '0'+luhn(number[:last])
 }
 
 // luhn gives the check digit that belongs behind the digits: it tells when a digit was misread or two were swapped.

@@ -26,18 +26,18 @@ var errNotFound = problem.New(problem.NotFound, "member_not_found", "There is no
 // cardConstraint is what gives a card to one member only.
 const cardConstraint = "member_card"
 
-const columns = `m.id, m.customer_id, m.card_number, m.source, m.enrolled_at, m.programme, m.state, m.active_at, m.booked_at,
+const columns = `m.id, m.customer_id, m.card_number, m.source, m.enrolled_at, m.programme, m.state, m.state_reason, m.state_at, m.active_at, m.booked_at,
 	m.available, m.pending, m.debt, m.entries`
 
 // scan reads the columns, and what comes after them into more.
 func scan(row pgx.Row, more ...any) (m Member, err error) {
-	var active, booked *time.Time
-	err = row.Scan(append([]any{&m.ID, &m.CustomerID, &m.CardNumber, &m.Source, &m.EnrolledAt, &m.Programme, &m.State, &active, &booked,
-		&m.Available, &m.Pending, &m.Debt, &m.Entries}, more...)...)
+	var since, active, booked *time.Time
+	err = row.Scan(append([]any{&m.ID, &m.CustomerID, &m.CardNumber, &m.Source, &m.EnrolledAt, &m.Programme, &m.State, &m.Reason, &since,
+		&active, &booked, &m.Available, &m.Pending, &m.Debt, &m.Entries}, more...)...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Member{}, errNotFound
 	}
-	m.EnrolledAt, m.ActiveAt, m.BookedAt = m.EnrolledAt.UTC(), orZero(active), orZero(booked)
+	m.EnrolledAt, m.StateAt, m.ActiveAt, m.BookedAt = m.EnrolledAt.UTC(), orZero(since), orZero(active), orZero(booked)
 	if strings.HasPrefix(m.CardNumber, erased) {
 		m.CardNumber = ""
 	}
