@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 	"go.temporal.io/sdk/activity"
@@ -32,6 +33,7 @@ func New(db *pg.DB, l *ledger.Ledger) *Grants { return &Grants{db: db, ledger: l
 // Register registers the activities under the names of their requests.
 func (g *Grants) Register(r worker.Registry) {
 	r.RegisterActivityWithOptions(g.Grant, activity.RegisterOptions{Name: flow.ActivityName(&loyaltyactivitiesv1.GrantPoints{})})
+	r.RegisterActivityWithOptions(g.Quote, activity.RegisterOptions{Name: flow.ActivityName(&loyaltyactivitiesv1.QuoteRemedy{})})
 	r.RegisterActivityWithOptions(g.Reverse, activity.RegisterOptions{Name: flow.ActivityName(&loyaltyactivitiesv1.ReverseGrant{})})
 }
 
@@ -60,20 +62,18 @@ func (g *Grants) grant(ctx context.Context, asked grant) (entry ledger.Entry, er
 		case !errors.Is(err, ledger.ErrNoEntry):
 			return pg.Result{}, err
 		}
-		b, err := g.booking(ledger.KindGrant, grantKey(asked.key), asked.reason, caller)
+		draft, err := member.Enrol(asked.customer, programme.StandardCode, member.SourceGrant, g.ledger.Now())
 		if err != nil {
 			return pg.Result{}, err
 		}
-		b.InputHash = asked.hash()
-		draft, err := member.Enrol(asked.customer, programme.StandardCode, member.SourceGrant, b.RecordedAt)
-		if err != nil {
-			return pg.Result{}, err
-		}
+		book := programme.BookOf(tx)
 		all, made, err := member.Ensure(ctx, tx, draft)
 		if err != nil {
 			return pg.Result{}, err
 		}
-		step, err := ledger.Account{Member: all[draft.Key()]}.Earn(b, asked.points, b.RecordedAt)
+		step, err := g.ledger.Give(all[draft.Key()], book, ledger.KindGrant, ledger.Draft{
+			Key: grantKey(asked.key), Hash: asked.hash(), Reason: asked.reason, By: caller.Subject,
+		}, asked.points, time.Time{})
 		if err != nil {
 			return pg.Result{}, err
 		}

@@ -246,3 +246,67 @@ func TestAWorkflowAsksByTheNameOfTheContract(t *testing.T) {
 		t.Fatalf("%d entries", n)
 	}
 }
+
+func TestARemedyIsPricedBeforeAnybodyPromisesIt(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	lily := uuid.Must(uuid.NewV7())
+	quote := func(points, minor int64, currency string) (*loyaltyactivitiesv1.QuoteRemedyResult, string) {
+		q, err := w.Quote(w.ctx, &loyaltyactivitiesv1.QuoteRemedy{CustomerId: lily.String(), Points: points, AmountMinor: minor, Currency: currency})
+		if err != nil {
+			return nil, problem.From(err).Code
+		}
+		return q, ""
+	}
+	if _, code := quote(500, 0, "CNY"); code != "worth_unknown" {
+		t.Errorf("nobody said what a point is worth: %q", code)
+	}
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/programmes", w.Manager, body{"code": "standard", "name": "Pizza club", "zone": "Asia/Shanghai",
+		"terms": body{
+			"return_days": 14, "join_by_purchase": true, "worth": body{"currency": "CNY", "points": 300, "minor": 100},
+			"expiry": body{"kind": "year_end"},
+		}}, nil)
+	for _, c := range []struct {
+		points, minor, wantPoints, wantMinor int64
+		currency, code                       string
+	}{
+		{points: 500, currency: "CNY", wantPoints: 500, wantMinor: 166}, // 166.67 fen, rounded down
+		{minor: 166, currency: "CNY", wantPoints: 498, wantMinor: 166},
+		{minor: 1, currency: "CNY", wantPoints: 3, wantMinor: 1},
+		{points: 1, currency: "CNY", wantPoints: 1, wantMinor: 0},
+		{points: 500, currency: "USD", code: "quote_invalid"},
+		{points: 500, minor: 1, currency: "CNY", code: "quote_invalid"},
+		{currency: "CNY", code: "quote_invalid"},
+		{points: -1, currency: "CNY", code: "quote_invalid"},
+		{points: 1_000_001, currency: "CNY", code: "quote_invalid"},
+		{minor: 1 << 62, currency: "CNY", code: "quote_invalid"},
+		{minor: -5, currency: "CNY", code: "quote_invalid"},
+	} {
+		q, code := quote(c.points, c.minor, c.currency)
+		if code != c.code || q.GetPoints() != c.wantPoints || q.GetAmountMinor() != c.wantMinor {
+			t.Errorf("%+v: %v %q", c, q, code)
+		}
+		if code == "" && (!q.GetSpendable() || q.GetExpiresAt() == nil) {
+			t.Errorf("%+v: %v", c, q)
+		}
+	}
+	if _, err := w.Quote(w.ctx, &loyaltyactivitiesv1.QuoteRemedy{CustomerId: "lily", Points: 1, Currency: "CNY"}); problem.From(err).Code != "quote_invalid" {
+		t.Error(err)
+	}
+	if n := w.Count(`SELECT count(*) FROM member`); n != 0 {
+		t.Errorf("asking made %d members", n)
+	}
+
+	granted, err := w.Grant(w.ctx, asked("k", lily))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/v1/members/" + granted.GetMemberId()
+	w.Want(http.StatusCreated, http.MethodPost, path+"/spends", w.Manager, body{"points": 400, "reason_type": "reward"}, nil)
+	if _, err := w.Reverse(w.ctx, undo("k")); err != nil {
+		t.Fatal(err)
+	}
+	if q, _ := quote(500, 0, "CNY"); q.GetDebtPaid() != 400 {
+		t.Errorf("a debt of 400 would be paid first: %v", q)
+	}
+}

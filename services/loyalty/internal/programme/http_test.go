@@ -184,7 +184,7 @@ func TestProgrammesRefuseBadInput(t *testing.T) {
 		"versions": {Method: http.MethodGet, Path: "/v1/programmes/club/versions", List: true},
 		"version":  {Method: http.MethodGet, Path: "/v1/programmes/club/versions/1", Owned: true},
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // one after the other: one of them changes what another names
+		t.Run(name, func(t *testing.T) {
 			target.URL, target.Token = w.URL, w.Manager
 			badinput.Check(t, target)
 		})
