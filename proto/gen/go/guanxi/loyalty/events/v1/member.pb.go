@@ -197,7 +197,9 @@ type MemberReinstated struct {
 	// Code of the programme, such as "standard".
 	Programme string `protobuf:"bytes,3,opt,name=programme,proto3" json:"programme,omitempty"`
 	// When.
-	ReinstatedAt  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=reinstated_at,json=reinstatedAt,proto3" json:"reinstated_at,omitempty"`
+	ReinstatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=reinstated_at,json=reinstatedAt,proto3" json:"reinstated_at,omitempty"`
+	// Code of why, such as "cleared" or "came_back".
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -258,6 +260,13 @@ func (x *MemberReinstated) GetReinstatedAt() *timestamppb.Timestamp {
 		return x.ReinstatedAt
 	}
 	return nil
+}
+
+func (x *MemberReinstated) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 // MemberLeft says that a member has left the programme: nothing is earned or spent any more.
@@ -709,7 +718,7 @@ type MembershipEnded struct {
 	Programme string `protobuf:"bytes,4,opt,name=programme,proto3" json:"programme,omitempty"`
 	// Code of the plan.
 	Plan string `protobuf:"bytes,5,opt,name=plan,proto3" json:"plan,omitempty"`
-	// "expired", "cancelled" or "member_left".
+	// "expired", "cancelled", "member_left" or "customer_erased".
 	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
 	// ISO 4217 code of the refund.
 	Currency string `protobuf:"bytes,7,opt,name=currency,proto3" json:"currency,omitempty"`
@@ -835,14 +844,15 @@ const file_guanxi_loyalty_events_v1_member_proto_rawDesc = "" +
 	"\tprogramme\x18\x03 \x01(\tR\tprogramme\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12=\n" +
 	"\fsuspended_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vsuspendedAt:L\xa2\xbb\x18H\n" +
-	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\fsuspended_at*\x10member_suspended2\x06reason\"\xf7\x01\n" +
+	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\fsuspended_at*\x10member_suspended2\x06reason\"\x97\x02\n" +
 	"\x10MemberReinstated\x12\x1b\n" +
 	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x1f\n" +
 	"\vcustomer_id\x18\x02 \x01(\tR\n" +
 	"customerId\x12\x1c\n" +
 	"\tprogramme\x18\x03 \x01(\tR\tprogramme\x12?\n" +
-	"\rreinstated_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\freinstatedAt:F\xa2\xbb\x18B\n" +
-	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\rreinstated_at*\x11member_reinstated\"\xa4\x02\n" +
+	"\rreinstated_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\freinstatedAt\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason:N\xa2\xbb\x18J\n" +
+	"\x06member\x12\tmember_id\x1a\vcustomer_id\"\rreinstated_at*\x11member_reinstated2\x06reason\"\xa4\x02\n" +
 	"\n" +
 	"MemberLeft\x12\x1b\n" +
 	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x1f\n" +
