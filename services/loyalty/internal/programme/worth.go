@@ -27,12 +27,12 @@ func (w Worth) For(minor int64) (points int64, ok bool) {
 
 // muldiv gives (a × b + more) ÷ by, rounded down, of integers that are not negative.
 func muldiv(a, b, by, more int64) int64 {
-	high, low := bits.Mul64(uint64(a), uint64(b)) //nolint:gosec // none is negative
+	high, low := bits.Mul64(uint64(a), uint64(b))
 	low, carry := bits.Add64(low, uint64(more), 0)
 	high += carry
 	if high >= uint64(by) {
 		return 1<<63 - 1
 	}
 	q, _ := bits.Div64(high, low, uint64(by))
-	return int64(min(q, 1<<63-1)) //nolint:gosec // it fits
+	return int64(min(q, 1<<63-1))
 }
