@@ -6,6 +6,7 @@
 //	member     who collects points
 //	ledger     the points: entries, lots, balances
 //	earning    points for what sales tells of orders
+//	reward     what points can be redeemed for, and redemptions, led to their end
 //	grant      points that other services' workflows give
 //	audit      the auditor's check of the ledger
 package loyalty
@@ -14,13 +15,16 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/flow"
+	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/audit"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/earning"
@@ -28,6 +32,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/ledger"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/reward"
 	"github.com/guanxi-crm/guanxi/services/loyalty/migrations"
 )
 
@@ -45,21 +50,40 @@ func Module() app.Module {
 			members := member.New(d.DB, d.Outbox, d.Clock)
 			points := ledger.New(d.DB, d.Outbox, d.Clock)
 			grants := grant.New(d.DB, points)
-			eraser := erasure.New(d.DB, erasure.Rooms{Erase: member.Erase})
+			starter := starts.New(d.DB, d.Flow)
+			rewards := reward.New(d.DB, d.Outbox, points, d.Flow, starter, name, d.Clock)
+			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(member.Erase, reward.Erase)})
 			auditor := audit.New(d.DB, d.Ops, d.Clock)
 			return app.Parts{
-				Routes:    []func(*httpx.API){programmes.Routes, members.Routes, points.Routes, auditor.Routes},
-				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard()), alias.With(eraser.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace}))},
+				Routes:    []func(*httpx.API){programmes.Routes, members.Routes, points.Routes, rewards.Routes, auditor.Routes},
+				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard()), rewards.Consumer(), alias.With(eraser.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace}))},
 				Worker: func(r worker.Registry) {
 					eraser.Register(r)
 					grants.Register(r)
+					rewards.Worker(r)
 					auditor.Activities(d.Log).Register(r)
 				},
 				Schedules: []flow.Schedule{audit.Schedule()},
 				Background: []func(context.Context) error{
+					starter.Run, app.Every(time.Minute, d.Log, "redemptions without a process", rewards.Sweep),
 					app.Every(time.Second, d.Log, "locked points that are due", ledger.NewReleaser(points, d.Ops, name).ReleaseAll),
 				},
 			}, nil
 		},
+	}
+}
+
+// erasing has every room take out what it keeps that is personal, one after the other.
+func erasing(rooms ...func(context.Context, *pg.Tx, []uuid.UUID) ([]erasure.Erased, error)) func(context.Context, *pg.Tx, []uuid.UUID) ([]erasure.Erased, error) {
+	return func(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]erasure.Erased, error) {
+		var all []erasure.Erased
+		for _, room := range rooms {
+			done, err := room(ctx, tx, customers)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, done...)
+		}
+		return all, nil
 	}
 }
