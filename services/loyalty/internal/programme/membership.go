@@ -26,7 +26,7 @@ const (
 	maxPlans       = 50
 	maxPlanMonths  = 120
 	maxPlanGrace   = 366
-	maxBenefits    = 50
+	maxPlanBenefits    = 50
 	maxWelcome     = 1_000_000 // as many as any one booking may give
 	maxLeavingDays = 3650
 	shortestMonth  = 28 // days
@@ -137,8 +137,8 @@ func (p Plan) faults(note fault) {
 	if p.Renewal != "" && p.Renewal != RenewalPayment && p.Renewal != RenewalNone {
 		note("renewal", "kind_unknown", "must be payment or none")
 	}
-	if len(p.Benefits) > maxBenefits {
-		note("benefits", "too_many", fmt.Sprintf("must be at most %d", maxBenefits))
+	if len(p.Benefits) > maxPlanBenefits {
+		note("benefits", "too_many", fmt.Sprintf("must be at most %d", maxPlanBenefits))
 		return
 	}
 	for i, b := range p.Benefits {
