@@ -40,6 +40,7 @@ func (t Terms) Faults() (faults []problem.Field) {
 	t.Expiry.faults(note)
 	t.Growth.faults(note)
 	t.Referral.faults(note)
+	t.Tiers.faults(t, note)
 	t.planFaults(note)
 	t.Leaving.faults(note)
 	return faults
