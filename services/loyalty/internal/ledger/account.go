@@ -24,6 +24,9 @@ type Step struct {
 	Entry   Entry
 	Made    *Lot
 	Changed []Lot
+	// Lapsed is when all lots ran out that the account had before, since nobody touched them; zero for nearly every step. It is
+	// noted on them, and whoever comes upon them expires them.
+	Lapsed time.Time
 }
 
 // ErrLotsMissing says that the lots at hand are fewer than the account has, and that the rule needs more of them: read
@@ -44,6 +47,15 @@ func (a Account) step(b Booking, p Postings) Step {
 	return Step{Account: a, Entry: Entry{
 		Booking: b, Postings: p, MemberID: a.ID, Programme: a.Programme, No: a.Entries, AvailableAfter: a.Available,
 	}}
+}
+
+// lapse gives when the points of the account ran out that nobody touched, if that was so by now; otherwise zero. What is done
+// about points afterwards does not bring them back.
+func (a Account) lapse(now time.Time, p programme.Programme) time.Time {
+	if at := a.IdleAt(p); a.Available+a.Pending > 0 && !at.IsZero() && !at.After(now) {
+		return at
+	}
+	return time.Time{}
 }
 
 // active notes that the member did something.
@@ -79,7 +91,6 @@ func (a Account) RunsOut(l Lot, p programme.Programme) time.Time {
 // Earn gives points, more than 0. A debt is paid out of them first; the rest becomes a lot, whose points are locked until
 // availableAt where that is later than the booking. What is more than a member may have is a Conflict, balance_full.
 func (a Account) Earn(b Booking, points int64, availableAt time.Time) (Step, error) {
-	a.active(b)
 	return a.give(b, points, availableAt, Postings{Issued: -points})
 }
 
@@ -88,6 +99,7 @@ func (a Account) give(b Booking, points int64, availableAt time.Time, p Postings
 	if points > maxHeld-a.Available-a.Pending {
 		return Step{}, problem.New(problem.Conflict, "balance_full", "The member would have more than %d points. Nothing was booked.", maxHeld)
 	}
+	a.active(b)
 	p.Debt = min(points, a.Debt)
 	rest := points - p.Debt
 	locked := availableAt.After(b.RecordedAt)

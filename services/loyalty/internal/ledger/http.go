@@ -20,7 +20,7 @@ import (
 type entryView struct {
 	EntryID        uuid.UUID `json:"entry_id" format:"uuid"`
 	MemberID       uuid.UUID `json:"member_id" format:"uuid"`
-	Kind           Kind      `json:"kind" enum:"earn,grant,spend,release,reversal" doc:"What the entry does."`
+	Kind           Kind      `json:"kind" enum:"earn,grant,spend,restore,release,reversal,expiry,adjustment" doc:"What the entry does."`
 	Points         int64     `json:"points" doc:"How many points it is about."`
 	Available      int64     `json:"available" doc:"Change of the points to spend."`
 	Pending        int64     `json:"pending" doc:"Change of the locked points."`
@@ -28,12 +28,14 @@ type entryView struct {
 	AvailableAfter int64     `json:"available_after" doc:"Points to spend once it was booked."`
 	ReasonType     string    `json:"reason_type" example:"order"`
 	ReasonID       string    `json:"reason_id,omitempty"`
-	Reverses       string    `json:"reverses,omitempty" format:"uuid" doc:"The entry that was taken back."`
-	PartOf         string    `json:"part_of,omitempty" format:"uuid" doc:"The first entry of a spend that took points of several members who are one customer."`
+	Programme      string    `json:"programme" doc:"Code of the member's programme." example:"standard"`
+	Reverses       string    `json:"reverses,omitempty" format:"uuid" doc:"The entry that was taken back, or the spend that was given back."`
+	Waived         int64     `json:"waived,omitempty" doc:"Of a reversal: points that were not taken, nor are they owed, since they had run out."`
+	PartOf         string    `json:"part_of,omitempty" format:"uuid" doc:"The first entry of a spend, or of what gave it back, that is about several members who are one customer."`
 	BookedBy       string    `json:"booked_by" doc:"Who asked for it: a token's subject, or a part of the platform."`
 	BookedAt       time.Time `json:"booked_at"`
 	EffectiveAt    time.Time `json:"effective_at" doc:"When what it is for took place."`
-	Lots           []useView `json:"lots" nullable:"false" doc:"The lots that points were taken from."`
+	Lots           []useView `json:"lots" nullable:"false" doc:"The lots that points were taken from; below zero: given back to."`
 }
 
 // spentView is a spend as it is answered.
@@ -47,15 +49,25 @@ type partialView struct {
 	EntryID  uuid.UUID `json:"entry_id" format:"uuid"`
 	MemberID uuid.UUID `json:"member_id" format:"uuid"`
 	Points   int64     `json:"points"`
-	Lots     []useView `json:"lots" nullable:"false" doc:"The lots that points were taken from."`
+	Lots     []useView `json:"lots" nullable:"false" doc:"The lots that points were taken from; below zero: given back to."`
+}
+
+// restoredView is a spend that was given back, as it is answered.
+type restoredView struct {
+	entryView
+	Restored int64         `json:"restored" doc:"How many points were given back: by this entry and by its parts, those included that paid a debt."`
+	Parts    []partialView `json:"parts,omitempty" doc:"What was given back to other members whose points the spend took: an entry for each."`
 }
 
 func showSpent(s Spent) spentView {
-	v := spentView{entryView: show(s.Entry), Spent: s.All()}
-	for _, p := range s.Parts {
-		v.Parts = append(v.Parts, partialView{EntryID: p.ID, MemberID: p.MemberID, Points: p.Points(), Lots: show(p).Lots})
+	return spentView{entryView: show(s.Entry), Spent: s.All(), Parts: showParts(s.Parts)}
+}
+
+func showParts(parts []Entry) (views []partialView) {
+	for _, p := range parts {
+		views = append(views, partialView{EntryID: p.ID, MemberID: p.MemberID, Points: p.Points(), Lots: show(p).Lots})
 	}
-	return v
+	return views
 }
 
 type useView struct {
@@ -66,7 +78,7 @@ type useView struct {
 func show(e Entry) entryView {
 	v := entryView{
 		EntryID: e.ID, MemberID: e.MemberID, Kind: e.Kind, Points: e.Points(), Available: e.Available, Pending: e.Pending, Debt: -e.Debt,
-		AvailableAfter: e.AvailableAfter, ReasonType: e.Reason.Type, ReasonID: e.Reason.ID, BookedBy: e.By,
+		AvailableAfter: e.AvailableAfter, Programme: e.Programme, Waived: e.Waived, ReasonType: e.Reason.Type, ReasonID: e.Reason.ID, BookedBy: e.By,
 		BookedAt: e.RecordedAt, EffectiveAt: e.EffectiveAt, Lots: make([]useView, len(e.Uses)),
 	}
 	if e.Reverses != uuid.Nil {
@@ -90,8 +102,12 @@ type lotView struct {
 	State       string    `json:"state" enum:"available,locked"`
 	AvailableAt time.Time `json:"available_at" doc:"When the points could or can be spent."`
 	EarnedAt    time.Time `json:"earned_at"`
-	ReasonType  string    `json:"reason_type" example:"order"`
-	ReasonID    string    `json:"reason_id,omitempty"`
+
+	ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"From then on what is left cannot be spent; absent where it does not run out at a time that is known."`
+	Expired   int64      `json:"expired,omitempty" doc:"How many of its points ran out, before others were given back to it."`
+
+	ReasonType string `json:"reason_type" example:"order"`
+	ReasonID   string `json:"reason_id,omitempty"`
 }
 
 func showLot(l Lot) lotView {
@@ -99,10 +115,14 @@ func showLot(l Lot) lotView {
 	if l.Released {
 		state = "available"
 	}
-	return lotView{
+	v := lotView{
 		LotID: l.ID, EntryID: l.ID, Points: l.Points, Remaining: l.Remaining, State: state, AvailableAt: l.AvailableAt,
-		EarnedAt: l.EarnedAt, ReasonType: l.Reason.Type, ReasonID: l.Reason.ID,
+		EarnedAt: l.EarnedAt, Expired: l.Expired, ReasonType: l.Reason.Type, ReasonID: l.Reason.ID,
 	}
+	if !l.ExpiresAt.IsZero() {
+		v.ExpiresAt = &l.ExpiresAt
+	}
+	return v
 }
 
 type earnInput struct {
@@ -129,6 +149,31 @@ type newSpend struct {
 	ReasonType string `json:"reason_type" pattern:"^[a-z0-9_]{1,64}$" doc:"A code of what they are spent on." example:"reward"`
 	ReasonID   string `json:"reason_id,omitempty" maxLength:"64" doc:"The id of what they are spent on. It goes out in events: nothing personal."`
 }
+
+type adjustmentInput struct {
+	ID   uuid.UUID `path:"member_id" format:"uuid"`
+	Body newAdjustment
+}
+
+// newAdjustment is what an adjustment is made of.
+type newAdjustment struct {
+	Points     int64  `json:"points" minimum:"-1000000" maximum:"1000000" doc:"To give; below zero: to take. Not 0." example:"-25"`
+	ReasonType string `json:"reason_type" pattern:"^[a-z0-9_]{1,64}$" doc:"A code of why." example:"correction"`
+	ReasonID   string `json:"reason_id,omitempty" maxLength:"64" doc:"The id of what it is about. It goes out in events: nothing personal."`
+}
+
+type restoreInput struct {
+	ID   uuid.UUID `path:"entry_id" format:"uuid"`
+	Body newRestore
+}
+
+// newRestore is what giving a spend back is made of.
+type newRestore struct {
+	ReasonType string `json:"reason_type" pattern:"^[a-z0-9_]{1,64}$" doc:"A code of why." example:"order_cancelled"`
+	ReasonID   string `json:"reason_id,omitempty" maxLength:"64" doc:"The id of what it is about. It goes out in events: nothing personal."`
+}
+
+type restoredAnswer struct{ Body restoredView }
 
 type answer struct{ Body entryView }
 
@@ -164,7 +209,7 @@ type explanationView struct {
 	Pending       int64       `json:"pending" doc:"Locked points of its own: what is left of the locked lots."`
 	Debt          int64       `json:"debt" doc:"Points that it owes."`
 	PooledWith    []otherView `json:"pooled_with,omitempty" doc:"Other members who are the same customer since a merge; their points are spent together with these."`
-	OpenLots      []lotView   `json:"open_lots" nullable:"false" doc:"Lots that have points left, the oldest first; at most 200."`
+	OpenLots      []lotView   `json:"open_lots" nullable:"false" doc:"Lots that have points left, as they are spent: those that run out first before others, and then the oldest; at most 200."`
 	OpenLotsTotal int64       `json:"open_lots_total" doc:"How many there are."`
 	Items         []entryView `json:"items" nullable:"false" doc:"Entries, the latest first."`
 	NextCursor    string      `json:"next_cursor,omitempty" doc:"Where the next page of entries begins; absent on the last one."`
@@ -179,34 +224,29 @@ type otherView struct {
 	Debt       int64     `json:"debt" doc:"Points that it owes."`
 }
 
-type summaryAnswer struct{ Body summaryView }
-
-type summaryView struct {
-	Members   int64 `json:"members"`
-	Entries   int64 `json:"entries" doc:"Of the ledger."`
-	Earned    int64 `json:"earned" doc:"Points given, those of grants included."`
-	Granted   int64 `json:"granted" doc:"The part of them that was granted, such as for a complaint."`
-	Reversed  int64 `json:"reversed" doc:"Points taken back."`
-	Spent     int64 `json:"spent"`
-	Available int64 `json:"available" doc:"Points that members can spend."`
-	Pending   int64 `json:"pending" doc:"Locked points."`
-	Debt      int64 `json:"debt" doc:"Points that members owe."`
-	LedgerSum int64 `json:"ledger_sum" doc:"All postings added up: 0."`
-}
-
 // Routes adds the operations on points.
 func (l *Ledger) Routes(api *httpx.API) {
 	const tag = "Points"
 	httpx.Register(api, httpx.Operation{
 		ID: "earn-points", Method: http.MethodPost, Path: "/v1/members/{member_id}/earns", Tag: tag, Summary: "Give a member points",
 		Description: "A debt is paid out of them first. Purchases earn without this. An Idempotency-Key is remembered for ever.",
-		Permission:  auth.LoyaltyWrite, Status: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict},
+		Permission:  auth.LoyaltyWrite, Status: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusGone},
 	}, l.earnHTTP)
 	httpx.Register(api, httpx.Operation{
 		ID: "spend-points", Method: http.MethodPost, Path: "/v1/members/{member_id}/spends", Tag: tag, Summary: "Spend points of a member",
-		Description: "The oldest first, whichever member's they are of those who are one customer since a merge. More than are available is answered with 409 and takes nothing. An Idempotency-Key is remembered for ever.",
-		Permission:  auth.LoyaltyWrite, Status: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict},
+		Description: "Those that run out first before others, then the oldest, whichever member's they are of those who are one customer since a merge. More than are available is answered with 409 and takes nothing. An Idempotency-Key is remembered for ever.",
+		Permission:  auth.LoyaltyWrite, Status: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusGone},
 	}, l.spendHTTP)
+	httpx.Register(api, httpx.Operation{
+		ID: "reverse-spend", Method: http.MethodPost, Path: "/v1/spends/{entry_id}/reverse", Tag: tag, Summary: "Give the points of a spend back",
+		Description: "All of them, once, to the lots that they were taken from, which run out in 30 days at the earliest. A debt is paid first. An Idempotency-Key is remembered for ever.",
+		Permission:  auth.LoyaltyWrite, Status: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, l.restoreHTTP)
+	httpx.Register(api, httpx.Operation{
+		ID: "adjust-points", Method: http.MethodPost, Path: "/v1/members/{member_id}/adjustments", Tag: tag, Summary: "Put a balance right by hand",
+		Description: "Gives points of the member's own, or takes available ones, those that run out first before others. More than are available is answered with 409 and takes nothing. An Idempotency-Key is remembered for ever.",
+		Permission:  auth.LoyaltyAdjust, Status: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusGone},
+	}, l.adjustHTTP)
 	httpx.Register(api, httpx.Operation{
 		ID: "get-balance", Method: http.MethodGet, Path: "/v1/members/{member_id}/balance", Tag: tag, Summary: "Read a balance, of now or of a past time",
 		Permission: auth.LoyaltyRead, Errors: []int{http.StatusNotFound},
@@ -217,11 +257,11 @@ func (l *Ledger) Routes(api *httpx.API) {
 	}, l.explainHTTP)
 	httpx.Register(api, httpx.Operation{
 		ID: "summarise-points", Method: http.MethodGet, Path: "/v1/points/summary", Tag: tag, Summary: "Add the ledger up",
-		Description: "earned - reversed - spent = available + pending - debt.",
+		Description: "As a whole and by programme: earned - reversed - spent + restored - expired + adjusted = available + pending - debt. What a programme owes its members is priced by what its terms say that a point is worth.",
 		Permission:  auth.LoyaltyRead,
 	}, func(ctx context.Context, _ *struct{}) (*summaryAnswer, error) {
 		s, err := l.Summary(ctx)
-		return &summaryAnswer{summaryView(s)}, err
+		return &summaryAnswer{showSummary(s)}, err
 	})
 }
 
@@ -252,6 +292,28 @@ func (l *Ledger) spendHTTP(ctx context.Context, in *spendInput) (*spentAnswer, e
 	}
 	s, err := l.Spend(ctx, in.ID, Spending{Points: in.Body.Points, Reason: reason})
 	return &spentAnswer{showSpent(s)}, err
+}
+
+func (l *Ledger) restoreHTTP(ctx context.Context, in *restoreInput) (*restoredAnswer, error) {
+	reason := Reason{in.Body.ReasonType, in.Body.ReasonID}
+	if faults := reasonFaults(reason); len(faults) > 0 {
+		return nil, invalid(faults)
+	}
+	s, err := l.Restore(ctx, in.ID, reason)
+	return &restoredAnswer{restoredView{entryView: show(s.Entry), Restored: s.All(), Parts: showParts(s.Parts)}}, err
+}
+
+func (l *Ledger) adjustHTTP(ctx context.Context, in *adjustmentInput) (*answer, error) {
+	reason := Reason{in.Body.ReasonType, in.Body.ReasonID}
+	faults := reasonFaults(reason)
+	if in.Body.Points == 0 {
+		faults = append(faults, problem.Field{Location: "points", Code: "points_zero", Message: "must not be 0"})
+	}
+	if len(faults) > 0 {
+		return nil, invalid(faults)
+	}
+	e, err := l.Adjust(ctx, in.ID, in.Body.Points, reason)
+	return &answer{show(e)}, err
 }
 
 // reasonFaults says what is wrong with a reason, as far as the schema does not.

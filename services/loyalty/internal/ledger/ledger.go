@@ -151,12 +151,25 @@ func (l *Lots) put(lot Lot) {
 
 // Follow keeps the lots up to what the step did.
 func (l *Lots) Follow(s Step) {
+	if !s.Lapsed.IsZero() {
+		for i, lot := range l.of[s.Account.ID] {
+			l.of[s.Account.ID][i] = lot.lapsed(s.Lapsed)
+		}
+	}
 	if s.Made != nil {
 		l.put(*s.Made)
 	}
 	for _, c := range s.Changed {
 		l.put(c)
 	}
+}
+
+// lapsed is the lot, which runs out at a time at the latest.
+func (l Lot) lapsed(at time.Time) Lot {
+	if l.ExpiresAt.IsZero() || l.ExpiresAt.After(at) {
+		l.ExpiresAt = at
+	}
+	return l
 }
 
 // sooner orders lots as they are spent: those that run out first, and of these the oldest.

@@ -58,7 +58,7 @@ const openLots = 200
 type Explanation struct {
 	member.Balance
 	Others    []member.Member // who are the same customer since a merge, by their customers' ids
-	Lots      []Lot           // that have points left, the oldest first; at most 200
+	Lots      []Lot           // that have points left, those that run out first before others and then the oldest; at most 200
 	LotsTotal int64           // how many there are
 	Entries   []Entry         // the latest first
 }
@@ -93,7 +93,7 @@ func (l *Ledger) Explain(ctx context.Context, memberID uuid.UUID, before int64, 
 // explained reads balance and lots in one statement, so that they fit.
 func explained(ctx context.Context, tx *pg.Tx, memberID uuid.UUID) (x Explanation, err error) {
 	rows, err := tx.Query(ctx, `SELECT m.available, m.pending, m.debt, m.entries, l.total, l.id, l.points, l.remaining, l.available_at,
-			l.released, l.earned_at, l.reason_type, l.reason_id
+			l.released, l.earned_at, l.reason_type, l.reason_id, l.expires_at, l.expired
 		FROM member m LEFT JOIN LATERAL (
 			SELECT o.*, count(*) OVER () AS total FROM lot o
 			WHERE o.tenant_id = m.tenant_id AND o.member_id = m.id AND o.remaining > 0 ORDER BY o.expires_at, o.earned_at, o.id LIMIT $3
@@ -110,11 +110,13 @@ func explained(ctx context.Context, tx *pg.Tx, memberID uuid.UUID) (x Explanatio
 			total, points, remaining *int64
 			id                       *uuid.UUID
 			availableAt, earnedAt    *time.Time
+			expires                  *time.Time
+			expired                  *int64
 			released                 *bool
 			reasonType, reasonID     *string
 		)
 		if err := rows.Scan(&x.Available, &x.Pending, &x.Debt, &x.Balance.Entries, &total, &id, &points, &remaining, &availableAt,
-			&released, &earnedAt, &reasonType, &reasonID); err != nil {
+			&released, &earnedAt, &reasonType, &reasonID, &expires, &expired); err != nil {
 			return x, err
 		}
 		if id == nil {
@@ -123,7 +125,7 @@ func explained(ctx context.Context, tx *pg.Tx, memberID uuid.UUID) (x Explanatio
 		x.LotsTotal = *total
 		x.Lots = append(x.Lots, Lot{
 			ID: *id, MemberID: memberID, Points: *points, Remaining: *remaining, AvailableAt: availableAt.UTC(), Released: *released,
-			EarnedAt: earnedAt.UTC(), Reason: Reason{*reasonType, *reasonID},
+			EarnedAt: earnedAt.UTC(), Reason: Reason{*reasonType, *reasonID}, ExpiresAt: orZero(expires), Expired: *expired,
 		})
 	}
 	if err := rows.Err(); err != nil {
@@ -133,34 +135,4 @@ func explained(ctx context.Context, tx *pg.Tx, memberID uuid.UUID) (x Explanatio
 		_, err = member.Find(ctx, tx, memberID) // says that there is none
 	}
 	return x, err
-}
-
-// Summary adds the ledger of a tenant up. Earned - Reversed - Spent = Available + Pending - Debt.
-type Summary struct {
-	Members                  int64
-	Entries                  int64
-	Earned                   int64 // points given, those of grants included
-	Granted                  int64 // the part of them that other services gave
-	Reversed, Spent          int64
-	Available, Pending, Debt int64
-	LedgerSum                int64 // of all postings: 0
-}
-
-// Summary gives the sums of the caller's tenant.
-func (l *Ledger) Summary(ctx context.Context) (s Summary, err error) {
-	err = l.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
-		tx.Queue(`SELECT count(*) FROM member WHERE tenant_id = $1`, tx.Tenant()).QueryRow(func(row pgx.Row) error {
-			return row.Scan(&s.Members)
-		})
-		tx.Queue(`SELECT count(*), coalesce(-sum(issued) FILTER (WHERE kind IN ('earn', 'grant')), 0)::bigint,
-				coalesce(-sum(issued) FILTER (WHERE kind = 'grant'), 0)::bigint,
-				coalesce(sum(issued) FILTER (WHERE kind = 'reversal'), 0)::bigint, coalesce(sum(redeemed), 0)::bigint,
-				coalesce(sum(available), 0)::bigint, coalesce(sum(pending), 0)::bigint, coalesce(-sum(debt), 0)::bigint,
-				coalesce(sum(pending + available + debt + issued + redeemed + expired + adjusted + settlement), 0)::bigint
-			FROM ledger_entry WHERE tenant_id = $1`, tx.Tenant()).QueryRow(func(row pgx.Row) error {
-			return row.Scan(&s.Entries, &s.Earned, &s.Granted, &s.Reversed, &s.Spent, &s.Available, &s.Pending, &s.Debt, &s.LedgerSum)
-		})
-		return nil
-	})
-	return s, err
 }

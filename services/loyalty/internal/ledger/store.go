@@ -50,15 +50,16 @@ func saveOne(tx *pg.Tx, s Step) {
 		tx.Tenant(), e.ID, e.MemberID, e.No, e.Kind, e.Key, e.InputHash, e.Reason.Type, e.Reason.ID, pg.OrNull(e.Reverses),
 		e.By, e.EffectiveAt, e.RecordedAt, e.Pending, e.Available, e.Debt, e.Issued, e.Redeemed, e.Expired, e.Adjusted, e.Settlement,
 		e.AvailableAfter, pg.OrNull(e.PartOf), e.Programme, e.Waived)
+	for _, l := range s.Changed {
+		tx.Queue(`UPDATE lot SET remaining = $3, released = $4, expires_at = $5, expired = $6, waived = $7 WHERE tenant_id = $1 AND id = $2`,
+			tx.Tenant(), l.ID, l.Remaining, l.Released, pg.OrNull(l.ExpiresAt), l.Expired, l.Waived)
+	}
+	lapse(tx, s)
 	if m := s.Made; m != nil {
 		tx.Queue(`INSERT INTO lot (tenant_id, id, member_id, points, remaining, available_at, released, earned_at, reason_type, reason_id, expires_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 			tx.Tenant(), m.ID, m.MemberID, m.Points, m.Remaining, m.AvailableAt, m.Released, m.EarnedAt, m.Reason.Type, m.Reason.ID,
 			pg.OrNull(m.ExpiresAt))
-	}
-	for _, l := range s.Changed {
-		tx.Queue(`UPDATE lot SET remaining = $3, released = $4, expires_at = $5, expired = $6, waived = $7 WHERE tenant_id = $1 AND id = $2`,
-			tx.Tenant(), l.ID, l.Remaining, l.Released, pg.OrNull(l.ExpiresAt), l.Expired, l.Waived)
 	}
 	for _, u := range e.Uses {
 		tx.Queue(`INSERT INTO lot_use (tenant_id, entry_id, lot_id, points) VALUES ($1, $2, $3, $4)`, tx.Tenant(), e.ID, u.LotID, u.Points)
@@ -90,14 +91,25 @@ func save(tx *pg.Tx, steps []Step) {
 		}
 	}
 	insertEntries(tx, steps)
-	insertLots(tx, made)
 	updateLots(tx, changed)
+	lapse(tx, steps...)
+	insertLots(tx, made)
 	insertUses(tx, steps)
 	final := make([]member.Member, 0, len(members))
 	for _, m := range members {
 		final = append(final, m)
 	}
 	member.Save(tx, final...)
+}
+
+// lapse queues what the steps say of lots that nobody touched. What they made themselves is to be inserted after it.
+func lapse(tx *pg.Tx, steps ...Step) {
+	for _, s := range steps {
+		if !s.Lapsed.IsZero() {
+			tx.Queue(`UPDATE lot SET expires_at = least(expires_at, $3) WHERE tenant_id = $1 AND member_id = $2 AND remaining > 0`,
+				tx.Tenant(), s.Account.ID, s.Lapsed)
+		}
+	}
 }
 
 func insertEntries(tx *pg.Tx, steps []Step) {
@@ -359,14 +371,6 @@ func oneEntry(rows pgx.Rows, err error) (Entry, error) {
 		return Entry{}, ErrNoEntry
 	}
 	return e, err
-}
-
-// queueLotsByID queues the reading of lots, whether or not anything is left of them.
-func queueLotsByID(tx *pg.Tx, ids []uuid.UUID) (lots *Lots) {
-	lots = &Lots{}
-	tx.Queue(`SELECT `+lotColumns+` FROM unnest($2::uuid[]) AS n(id)
-		JOIN LATERAL (SELECT * FROM lot k WHERE k.tenant_id = $1 AND k.id = n.id LIMIT 1) l ON true`, tx.Tenant(), ids).Query(lots.add)
-	return lots
 }
 
 // queueRestored queues the question whether any of the spends was given back.

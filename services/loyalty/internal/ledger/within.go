@@ -102,16 +102,21 @@ func (l *Ledger) Give(m member.Member, book *programme.Book, kind Kind, d Draft,
 	if !lockedUntil.IsZero() {
 		availableAt = lockedUntil.UTC().Truncate(time.Microsecond)
 	}
+	now, err := termsOf(book, m, b.RecordedAt)
+	if err != nil {
+		return Step{}, err
+	}
 	s, err := Account{m}.Earn(b, points, availableAt)
-	s.lasting(p)
-	return s, err
+	return s.lasting(Account{m}.lapse(b.RecordedAt, now), p), err
 }
 
-// lasting has the lot that was made run out by the programme.
-func (s *Step) lasting(p programme.Programme) {
+// lasting has the lot that was made run out by the programme, and those before it at the time when they lapsed, if they did.
+func (s Step) lasting(lapsed time.Time, p programme.Programme) Step {
+	s.Lapsed = lapsed
 	if s.Made != nil {
 		s.Made.ExpiresAt = p.Expiry.At(s.Made.AvailableAt, p.Zone)
 	}
+	return s
 }
 
 // SpendIn takes points, more than 0, that are available, those included whose lock ends now, the ones that run out first before
@@ -169,7 +174,7 @@ func (l *Ledger) RestoreIn(ctx context.Context, tx *pg.Tx, spendID uuid.UUID, d 
 		}
 	}
 	member.LockAll(tx, members)
-	lots := queueLotsByID(tx, lotIDs)
+	lots := QueueLots(tx, members, lotIDs, 0)
 	restored := queueRestored(tx, ids)
 	found, err := member.FindAll(ctx, tx, members)
 	if err != nil {
@@ -178,31 +183,39 @@ func (l *Ledger) RestoreIn(ctx context.Context, tx *pg.Tx, spendID uuid.UUID, d 
 	if *restored {
 		return nil, problem.New(problem.Conflict, "spend_restored", "The points of this spend were given back already. Nothing was booked.")
 	}
-	pool := NewPool(found...)
 	b, err := l.booking(KindRestore, d)
 	if err != nil {
 		return nil, err
 	}
+	pool := NewPool(found...)
 	var steps []Step
 	for n, spend := range spends {
-		a := pool[spend.MemberID]
 		part, err := b.part(n)
 		if err != nil {
 			return nil, err
 		}
-		p, err := termsOf(book, a.Member, b.RecordedAt)
+		made, err := pool[spend.MemberID].restoreBy(part, book, spend, lots.Of(spend.MemberID))
 		if err != nil {
 			return nil, err
 		}
-		until := programme.DayEnd(b.RecordedAt.In(p.Zone).AddDate(0, 0, restoredFor), p.Zone)
-		s, err := a.Restore(part, spend, lots.Of(a.ID), until)
-		if err != nil {
-			return nil, err
-		}
-		pool[a.ID] = s.Account
-		steps = append(steps, s)
+		pool[spend.MemberID] = made[len(made)-1].Account
+		steps = append(steps, made...)
 	}
 	return steps, nil
+}
+
+// restoreBy is Restore by the terms in force, after what has run out.
+func (a Account) restoreBy(b Booking, book *programme.Book, spend Entry, lots []Lot) ([]Step, error) {
+	p, err := termsOf(book, a.Member, b.RecordedAt)
+	if err != nil {
+		return nil, err
+	}
+	a, steps, lots, err := a.Overdue(b.By, b.RecordedAt, p, lots)
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.Restore(b, spend, lots, programme.DayEnd(b.RecordedAt.In(p.Zone).AddDate(0, 0, restoredFor), p.Zone))
+	return append(steps, s), err
 }
 
 // part gives the booking of the n-th entry, from 0, of several that belong together.
@@ -248,8 +261,7 @@ func (l *Ledger) AdjustIn(ctx context.Context, tx *pg.Tx, m member.Member, book 
 			return nil, err
 		}
 		s, err := Account{m}.Adjust(b, points, nil)
-		s.lasting(p)
-		return []Step{s}, err
+		return []Step{s.lasting(Account{m}.lapse(b.RecordedAt, p), p)}, err
 	}
 	pool, lots, steps, err := l.settled(ctx, tx, m, b, p)
 	if err != nil {
