@@ -3,6 +3,7 @@ module github.com/guanxi-crm/guanxi/platform
 go 1.26.8
 
 require (
+	cel.dev/cel-go v0.32.0
 	github.com/coreos/go-oidc/v3 v3.21.0
 	github.com/danielgtaylor/huma/v2 v2.37.2
 	github.com/fergusstrange/embedded-postgres v1.34.0

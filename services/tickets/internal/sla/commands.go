@@ -199,9 +199,9 @@ type Verdict struct {
 
 // Try says what a condition makes of the facts, without keeping anything, and which of the present policies fits them.
 func (p *Policies) Try(ctx context.Context, text string, f Facts) (Verdict, error) {
-	c, refused := compile(text)
-	if refused != nil {
-		return Verdict{}, problem.InvalidBody("condition_invalid", "The condition was not accepted: mend what is named here.", refused.fields("condition"))
+	c, faults := compile(text, "condition")
+	if len(faults) > 0 {
+		return Verdict{}, problem.InvalidBody("condition_invalid", "The condition was not accepted: mend what is named here.", faults)
 	}
 	var v Verdict
 	var err error
@@ -209,7 +209,7 @@ func (p *Policies) Try(ctx context.Context, text string, f Facts) (Verdict, erro
 		v.Reason = err.Error()
 	}
 	if c != nil {
-		v.Cost = c.cost
+		v.Cost = c.cost()
 	}
 	all, err := p.List(ctx)
 	for _, s := range all {

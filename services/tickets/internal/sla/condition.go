@@ -1,13 +1,9 @@
 package sla
 
 import (
-	"errors"
-	"fmt"
-	"sync"
-
 	"cel.dev/cel-go/cel"
-	"cel.dev/cel-go/checker"
 
+	"github.com/guanxi-crm/guanxi/platform/expression"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
 
@@ -23,131 +19,53 @@ const (
 	manyField = 100
 )
 
-// refusal is why a condition was not accepted.
-type refusal struct{ faults []problem.Field }
+// language is what conditions may say.
+var language = expression.Language{
+	Name: "condition", Subject: "a ticket", MaxBytes: maxCondition, MaxCost: maxCost, Sizes: most,
+	Facts: func() []cel.EnvOption {
+		options := []cel.EnvOption{
+			cel.StdLib(), cel.Variable("tags", cel.ListType(cel.StringType)), cel.Variable("custom", cel.MapType(cel.StringType, cel.DynType)),
+		}
+		for _, name := range []string{"kind", "channel", "category", "queue", "grade", "tier"} {
+			options = append(options, cel.Variable(name, cel.StringType))
+		}
+		for _, name := range []string{"impact", "urgency", "priority"} {
+			options = append(options, cel.Variable(name, cel.IntType))
+		}
+		return options
+	},
+}
 
-func (r *refusal) fields(location string) []problem.Field {
-	all := make([]problem.Field, len(r.faults))
-	for i, f := range r.faults {
-		f.Location = location
-		all[i] = f
+// most says how large facts can be at most.
+func most(path []string) uint64 {
+	switch {
+	case len(path) == 1 && path[0] == "tags":
+		return manyTags
+	case len(path) == 1 && path[0] == "custom":
+		return manyField
+	case len(path) >= 1 && path[0] != "custom":
+		return shortFact
+	default:
+		return longFact
 	}
-	return all
 }
 
 // condition is a compiled condition; the nil condition fits every ticket.
-type condition struct {
-	program cel.Program
-	cost    uint64 // at most
-}
+type condition expression.Expression
 
-// conditions are those that were compiled in this process, by their text: what a text means never changes.
-var conditions struct {
-	sync.RWMutex
-	known map[string]*condition
-}
-
-const keepConditions = 10_000
+// cost is what it may cost at most, in CEL's units.
+func (c *condition) cost() uint64 { return (*expression.Expression)(c).Cost() }
 
 // compiled is compile for a text that was accepted before. One that no longer compiles fits nothing.
-func compiled(text string) *condition {
-	conditions.RLock()
-	c, known := conditions.known[text]
-	conditions.RUnlock()
-	if known {
-		return c
-	}
-	c, refused := compile(text)
-	if refused != nil {
-		c = &condition{}
-	}
-	conditions.Lock()
-	defer conditions.Unlock()
-	if conditions.known == nil || len(conditions.known) >= keepConditions {
-		conditions.known = map[string]*condition{}
-	}
-	conditions.known[text] = c
-	return c
-}
+func compiled(text string) *condition { return (*condition)(language.Known(text, expression.Bool)) }
 
-// environment says which facts conditions may ask for.
-var environment = sync.OnceValues(func() (*cel.Env, error) {
-	options := []cel.EnvOption{
-		cel.Variable("tags", cel.ListType(cel.StringType)), cel.Variable("custom", cel.MapType(cel.StringType, cel.DynType)),
-		cel.ParserRecursionLimit(50), cel.ParserExpressionSizeLimit(maxCondition),
-	}
-	for _, name := range []string{"kind", "channel", "category", "queue", "grade", "tier"} {
-		options = append(options, cel.Variable(name, cel.StringType))
-	}
-	for _, name := range []string{"impact", "urgency", "priority"} {
-		options = append(options, cel.Variable(name, cel.IntType))
-	}
-	return cel.NewEnv(options...)
-})
-
-// compile makes a condition of its text, or says where it is wrong. Empty text gives the nil condition.
-func compile(text string) (*condition, *refusal) {
+// compile makes a condition of its text, or says where it is wrong, at the location. Empty text gives the nil condition.
+func compile(text, location string) (*condition, []problem.Field) {
 	if text == "" {
 		return nil, nil
 	}
-	refuse := func(code, format string, args ...any) (*condition, *refusal) {
-		return nil, &refusal{[]problem.Field{{Code: code, Message: fmt.Sprintf(format, args...)}}}
-	}
-	if len(text) > maxCondition {
-		return refuse("condition_too_long", "must be at most %d bytes", maxCondition)
-	}
-	env, err := environment()
-	if err != nil {
-		return refuse("condition_malformed", "conditions cannot be read here: %v", err)
-	}
-	ast, issues := env.Compile(text)
-	if issues.Err() != nil {
-		r := &refusal{}
-		for _, e := range issues.Errors() {
-			r.faults = append(r.faults, problem.Field{
-				Code:    "condition_malformed",
-				Message: fmt.Sprintf("line %d, column %d: %s", max(1, e.Location.Line()), e.Location.Column()+1, e.Message),
-			})
-		}
-		return nil, r
-	}
-	if ast.OutputType() != cel.BoolType {
-		return refuse("condition_not_bool", "line 1, column 1: must say yes or no; this gives %s", ast.OutputType())
-	}
-	cost, err := env.EstimateCost(ast, sizes{})
-	if err != nil {
-		return refuse("condition_malformed", "its cost cannot be told: %v", err)
-	}
-	if cost.Max > maxCost {
-		return refuse("condition_too_costly", "may cost up to %d steps for a ticket; at most %d are allowed: nest fewer loops", cost.Max, maxCost)
-	}
-	program, err := env.Program(ast, cel.CostLimit(maxCost))
-	if err != nil {
-		return refuse("condition_malformed", "cannot be run: %v", err)
-	}
-	return &condition{program, cost.Max}, nil
-}
-
-// sizes says how large facts can be at most.
-type sizes struct{}
-
-// EstimateSize is asked for what CEL cannot know.
-func (sizes) EstimateSize(element checker.AstNode) *checker.SizeEstimate {
-	most := uint64(longFact)
-	switch path := element.Path(); {
-	case len(path) == 1 && path[0] == "tags":
-		most = manyTags
-	case len(path) == 1 && path[0] == "custom":
-		most = manyField
-	case len(path) >= 1 && path[0] != "custom":
-		most = shortFact
-	}
-	return &checker.SizeEstimate{Max: most}
-}
-
-// EstimateCallCost leaves the cost of functions to CEL.
-func (sizes) EstimateCallCost(string, string, *checker.AstNode, []checker.AstNode) *checker.CallEstimate {
-	return nil
+	c, faults := language.Compile(text, expression.Bool)
+	return (*condition)(c), expression.At(location, faults)
 }
 
 // fits asks the condition about a ticket. One that cannot answer, such as for a custom field that the ticket lacks, does not
@@ -156,9 +74,6 @@ func (c *condition) fits(f Facts) (bool, error) {
 	if c == nil {
 		return true, nil
 	}
-	if c.program == nil {
-		return false, errors.New("it no longer compiles")
-	}
 	tags, custom := f.Tags, f.Custom
 	if tags == nil {
 		tags = []string{}
@@ -166,15 +81,10 @@ func (c *condition) fits(f Facts) (bool, error) {
 	if custom == nil {
 		custom = map[string]any{}
 	}
-	out, _, err := c.program.Eval(map[string]any{
+	return (*expression.Expression)(c).Yes(map[string]any{
 		"kind": f.Kind, "channel": f.Channel, "category": f.Category, "queue": f.Queue, "impact": int64(f.Impact), "urgency": int64(f.Urgency),
 		"priority": int64(f.Priority), "tags": tags, "custom": custom, "grade": f.Grade, "tier": f.Tier,
 	})
-	if err != nil {
-		return false, err
-	}
-	fits, _ := out.Value().(bool)
-	return fits, nil
 }
 
 // Choose gives the first of the policies, which are in order, whose condition fits; ok is false where none does.

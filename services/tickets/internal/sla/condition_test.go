@@ -20,12 +20,12 @@ func TestConditionsThatAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, refused := compile(c.text)
-			if refused == nil {
+			got, refused := compile(c.text, "condition")
+			if len(refused) == 0 {
 				t.Fatalf("was accepted: %+v", got)
 			}
-			if f := refused.fields("condition")[0]; f.Code != c.code || !strings.Contains(f.Message, c.message) || f.Location != "condition" {
-				t.Fatalf("%+v", refused.faults)
+			if f := refused[0]; f.Code != c.code || !strings.Contains(f.Message, c.message) || f.Location != "condition" {
+				t.Fatalf("%+v", refused)
 			}
 		})
 	}
@@ -57,9 +57,9 @@ func TestConditionsFitByTheFacts(t *testing.T) {
 		`custom.site > 3`:                                       false, // cannot be compared
 		`1 / (priority - 2) == 1`:                               false,
 	} {
-		c, refused := compile(text)
-		if refused != nil {
-			t.Errorf("%s: %+v", text, refused.faults)
+		c, refused := compile(text, "condition")
+		if len(refused) > 0 {
+			t.Errorf("%s: %+v", text, refused)
 			continue
 		}
 		if got, err := c.fits(f); got != want {
@@ -70,9 +70,9 @@ func TestConditionsFitByTheFacts(t *testing.T) {
 
 func TestACostlyConditionIsStopped(t *testing.T) {
 	t.Parallel()
-	c, refused := compile(`tags.exists(a, a.contains("late"))`)
-	if refused != nil {
-		t.Fatal(refused.faults)
+	c, refused := compile(`tags.exists(a, a.contains("late"))`, "condition")
+	if len(refused) > 0 {
+		t.Fatal(refused)
 	}
 	many := make([]string, 20_000) // more than a ticket can have: the estimate was wrong
 	if fits, err := c.fits(Facts{Tags: many}); fits || err == nil || !strings.Contains(err.Error(), "cost limit") {

@@ -5,10 +5,8 @@ import "github.com/guanxi-crm/guanxi/platform/problem"
 // CheckCondition names what keeps text from being a condition, such as of a rule that routes tickets, under the location
 // given; nothing where it is one. Empty text is a condition: it fits every ticket.
 func CheckCondition(text, location string) []problem.Field {
-	if _, refused := compile(text); refused != nil {
-		return refused.fields(location)
-	}
-	return nil
+	_, faults := compile(text, location)
+	return faults
 }
 
 // Fits asks a condition that CheckCondition took about a ticket. One that cannot answer, such as for a custom field that the

@@ -52,9 +52,8 @@ func (p Policy) Check() []problem.Field {
 	if p.Position < 0 || p.Position > maxPosition {
 		fault("position", "out_of_range", "must be 0 to 1000000")
 	}
-	if _, err := compile(p.Condition); err != nil {
-		faults = append(faults, err.fields("condition")...)
-	}
+	_, refused := compile(p.Condition, "condition")
+	faults = append(faults, refused...)
 	faults = append(faults, checkTargets(p.Targets)...)
 	for _, c := range Clocks() {
 		for i, s := range p.Pausing[c] {
