@@ -6,6 +6,8 @@
 //	member     who collects points
 //	ledger     the points: entries, lots, balances
 //	earning    points for what sales tells of orders
+//	growth     the growth score: what members do apart from points
+//	referral   codes by which members bring customers, and what both get for it
 //	reward     what points can be redeemed for, and redemptions, led to their end
 //	grant      points that other services' workflows give
 //	audit      the auditor's check of the ledger
@@ -29,9 +31,11 @@ import (
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/audit"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/earning"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/grant"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/growth"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/ledger"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/referral"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/reward"
 	"github.com/guanxi-crm/guanxi/services/loyalty/migrations"
 )
@@ -50,20 +54,23 @@ func Module() app.Module {
 			members := member.New(d.DB, d.Outbox, d.Clock)
 			points := ledger.New(d.DB, d.Outbox, d.Clock)
 			grants := grant.New(d.DB, points)
+			growths := growth.New(d.DB, d.Ops, d.Outbox, nil, d.Clock)
+			referrals := referral.New(d.DB, points, growths, d.Clock)
 			starter := starts.New(d.DB, d.Flow)
 			rewards := reward.New(d.DB, d.Outbox, points, d.Flow, starter, name, d.Clock)
 			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(member.Erase, reward.Erase)})
 			auditor := audit.New(d.DB, d.Ops, d.Clock)
 			return app.Parts{
-				Routes:    []func(*httpx.API){programmes.Routes, members.Routes, points.Routes, rewards.Routes, auditor.Routes},
-				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard()), rewards.Consumer(), alias.With(eraser.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace}))},
+				Routes:    []func(*httpx.API){programmes.Routes, members.Routes, points.Routes, growths.Routes, referrals.Routes, rewards.Routes, auditor.Routes},
+				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard()), rewards.Consumer(), growths.Orders(referrals.Judge), growths.Signals(), alias.With(eraser.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace}))},
 				Worker: func(r worker.Registry) {
 					eraser.Register(r)
 					grants.Register(r)
+					growths.Register(r)
 					rewards.Worker(r)
 					auditor.Activities(d.Log).Register(r)
 				},
-				Schedules: []flow.Schedule{audit.Schedule()},
+				Schedules: []flow.Schedule{audit.Schedule(), growth.Schedule()},
 				Background: []func(context.Context) error{
 					starter.Run, app.Every(time.Minute, d.Log, "redemptions without a process", rewards.Sweep),
 					app.Every(time.Second, d.Log, "locked points that are due", ledger.NewReleaser(points, d.Ops, name).ReleaseAll),
