@@ -1,6 +1,7 @@
 package member_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"slices"
@@ -122,9 +123,14 @@ func TestMembersRefuseBadInput(t *testing.T) {
 	lily := w.Enrol()
 	enrol := func() string { return fmt.Sprintf(`{"customer_id":%q}`, uuid.Must(uuid.NewV7())) }
 	for name, target := range map[string]badinput.Target{
-		"enrol": {Method: http.MethodPost, Path: "/v1/members", Body: enrol(), Replay: true, Fresh: enrol, OtherBody: enrol()},
-		"list":  {Method: http.MethodGet, Path: "/v1/members", List: true},
-		"get":   {Method: http.MethodGet, Path: lily.Path, Owned: true},
+		"enrol":     {Method: http.MethodPost, Path: "/v1/members", Body: enrol(), Replay: true, Fresh: enrol, OtherBody: enrol()},
+		"list":      {Method: http.MethodGet, Path: "/v1/members", List: true},
+		"get":       {Method: http.MethodGet, Path: lily.Path, Owned: true},
+		"suspend":   {Method: http.MethodPost, Path: w.Enrol().Path + "/suspend", Body: `{"reason":"fraud_suspected"}`, Owned: true},
+		"reinstate": {Method: http.MethodPost, Path: suspended(w).Path + "/reinstate", Body: `{"reason":"cleared"}`, Owned: true},
+		"replace the card": {
+			Method: http.MethodPost, Path: lily.Path + "/replace-card", Body: `{"reason":"lost"}`, Owned: true, Replay: true, OtherBody: `{"reason":"stolen"}`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			target.URL, target.Token = w.URL, w.Manager
@@ -133,9 +139,147 @@ func TestMembersRefuseBadInput(t *testing.T) {
 	}
 	for name, bad := range map[string]body{
 		"nobody": {"customer_id": uuid.Nil}, "no id": {"customer_id": "17"}, "nothing": {},
+		"no such programme": {"customer_id": uuid.New(), "programme": "miles"}, "an empty programme": {"customer_id": uuid.New(), "programme": ""},
+		"another tenant's programme": {"customer_id": uuid.New(), "programme": "music"},
 	} {
 		if answer := w.Do(http.MethodPost, "/v1/members", w.Manager, bad); answer.Status != http.StatusUnprocessableEntity {
 			t.Errorf("%s: got %d %s", name, answer.Status, answer.Body)
 		}
 	}
+}
+
+// suspended gives a member who is suspended.
+func suspended(w *loyaltytest.World) loyaltytest.Member {
+	m := w.Enrol()
+	w.Do(http.MethodPost, m.Path+"/suspend", w.Manager, body{"reason": "fraud_suspected"})
+	return m
+}
+
+func TestAMemberIsSuspendedAndReinstated(t *testing.T) {
+	t.Parallel()
+	w := loyaltytest.Start(t)
+	lily := w.Enrol()
+	type view struct {
+		State       string
+		StateReason string `json:"state_reason"`
+		StateAt     string `json:"state_at"`
+	}
+	change := func(status int, action, reason string) (v view) {
+		t.Helper()
+		w.Want(status, http.MethodPost, lily.Path+"/"+action, w.Manager, body{"reason": reason}, &v)
+		return v
+	}
+	change(http.StatusConflict, "reinstate", "cleared")
+	if v := change(http.StatusOK, "suspend", "fraud_suspected"); v.State != "suspended" || v.StateReason != "fraud_suspected" || v.StateAt == "" {
+		t.Fatalf("%+v", v)
+	}
+	change(http.StatusConflict, "suspend", "fraud_suspected")
+	w.Earn(lily, 100)
+	if answer := w.Do(http.MethodPost, lily.Path+"/spends", w.Manager, body{"points": 1, "reason_type": "reward"}); answer.Status != http.StatusConflict {
+		t.Fatalf("a suspended member spent: %d %s", answer.Status, answer.Body)
+	}
+	if got := w.Read(lily).Available; got != 100 {
+		t.Fatalf("a suspended member has %d points", got)
+	}
+	if v := change(http.StatusOK, "reinstate", "cleared"); v.State != "active" || v.StateReason != "cleared" {
+		t.Fatalf("%+v", v)
+	}
+	w.Want(http.StatusCreated, http.MethodPost, lily.Path+"/spends", w.Manager, body{"points": 1, "reason_type": "reward"}, nil)
+	golden.JSON(t, "testdata/member_suspended.json", w.EventsOf("MemberSuspended", 1)[0].Data)
+	golden.JSON(t, "testdata/member_reinstated.json", w.EventsOf("MemberReinstated", 1)[0].Data)
+	agent := w.Token(auth.RoleAgent, "pizza")
+	if answer := w.Do(http.MethodPost, lily.Path+"/suspend", agent, body{"reason": "x"}); answer.Status != http.StatusForbidden {
+		t.Errorf("an agent suspends: %d", answer.Status)
+	}
+}
+
+func TestACardIsReplacedAndTheOldOneIsFoundBlocked(t *testing.T) {
+	t.Parallel()
+	w := loyaltytest.Start(t)
+	lily := w.Enrol()
+	type found struct {
+		Items []struct {
+			MemberID    uuid.UUID `json:"member_id"`
+			CardNumber  string    `json:"card_number"`
+			BlockedCard *struct {
+				CardNumber string `json:"card_number"`
+				Reason     string
+			} `json:"blocked_card"`
+		}
+	}
+	byCard := func(token, number string) (f found) {
+		t.Helper()
+		w.Want(http.StatusOK, http.MethodGet, "/v1/members?card_number="+number, token, nil, &f)
+		return f
+	}
+	var replaced loyaltytest.Member
+	w.Want(http.StatusOK, http.MethodPost, lily.Path+"/replace-card", w.Manager, body{"reason": "lost"}, &replaced)
+	if replaced.CardNumber == lily.CardNumber || replaced.MemberID != lily.MemberID {
+		t.Fatalf("%+v", replaced)
+	}
+	if f := byCard(w.Manager, replaced.CardNumber); len(f.Items) != 1 || f.Items[0].BlockedCard != nil {
+		t.Fatalf("by the new card: %+v", f)
+	}
+	f := byCard(w.Manager, lily.CardNumber)
+	if len(f.Items) != 1 || f.Items[0].MemberID != lily.MemberID || f.Items[0].CardNumber != replaced.CardNumber {
+		t.Fatalf("by the old card: %+v", f)
+	}
+	if b := f.Items[0].BlockedCard; b == nil || b.CardNumber != lily.CardNumber || b.Reason != "lost" {
+		t.Fatalf("the old card is not blocked: %+v", b)
+	}
+	if f := byCard(w.Token(auth.RoleManager, "music"), lily.CardNumber); len(f.Items) != 0 {
+		t.Fatalf("another tenant finds %+v", f)
+	}
+	wrong := []byte(lily.CardNumber)
+	wrong[15] = '0' + (wrong[15]-'0'+1)%10
+	if answer := w.Do(http.MethodGet, "/v1/members?card_number="+string(wrong), w.Manager, nil); answer.Status != 422 || !bytes.Contains(answer.Body, []byte("card_check_digit_wrong")) {
+		t.Fatalf("a wrong check digit: %d %s", answer.Status, answer.Body)
+	}
+}
+
+func TestMembersOfSeveralProgrammesAreListedByProgrammeAndState(t *testing.T) {
+	t.Parallel()
+	w := loyaltytest.Start(t)
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/programmes", w.Manager, body{
+		"code": "miles", "name": "Miles", "zone": "Asia/Shanghai", "terms": body{"return_days": 14, "join_by_purchase": false},
+	}, nil)
+	lily := suspended(w)
+	var miles struct {
+		loyaltytest.Member
+		Programme string
+	}
+	enrol := body{"customer_id": lily.CustomerID, "programme": "miles"}
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/members", w.Manager, enrol, &miles)
+	if miles.Programme != "miles" || miles.MemberID == lily.MemberID {
+		t.Fatalf("%+v", miles)
+	}
+	w.Want(http.StatusOK, http.MethodPost, "/v1/members", w.Manager, enrol, nil)
+	if answer := w.Do(http.MethodPost, "/v1/members", w.Token(auth.RoleManager, "music"), enrol); answer.Status != 422 {
+		t.Errorf("a programme of another tenant: got %d %s", answer.Status, answer.Body)
+	}
+	for query, want := range map[string][]uuid.UUID{
+		"":                                         {lily.MemberID, miles.MemberID},
+		"&programme=miles":                         {miles.MemberID},
+		"&programme=standard":                      {lily.MemberID},
+		"&state=suspended":                         {lily.MemberID},
+		"&state=active":                            {miles.MemberID},
+		"&state=left":                              nil,
+		"&state=suspended&programme=miles":         nil,
+		"&state=active&programme=miles":            {miles.MemberID},
+		"&programme=none":                          nil,
+		"&card_number=" + miles.CardNumber:         {miles.MemberID},
+		"&customer_id=" + uuid.NewString():         nil,
+		"&customer_id=" + lily.CustomerID.String(): {lily.MemberID, miles.MemberID},
+	} {
+		var page struct{ Items []loyaltytest.Member }
+		w.Want(http.StatusOK, http.MethodGet, "/v1/members?limit=9"+query, w.Manager, nil, &page)
+		var got []uuid.UUID
+		for _, m := range page.Items {
+			got = append(got, m.MemberID)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", query, got, want)
+		}
+	}
+	w.Want(http.StatusUnprocessableEntity, http.MethodGet, "/v1/members?state=gone", w.Manager, nil, nil)
 }

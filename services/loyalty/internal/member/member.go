@@ -50,6 +50,7 @@ var (
 	ErrSuspended    = problem.New(problem.Conflict, "member_suspended", "The member is suspended. Reinstate it first.")
 	ErrLeft         = problem.New(problem.Conflict, "member_left", "The member has left the programme. It can rejoin.")
 	errNotSuspended = problem.New(problem.Conflict, "member_not_suspended", "The member is not suspended.")
+	errErased       = problem.New(problem.Gone, "member_erased", "The customer was erased: nobody is there to have a card.")
 	errNotLeft      = problem.New(problem.Conflict, "member_not_left", "The member has not left the programme.")
 )
 
@@ -141,14 +142,25 @@ func Enrol(customerID uuid.UUID, programme, source string, now time.Time) (Membe
 	if err != nil {
 		return Member{}, err
 	}
+	card, err := newCard()
+	return Member{
+		ID: id, CustomerID: customerID, CardNumber: card, Source: source, EnrolledAt: now, Programme: programme, State: Active,
+	}, err
+}
+
+// BlockedCard is a card that was replaced by another.
+type BlockedCard struct {
+	Number string
+	Reason string // code
+	At     time.Time
+}
+
+func newCard() (string, error) {
 	var b [8]byte
 	if _, err := rand.Read(b[:]); err != nil {
-		return Member{}, err
+		return "", err
 	}
-	return Member{
-		ID: id, CustomerID: customerID, CardNumber: cardNumber(binary.BigEndian.Uint64(b[:])), Source: source, EnrolledAt: now,
-		Programme: programme, State: Active,
-	}, nil
+	return cardNumber(binary.BigEndian.Uint64(b[:])), nil
 }
 
 // cardNumber makes the number of a card of anything random: a 9, which no bank's card begins with, fourteen digits that

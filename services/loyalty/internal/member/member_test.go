@@ -1,6 +1,7 @@
 package member
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -38,5 +39,58 @@ func TestCardsDiffer(t *testing.T) {
 			t.Fatalf("%+v %v", m, err)
 		}
 		seen[m.CardNumber] = true
+	}
+}
+
+func TestACheckDigitTellsAMisreadCard(t *testing.T) {
+	t.Parallel()
+	good := cardNumber(4711)
+	if !CheckCard(good) {
+		t.Fatal(good)
+	}
+	for i := range good {
+		for d := byte('0'); d <= '9'; d++ {
+			if bad := good[:i] + string(d) + good[i+1:]; bad != good && CheckCard(bad) {
+				t.Errorf("%s passes for %s", bad, good)
+			}
+		}
+	}
+	for _, bad := range []string{"", "0", good[:15], good + "0"} {
+		if CheckCard(bad) {
+			t.Errorf("%q passes", bad)
+		}
+	}
+}
+
+func TestWhatAMemberMayBecome(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		from   State
+		do     func(Member, string, time.Time) (Member, error)
+		name   string
+		to     State
+		failed error
+	}{
+		{Active, Member.Suspend, "suspend", Suspended, nil},
+		{Suspended, Member.Suspend, "suspend", Suspended, ErrSuspended},
+		{Left, Member.Suspend, "suspend", Left, ErrLeft},
+		{Active, Member.Reinstate, "reinstate", Active, errNotSuspended},
+		{Suspended, Member.Reinstate, "reinstate", Active, nil},
+		{Left, Member.Reinstate, "reinstate", Left, ErrLeft},
+		{Active, Member.Leave, "leave", Left, nil},
+		{Suspended, Member.Leave, "leave", Suspended, ErrSuspended},
+		{Left, Member.Leave, "leave", Left, ErrLeft},
+		{Active, Member.Rejoin, "rejoin", Active, errNotLeft},
+		{Suspended, Member.Rejoin, "rejoin", Suspended, errNotLeft},
+		{Left, Member.Rejoin, "rejoin", Active, nil},
+	} {
+		got, err := c.do(Member{State: c.from}, "why", now)
+		if got.State != c.to || !errors.Is(err, c.failed) {
+			t.Errorf("%s who is %s: got %s %v", c.name, c.from, got.State, err)
+		}
+		if err == nil && (got.Reason != "why" || !got.StateAt.Equal(now)) {
+			t.Errorf("%s: got %+v", c.name, got)
+		}
 	}
 }

@@ -91,7 +91,7 @@ func Ensure(ctx context.Context, tx *pg.Tx, drafts ...Member) (all map[Key]Membe
 	}
 	// Each by its whole key: a plain join that was planned while the table was new would read all members of the tenant.
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM unnest($2::uuid[], $3::text[]) AS n(customer_id, programme)
-		JOIN LATERAL (SELECT * FROM member k WHERE k.tenant_id = $1 AND k.customer_id = n.customer_id AND k.programme = n.programme LIMIT 1) m
+		JOIN LATERAL (SELECT * FROM member k WHERE k.tenant_id = $1 AND k.customer_id = n.customer_id AND k.programme || '' = n.programme LIMIT 1) m
 			ON true`, tx.Tenant(), customers, programmes)
 	if err != nil {
 		return nil, nil, err
@@ -132,6 +132,31 @@ func queueEnsure(tx *pg.Tx, drafts []Member) (fresh map[uuid.UUID]bool) {
 		return err
 	})
 	return fresh
+}
+
+// SaveState queues the state that a locked member is in now.
+func SaveState(tx *pg.Tx, m Member) {
+	tx.Queue(`UPDATE member SET state = $3, state_reason = $4, state_at = $5 WHERE tenant_id = $1 AND id = $2`,
+		tx.Tenant(), m.ID, m.State, m.Reason, m.StateAt)
+}
+
+// blockCard queues a new card's number for a locked member, whose present one is blocked from then on.
+func blockCard(tx *pg.Tx, m Member, old BlockedCard, number string) {
+	tx.Queue(`INSERT INTO member_card_blocked (tenant_id, card_number, member_id, reason, blocked_at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (tenant_id, card_number) DO UPDATE SET member_id = excluded.member_id, reason = excluded.reason, blocked_at = excluded.blocked_at`,
+		tx.Tenant(), old.Number, m.ID, old.Reason, old.At)
+	tx.Queue(`UPDATE member SET card_number = $3 WHERE tenant_id = $1 AND id = $2`, tx.Tenant(), m.ID, number)
+}
+
+// findBlocked gives a card that was replaced; ok is false where the number is of no such card.
+func findBlocked(ctx context.Context, tx *pg.Tx, number string) (c BlockedCard, ok bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT card_number, reason, blocked_at FROM member_card_blocked WHERE tenant_id = $1 AND card_number = $2`,
+		tx.Tenant(), number).Scan(&c.Number, &c.Reason, &c.At)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return c, false, nil
+	}
+	c.At = c.At.UTC()
+	return c, err == nil, err
 }
 
 // Save queues what locked members have now.
@@ -190,7 +215,21 @@ func list(ctx context.Context, tx *pg.Tx, f Filter, limit int) ([]Seen, error) {
 	}
 	if f.CardNumber != "" {
 		args = append(args, f.CardNumber)
-		where += fmt.Sprintf(` AND k.card_number = $%d`, len(args))
+		// Whoever has the card, otherwise whoever had it.
+		where += fmt.Sprintf(` AND k.id = (SELECT coalesce((SELECT id FROM member WHERE tenant_id = $1 AND card_number = $%[1]d),
+			(SELECT member_id FROM member_card_blocked WHERE tenant_id = $1 AND card_number = $%[1]d)))`, len(args))
+	}
+	if f.Programme != "" {
+		args = append(args, f.Programme)
+		where += fmt.Sprintf(` AND k.programme = $%d`, len(args))
+	}
+	switch f.State { // as constants, so that the index on those who are not active fits
+	case Active:
+		where += ` AND k.state = 'active'`
+	case Suspended:
+		where += ` AND k.state = 'suspended'`
+	case Left:
+		where += ` AND k.state = 'left'`
 	}
 	rows, err := tx.Query(ctx, fmt.Sprintf(`SELECT `+seen+` FROM (SELECT * FROM member k WHERE %s ORDER BY k.id LIMIT %d) m `+pools+`
 		ORDER BY m.id`, where, limit), args...)
@@ -222,10 +261,10 @@ func (o *others) with(m Member) Seen {
 }
 
 // ofCustomer is a condition on members m: that they are of the same programme and the same customer as the member $2 of the
-// tenant $1.
+// tenant $1. The programme is not to be looked up by an index: a plan made while the table was new would read all its members.
 const ofCustomer = `m.tenant_id = $1 AND m.customer_id = ANY ((SELECT customer_group($1, s.customer_id)
 	FROM member s WHERE s.tenant_id = $1 AND s.id = $2)::uuid[])
-	AND m.programme = (SELECT s.programme FROM member s WHERE s.tenant_id = $1 AND s.id = $2)`
+	AND m.programme || '' = (SELECT s.programme FROM member s WHERE s.tenant_id = $1 AND s.id = $2)`
 
 // LockPool queues the locking of all members who are the same customer as the given one, in the order of their customers'
 // ids, and keeps them the same customer until the transaction ends. Who they were is known after the next round trip; nobody
@@ -261,15 +300,19 @@ const OfPool = `SELECT m.id FROM member m WHERE ` + ofCustomer
 // erased is what a card number begins with that was taken away; the member's id follows, so that it is nobody else's.
 const erased = "erased:"
 
-// Erase takes the cards from the customers' members, who go on without a name, and with their points.
+// Erase takes the cards from the customers' members, those that were replaced included. The members go on without a name, and
+// with their points.
 func Erase(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]erasure.Erased, error) {
-	done := erasure.Erased{What: "member_card"}
+	done := []erasure.Erased{{What: "member_card"}, {What: "member_card_blocked"}}
 	tx.Queue(`SELECT 1 FROM member WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[]) ORDER BY customer_id, programme FOR UPDATE`, tx.Tenant(), customers)
 	tx.Queue(`UPDATE member SET card_number = $3 || id WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[]) AND card_number NOT LIKE $3 || '%'`,
-		tx.Tenant(), customers, erased).Exec(func(tag pgconn.CommandTag) error { done.Count = tag.RowsAffected(); return nil })
+		tx.Tenant(), customers, erased).Exec(func(tag pgconn.CommandTag) error { done[0].Count = tag.RowsAffected(); return nil })
+	tx.Queue(`DELETE FROM member_card_blocked WHERE tenant_id = $1
+		AND member_id = ANY (ARRAY(SELECT id FROM member WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[])))`,
+		tx.Tenant(), customers).Exec(func(tag pgconn.CommandTag) error { done[1].Count = tag.RowsAffected(); return nil })
 	err := tx.QueryRow(ctx, `SELECT count(*) FROM member WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[]) AND card_number NOT LIKE $3 || '%'`,
-		tx.Tenant(), customers, erased).Scan(&done.Left)
-	return []erasure.Erased{done}, err
+		tx.Tenant(), customers, erased).Scan(&done[0].Left)
+	return done, err
 }
 
 // byCustomer orders members as everybody locks them.

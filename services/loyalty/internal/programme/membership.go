@@ -23,13 +23,13 @@ const (
 )
 
 const (
-	maxPlans       = 50
-	maxPlanMonths  = 120
-	maxPlanGrace   = 366
-	maxPlanBenefits    = 50
-	maxWelcome     = 1_000_000 // as many as any one booking may give
-	maxLeavingDays = 3650
-	shortestMonth  = 28 // days
+	maxPlans        = 50
+	maxPlanMonths   = 120
+	maxPlanGrace    = 366
+	maxPlanBenefits = 50
+	maxWelcome      = 1_000_000 // as many as any one booking may give
+	maxLeavingDays  = 3650
+	shortestMonth   = 28 // days
 )
 
 // Plan is a membership that is paid for.
