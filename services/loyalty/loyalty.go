@@ -53,6 +53,7 @@ func Module() app.Module {
 			programmes := programme.New(d.DB, d.Clock)
 			members := member.New(d.DB, d.Outbox, d.Clock)
 			points := ledger.New(d.DB, d.Outbox, d.Clock)
+			expiry := ledger.NewExpirer(points, d.Ops, d.Log, name)
 			grants := grant.New(d.DB, points)
 			growths := growth.New(d.DB, d.Ops, d.Outbox, nil, d.Clock)
 			referrals := referral.New(d.DB, points, growths, d.Clock)
@@ -61,16 +62,17 @@ func Module() app.Module {
 			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(member.Erase, reward.Erase)})
 			auditor := audit.New(d.DB, d.Ops, d.Clock)
 			return app.Parts{
-				Routes:    []func(*httpx.API){programmes.Routes, members.Routes, points.Routes, growths.Routes, referrals.Routes, rewards.Routes, auditor.Routes},
+				Routes:    []func(*httpx.API){programmes.Routes, members.Routes, points.Routes, expiry.Routes(d.Flow), growths.Routes, referrals.Routes, rewards.Routes, auditor.Routes},
 				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard()), rewards.Consumer(), growths.Orders(referrals.Judge), growths.Signals(), alias.With(eraser.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace}))},
 				Worker: func(r worker.Registry) {
 					eraser.Register(r)
 					grants.Register(r)
 					growths.Register(r)
 					rewards.Worker(r)
+					expiry.Register(r)
 					auditor.Activities(d.Log).Register(r)
 				},
-				Schedules: []flow.Schedule{audit.Schedule(), growth.Schedule()},
+				Schedules: []flow.Schedule{ledger.ExpirySchedule(), audit.Schedule(), growth.Schedule()},
 				Background: []func(context.Context) error{
 					starter.Run, app.Every(time.Minute, d.Log, "redemptions without a process", rewards.Sweep),
 					app.Every(time.Second, d.Log, "locked points that are due", ledger.NewReleaser(points, d.Ops, name).ReleaseAll),
