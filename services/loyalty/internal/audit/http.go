@@ -22,6 +22,19 @@ type reportView struct {
 	Members     int64            `json:"members"`
 	Total       int64            `json:"differences_total" doc:"How many differences there are."`
 	Differences []differenceView `json:"differences" nullable:"false" doc:"At most 100."`
+	Programmes  []auditedView    `json:"programmes" nullable:"false" doc:"By programme: owed - debt + programme_accounts is 0."`
+}
+
+// auditedView is a programme in a report.
+type auditedView struct {
+	Programme         string `json:"programme" doc:"Its code." example:"standard"`
+	OK                bool   `json:"ok" doc:"Its accounts are what its members have."`
+	Members           int64  `json:"members"`
+	Entries           int64  `json:"entries"`
+	LedgerSum         int64  `json:"ledger_sum" doc:"All postings added up: 0."`
+	Owed              int64  `json:"owed" doc:"Points that members have, locked ones included, by their balances."`
+	Debt              int64  `json:"debt" doc:"Points that they owe, by their balances."`
+	ProgrammeAccounts int64  `json:"programme_accounts" doc:"What the accounts of the programme and of partners come to, by the ledger's entries."`
 }
 
 type differenceView struct {
@@ -35,7 +48,10 @@ type differenceView struct {
 func show(r Report) reportView {
 	v := reportView{
 		OK: r.OK(), CheckedAt: r.CheckedAt, LedgerSum: r.LedgerSum, Entries: r.Entries, Members: r.Members, Total: r.Total,
-		Differences: make([]differenceView, len(r.Differences)),
+		Differences: make([]differenceView, len(r.Differences)), Programmes: make([]auditedView, len(r.Programmes)),
+	}
+	for i, p := range r.Programmes {
+		v.Programmes[i] = auditedView{p.Code, p.ok(), p.Members, p.Entries, p.LedgerSum, p.Owed, p.Debt, p.Issued}
 	}
 	for i, d := range r.Differences {
 		v.Differences[i] = differenceView{MemberID: text(d.MemberID), About: text(d.About), What: d.What, Wanted: d.Wanted, Found: d.Found}

@@ -62,8 +62,14 @@ func page(ctx context.Context, tx *pg.Tx, tenant string, after uuid.UUID) (part 
 	if err != nil {
 		return part, to, err
 	}
-	tx.Queue(totalsSQL, tenant, after, to, to == last).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&part.Members, &part.Entries, &part.LedgerSum)
+	tx.Queue(programmesSQL, tenant, after, to, to == last).Query(func(rows pgx.Rows) error {
+		var p Programme
+		_, err := pgx.ForEachRow(rows, []any{&p.Code, &p.Members, &p.Owed, &p.Debt, &p.Entries, &p.Issued, &p.LedgerSum}, func() error {
+			part.Members, part.Entries, part.LedgerSum = part.Members+p.Members, part.Entries+p.Entries, part.LedgerSum+p.LedgerSum
+			part.addProgramme(p)
+			return nil
+		})
+		return err
 	})
 	for _, sql := range []string{membersSQL, entriesSQL, lotsSQL} {
 		tx.Queue(sql, tenant, after, to, maxDifferences).Query(func(rows pgx.Rows) error {
@@ -94,13 +100,20 @@ func orNil(id *uuid.UUID) uuid.UUID {
 // Each statement is about the members after $2 up to $3 of the tenant $1, those included that are not there any more, and
 // gives up to $4 differences: member, entry or lot, what, wanted, found, and how many there are in all.
 const (
-	totalsSQL = `
-SELECT (SELECT count(*) FROM member WHERE tenant_id = $1 AND id > $2 AND id <= $3), count(*), coalesce(sum(n), 0)::bigint FROM (
-	SELECT pending + available + debt + issued + redeemed + expired + adjusted + settlement AS n
-	FROM ledger_entry WHERE tenant_id = $1 AND member_id > $2 AND member_id <= $3
-	UNION ALL
-	SELECT pending + available + debt + issued + redeemed + expired + adjusted + settlement
-	FROM ledger_entry WHERE tenant_id = $1 AND member_id IS NULL AND $4) e`
+	programmesSQL = `
+SELECT programme, coalesce(m.members, 0), coalesce(m.owed, 0), coalesce(m.debt, 0), coalesce(e.entries, 0), coalesce(e.issued, 0), coalesce(e.total, 0)
+FROM (
+	SELECT programme, count(*) AS members, sum(available + pending)::bigint AS owed, sum(debt)::bigint AS debt
+	FROM member WHERE tenant_id = $1 AND id > $2 AND id <= $3 GROUP BY programme
+) m FULL JOIN (
+	SELECT programme, count(*) AS entries, sum(issued + redeemed + expired + adjusted + settlement)::bigint AS issued,
+		sum(pending + available + debt + issued + redeemed + expired + adjusted + settlement)::bigint AS total
+	FROM (
+		SELECT * FROM ledger_entry WHERE tenant_id = $1 AND member_id > $2 AND member_id <= $3
+		UNION ALL
+		SELECT * FROM ledger_entry WHERE tenant_id = $1 AND member_id IS NULL AND $4
+	) k GROUP BY programme
+) e USING (programme)`
 
 	membersSQL = `
 SELECT id, NULL::uuid, what, wanted, found, count(*) OVER () FROM (
@@ -134,40 +147,60 @@ SELECT id, NULL::uuid, what, wanted, found, count(*) OVER () FROM (
 ) v(what, wanted, found) WHERE wanted <> found
 ORDER BY id, what LIMIT $4`
 
-	// An entry's sum, the balance that it left, the lot that it made, and the lots that it took from.
+	// An entry's sum, the balance that it left, the lot that it made, the lots that it took from or gave back to, the spend that it
+	// gave back, and the programme that it is about.
 	entriesSQL = `
 SELECT member_id, id, what, wanted, found, count(*) OVER () FROM (
 	SELECT e.member_id, e.id, e.available_after,
 		e.pending + e.available + e.debt + e.issued + e.redeemed + e.expired + e.adjusted + e.settlement AS total,
 		(sum(e.available) OVER (PARTITION BY e.member_id ORDER BY e.entry_no))::bigint AS after,
-		CASE WHEN e.kind IN ('earn', 'grant') THEN e.available + e.pending ELSE 0 END AS made,
+		CASE WHEN e.kind IN ('earn', 'grant') OR e.kind = 'adjustment' AND e.adjusted < 0 THEN e.available + e.pending ELSE 0 END AS made,
 		coalesce(l.points, 0) AS lot,
-		CASE WHEN e.kind IN ('spend', 'reversal') THEN -e.available - e.pending ELSE 0 END AS taken,
-		coalesce(u.points, 0) AS used
+		CASE WHEN e.kind IN ('spend', 'reversal', 'restore', 'expiry') OR e.kind = 'adjustment' AND e.adjusted > 0
+			THEN -e.available - e.pending ELSE 0 END AS taken,
+		coalesce(u.points, 0) AS used,
+		CASE WHEN e.kind = 'restore' THEN coalesce(s.redeemed, 0) ELSE 0 END AS spent,
+		CASE WHEN e.kind = 'restore' THEN -e.redeemed ELSE 0 END AS restored,
+		(m.programme IS DISTINCT FROM e.programme AND m.id IS NOT NULL)::int::bigint AS strange
 	FROM ledger_entry e
 	LEFT JOIN lot l ON l.tenant_id = e.tenant_id AND l.id = e.id
+	LEFT JOIN member m ON m.tenant_id = e.tenant_id AND m.id = e.member_id
 	LEFT JOIN LATERAL (SELECT sum(points)::bigint AS points FROM lot_use k WHERE k.tenant_id = e.tenant_id AND k.entry_id = e.id) u ON true
+	LEFT JOIN LATERAL (SELECT redeemed FROM ledger_entry k WHERE e.kind = 'restore' AND k.tenant_id = e.tenant_id AND k.id = e.reverses
+		AND k.kind = 'spend' AND k.member_id = e.member_id) s ON true
 	WHERE e.tenant_id = $1 AND e.member_id > $2 AND e.member_id <= $3
 ) x CROSS JOIN LATERAL (VALUES
-	('entry', 0, total), ('available_after', after, available_after), ('lot_points', made, lot), ('lots_taken', taken, used)
+	('entry', 0, total), ('available_after', after, available_after), ('lot_points', made, lot), ('lots_taken', taken, used),
+	('restored', spent, restored), ('programme', 0, strange)
 ) v(what, wanted, found) WHERE wanted <> found
 ORDER BY member_id, id, what LIMIT $4`
 
-	// What is left of a lot is what it had less what entries took.
+	// What is left of a lot is what it had less what entries took and did not give back. What ran out of it is what entries say, and
+	// so is what was asked back of that.
 	lotsSQL = `
-SELECT member_id, id, 'lot_remaining', wanted, found, count(*) OVER () FROM (
+SELECT member_id, id, what, wanted, found, count(*) OVER () FROM (
 	SELECT coalesce(l.member_id, u.member_id) AS member_id, coalesce(l.id, u.lot_id) AS id,
-		coalesce(l.points, 0) - coalesce(u.points, 0) AS wanted, coalesce(l.remaining, 0) AS found
+		coalesce(l.points, 0) - coalesce(u.points, 0) AS left_by_entries, coalesce(l.remaining, 0) AS remaining,
+		coalesce(u.expired, 0) AS expired_by_entries, coalesce(l.expired, 0) AS expired,
+		coalesce(u.waived, 0) AS waived_by_entries, coalesce(l.waived, 0) AS waived
 	FROM (
-		SELECT l.member_id, l.id, l.points, l.remaining FROM ledger_entry e JOIN lot l ON l.tenant_id = e.tenant_id AND l.id = e.id
+		SELECT l.member_id, l.id, l.points, l.remaining, l.expired, l.waived
+		FROM ledger_entry e JOIN lot l ON l.tenant_id = e.tenant_id AND l.id = e.id
 		WHERE e.tenant_id = $1 AND e.member_id > $2 AND e.member_id <= $3
 	) l FULL JOIN (
-		SELECT e.member_id, k.lot_id, sum(k.points)::bigint AS points
-		FROM ledger_entry e JOIN lot_use k ON k.tenant_id = e.tenant_id AND k.entry_id = e.id
-		WHERE e.tenant_id = $1 AND e.member_id > $2 AND e.member_id <= $3 GROUP BY e.member_id, k.lot_id
+		SELECT member_id, lot_id, sum(points)::bigint AS points, sum(expired)::bigint AS expired, sum(waived)::bigint AS waived FROM (
+			SELECT e.member_id, k.lot_id, k.points, CASE WHEN e.kind = 'expiry' THEN k.points ELSE 0 END AS expired, 0 AS waived
+			FROM ledger_entry e JOIN lot_use k ON k.tenant_id = e.tenant_id AND k.entry_id = e.id
+			WHERE e.tenant_id = $1 AND e.member_id > $2 AND e.member_id <= $3
+			UNION ALL
+			SELECT e.member_id, e.reverses, 0, 0, e.waived FROM ledger_entry e
+			WHERE e.tenant_id = $1 AND e.member_id > $2 AND e.member_id <= $3 AND e.waived > 0
+		) k GROUP BY member_id, lot_id
 	) u ON u.lot_id = l.id AND u.member_id = l.member_id
-) x WHERE wanted <> found
-ORDER BY member_id, id LIMIT $4`
+) x CROSS JOIN LATERAL (VALUES
+	('lot_remaining', left_by_entries, remaining), ('lot_expired', expired_by_entries, expired), ('lot_waived', waived_by_entries, waived)
+) v(what, wanted, found) WHERE wanted <> found
+ORDER BY member_id, id, what LIMIT $4`
 )
 
 // nextTenant gives the tenant after the given one, in the order of their ids; empty after the last.
