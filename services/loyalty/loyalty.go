@@ -9,6 +9,7 @@
 //	growth     the growth score: what members do apart from points
 //	referral   codes by which members bring customers, and what both get for it
 //	reward     what points can be redeemed for, and redemptions, led to their end
+//	retention  customers kept and won back, and points on occasions
 //	grant      points that other services' workflows give
 //	audit      the auditor's check of the ledger
 package loyalty
@@ -36,6 +37,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/referral"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/retention"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/reward"
 	"github.com/guanxi-crm/guanxi/services/loyalty/migrations"
 )
@@ -59,22 +61,26 @@ func Module() app.Module {
 			referrals := referral.New(d.DB, points, growths, d.Clock)
 			starter := starts.New(d.DB, d.Flow)
 			rewards := reward.New(d.DB, d.Outbox, points, d.Flow, starter, name, d.Clock)
-			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(member.Erase, reward.Erase)})
+			retentions := retention.New(d.DB, d.Outbox, d.Flow, starter, points, name, d.Clock)
+			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(retentions.Erase, member.Erase, reward.Erase)})
 			auditor := audit.New(d.DB, d.Ops, d.Clock)
 			return app.Parts{
-				Routes:    []func(*httpx.API){programmes.Routes, members.Routes, points.Routes, expiry.Routes(d.Flow), growths.Routes, referrals.Routes, rewards.Routes, auditor.Routes},
-				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard()), rewards.Consumer(), growths.Orders(referrals.Judge), growths.Signals(), alias.With(eraser.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace}))},
+				Routes:    []func(*httpx.API){programmes.Routes, members.Routes, points.Routes, expiry.Routes(d.Flow), growths.Routes, referrals.Routes, rewards.Routes, retentions.Routes, auditor.Routes},
+				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard()), rewards.Consumer(), growths.Orders(referrals.Judge), growths.Signals(), retentions.Orders(), retentions.Triggers(), retentions.Processes(), retentions.Assets(), alias.With(eraser.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace}))},
 				Worker: func(r worker.Registry) {
 					eraser.Register(r)
 					grants.Register(r)
 					growths.Register(r)
 					rewards.Worker(r)
+					retentions.Worker(r)
 					expiry.Register(r)
 					auditor.Activities(d.Log).Register(r)
 				},
-				Schedules: []flow.Schedule{ledger.ExpirySchedule(), audit.Schedule(), growth.Schedule()},
+				Schedules: []flow.Schedule{ledger.ExpirySchedule(), audit.Schedule(), growth.Schedule(), retention.Schedule()},
 				Background: []func(context.Context) error{
 					starter.Run, app.Every(time.Minute, d.Log, "redemptions without a process", rewards.Sweep),
+					app.Every(time.Second, d.Log, "what processes of retention cases have to hear", retentions.Tell),
+					app.Every(time.Minute, d.Log, "retention cases without a process", retentions.Sweep),
 					app.Every(time.Second, d.Log, "locked points that are due", ledger.NewReleaser(points, d.Ops, name).ReleaseAll),
 				},
 			}, nil
