@@ -78,9 +78,13 @@ func plural(n int64, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// amounts gives amounts in major units, by their currencies: 1234.50 CNY, 20.00 USD.
+// amounts gives amounts in major units, by their currencies: 1234.50 CNY, 20.00 USD. Those of nothing are left out where there are
+// others.
 func amounts(spent map[string]int64) string {
 	currencies := sortedKeys(spent)
+	if some := slices.DeleteFunc(slices.Clone(currencies), func(c string) bool { return spent[c] == 0 }); len(some) > 0 {
+		currencies = some
+	}
 	for i, c := range currencies {
 		currencies[i] = major(spent[c], c) + " " + c
 	}
