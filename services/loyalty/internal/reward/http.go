@@ -103,19 +103,21 @@ func answered(status int) func(Reward, error) (*rewardAnswer, error) {
 	}
 }
 
-type rewardPath struct {
+// RewardPath names a reward.
+type RewardPath struct {
 	ID uuid.UUID `path:"reward_id" format:"uuid"`
 }
 
-type rewardEdit struct {
-	rewardPath
+// RewardEdit names a reward as somebody has seen it.
+type RewardEdit struct {
+	RewardPath
 	IfMatch string `header:"If-Match" doc:"The ETag of the reward as it was read."`
 }
 
-func (e rewardEdit) fresh(version int64) error { return httpx.IfMatch(e.IfMatch, version) }
+func (e RewardEdit) fresh(version int64) error { return httpx.IfMatch(e.IfMatch, version) }
 
 type changeReward struct {
-	rewardEdit
+	RewardEdit
 	Body RewardOffer
 }
 
@@ -133,7 +135,7 @@ type newReward struct {
 }
 
 type priceReward struct {
-	rewardPath
+	RewardPath
 	Body newRewardCost
 }
 
@@ -144,7 +146,7 @@ type newRewardCost struct {
 }
 
 type restockReward struct {
-	rewardPath
+	RewardPath
 	Body newRewardStock
 }
 
@@ -155,7 +157,7 @@ type newRewardStock struct {
 }
 
 type uploadVouchers struct {
-	rewardPath
+	RewardPath
 	Body newVouchers
 }
 
@@ -164,7 +166,8 @@ type newVouchers struct {
 	Codes []string `json:"codes" nullable:"false" minItems:"1" maxItems:"100000" doc:"Each 4 to 64 printable ASCII characters without spaces; given in this order, each once. No answer, event or log shows one but to who redeemed it."`
 }
 
-type listRewards struct {
+// ListRewards says which rewards are meant.
+type ListRewards struct {
 	httpx.Page
 	Programme string `query:"programme" maxLength:"64" doc:"Only those of the programme of this code."`
 	Kind      Kind   `query:"kind" enum:"voucher,delivery,counter" doc:"Only those of this kind."`
@@ -172,7 +175,7 @@ type listRewards struct {
 	Archived  bool   `query:"archived" doc:"Also those that are archived."`
 }
 
-func (l listRewards) filter(after uuid.UUID) Filter {
+func (l ListRewards) filter(after uuid.UUID) Filter {
 	return Filter{Programme: l.Programme, Kind: l.Kind, LowStock: l.LowStock, Archived: l.Archived, After: after}
 }
 
@@ -184,7 +187,7 @@ type rewardPage struct {
 }
 
 type ofRewardInput struct {
-	rewardPath
+	RewardPath
 	httpx.Page
 }
 
@@ -260,7 +263,7 @@ func (r *Rewards) readRoutes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
 		ID: "list-rewards", Method: http.MethodGet, Path: "/v1/rewards", Tag: tagRewards, Summary: "List rewards in the order in which they were made",
 		Permission: auth.LoyaltyRead,
-	}, func(ctx context.Context, in *listRewards) (*rewardList, error) {
+	}, func(ctx context.Context, in *ListRewards) (*rewardList, error) {
 		items, next, err := httpx.PageByID(in.Page, func(after uuid.UUID, limit int) ([]Reward, error) {
 			return r.List(ctx, in.filter(after), limit)
 		}, func(one Reward) uuid.UUID { return one.ID }, show)
@@ -269,7 +272,7 @@ func (r *Rewards) readRoutes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
 		ID: "get-reward", Method: http.MethodGet, Path: pathReward, Tag: tagRewards, Summary: "Read a reward",
 		Permission: auth.LoyaltyRead, Errors: []int{http.StatusNotFound},
-	}, func(ctx context.Context, in *rewardPath) (*rewardAnswer, error) {
+	}, func(ctx context.Context, in *RewardPath) (*rewardAnswer, error) {
 		return answered(http.StatusOK)(r.Get(ctx, in.ID))
 	})
 	httpx.Register(api, httpx.Operation{
@@ -321,7 +324,7 @@ func (r *Rewards) editRoutes(api *httpx.API) {
 		httpx.Register(api, httpx.Operation{
 			ID: o.verb + "-reward", Method: http.MethodPost, Path: pathReward + "/" + o.verb, Tag: tagRewards, Summary: o.summary, Description: o.description,
 			Permission: auth.LoyaltyConfigure, Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired},
-		}, func(ctx context.Context, in *rewardEdit) (*rewardAnswer, error) {
+		}, func(ctx context.Context, in *RewardEdit) (*rewardAnswer, error) {
 			return answered(http.StatusOK)(r.Archive(ctx, in.ID, o.archived, in.fresh))
 		})
 	}

@@ -69,12 +69,13 @@ type newRedemption struct {
 	Points   int64  `json:"points,omitempty" minimum:"1" maximum:"1000000" doc:"What the member was told that it costs in all. Where it costs something else by now, nothing is redeemed (409 reward_cost_changed). Absent: whatever it costs."`
 }
 
-type redemptionPath struct {
+// RedemptionPath names a redemption.
+type RedemptionPath struct {
 	ID uuid.UUID `path:"redemption_id" format:"uuid"`
 }
 
 type fulfilRedemption struct {
-	redemptionPath
+	RedemptionPath
 	Body redemptionHandover
 }
 
@@ -84,7 +85,7 @@ type redemptionHandover struct {
 }
 
 type cancelRedemption struct {
-	redemptionPath
+	RedemptionPath
 	Body redemptionCancellation
 }
 
@@ -118,7 +119,7 @@ type redemptionPage struct {
 }
 
 type rewardReportInput struct {
-	listRewards
+	ListRewards
 	From  time.Time `query:"from" doc:"Only what was redeemed from then on."`
 	Until time.Time `query:"until" doc:"Only what was redeemed before."`
 }
@@ -181,7 +182,7 @@ func (r *Rewards) redemptionRoutes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
 		ID: "get-redemption", Method: http.MethodGet, Path: pathRedemption, Tag: tagRedemptions, Summary: "Read a redemption",
 		Permission: auth.LoyaltyRead, Errors: []int{http.StatusNotFound},
-	}, func(ctx context.Context, in *redemptionPath) (*redemptionAnswer, error) {
+	}, func(ctx context.Context, in *RedemptionPath) (*redemptionAnswer, error) {
 		return answeredRedemption(r.Redemption(ctx, in.ID))
 	})
 	httpx.Register(api, httpx.Operation{
@@ -213,7 +214,7 @@ func (r *Rewards) decisionRoutes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
 		ID: "confirm-redemption", Method: http.MethodPost, Path: pathRedemption + "/confirm", Tag: tagRedemptions, Summary: "Say that the member has the reward",
 		Permission: auth.LoyaltyWrite, Errors: errs,
-	}, func(ctx context.Context, in *redemptionPath) (*redemptionAnswer, error) {
+	}, func(ctx context.Context, in *RedemptionPath) (*redemptionAnswer, error) {
 		return answeredRedemption(r.Confirm(ctx, in.ID))
 	})
 	httpx.Register(api, httpx.Operation{
@@ -227,7 +228,7 @@ func (r *Rewards) decisionRoutes(api *httpx.API) {
 		ID: "read-voucher-codes", Method: http.MethodGet, Path: pathRedemption + "/vouchers", Tag: tagRedemptions, Summary: "Read the codes of a redeemed voucher",
 		Description: "Only who redeemed it for the member is shown them.",
 		Permission:  auth.LoyaltyWrite, Errors: append(errs, http.StatusForbidden),
-	}, func(ctx context.Context, in *redemptionPath) (*voucherAnswer, error) {
+	}, func(ctx context.Context, in *RedemptionPath) (*voucherAnswer, error) {
 		codes, err := r.Vouchers(ctx, in.ID)
 		return &voucherAnswer{CacheControl: "no-store", Body: voucherCodes{Codes: codes}}, err
 	})

@@ -143,8 +143,8 @@ func figures(ctx context.Context, tx *pg.Tx, rewards []uuid.UUID, from, until ti
 				coalesce(sum(quantity) FILTER (WHERE state = 'fulfilled'), 0)::bigint,
 				coalesce(sum(quantity) FILTER (WHERE state = 'cancelled'), 0)::bigint,
 				count(*), coalesce(sum(points) FILTER (WHERE state <> 'cancelled'), 0)::bigint
-			FROM redemption k WHERE k.tenant_id = $1 AND k.reward_id = n.id AND k.redeemed_at >= coalesce($3, '-infinity')
-				AND k.redeemed_at < coalesce($4, 'infinity')) f`, tx.Tenant(), rewards, pg.OrNull(from), pg.OrNull(until))
+			FROM redemption k WHERE k.tenant_id = $1 AND k.reward_id = n.id AND k.redeemed_at >= coalesce($3::timestamptz, '-infinity')
+				AND k.redeemed_at < coalesce($4::timestamptz, 'infinity')) f`, tx.Tenant(), rewards, pg.OrNull(from), pg.OrNull(until))
 	if err != nil {
 		return nil, err
 	}
