@@ -37,6 +37,7 @@ func (t Terms) Faults() (faults []problem.Field) {
 	}
 	t.categoryFaults(note)
 	t.Worth.faults(note)
+	t.Earning.faults(note)
 	t.Expiry.faults(note)
 	t.Growth.faults(note)
 	t.Referral.faults(note)
