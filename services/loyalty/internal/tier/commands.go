@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
@@ -167,4 +168,72 @@ func (c *file) events() (events []outbox.Event) {
 		}})
 	}
 	return events
+}
+
+// farthest is how long ahead a person may set a tier.
+const farthest = 10 * 366 * 24 * time.Hour
+
+// Wish is the tier that a person wants a member to have at least.
+type Wish struct {
+	Tier    string
+	Reason  string // code
+	Until   time.Time
+	IfMatch string
+}
+
+// Set gives a member a tier at least, until a date: see Floor. Who has left the programme cannot be given one, 409 member_left.
+func (t *Tiers) Set(ctx context.Context, id uuid.UUID, w Wish) (Seen, error) {
+	if faults := w.faults(t.now()); len(faults) > 0 {
+		return Seen{}, problem.InvalidBody("tier_invalid", "The tier was not set: mend the fields named here.", faults)
+	}
+	var seen Seen
+	_, err := t.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+		book := programme.BookOf(tx)
+		m, err := member.Lock(ctx, tx, id)
+		if err != nil {
+			return pg.Result{}, err
+		}
+		f := files{now: t.now(), by: subject(ctx)}
+		if !f.add(book, m) {
+			return pg.Result{}, unknown(w.Tier)
+		}
+		c := f.of[id]
+		if err := f.load(ctx, tx); err != nil {
+			return pg.Result{}, err
+		}
+		if err := httpx.IfMatch(w.IfMatch, int64(c.Decisions)); err != nil {
+			return pg.Result{}, err
+		}
+		if m.State == member.Left {
+			return pg.Result{}, problem.New(problem.Conflict, "member_left", "The member has left the programme.")
+		}
+		if err := c.floor(w.Tier, w.Reason, w.Until); err != nil {
+			return pg.Result{}, err
+		}
+		if err := t.outbox.Append(ctx, tx, f.save(tx)...); err != nil {
+			return pg.Result{}, err
+		}
+		seen, err = see(ctx, tx, c)
+		return pg.Result{ID: id}, err
+	})
+	return seen, err
+}
+
+func (w Wish) faults(now time.Time) (faults []problem.Field) {
+	fault := func(at, code, message string) {
+		faults = append(faults, problem.Field{Location: at, Code: code, Message: message})
+	}
+	if !programme.Coded(w.Tier) {
+		fault("tier", "code_malformed", programme.CodeRule)
+	}
+	if !programme.Coded(w.Reason) || w.Reason == ReasonPaid {
+		fault("reason", "code_malformed", programme.CodeRule+", and not paid, which memberships have")
+	}
+	switch {
+	case !w.Until.After(now):
+		fault("until", "until_past", "must be a time to come")
+	case w.Until.After(now.Add(farthest)):
+		fault("until", "until_too_far", "must be within ten years")
+	}
+	return faults
 }
