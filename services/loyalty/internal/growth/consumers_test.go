@@ -1,0 +1,212 @@
+package growth_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/bus"
+	salesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/growth"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/loyaltytest"
+)
+
+// story is what one customer does, and the facts that it comes to.
+type story struct {
+	orders [][]bus.Event // each in its order
+	signs  []bus.Event
+	facts  growth.Facts
+}
+
+// tell makes up a story of a customer of a tenant; the same seed gives the same story.
+func tell(t *testing.T, seed uint64, tenant string, customer uuid.UUID) story {
+	t.Helper()
+	random := rand.New(rand.NewPCG(seed, 11))
+	s := story{facts: growth.Facts{Spent: map[string]int64{}}}
+	skus := []string{"COF-1", "COF-2", "TEA-1", "MUG-1", "", "SPOON"}
+	code := map[string]string{"COF-1": "coffee", "COF-2": "coffee", "TEA-1": "tea", "MUG-1": "mugs"}
+	for range 12 {
+		o := loyaltytest.NewOrder(uuid.Nil)
+		o.Tenant = tenant
+		at, within := time.Now().AddDate(0, 0, -random.IntN(300)), random.IntN(4) > 0
+		if !within {
+			at = at.AddDate(-2, 0, 0)
+		}
+		amount, returned, sku := 1+random.Int64N(50_000), int64(0), skus[random.IntN(len(skus))]
+		events := []bus.Event{bought(t, o, at, line(sku, amount)), o.Attributed(t, customer)}
+		switch random.IntN(3) {
+		case 0:
+			returned = amount
+			events = append(events, back(t, o, 1, amount))
+		case 1:
+			returned = amount / 2
+			events = append(events, back(t, o, 1, amount/4), back(t, o, 1, amount/2-amount/4))
+		}
+		s.orders = append(s.orders, events)
+		if within {
+			s.facts.Spent["CNY"] += amount - returned
+			if c := code[sku]; c != "" && returned < amount && !slices.Contains(s.facts.Categories, c) {
+				s.facts.Categories = append(s.facts.Categories, c)
+			}
+		}
+	}
+	for range random.IntN(20) {
+		direction := []string{"inbound", "outbound"}[random.IntN(2)]
+		s.signs = append(s.signs, contact(t, tenant, customer, direction, time.Now().AddDate(0, 0, -random.IntN(300))))
+		if direction == "inbound" {
+			s.facts.Interactions++
+		}
+	}
+	return s
+}
+
+// again is the same events as a producer tells them that was restored.
+func again(events []bus.Event) []bus.Event {
+	out := slices.Clone(events)
+	for n := range out {
+		out[n].Epoch, out[n].ID = 2, uuid.Must(uuid.NewV7())
+	}
+	return out
+}
+
+// TestTheOrderOfEventsMakesNoDifference tells the same story to two tenants, to each in an order of its own, and to one of them
+// once more: both come to what the facts say.
+func TestTheOrderOfEventsMakesNoDifference(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	lily := uuid.Must(uuid.NewV7())
+	for n, tenant := range []string{"pizza", "music"} {
+		s := tell(t, 7, tenant, lily)
+		want := growth.Compose(terms(), s.facts).Score
+		if want < 100 || len(s.signs) < 5 {
+			t.Fatalf("the story is too thin: %d", want)
+		}
+		rand.New(rand.NewPCG(uint64(n), 3)).Shuffle(len(s.orders), func(i, j int) { s.orders[i], s.orders[j] = s.orders[j], s.orders[i] })
+		if n == 1 {
+			slices.Reverse(s.signs)
+			w.Publish("accounts", s.signs...)
+		}
+		for _, o := range s.orders {
+			w.Publish("sales", o...)
+		}
+		if n == 0 {
+			w.Publish("accounts", s.signs...)
+		}
+		kept := `SELECT coalesce((SELECT s.score FROM growth_score s JOIN member m ON m.tenant_id = s.tenant_id AND m.id = s.member_id
+			WHERE m.tenant_id = $1 AND m.customer_id = $2), -1)`
+		w.Eventually("all is scored", func() bool { return w.Count(kept, tenant, lily) == int64(want) })
+		if n == 0 {
+			for _, o := range s.orders {
+				w.Publish("sales", again(o)...)
+			}
+			w.Publish("accounts", again(s.signs)...)
+			sentinel := contact(t, tenant, uuid.New(), "inbound", time.Now())
+			w.Publish("accounts", sentinel)
+			w.Eventually("all was told again", func() bool {
+				return w.Count(`SELECT count(*) FROM inbox_cursor WHERE consumer = 'growth_orders' AND epoch = 2`) == int64(len(s.orders)) &&
+					w.Count(`SELECT count(*) FROM growth_behaviour WHERE key = $1`, sentinel.AggregateID) == 1
+			})
+			if got := w.Count(kept, tenant, lily); got != int64(want) {
+				t.Fatalf("told again, the score is %d, want %d", got, want)
+			}
+		}
+	}
+	if n := w.Count(`SELECT count(*) FROM inbox_parked`); n != 0 {
+		t.Fatalf("%d events are parked", n)
+	}
+}
+
+func TestWhoIsOneCustomerHasOneScoreUntilThatIsUndone(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	a, b, now := w.Enrol(), w.Enrol(), time.Now()
+	w.review(a, "a", now)
+	w.review(b, "b", now)
+	w.Publish("accounts", contact(t, "pizza", b.CustomerID, "inbound", now))
+	w.becomes(a, 20)
+	w.becomes(b, 34)
+	accounts := w.Accounts("pizza")
+	accounts.Merge(a.CustomerID, b.CustomerID)
+	w.becomes(a, 47) // two reviews, 333·10, and a contact, 143·10, in 100
+	w.becomes(b, 47)
+	accounts.Undo(a.CustomerID, b.CustomerID)
+	w.becomes(a, 20)
+	w.becomes(b, 34)
+	var page struct{ Items []struct{ Cause string } }
+	w.Want(http.StatusOK, http.MethodGet, a.Path+"/growth/history", w.Manager, nil, &page)
+	if len(page.Items) != 3 || page.Items[0].Cause != "merge" || page.Items[1].Cause != "merge" {
+		t.Fatalf("%+v", page)
+	}
+}
+
+// TestManyAtOnceAreAllCounted has everything that can change a score happen at once: whoever comes last has seen them all.
+func TestManyAtOnceAreAllCounted(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	m, now := w.Enrol(), time.Now()
+	var wait sync.WaitGroup
+	for n := range 50 {
+		wait.Go(func() {
+			if got := w.review(m, fmt.Sprint("r", n), now); got != http.StatusCreated {
+				t.Errorf("got %d", got)
+			}
+		})
+	}
+	for range 50 {
+		w.Publish("accounts", contact(t, "pizza", m.CustomerID, "inbound", now))
+		w.Publish("sales", bought(t, loyaltytest.NewOrder(m.CustomerID), now, line("COF-1", 6_000)))
+	}
+	wait.Wait()
+	want := growth.Compose(terms(), growth.Facts{Spent: map[string]int64{"CNY": 300_000}, Categories: []string{"coffee"}, Interactions: 50, Reviews: 50})
+	w.becomes(m, want.Score)
+}
+
+func TestAnEventOfAnOrderThatBreaksItsContractIsParkedAlone(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	lily, at := uuid.Must(uuid.NewV7()), timestamppb.Now()
+	bad := []*salesv1.OrderPlaced{
+		{OrderId: "17", CustomerId: lily.String(), Currency: "CNY", PlacedAt: at},
+		{OrderId: uuid.NewString(), CustomerId: "lily", Currency: "CNY", PlacedAt: at},
+		{OrderId: uuid.NewString(), CustomerId: lily.String(), Currency: "XXX", PlacedAt: at},
+		{OrderId: uuid.NewString(), CustomerId: lily.String(), Currency: "CNY", TotalMinor: -1, PlacedAt: at},
+		{OrderId: uuid.NewString(), CustomerId: lily.String(), Currency: "CNY"},
+		{OrderId: uuid.NewString(), CustomerId: lily.String(), Currency: "CNY", PlacedAt: at, Lines: []*salesv1.OrderLine{{LineNo: 1, Sku: "COF-1", AmountMinor: -1}}},
+	}
+	for _, m := range bad {
+		o := loyaltytest.NewOrder(lily)
+		w.Publish("sales", o.Event(t, m))
+	}
+	good := loyaltytest.NewOrder(lily)
+	w.Publish("sales", bought(t, good, time.Now(), line("COF-1", 300_000)), back(t, good, 1, 400_000)) // more than was bought: all of it
+	w.Eventually("the good order is kept", func() bool {
+		return w.Count(`SELECT count(*) FROM growth_order WHERE returned_minor = 300000`) == 1
+	})
+	w.Eventually("the bad ones are parked", func() bool {
+		return w.Count(`SELECT count(*) FROM inbox_parked WHERE consumer = 'growth_orders' AND code = 'event_breaks_contract'`) == int64(len(bad))
+	})
+	w.becomes(w.Member(lily), 0)
+}
+
+func TestTenantsAreScoredApart(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	lily, now := uuid.Must(uuid.NewV7()), time.Now()
+	music := w.Token(auth.RoleManager, "music")
+	var here, there loyaltytest.Member
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/members", w.Manager, body{"customer_id": lily}, &here)
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/members", music, body{"customer_id": lily}, &there)
+	here.Path = "/v1/members/" + here.MemberID.String()
+	w.review(here, "r", now)
+	w.Publish("accounts", contact(t, "music", lily, "inbound", now))
+	w.becomes(here, 20)
+	w.Eventually("the other is scored", func() bool { return w.kept(there) == 14 })
+}
