@@ -5,10 +5,12 @@
 //	programme  the terms: what a purchase is worth, when points run out, tiers
 //	member     who collects points
 //	ledger     the points: entries, lots, balances
+//	tier       the ranks of members: qualifying points, reviews, floors
 //	earning    points for what sales tells of orders
 //	growth     the growth score: what members do apart from points
 //	referral   codes by which members bring customers, and what both get for it
 //	reward     what points can be redeemed for, and redemptions, led to their end
+//	membership paid membership; members who leave, and what becomes of their points
 //	retention  customers kept and won back, and points on occasions
 //	grant      points that other services' workflows give
 //	audit      the auditor's check of the ledger
@@ -35,10 +37,12 @@ import (
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/growth"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/ledger"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/membership"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/referral"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/retention"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/reward"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/tier"
 	"github.com/guanxi-crm/guanxi/services/loyalty/migrations"
 )
 
@@ -55,30 +59,35 @@ func Module() app.Module {
 			programmes := programme.New(d.DB, d.Clock)
 			members := member.New(d.DB, d.Outbox, d.Clock)
 			points := ledger.New(d.DB, d.Outbox, d.Clock)
+			tiers := tier.New(d.DB, d.Ops, d.Outbox, d.Clock)
+			tierReviews := tiers.Reviewer(d.Log)
 			expiry := ledger.NewExpirer(points, d.Ops, d.Log, name)
 			grants := grant.New(d.DB, points)
-			growths := growth.New(d.DB, d.Ops, d.Outbox, nil, d.Clock)
+			growths := growth.New(d.DB, d.Ops, d.Outbox, tiers.Score, d.Clock)
 			referrals := referral.New(d.DB, points, growths, d.Clock)
 			starter := starts.New(d.DB, d.Flow)
 			rewards := reward.New(d.DB, d.Outbox, points, d.Flow, starter, name, d.Clock)
 			retentions := retention.New(d.DB, d.Outbox, d.Flow, starter, points, name, d.Clock)
-			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(retentions.Erase, member.Erase, reward.Erase)})
+			memberships := membership.New(d.DB, d.Ops, d.Outbox, points, tiers, d.Clock)
+			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(retentions.Erase, memberships.Erase, member.Erase, reward.Erase)})
 			auditor := audit.New(d.DB, d.Ops, d.Clock)
 			return app.Parts{
-				Routes:    []func(*httpx.API){programmes.Routes, members.Routes, points.Routes, expiry.Routes(d.Flow), growths.Routes, referrals.Routes, rewards.Routes, retentions.Routes, auditor.Routes},
+				Routes:    []func(*httpx.API){programmes.Routes, members.Routes, points.Routes, expiry.Routes(d.Flow), tiers.Routes, growths.Routes, referrals.Routes, rewards.Routes, memberships.Routes, retentions.Routes, auditor.Routes},
 				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard()), rewards.Consumer(), growths.Orders(referrals.Judge), growths.Signals(), retentions.Orders(), retentions.Triggers(), retentions.Processes(), retentions.Assets(), alias.With(eraser.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace}))},
 				Worker: func(r worker.Registry) {
 					eraser.Register(r)
 					grants.Register(r)
 					growths.Register(r)
+					tierReviews.Register(r)
 					rewards.Worker(r)
 					retentions.Worker(r)
 					expiry.Register(r)
 					auditor.Activities(d.Log).Register(r)
 				},
-				Schedules: []flow.Schedule{ledger.ExpirySchedule(), audit.Schedule(), growth.Schedule(), retention.Schedule()},
+				Schedules: []flow.Schedule{ledger.ExpirySchedule(), tier.Schedule(), audit.Schedule(), growth.Schedule(), retention.Schedule()},
 				Background: []func(context.Context) error{
 					starter.Run, app.Every(time.Minute, d.Log, "redemptions without a process", rewards.Sweep),
+					app.Every(membership.ScanEvery, d.Log, "memberships that end", memberships.Scan),
 					app.Every(time.Second, d.Log, "what processes of retention cases have to hear", retentions.Tell),
 					app.Every(time.Minute, d.Log, "retention cases without a process", retentions.Sweep),
 					app.Every(time.Second, d.Log, "locked points that are due", ledger.NewReleaser(points, d.Ops, name).ReleaseAll),

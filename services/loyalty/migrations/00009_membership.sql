@@ -54,6 +54,8 @@ CREATE TABLE membership_term (
     payment       text,                -- reference of the payment at whoever sells; none where the customer was erased
     currency      text        NOT NULL,
     fee_minor     bigint      NOT NULL CHECK (fee_minor >= 0),
+    months        integer     NOT NULL CHECK (months > 0),
+    renewable     boolean     NOT NULL,
     first_day     date        NOT NULL, -- in the programme's zone, as is end_day
     end_day       date        NOT NULL, -- the first day that it does not cover any more
     ends_at       timestamptz NOT NULL, -- when end_day begins

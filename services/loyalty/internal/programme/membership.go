@@ -25,7 +25,7 @@ const (
 const (
 	maxPlans        = 50
 	maxPlanMonths   = 120
-	maxPlanGrace    = 366
+	maxFee          = 1_000_000_000_000 // minor units
 	maxPlanBenefits = 50
 	maxWelcome      = 1_000_000 // as many as any one booking may give
 	maxLeavingDays  = 3650
@@ -43,7 +43,7 @@ type Plan struct {
 	Tier          string   `json:"tier,omitempty" doc:"Code of the tier that its members have at least." example:"gold"`
 	WelcomePoints int64    `json:"welcome_points,omitempty" doc:"Points that are given once, when it is bought: 0 to 1000000." example:"500"`
 	ReminderDays  int      `json:"reminder_days,omitempty" doc:"How many days before its end it is told that it ends; 0: never. Fewer than the shortest term has." example:"30"`
-	GraceDays     int      `json:"grace_days,omitempty" doc:"How many days after its end it goes on, to be renewed: 0 to 366." example:"7"`
+	GraceDays     int      `json:"grace_days,omitempty" doc:"How many days after its end it goes on, to be renewed; fewer than the shortest term has." example:"7"`
 	Renewal       string   `json:"renewal,omitempty" doc:"payment (as when it is empty): for another term whenever a payment is told; none: never." enum:"payment,none"`
 }
 
@@ -129,11 +129,12 @@ func (p Plan) faults(note fault) {
 	if _, ok := money.Digits(p.Currency); !ok {
 		note("currency", "currency_unknown", "must be an ISO 4217 code, such as CNY")
 	}
-	between("fee_minor", p.FeeMinor, 0, money.Max)
+	between("fee_minor", p.FeeMinor, 0, maxFee)
 	between("months", int64(p.Months), 1, maxPlanMonths)
 	between("welcome_points", p.WelcomePoints, 0, maxWelcome)
-	between("reminder_days", int64(p.ReminderDays), 0, int64(shortestMonth*min(max(p.Months, 1), maxPlanMonths)-1))
-	between("grace_days", int64(p.GraceDays), 0, maxPlanGrace)
+	shortest := int64(shortestMonth * min(max(p.Months, 1), maxPlanMonths))
+	between("reminder_days", int64(p.ReminderDays), 0, shortest-1)
+	between("grace_days", int64(p.GraceDays), 0, shortest-1) // so that whoever renews late has something left of the new term
 	if p.Renewal != "" && p.Renewal != RenewalPayment && p.Renewal != RenewalNone {
 		note("renewal", "kind_unknown", "must be payment or none")
 	}
