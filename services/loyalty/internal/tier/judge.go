@@ -52,26 +52,24 @@ func (c *file) without() {
 	c.ReviewAt, c.DueAt, c.WarnedFor, c.Manual, c.Paid = time.Time{}, time.Time{}, time.Time{}, Floor{}, Floor{}
 }
 
+// upcoming gives what comes first, at a time or since then; do is nil where nothing does.
+func (c *file) upcoming() (at time.Time, do func()) {
+	earliest := func(t time.Time, f func()) {
+		if !t.IsZero() && (do == nil || t.Before(at)) {
+			at, do = t, f
+		}
+	}
+	if c.BaseRank > 0 {
+		earliest(c.fallsAt(), c.review)
+	}
+	earliest(c.Manual.Until, func() { c.endFloor(&c.Manual) })
+	earliest(c.Paid.Until, func() { c.endFloor(&c.Paid) })
+	return at, do
+}
+
 // catchUp does what was due until now, in the order in which it was.
 func (c *file) catchUp() {
-	for {
-		var (
-			first time.Time
-			do    func()
-		)
-		due := func(at time.Time, f func()) {
-			if !at.IsZero() && !at.After(c.now) && (do == nil || at.Before(first)) {
-				first, do = at, f
-			}
-		}
-		if c.BaseRank > 0 {
-			due(c.fallsAt(), c.review)
-		}
-		due(c.Manual.Until, func() { c.endFloor(&c.Manual) })
-		due(c.Paid.Until, func() { c.endFloor(&c.Paid) })
-		if do == nil {
-			return
-		}
+	for at, do := c.upcoming(); do != nil && !at.After(c.now); at, do = c.upcoming() {
 		do()
 	}
 }
@@ -84,7 +82,7 @@ func (c *file) review() {
 	c.ReviewAt = c.nextReview()
 	c.setBase(rank)
 	c.decide(ReasonReview, at, points, true)
-	c.last().ReviewAt = end
+	c.latest().ReviewAt = end
 }
 
 func (c *file) endFloor(f *Floor) {
@@ -151,41 +149,36 @@ func (c *file) plan() {
 	c.WarnedFor, c.warning = fall.At, &fall
 }
 
-// fall gives when, and to what, the tier falls next by what is known now.
+// fall gives when, and to what, the tier falls by what is known now: at the next review, or before or when a floor ends.
 func (c *file) fall() (Fall, bool) {
 	rank := c.rank()
-	if rank == 0 {
-		return Fall{}, false
-	}
-	var (
-		reviewed time.Time
-		lowered  = c.BaseRank
-	)
-	times := []time.Time{c.Manual.Until, c.Paid.Until}
+	later := *c // in which the time goes on
+	later.decided = nil
+	var review, until time.Time
 	if c.BaseRank > 0 {
-		reviewed = c.fallsAt()
-		lowered = c.lowered(c.reviewed(c.reviewDay()))
-		times = append(times, reviewed)
+		review = c.fallsAt()
 	}
-	slices.SortFunc(times, time.Time.Compare)
-	for _, at := range times {
-		if at.IsZero() {
-			continue
+	for _, t := range []time.Time{review, c.Manual.Until, c.Paid.Until} {
+		if t.After(until) {
+			until = t
 		}
-		base := c.BaseRank
-		if !reviewed.IsZero() && !at.Before(reviewed) {
-			base = lowered
+	}
+	for rank > 0 {
+		at, do := later.upcoming()
+		if do == nil || at.After(until) {
+			break
 		}
-		if to := c.rankAt(base, at); to < rank {
-			return c.falling(rank, to, at, !reviewed.IsZero() && !at.Before(reviewed)), true
+		if do(); later.rank() < rank {
+			return c.falling(rank, later.rank(), at, at.Equal(review)), true
 		}
 	}
 	return Fall{}, false
 }
 
+// falling tells what keeps the tier: at the next review what that counts, and else what counts now.
 func (c *file) falling(rank, to int, at time.Time, byReview bool) Fall {
 	f := Fall{At: at, To: to, Savable: true}
-	counted, _ := c.reached()
+	counted, _ := c.towards()
 	if byReview {
 		counted = c.reviewed(c.reviewDay())
 		f.Savable = c.terms.ByGrowth() || c.keepsNext() || c.terms.GraceDays > 0
@@ -200,7 +193,7 @@ func (c *file) next() (Next, bool) {
 	if rank >= len(c.terms.Levels) {
 		return Next{}, false
 	}
-	points, ends := c.reached()
+	points, ends := c.towards()
 	n := Next{Rank: rank, Missing: max(1, c.terms.Levels[rank].Threshold-points)}
 	switch {
 	case c.terms.ByGrowth():
@@ -243,6 +236,6 @@ func (c *file) setFloor(f *Floor, to Floor, reason string) {
 		*f = Floor{}
 	}
 	c.decide(reason, c.now, c.current(), true)
-	c.last().Note = to.Reason
+	c.latest().Note = to.Reason
 	c.plan()
 }

@@ -51,10 +51,13 @@ func (s Sweep) Ended() bool { return s.Part == PartEnded }
 type Reviewer struct {
 	tiers *Tiers
 	log   *slog.Logger
+	size  int // of a page, in members
 }
 
 // Reviewer makes the reviewer.
-func (t *Tiers) Reviewer(log *slog.Logger) *Reviewer { return &Reviewer{tiers: t, log: log} }
+func (t *Tiers) Reviewer(log *slog.Logger) *Reviewer {
+	return &Reviewer{tiers: t, log: log, size: pageMembers}
+}
 
 // Step does one page, and gives where the sweep stands then. Only names the tenant that is meant; empty: all.
 func (r *Reviewer) Step(ctx context.Context, s Sweep, only string) (Sweep, error) {
@@ -108,7 +111,7 @@ func (r *Reviewer) nextVersion(ctx context.Context, s Sweep, only string) (Sweep
 func (r *Reviewer) judge(ctx context.Context, s Sweep) (Sweep, error) {
 	all, err := r.tiers.ops.Across(ctx, `SELECT tenant_id, member_id FROM tier_standing
 		WHERE tenant_id = $1 AND programme = $2 AND version <> $3 AND member_id > $4 ORDER BY member_id LIMIT $5`,
-		s.Tenant, s.Programme, s.Version, s.After, pageMembers)
+		s.Tenant, s.Programme, s.Version, s.After, r.size)
 	if err != nil {
 		return s, err
 	}
@@ -152,7 +155,7 @@ func (r *Reviewer) due(ctx context.Context, s Sweep, only string) (Sweep, error)
 	err := r.tiers.ops.System(ctx, func(tx *pg.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT tenant_id, member_id, due_at FROM tier_standing
 			WHERE due_at <= $1 AND (due_at, tenant_id, member_id) > ($2, $3, $4) AND ($5 = '' OR tenant_id = $5)
-			ORDER BY due_at, tenant_id, member_id LIMIT $6`, now, s.DueAt, s.Owner, s.Member, only, pageMembers)
+			ORDER BY due_at, tenant_id, member_id LIMIT $6`, now, s.DueAt, s.Owner, s.Member, only, r.size)
 		if err != nil {
 			return err
 		}

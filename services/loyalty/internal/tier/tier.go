@@ -134,26 +134,33 @@ func (c *file) rolling() bool { return c.terms.PeriodKind() == programme.PeriodR
 
 func (c *file) keepsNext() bool { return c.terms.Keep != programme.KeepThisPeriod }
 
-// reached gives the best that counts towards the next tier now, and the day with which that ends: the current period's, or that
-// of the period before, which is kept through this one, grace included.
-func (c *file) reached() (points int64, ends Day) {
-	now := c.periodOf(c.today())
-	points, ends = c.current(), now.to
-	if c.terms.ByGrowth() || c.rolling() || !c.keepsNext() {
-		return points, ends
-	}
-	last := c.before(now.from)
-	last.to += c.grace()
-	if p := c.count(last); p > points {
-		points, ends = p, last.to
-	}
-	return points, ends
+// last gives the period before the one that is going on, with its grace.
+func (c *file) last() span {
+	s := c.before(c.periodOf(c.today()).from)
+	s.to += c.grace()
+	return s
 }
+
+// lasts tells whether what was reached in a period is kept through the next one, so that its points count now as well.
+func (c *file) lasts() bool { return !c.terms.ByGrowth() && !c.rolling() && c.keepsNext() }
 
 // entitled gives the rank that what counts now earns.
 func (c *file) entitled() int {
-	points, _ := c.reached()
+	points := c.current()
+	if c.lasts() {
+		points = max(points, c.count(c.last()))
+	}
 	return c.terms.Earned(points)
+}
+
+// towards gives what counts that can still grow, and the day with which that ends: the points of the period that is going on, or,
+// in the grace of the one before, of that where they are more.
+func (c *file) towards() (points int64, ends Day) {
+	points, ends = c.current(), c.periodOf(c.today()).to
+	if last := c.last(); c.lasts() && c.today() < last.to && c.count(last) > points {
+		points, ends = c.count(last), last.to
+	}
+	return points, ends
 }
 
 // reviewed gives what a review of the period that ended with the day counts.
@@ -260,8 +267,8 @@ func (c *file) decide(reason string, at time.Time, points int64, always bool) {
 	c.decided = append(c.decided, d)
 }
 
-// last is what was decided last.
-func (c *file) last() *Decision { return &c.decided[len(c.decided)-1] }
+// latest is what was decided last.
+func (c *file) latest() *Decision { return &c.decided[len(c.decided)-1] }
 
 // validUntil gives until when the tier is kept at least.
 func (c *file) validUntil() (until time.Time) {
@@ -272,7 +279,7 @@ func (c *file) validUntil() (until time.Time) {
 	if c.BaseRank >= rank {
 		until = c.fallsAt()
 		now := c.periodOf(c.today())
-		earned := !c.terms.ByGrowth() && !c.rolling() && c.keepsNext() && c.terms.Earned(c.count(now)) >= rank
+		earned := c.lasts() && c.terms.Earned(c.count(now)) >= rank
 		if earned {
 			until = (c.periodOf(now.to).to + c.grace()).start(c.zone)
 		}
