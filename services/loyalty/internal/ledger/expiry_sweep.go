@@ -19,12 +19,16 @@ import (
 
 // Bounds of one step of a sweep.
 const (
-	sweepGroups = 4000   // groups of lots
-	sweepMost   = 8000   // lots, but for those of the last group
-	sweepLook   = 20_000 // members who are looked at for inactivity
-	sweepPiece  = 1000   // members in a transaction
-	sweepLanes  = 2      // transactions at once: while one is carried out, the next one is made
+	sweepMost  = 8000 // lots, but for those of the last group
+	sweepLanes = 2    // transactions at once: while one is carried out, the next one is made
 )
+
+// bounds are those of a page of a sweep.
+type bounds struct {
+	groups int // of lots
+	look   int // members who are looked at for inactivity
+	piece  int // groups in a transaction, and the rest of the last member's
+}
 
 // Expirer has points run out, and says so 30 days before. It may run in any number of processes.
 type Expirer struct {
@@ -32,11 +36,12 @@ type Expirer struct {
 	ops    *pg.DB
 	log    *slog.Logger
 	by     string
+	bounds
 }
 
 // NewExpirer makes the expirer of a service; ops looks over the lots of all tenants.
 func NewExpirer(l *Ledger, ops *pg.DB, log *slog.Logger, service string) *Expirer {
-	return &Expirer{ledger: l, ops: ops, log: log, by: "expiry:" + service}
+	return &Expirer{ledger: l, ops: ops, log: log, by: "expiry:" + service, bounds: bounds{groups: 4000, look: 20_000, piece: 1000}}
 }
 
 // ExpireAll goes the whole way, of all tenants or, where only is not empty, of one.
@@ -75,7 +80,7 @@ func (x *Expirer) stepLots(ctx context.Context, s Sweep, only string) (Sweep, er
 	}
 	var groups []group
 	err := x.ops.System(ctx, func(tx *pg.Tx) (err error) {
-		groups, err = groupsAfter(ctx, tx, s, only, until, sweepGroups)
+		groups, err = groupsAfter(ctx, tx, s, only, until, x.groups)
 		return err
 	})
 	if err != nil {
@@ -168,7 +173,7 @@ func (x *Expirer) idle(ctx context.Context, s Sweep) (expired, warned []ending, 
 		if len(codes) == 0 {
 			return nil
 		}
-		idlers, to, err := idlersAfter(ctx, tx, s.Member, codes, before, sweepLook)
+		idlers, to, err := idlersAfter(ctx, tx, s.Member, codes, before, x.look)
 		for _, i := range idlers {
 			p := rules[i.Programme]
 			switch at := p.Expiry.Inactive(i.ActiveAt, p.Zone); {
@@ -197,7 +202,7 @@ func (x *Expirer) inPieces(ctx context.Context, work map[string][]ending,
 		for tenant, of := range work {
 			slices.SortStableFunc(of, func(a, b ending) int { return bytes.Compare(a.MemberID[:], b.MemberID[:]) })
 			for len(of) > 0 {
-				n := min(sweepPiece, len(of))
+				n := min(x.piece, len(of))
 				for n < len(of) && of[n].MemberID == of[n-1].MemberID {
 					n++
 				}
