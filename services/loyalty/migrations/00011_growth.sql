@@ -60,7 +60,8 @@ CREATE TABLE growth_score (
     member_id uuid        NOT NULL,
     score     integer     NOT NULL CHECK (score BETWEEN 0 AND 1000),
     told      integer     NOT NULL CHECK (told BETWEEN 0 AND 1000), -- what the last event said; 0 before the first
-    scored_at timestamptz NOT NULL,
+    programme_version integer NOT NULL, -- of the terms by which it was made
+    scored_at timestamptz NOT NULL, -- when that changed
     PRIMARY KEY (tenant_id, member_id)
 ) WITH (fillfactor = 80);
 SELECT guanxi_tenant_table('growth_score');

@@ -122,17 +122,18 @@ func judge(book *programme.Book, m member.Member, now time.Time) *subject {
 }
 
 // keep queues the scores of the subjects, tells of those that changed by at least the step of their programme, and lets every
-// change drive the tiers.
+// change drive the tiers; so does the first score by other terms, by which it may drive them for the first time.
 func (g *Growths) keep(ctx context.Context, tx *pg.Tx, book *programme.Book, subjects []*subject, cause string, now time.Time) error {
 	var (
 		ids          []uuid.UUID
 		scores, told []int32
+		versions     []int32
 		changes      []change
 		events       []outbox.Event
 	)
 	for _, s := range subjects {
 		to := Compose(s.terms.Growth, s.facts)
-		if s.scored && to.Score == s.was {
+		if to.Score == s.was && s.version == s.terms.Version {
 			continue
 		}
 		last := s.told
@@ -145,8 +146,9 @@ func (g *Growths) keep(ctx context.Context, tx *pg.Tx, book *programme.Book, sub
 			changes = append(changes, change{id: id, s: s, to: to, cause: cause, scored: now})
 			events = append(events, scoredEvent(s, to.Score, now))
 		}
-		ids, scores, told = append(ids, s.ID), append(scores, int32(to.Score)), append(told, int32(last))
-		if g.drive != nil && to.Score != s.was {
+		ids, scores = append(ids, s.ID), append(scores, int32(to.Score))
+		told, versions = append(told, int32(last)), append(versions, int32(s.terms.Version))
+		if g.drive != nil {
 			more, err := g.drive(ctx, tx, book, s.Member, to.Score)
 			if err != nil {
 				return err
@@ -154,7 +156,7 @@ func (g *Growths) keep(ctx context.Context, tx *pg.Tx, book *programme.Book, sub
 			events = append(events, more...)
 		}
 	}
-	queueScores(tx, ids, scores, told, now)
+	queueScores(tx, ids, scores, told, versions, now)
 	if err := queueHistory(tx, changes); err != nil {
 		return err
 	}

@@ -157,12 +157,12 @@ func TestWordsReadTheNumbersOut(t *testing.T) {
 		Programme: programme.Standard(), Since: time.Date(2025, 11, 26, 0, 0, 0, 0, time.UTC), Categories: []string{"coffee", "tea"},
 	}
 	want := map[string][2]string{
-		"":             {"The growth score is 310 of 1000. What took place since 26 November 2025 counts, today included.", "成长分为 310 分，满分 1000 分。自 2025年11月26日起至今天的行为计入。"},
-		"spending":     {"Purchases: 1234.05 CNY after returns, which comes to 291 of 1000. With a weight of 40 in 100 that is 116 points of the score.", "消费：扣除退货后 1234.05 CNY，得 291 分（满分 1000 分）。权重 40/100，计入成长分 116 分。"},
-		"breadth":      {"Breadth: 2 categories (coffee, tea), which comes to 400 of 1000. With a weight of 20 in 100 that is 80 points of the score.", "品类：2 个品类 (coffee, tea)，得 400 分（满分 1000 分）。权重 20/100，计入成长分 80 分。"},
-		"interactions": {"Contacts: 1 contact that the customer began, which comes to 143 of 1000. With a weight of 10 in 100 that is 14 points of the score.", "互动：主动联系 1 次，得 143 分（满分 1000 分）。权重 10/100，计入成长分 14 分。"},
-		"reviews":      {"Reviews: 0 reviews, which comes to 0 of 1000. With a weight of 10 in 100 that is 0 points of the score.", "评价：评价 0 条，得 0 分（满分 1000 分）。权重 10/100，计入成长分 0 分。"},
-		"referrals":    {"Referrals: 2 referred customers who have bought, which comes to 500 of 1000. With a weight of 20 in 100 that is 100 points of the score.", "推荐：成功推荐 2 人，得 500 分（满分 1000 分）。权重 20/100，计入成长分 100 分。"},
+		"":             {"The growth score is 310 of 1000. What took place since 26 November 2025 counts, today included.", "成长值为 310（满分 1000）。自 2025年11月26日起至今天的行为计入。"},
+		"spending":     {"Purchases: 1234.05 CNY after returns, which comes to 291 of 1000. With a weight of 40 in 100 that is 116 points of the score.", "消费：扣除退货后 1234.05 CNY，得 291 分（满分 1000 分）。权重 40/100，计入成长值 116。"},
+		"breadth":      {"Breadth: 2 categories (coffee, tea), which comes to 400 of 1000. With a weight of 20 in 100 that is 80 points of the score.", "品类：2 个品类 (coffee, tea)，得 400 分（满分 1000 分）。权重 20/100，计入成长值 80。"},
+		"interactions": {"Contacts: 1 contact that the customer began, which comes to 143 of 1000. With a weight of 10 in 100 that is 14 points of the score.", "互动：主动联系 1 次，得 143 分（满分 1000 分）。权重 10/100，计入成长值 14。"},
+		"reviews":      {"Reviews: 0 reviews, which comes to 0 of 1000. With a weight of 10 in 100 that is 0 points of the score.", "评价：评价 0 条，得 0 分（满分 1000 分）。权重 10/100，计入成长值 0。"},
+		"referrals":    {"Referrals: 2 referred customers who have bought, which comes to 500 of 1000. With a weight of 20 in 100 that is 100 points of the score.", "推荐：成功推荐 2 人，得 500 分（满分 1000 分）。权重 20/100，计入成长值 100。"},
 	}
 	check := func(of string, got growth.Words) {
 		if w := want[of]; got.English != w[0] || got.Chinese != w[1] {

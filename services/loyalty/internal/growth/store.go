@@ -166,8 +166,8 @@ type subject struct {
 	terms        programme.Programme
 	since, until time.Time
 	facts        Facts
-	was, told    int  // 0 before the first score
-	scored       bool // there was one
+	was, told    int // 0 before the first score
+	version      int // of the terms by which it was made; -1 before the first
 }
 
 // readFacts fills in what the subjects did and how they were scored last. One round trip.
@@ -178,7 +178,7 @@ func readFacts(ctx context.Context, tx *pg.Tx, subjects []*subject) error {
 	since, until := make([]time.Time, n), make([]time.Time, n)
 	for i, s := range subjects {
 		byID[s.ID] = s
-		s.facts = Facts{Spent: make(map[string]int64)}
+		s.facts, s.version = Facts{Spent: make(map[string]int64)}, -1
 		ids[i], customers[i], programmes[i], since[i], until[i] = s.ID, s.CustomerID, s.Programme, s.since, s.until
 	}
 	// Whoever is one customer since a merge is looked for by each id alone, so that an index serves.
@@ -215,13 +215,13 @@ func readFacts(ctx context.Context, tx *pg.Tx, subjects []*subject) error {
 		_, err := pgx.ForEachRow(rows, []any{&id, &text}, func() error { skus[id] = append(skus[id], text); return nil })
 		return err
 	})
-	tx.Queue(`SELECT n.id, s.score, s.told FROM unnest($2::uuid[]) AS n(id)
+	tx.Queue(`SELECT n.id, s.score, s.told, s.programme_version FROM unnest($2::uuid[]) AS n(id)
 		JOIN LATERAL (SELECT * FROM growth_score k WHERE k.tenant_id = $1 AND k.member_id = n.id LIMIT 1) s ON true`,
 		tx.Tenant(), ids).Query(func(rows pgx.Rows) error {
-		var score, told int
-		_, err := pgx.ForEachRow(rows, []any{&id, &score, &told}, func() error {
+		var score, told, version int
+		_, err := pgx.ForEachRow(rows, []any{&id, &score, &told, &version}, func() error {
 			s := byID[id]
-			s.was, s.told, s.scored = score, told, true
+			s.was, s.told, s.version = score, told, version
 			return nil
 		})
 		return err
@@ -244,15 +244,18 @@ type change struct {
 	scored time.Time
 }
 
-// queueScores queues the scores of the members as they are now; told is what the last event said of each.
-func queueScores(tx *pg.Tx, ids []uuid.UUID, scores, told []int32, at time.Time) {
+// queueScores queues the scores of the members as they are now, by the terms of the versions; told is what the last event said of
+// each.
+func queueScores(tx *pg.Tx, ids []uuid.UUID, scores, told, versions []int32, at time.Time) {
 	if len(ids) == 0 {
 		return
 	}
-	tx.Queue(`INSERT INTO growth_score AS s (tenant_id, member_id, score, told, scored_at)
-		SELECT $1, n.id, n.score, n.told, $5 FROM unnest($2::uuid[], $3::integer[], $4::integer[]) AS n(id, score, told) ORDER BY n.id
-		ON CONFLICT (tenant_id, member_id) DO UPDATE SET score = excluded.score, told = excluded.told, scored_at = excluded.scored_at`,
-		tx.Tenant(), ids, scores, told, at)
+	tx.Queue(`INSERT INTO growth_score AS s (tenant_id, member_id, score, told, programme_version, scored_at)
+		SELECT $1, n.id, n.score, n.told, n.version, $6 FROM unnest($2::uuid[], $3::integer[], $4::integer[], $5::integer[]) AS n(id, score, told, version)
+		ORDER BY n.id
+		ON CONFLICT (tenant_id, member_id) DO UPDATE SET score = excluded.score, told = excluded.told,
+			programme_version = excluded.programme_version, scored_at = excluded.scored_at`,
+		tx.Tenant(), ids, scores, told, versions, at)
 }
 
 // queueHistory queues the changes that are told of.

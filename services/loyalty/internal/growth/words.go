@@ -30,7 +30,7 @@ func (s Standing) Words() Words {
 	day := s.Since.In(s.Programme.Zone)
 	return Words{
 		English: fmt.Sprintf("The growth score is %d of %d. What took place since %s counts, today included.", s.Score.Score, Full, day.Format("2 January 2006")),
-		Chinese: fmt.Sprintf("成长分为 %d 分，满分 %d 分。自 %s起至今天的行为计入。", s.Score.Score, Full, chineseDay(day)),
+		Chinese: fmt.Sprintf("成长值为 %d（满分 %d）。自 %s起至今天的行为计入。", s.Score.Score, Full, chineseDay(day)),
 	}
 }
 
@@ -45,7 +45,7 @@ func (s Standing) PartWords(p Part) Words {
 	return Words{
 		English: fmt.Sprintf("%s: %s, which comes to %d of %d. With a weight of %d in %d that is %d points of the score.",
 			name.English, did.English, p.Value, Full, p.Weight, all, p.Points),
-		Chinese: fmt.Sprintf("%s：%s，得 %d 分（满分 %d 分）。权重 %d/%d，计入成长分 %d 分。",
+		Chinese: fmt.Sprintf("%s：%s，得 %d 分（满分 %d 分）。权重 %d/%d，计入成长值 %d。",
 			name.Chinese, did.Chinese, p.Value, Full, p.Weight, all, p.Points),
 	}
 }
