@@ -73,7 +73,7 @@ func Module() app.Module {
 			auditor := audit.New(d.DB, d.Ops, d.Clock)
 			return app.Parts{
 				Routes:    []func(*httpx.API){programmes.Routes, members.Routes, points.Routes, expiry.Routes(d.Flow), tiers.Routes, growths.Routes, referrals.Routes, rewards.Routes, memberships.Routes, retentions.Routes, auditor.Routes},
-				Consumers: []inbox.Consumer{earning.Consumer(points, programme.Standard()), rewards.Consumer(), growths.Orders(referrals.Judge), growths.Signals(), retentions.Orders(), retentions.Triggers(), retentions.Processes(), retentions.Assets(), alias.With(eraser.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace}))},
+				Consumers: []inbox.Consumer{earning.Consumer(points, tiers), rewards.Consumer(), growths.Orders(referrals.Judge), growths.Signals(), retentions.Orders(), retentions.Triggers(), retentions.Processes(), retentions.Assets(), alias.With(eraser.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace}))},
 				Worker: func(r worker.Registry) {
 					eraser.Register(r)
 					grants.Register(r)
