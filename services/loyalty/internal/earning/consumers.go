@@ -19,11 +19,13 @@ import (
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/ledger"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/rule"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/tier"
 )
 
-// Consumer gives points for what sales tells of orders, in the books of l.
-func Consumer(l *ledger.Ledger, rules programme.Programme) inbox.Consumer {
-	e := &earner{ledger: l, rules: rules}
+// Consumer gives points for what sales tells of orders, in the books of l, and has tiers rise by them.
+func Consumer(l *ledger.Ledger, t *tier.Tiers) inbox.Consumer {
+	e := &earner{ledger: l, tiers: t}
 	return inbox.Consumer{
 		Name:    "orders",
 		Topics:  []string{bus.TopicFor("sales")},
@@ -35,35 +37,49 @@ func Consumer(l *ledger.Ledger, rules programme.Programme) inbox.Consumer {
 
 type earner struct {
 	ledger *ledger.Ledger
-	rules  programme.Programme
+	tiers  *tier.Tiers
 }
 
-// apply takes a batch in with two round trips, however many events it has, and one more where goods came back: what is
-// known of its orders and members, and all that is written.
+// apply takes a batch in with three round trips, however many events it has: the terms and what is known of its orders and
+// members; the members, locked, with all that the terms ask for; and all that is written. Tiers need one more.
 func (e *earner) apply(ctx context.Context, tx *pg.Tx, events []inbox.Event) error {
 	facts, err := e.read(events)
 	if err != nil {
 		return err
 	}
 	now := e.ledger.Now()
-	drafts, err := draftMembers(facts, now)
-	if err != nil {
+	k := queueKnown(tx, facts)
+	if err := tx.Flush(ctx); err != nil {
 		return err
 	}
-	orders := queueOrders(tx, facts)
-	members, made, err := member.Ensure(ctx, tx, drafts...)
+	k.codes = k.book.Codes()
+	members, made, err := e.ensure(ctx, tx, k, facts, now)
 	if err != nil {
 		return err
 	}
 	caller, _ := auth.From(ctx)
-	p, err := e.plan(ctx, tx, plan{rules: e.rules, by: caller.Subject, now: now}, facts, orders, members)
+	p, err := e.plan(ctx, tx, plan{known: k, ledger: e.ledger, by: caller.Subject, now: now}, facts, members)
 	if err != nil {
 		return err
 	}
 	saveOrders(tx, p.orders, p.touched)
+	saveShares(tx, p.orders, p.touched)
+	saveReturns(tx, p.back)
+	saveCaps(tx, p.caps.added)
 	lead := make([]outbox.Event, len(made))
 	for i, m := range made {
 		lead[i] = member.EnrolledEvent(m)
+	}
+	if len(p.counts) > 0 {
+		locked := make(map[uuid.UUID]member.Member, len(p.accounts))
+		for _, a := range p.accounts {
+			locked[a.ID] = a.Member
+		}
+		moved, err := e.tiers.Qualify(ctx, tx, k.book, locked, p.counts)
+		if err != nil {
+			return err
+		}
+		lead = append(lead, moved...)
 	}
 	if err := e.ledger.Book(ctx, tx, lead, p.steps...); err != nil {
 		return err
@@ -71,52 +87,78 @@ func (e *earner) apply(ctx context.Context, tx *pg.Tx, events []inbox.Event) err
 	return tx.Flush(ctx)
 }
 
-// draftMembers gives a member for each customer that the facts name, as it is to be where the customer is none yet.
-func draftMembers(facts []fact, now time.Time) ([]member.Member, error) {
-	var drafts []member.Member
-	seen := make(map[uuid.UUID]bool)
-	for _, f := range facts {
-		if f.customer == uuid.Nil || seen[f.customer] {
-			continue
-		}
-		seen[f.customer] = true
-		m, err := member.Enrol(f.customer, programme.StandardCode, member.SourceFirstPurchase, now)
+// ensure makes members of those who become one by buying, locks all members concerned, and reads what the rules ask for about
+// them. It begins anew where somebody was enrolled meanwhile, about whom nothing was read.
+func (e *earner) ensure(ctx context.Context, tx *pg.Tx, k *known, facts []fact, now time.Time) (
+	members map[member.Key]member.Member, made []member.Member, err error,
+) {
+	all, returned := k.buyings(facts)
+	mine := make(map[uuid.UUID]bool)
+	for {
+		drafts, err := k.drafts(facts, all, now)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		drafts = append(drafts, m)
+		k.queue(tx, facts, all, returned)
+		if len(drafts) == 0 {
+			return nil, nil, tx.Flush(ctx)
+		}
+		var fresh []member.Member
+		if members, fresh, err = member.Ensure(ctx, tx, drafts...); err != nil {
+			return nil, nil, err
+		}
+		made = append(made, fresh...)
+		for _, m := range fresh {
+			mine[m.ID] = true
+		}
+		surprised := false
+		for key, m := range members {
+			if _, there := k.members[key]; !there && !mine[m.ID] {
+				surprised = true
+			}
+			k.members[key] = membership{m.ID, m.State}
+		}
+		if !surprised {
+			return members, made, nil
+		}
 	}
-	return drafts, nil
 }
 
 // plan takes the facts in. A few lots of each member whose goods came back are nearly always enough; where they are not,
 // it begins anew with all of them.
-func (e *earner) plan(ctx context.Context, tx *pg.Tx, p plan, facts []fact, orders map[uuid.UUID]order,
-	members map[member.Key]member.Member,
-) (plan, error) {
-	ids, own := takenFrom(facts, orders, members)
-	for _, limit := range ledger.Portions {
-		p.lots = &ledger.Lots{}
-		if len(ids) > 0 {
+func (e *earner) plan(ctx context.Context, tx *pg.Tx, p plan, facts []fact, members map[member.Key]member.Member) (plan, error) {
+	_, returned := p.buyings(facts)
+	for n, limit := range ledger.Portions {
+		if ids, own := p.takenFrom(facts, returned); n > 0 && len(ids) > 0 {
 			p.lots = ledger.QueueLots(tx, ids, own, limit)
 			if err := tx.Flush(ctx); err != nil {
 				return p, err
 			}
 		}
-		p.orders, p.touched, p.steps = make(map[uuid.UUID]order, len(facts)), make(map[uuid.UUID]bool, len(facts)), nil
-		for id, o := range orders {
-			p.orders[id] = o
-		}
-		p.accounts = make(map[uuid.UUID]ledger.Account, len(members))
-		for key, m := range members {
-			p.accounts[key.CustomerID] = ledger.Account{Member: m}
-		}
+		p.begin(members, len(facts))
 		err := p.takeAll(facts)
 		if err == nil || !errors.Is(err, ledger.ErrLotsMissing) {
 			return p, err
 		}
 	}
 	return p, ledger.ErrLotsMissing
+}
+
+// begin forgets what was planned.
+func (p *plan) begin(members map[member.Key]member.Member, facts int) {
+	p.orders, p.touched = make(map[uuid.UUID]order, facts), make(map[uuid.UUID]bool, facts)
+	p.steps, p.counts, p.back, p.caps = nil, nil, nil, counter{kept: p.known.caps}
+	for id, o := range p.known.orders {
+		p.orders[id] = o
+	}
+	p.accounts = make(map[member.Key]ledger.Account, len(members))
+	for key, m := range members {
+		p.accounts[key] = ledger.Account{Member: m}
+	}
+	p.bought = make(map[uuid.UUID]bool)
+	for id := range p.buyers {
+		p.bought[id] = true
+	}
 }
 
 func (p *plan) takeAll(facts []fact) error {
@@ -126,27 +168,6 @@ func (p *plan) takeAll(facts []fact) error {
 		}
 	}
 	return nil
-}
-
-// takenFrom gives the members whose points may be taken back, and the lots of the orders concerned.
-func takenFrom(facts []fact, orders map[uuid.UUID]order, members map[member.Key]member.Member) (ids, own []uuid.UUID) {
-	returned := make(map[uuid.UUID]bool)
-	for _, f := range facts {
-		o := orders[f.order]
-		if f.back == nil && o.ReturnedMinor == 0 {
-			continue
-		}
-		if o.EntryID != uuid.Nil {
-			own = append(own, o.EntryID)
-		}
-		for _, customer := range []uuid.UUID{f.customer, o.CustomerID} {
-			if m, there := members[member.Key{CustomerID: customer, Programme: programme.StandardCode}]; there && !returned[m.ID] {
-				returned[m.ID] = true
-				ids = append(ids, m.ID)
-			}
-		}
-	}
-	return ids, own
 }
 
 // read takes the events apart. One that breaks its own contract is a problem of the kind Unprocessable.
@@ -159,14 +180,7 @@ func (e *earner) read(events []inbox.Event) ([]fact, error) {
 		case *salesv1.OrderPlaced:
 			f.order = r.id("order_id", m.GetOrderId())
 			f.customer = r.maybe("customer_id", m.GetCustomerId())
-			f.placed = &order{
-				ID: f.order, CustomerID: f.customer, Currency: m.GetCurrency(), TotalMinor: r.amount("total_minor", m.GetTotalMinor()),
-				PlacedAt: r.time("placed_at", m.GetPlacedAt()),
-			}
-			var ok bool
-			if f.placed.Points, ok = e.rules.Points(f.placed.TotalMinor, m.GetCurrency()); !ok {
-				r.broken("currency", "is not an ISO 4217 code")
-			}
+			f.placed = r.placed(m)
 		case *salesv1.OrderAttributed:
 			f.order, f.customer = r.id("order_id", m.GetOrderId()), r.id("customer_id", m.GetCustomerId())
 		case *salesv1.OrderReturned:
@@ -195,6 +209,24 @@ func (r *reader) broken(field, why string) {
 	if r.err == nil {
 		r.err = broken(r.event, field, why)
 	}
+}
+
+// placed reads an order. What its lines come to is for rules: a line that is none does not keep an order from earning.
+func (r *reader) placed(m *salesv1.OrderPlaced) *order {
+	o := &order{
+		ID: r.id("order_id", m.GetOrderId()), CustomerID: r.maybe("customer_id", m.GetCustomerId()), Channel: m.GetChannel(), Currency: m.GetCurrency(),
+		Units: max(0, m.GetUnits()), TotalMinor: r.amount("total_minor", m.GetTotalMinor()), PlacedAt: r.time("placed_at", m.GetPlacedAt()),
+	}
+	for _, l := range m.GetLines() {
+		if q, a := l.GetQuantity(), l.GetAmountMinor(); q >= 0 && a >= 0 && a <= money.Max {
+			o.Lines = append(o.Lines, rule.Line{SKU: l.GetSku(), Quantity: q, AmountMinor: a})
+		}
+	}
+	var ok bool
+	if o.Worth, ok = (programme.Terms{}).Points(o.TotalMinor, o.Currency); !ok {
+		r.broken("currency", "is not an ISO 4217 code")
+	}
+	return o
 }
 
 func (r *reader) id(field, s string) uuid.UUID {

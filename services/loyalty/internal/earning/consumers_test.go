@@ -187,7 +187,7 @@ func TestAnEventThatBreaksItsContractIsParkedAlone(t *testing.T) {
 		good += 1 + 100*(len(story)-1)
 	}
 	w.Tell(events...)
-	if n := w.Count(`SELECT count(*) FROM inbox_parked WHERE code = 'event_breaks_contract'`); n != int64(len(bad)) {
+	if n := w.Count(`SELECT count(*) FROM inbox_parked WHERE consumer = 'orders' AND code = 'event_breaks_contract'`); n != int64(len(bad)) {
 		t.Errorf("%d events are parked, want %d", n, len(bad))
 	}
 	if got := w.Member(lily); have(got) != [3]int64{int64(good), 0, 0} {

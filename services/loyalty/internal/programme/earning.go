@@ -71,7 +71,7 @@ type Rule struct {
 	NameEN string     `json:"name_en,omitempty" doc:"For people, in English; left out: the code." example:"Double points for coffee"`
 	NameZH string     `json:"name_zh,omitempty" doc:"And in Chinese; left out: the English one." example:"咖啡双倍积分"`
 	When   string     `json:"when,omitempty" doc:"CEL: for which orders. Left out: for all." example:"tier == \"gold\" && weekday >= 6"`
-	Points string     `json:"points,omitempty" doc:"CEL: how many points, or by how much is multiplied (0 to 1000). Exact numbers of 0 or more; not for exclusions." example:"amount / 10"`
+	Points string     `json:"points,omitempty" doc:"CEL: how many points, or by how much is multiplied (1 to 1000). Exact; a rule that gives less than 0, or cannot be reckoned, gives nothing. Not for exclusions." example:"amount / 10"`
 	Lines  string     `json:"lines,omitempty" doc:"For exclusions, CEL over line: which lines do not earn. Left out: the whole order does not." example:"line.category == \"gift-card\""`
 	Of     []string   `json:"of,omitempty" doc:"For multipliers: codes of the base rules whose points it multiplies. Left out: all."`
 	From   *time.Time `json:"from,omitempty" doc:"For orders placed from then on."`
