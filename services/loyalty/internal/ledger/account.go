@@ -185,7 +185,7 @@ func (a Account) Overdue(by string, now time.Time, p programme.Programme, lots [
 		if due[at] == nil {
 			times = append(times, at)
 		}
-		due[at] = append(due[at], l)
+		due[at] = append(due[at], l.lapsed(at))
 	}
 	slices.SortFunc(times, time.Time.Compare)
 	for _, at := range times {
@@ -227,8 +227,9 @@ func (a Account) TakeBack(b Booking, p programme.Programme, reverses uuid.UUID, 
 	if err != nil {
 		return nil, err
 	}
+	free := func(l Lot) bool { return l.Released || !l.AvailableAt.After(b.RecordedAt) } // soon, if it is not yet
 	slices.SortFunc(lots, func(x, y Lot) int {
-		return cmp.Or(first(x.ID == reverses, y.ID == reverses), byExpiry(x, y), first(x.Released, y.Released), sooner(x, y))
+		return cmp.Or(first(x.ID == reverses, y.ID == reverses), byExpiry(x, y), first(free(x), free(y)), sooner(x, y))
 	})
 	var waived int64
 	if len(lots) > 0 && lots[0].ID == reverses {

@@ -123,7 +123,7 @@ func (p Pool) settleAndSpend(b Booking, rules programme.Programme, asked uuid.UU
 	}
 	slices.SortFunc(lots, sooner)
 	if read.limit > 0 && len(lots) > read.limit {
-		lots = lots[:read.limit] // of those after it, some may not have been read
+		lots, more = lots[:read.limit], true // of those after it, some may not have been read
 	}
 	lots, steps, err = p.settle(b, rules, lots)
 	if err != nil {
