@@ -17,6 +17,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	salesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1"
 	"github.com/guanxi-crm/guanxi/services/loyalty"
 )
@@ -33,7 +34,18 @@ type World struct {
 // Start runs the service until the test ends.
 func Start(t testing.TB) *World {
 	t.Helper()
-	s := apptest.Start(t, loyalty.Module())
+	return world(t, apptest.Start(t, loyalty.Module()))
+}
+
+// StartLive runs the service with workers on a real Temporal server; with all its roles, unless some are named.
+func StartLive(t testing.TB, roles ...string) (*World, *flow.Client) {
+	t.Helper()
+	s, client := apptest.StartLive(t, loyalty.Module(), roles...)
+	return world(t, s), client
+}
+
+func world(t testing.TB, s *apptest.Service) *World {
+	t.Helper()
 	return &World{Service: s, Manager: s.Token(auth.RoleManager, "pizza"), Auditor: s.Token(auth.RoleOperations, "pizza"), t: t}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/flow/starts"
+	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/ledger"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/loyaltytest"
@@ -55,13 +56,14 @@ type got struct {
 // kiosk is a running service whose rewards and redemptions are looked at.
 type kiosk struct {
 	*loyaltytest.World
-	t testing.TB
+	t    testing.TB
+	stop func() // starting processes
 }
 
 // open runs the service, and starts the processes that its events call for.
 func open(t testing.TB) *kiosk {
 	t.Helper()
-	k := &kiosk{loyaltytest.Start(t), t}
+	k := &kiosk{World: loyaltytest.Start(t), t: t}
 	ctx, stop := context.WithCancel(t.Context())
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -69,7 +71,8 @@ func open(t testing.TB) *kiosk {
 			t.Errorf("starter: %v", err)
 		}
 	})
-	t.Cleanup(func() { stop(); done.Wait() })
+	k.stop = func() { stop(); done.Wait() }
+	t.Cleanup(k.stop)
 	return k
 }
 
@@ -151,6 +154,14 @@ func (k *kiosk) reach(g got, state string) (now got) {
 	return now
 }
 
+// refusal is the code of the problem that was answered; empty where it was none.
+func refusal(a apptest.Answer) string {
+	if a.Status < http.StatusBadRequest {
+		return ""
+	}
+	return a.Code()
+}
+
 // codes reads the codes of a redemption as the one whose token it is.
 func (k *kiosk) codes(g got, token string) apptest.Answer {
 	k.t.Helper()
@@ -196,4 +207,12 @@ func (k *kiosk) holds() {
 			k.t.Errorf("%s: not for %d", what, n)
 		}
 	}
+}
+
+// asApp carries out a statement of the service's own role in the tenant pizza.
+func (k *kiosk) asApp(sql string) error {
+	return k.DB.Tx(k.t.Context(), "pizza", func(tx *pg.Tx) error {
+		_, err := tx.ExecNow(k.t.Context(), sql)
+		return err
+	})
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/ledger"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/tier"
 )
 
 // Redeem reserves a reward for a member and spends its points, in one transaction: both, or neither. Its process starts from its
@@ -81,11 +82,12 @@ func (r *Rewards) reserve(ctx context.Context, tx *pg.Tx, code string, made Rede
 	}
 	p, _ := book.At(code, now)
 	members := slices.Collect(maps.Keys(pool))
+	levels := tier.Of(tx, []uuid.UUID{made.MemberID})
 	taken := queueTaken(tx, wanted.ID, members, wanted.since(now))
 	if err := tx.Flush(ctx); err != nil {
 		return err
 	}
-	s := Standing{Taken: *taken}
+	s := Standing{Level: levels.Code(made.MemberID), Taken: *taken}
 	points, err := wanted.Redeem(w, p, s, now)
 	if err != nil {
 		return err

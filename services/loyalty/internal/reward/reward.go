@@ -7,7 +7,6 @@ package reward
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -88,7 +87,7 @@ func (o Offer) faults(k Kind, p programme.Programme) (faults []problem.Field) {
 	if n := utf8.RuneCountInString(o.Name); n < 1 || n > maxName || strings.TrimSpace(o.Name) != o.Name {
 		note("name", "name_malformed", "must be 1 to 200 characters, without spaces around them")
 	}
-	if _, ok := rank(p, o.Tier); !ok {
+	if _, ok := p.Tiers.Rank(o.Tier); !ok && o.Tier != "" {
 		note("tier", "tier_unknown", "must be the code of a level of the programme's tiers")
 	}
 	if o.Limit < 0 || o.Limit > maxLimit {
@@ -113,15 +112,6 @@ func (o Offer) faults(k Kind, p programme.Programme) (faults []problem.Field) {
 		note("low_stock_at", "out_of_range", fmt.Sprintf("must be 0 to %d", maxStock))
 	}
 	return faults
-}
-
-// rank gives the place of a level among the programme's tiers, from 1; 0 for no level, and ok false for one that is not there.
-func rank(p programme.Programme, level string) (place int, ok bool) {
-	if level == "" {
-		return 0, true
-	}
-	i := slices.IndexFunc(p.Tiers.Levels, func(l programme.Level) bool { return l.Code == level })
-	return i + 1, i >= 0
 }
 
 // costFaults notes what is wrong with a cost that is written now: one that began before would rewrite the past.
@@ -155,8 +145,8 @@ func (w Wish) faults() (faults []problem.Field) {
 
 // Standing is what is known of a member who wants to redeem something.
 type Standing struct {
-	Levels []string // codes of the levels of all members who are this customer
-	Taken  int64    // how many the customer redeemed within the limit's days, those left out that were cancelled
+	Level string // code of the tier
+	Taken int64  // how many the customer redeemed within the limit's days, those left out that were cancelled
 }
 
 // Redeem gives what a wish costs in all, or why it cannot be: a Conflict.
@@ -164,13 +154,8 @@ func (r Reward) Redeem(w Wish, p programme.Programme, s Standing, now time.Time)
 	refuse := func(code, format string, args ...any) (int64, error) {
 		return 0, problem.New(problem.Conflict, code, format, args...)
 	}
-	need, known := rank(p, r.Tier)
-	has := 0
-	for _, level := range s.Levels {
-		if place, ok := rank(p, level); ok {
-			has = max(has, place)
-		}
-	}
+	need, known := p.Tiers.Rank(r.Tier)
+	has, ranked := p.Tiers.Rank(s.Level)
 	points = r.Points * int64(w.Quantity)
 	switch {
 	case !r.ArchivedAt.IsZero():
@@ -179,7 +164,7 @@ func (r Reward) Redeem(w Wish, p programme.Programme, s Standing, now time.Time)
 		return refuse("reward_not_yet", "This reward is not offered yet.")
 	case !r.ValidUntil.IsZero() && !now.Before(r.ValidUntil):
 		return refuse("reward_over", "This reward was offered until %s.", r.ValidUntil.UTC().Format(time.RFC3339))
-	case r.Tier != "" && (!known || has < need):
+	case r.Tier != "" && (!known || !ranked || has < need):
 		return refuse("reward_tier", "This reward is for members of the tier %s or a higher one.", r.Tier)
 	case points > maxPoints:
 		return refuse("reward_too_much", "So many cost %d points; one redemption costs at most %d.", points, int64(maxPoints))

@@ -55,7 +55,7 @@ func codeFaults(codes []string, at func(place int) string) (faults []problem.Fie
 }
 
 func inBody(place int) string { return fmt.Sprintf("codes[%d]", place) }
-func inFile(place int) string { return fmt.Sprintf("line %d", place+2) } // after the header
+func inFile(place int) string { return fmt.Sprintf("lines[%d]", place+2) } // from 1, after the header
 
 // Upload adds codes of vouchers to a reward, all of them or none; at says where each stands. A code that any reward of the tenant
 // has or had is refused: it would be given twice.
@@ -103,7 +103,7 @@ func readCodes(from io.Reader) ([]string, error) {
 	file.FieldsPerRecord, file.ReuseRecord = 1, true
 	header, err := file.Read()
 	if err == nil && strings.TrimPrefix(header[0], "\ufeff") != "code" || errors.Is(err, io.EOF) {
-		return nil, fileInvalid("line 1", "header_missing", "must be the header: code")
+		return nil, fileInvalid("lines[1]", "header_missing", "must be the header: code")
 	}
 	var codes []string
 	for err == nil {
@@ -117,7 +117,7 @@ func readCodes(from io.Reader) ([]string, error) {
 	}
 	var parse *csv.ParseError
 	if errors.As(err, &parse) {
-		return nil, fileInvalid(fmt.Sprintf("line %d", parse.Line), "csv_malformed", "must be CSV of one column")
+		return nil, fileInvalid(fmt.Sprintf("lines[%d]", parse.Line), "csv_malformed", "must be CSV of one column")
 	}
 	if !errors.Is(err, io.EOF) {
 		return nil, err
