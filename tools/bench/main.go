@@ -39,6 +39,7 @@ func figures() []figure {
 		{"customers", measureCustomers},
 		{"earn", measureEarn},
 		{"spends", measureSpends},
+		{"expiry", measureExpiry},
 		{"complaints", measureComplaints},
 		{"tickets", measureTickets},
 	}

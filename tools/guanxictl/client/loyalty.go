@@ -60,8 +60,15 @@ func (c *Client) MemberOf(ctx context.Context, customerID string) (Member, error
 type BalanceAt struct {
 	MemberID string `json:"member_id"`
 	Balance
-	AsOf time.Time `json:"as_of"`
-	Own  *Own      `json:"own,omitempty"` // nil: nobody else is the same customer
+	AsOf     time.Time  `json:"as_of"`
+	Expiring []Expiring `json:"expiring,omitempty"` // the next times at which points run out; of now only
+	Own      *Own       `json:"own,omitempty"`      // nil: nobody else is the same customer
+}
+
+// Expiring is points that run out at a time, if they are not spent before.
+type Expiring struct {
+	Points int64     `json:"points"`
+	At     time.Time `json:"at"`
 }
 
 // Own is what one member has of what several have together who are one customer.
@@ -89,10 +96,12 @@ func memberPath(memberID, what string) string {
 type Explanation struct {
 	MemberID string `json:"member_id"`
 	Balance
-	PooledWith    []Pooled `json:"pooled_with,omitempty"` // since a merge: their points are spent together with these
-	OpenLots      []Lot    `json:"open_lots"`             // the first 200, the oldest first
-	OpenLotsTotal int64    `json:"open_lots_total"`
-	Items         []Entry  `json:"items"` // the latest first
+	InWords       []string   `json:"in_words"`              // sentences to read out
+	PooledWith    []Pooled   `json:"pooled_with,omitempty"` // since a merge: their points are spent together with these
+	Expiring      []Expiring `json:"expiring,omitempty"`    // the next times at which points of its own run out
+	OpenLots      []Lot      `json:"open_lots"`             // the first 200, as they are spent
+	OpenLotsTotal int64      `json:"open_lots_total"`
+	Items         []Entry    `json:"items"` // the latest first
 }
 
 // Pooled is another member who is the same customer.
@@ -112,24 +121,39 @@ type Lot struct {
 	EarnedAt    time.Time `json:"earned_at"`
 	ReasonType  string    `json:"reason_type"`
 	ReasonID    string    `json:"reason_id,omitempty"`
+
+	ExpiresAt *time.Time `json:"expires_at,omitempty"` // nil: not by itself
+	Expired   int64      `json:"expired,omitempty"`    // points of it that ran out
 }
 
 // Entry is one entry of the ledger. Available, Pending and Debt are changes.
 type Entry struct {
 	EntryID  string `json:"entry_id"`
 	MemberID string `json:"member_id"`
-	Kind     string `json:"kind"` // earn, grant, spend, release or reversal
+	Kind     string `json:"kind"` // earn, grant, spend, restore, release, reversal, expiry or adjustment
+	InWords  string `json:"in_words,omitempty"`
 	Points   int64  `json:"points"`
 	Balance
-	AvailableAfter int64     `json:"available_after"`
-	ReasonType     string    `json:"reason_type"`
-	ReasonID       string    `json:"reason_id,omitempty"`
-	Reverses       string    `json:"reverses,omitempty"` // the entry that was taken back
-	PartOf         string    `json:"part_of,omitempty"`  // the first entry of a spend that took points of several members
-	BookedBy       string    `json:"booked_by"`
-	BookedAt       time.Time `json:"booked_at"`
-	EffectiveAt    time.Time `json:"effective_at"` // when what it is for took place
-	Lots           []Use     `json:"lots"`         // that points were taken from
+	AvailableAfter int64       `json:"available_after"`
+	ReasonType     string      `json:"reason_type"`
+	ReasonID       string      `json:"reason_id,omitempty"`
+	Reverses       string      `json:"reverses,omitempty"` // the entry that was taken back
+	PartOf         string      `json:"part_of,omitempty"`  // the first entry of a spend that took points of several members
+	BookedBy       string      `json:"booked_by"`
+	BookedAt       time.Time   `json:"booked_at"`
+	EffectiveAt    time.Time   `json:"effective_at"` // when what it is for took place
+	Lots           []Use       `json:"lots"`         // that points were taken from
+	Programme      string      `json:"programme,omitempty"`
+	Waived         int64       `json:"waived,omitempty"` // of a reversal: not taken, since they had run out
+	Parts          []SpendPart `json:"parts,omitempty"`  // of a spend: what it took from other members who are the same customer
+}
+
+// SpendPart is what a spend took from another member who is the same customer.
+type SpendPart struct {
+	EntryID  string `json:"entry_id"`
+	MemberID string `json:"member_id"`
+	Points   int64  `json:"points"`
+	Lots     []Use  `json:"lots"`
 }
 
 // Use is points that an entry took from a lot.
@@ -192,7 +216,17 @@ func (c *Client) book(ctx context.Context, path string, b Booking) (Entry, error
 	return e, err
 }
 
-// PointsSummary adds the ledger of a tenant up. Earned - Reversed - Spent = Available + Pending - Debt.
+// ExpirePoints has the tenant's points run out now whose time has come, and gives the id of the process that does it.
+func (c *Client) ExpirePoints(ctx context.Context) (workflowID string, err error) {
+	var started struct {
+		WorkflowID string `json:"workflow_id"`
+	}
+	_, err = c.Do(ctx, Request{Method: http.MethodPost, Path: "/v1/points/expiries"}, &started)
+	return started.WorkflowID, err
+}
+
+// PointsSummary adds the ledger of a tenant up. Earned - Reversed - Spent + Restored - Expired + Adjusted = Available + Pending -
+// Debt.
 type PointsSummary struct {
 	Members  int64 `json:"members"`
 	Entries  int64 `json:"entries"`
@@ -200,6 +234,9 @@ type PointsSummary struct {
 	Granted  int64 `json:"granted"` // the part of it that other services gave
 	Reversed int64 `json:"reversed"`
 	Spent    int64 `json:"spent"`
+	Restored int64 `json:"restored"` // spends that were given back
+	Expired  int64 `json:"expired"`  // ran out
+	Adjusted int64 `json:"adjusted"` // by hand or by a rule: given less taken
 	Balance
 	LedgerSum int64 `json:"ledger_sum"` // 0
 }
