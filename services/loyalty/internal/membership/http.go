@@ -91,7 +91,9 @@ func (b membershipPayment) payment() Payment {
 // membershipPurchase is what a membership is made of.
 type membershipPurchase struct {
 	Plan string `json:"plan" pattern:"^[a-z0-9][a-z0-9_-]{0,63}$" doc:"Code of a plan of the member's programme." example:"gold_year"`
-	membershipPayment
+
+	PaymentReference string `json:"payment_reference" pattern:"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$" doc:"Of the payment at whoever sells. It pays one term; told again, nothing happens again." example:"PAY-2026-0017"`
+	Paid             *paid  `json:"paid,omitempty" doc:"What was paid; refused where the plan costs something else. Left out: what the plan costs."`
 }
 
 type buyInput struct {
@@ -261,7 +263,7 @@ func (m *Memberships) answer(s Membership, err error) (*membershipAnswer, error)
 }
 
 func (m *Memberships) buyHTTP(ctx context.Context, in *buyInput) (*membershipAnswer, error) {
-	s, bought, err := m.Buy(ctx, in.MemberID, in.Body.Plan, in.Body.payment())
+	s, bought, err := m.Buy(ctx, in.MemberID, in.Body.Plan, membershipPayment{in.Body.PaymentReference, in.Body.Paid}.payment())
 	answer, err := m.answer(s, err)
 	if err == nil && bought {
 		answer.Status = http.StatusCreated
