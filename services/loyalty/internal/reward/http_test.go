@@ -134,7 +134,7 @@ func TestCodesOfVouchersComeInOnce(t *testing.T) {
 	ticket, other := k.offered("ticket", "voucher", nil), k.offered("other", "voucher", nil)
 	var lines strings.Builder
 	lines.WriteString("code\r\n")
-	for i := range 20_000 {
+	for i := range 100_000 {
 		fmt.Fprintf(&lines, "FILE-%06d\r\n", i)
 	}
 	upload := func(v view, file string, headers ...string) (code string, faults []string) {
@@ -153,7 +153,7 @@ func TestCodesOfVouchersComeInOnce(t *testing.T) {
 	require.Empty(t, code)
 	code, _ = upload(ticket, lines.String(), "Idempotency-Key", "file-1")
 	require.Empty(t, code, "the same file under the same key is the first answer again")
-	require.True(t, is(k.look(ticket).Stock, 20_000))
+	require.True(t, is(k.look(ticket).Stock, 100_000))
 	for name, c := range map[string]struct {
 		file   string
 		faults []string
@@ -173,6 +173,20 @@ func TestCodesOfVouchersComeInOnce(t *testing.T) {
 		require.Equal(t, c.faults, faults, name)
 	}
 	require.True(t, is(k.look(other).Stock, 0), "all or nothing")
+	for _, c := range []struct {
+		path, token, kind string
+		status            int
+	}{
+		{k.path(other), k.Manager, "application/json", http.StatusUnsupportedMediaType},
+		{k.path(other), k.music(), "text/csv", http.StatusNotFound},
+		{k.path(other), k.Token(auth.RoleAgent, "pizza"), "text/csv", http.StatusForbidden},
+		{"/v1/rewards/17", k.Manager, "text/csv", http.StatusUnprocessableEntity},
+	} {
+		a := k.Do(http.MethodPost, c.path+"/voucher-files", c.token, []byte("code\nFILE-AAAA\n"), "Content-Type", c.kind)
+		require.Equal(t, c.status, a.Status, "%s", a.Body)
+	}
+	big := k.Do(http.MethodPost, k.path(other)+"/voucher-files", k.Manager, []byte(strings.Repeat("code\n", 2<<20)), "Content-Type", "text/csv")
+	require.Equal(t, http.StatusRequestEntityTooLarge, big.Status)
 	require.Equal(t, "reward_not_voucher", k.Do(http.MethodPost, k.path(k.offered("mug", "counter", nil))+"/vouchers", k.Manager, body{"codes": []string{"FILE-AAAA"}}).Code())
 	require.Equal(t, http.StatusNotFound, k.Do(http.MethodPost, k.path(other)+"/vouchers", k.music(), body{"codes": []string{"FILE-AAAA"}}).Status)
 	k.Want(http.StatusCreated, http.MethodPost, k.path(other)+"/vouchers", k.Manager, body{"codes": []string{"FILE-AAAA", "FILE-BBBB"}}, nil)
@@ -270,11 +284,11 @@ func TestRewardsRefuseBadInput(t *testing.T) {
 	}
 	reward := fresh(`{"code":"r%d","kind":"delivery","name":"Mug","points":3,"fulfil_seconds":60,"stock":5,"limit":2,"limit_days":3,"low_stock_at":1,"confirm":true}`)
 	codes := fresh(`{"codes":["CODE-%04d"]}`)
-	any := http.Header{"If-Match": {"*"}}
+	anyVersion := http.Header{"If-Match": {"*"}}
 	issued := k.reach(k.redeem(lily, "ticket"), "fulfilled")
 	for name, target := range map[string]badinput.Target{
 		"create":           {Method: http.MethodPost, Path: "/v1/rewards", Body: reward(), Fresh: reward, OtherBody: reward(), Replay: true},
-		"change":           {Method: http.MethodPut, Path: k.path(mug), Body: `{"name":"Mug","fulfil_seconds":60,"confirm":true,"low_stock_at":3}`, Owned: true, Version: true, Header: any},
+		"change":           {Method: http.MethodPut, Path: k.path(mug), Body: `{"name":"Mug","fulfil_seconds":60,"confirm":true,"low_stock_at":3}`, Owned: true, Version: true, Header: anyVersion},
 		"price":            {Method: http.MethodPost, Path: k.path(mug) + "/costs", Body: `{"points":10}`, Owned: true, Replay: true, OtherBody: `{"points":11}`},
 		"upload":           {Method: http.MethodPost, Path: k.path(ticket) + "/vouchers", Body: codes(), Fresh: codes, OtherBody: codes(), Owned: true, Replay: true},
 		"get":              {Method: http.MethodGet, Path: k.path(mug), Owned: true},
@@ -289,7 +303,7 @@ func TestRewardsRefuseBadInput(t *testing.T) {
 		"codes":            {Method: http.MethodGet, Path: "/v1/redemptions/" + issued.ID + "/vouchers", Owned: true},
 		"cancel":           {Method: http.MethodPost, Path: redemption() + "/cancel", Body: `{"reason":"broken"}`, Owned: true},
 		"confirm":          {Method: http.MethodPost, Path: redemption("fulfil") + "/confirm", Owned: true},
-		"archive":          {Method: http.MethodPost, Path: k.path(k.offered("old", "counter", nil)) + "/archive", Owned: true, Version: true, Header: any},
+		"archive":          {Method: http.MethodPost, Path: k.path(k.offered("old", "counter", nil)) + "/archive", Owned: true, Version: true, Header: anyVersion},
 	} {
 		if name == "fulfil" {
 			target.Path += "/fulfil"
