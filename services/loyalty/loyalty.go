@@ -2,6 +2,7 @@
 //
 // Rooms, each importing only those before it:
 //
+//	rule       the language in which terms say what an order earns
 //	programme  the terms: what a purchase is worth, when points run out, tiers
 //	member     who collects points
 //	ledger     the points: entries, lots, balances
@@ -61,6 +62,7 @@ func Module() app.Module {
 			points := ledger.New(d.DB, d.Outbox, d.Clock)
 			tiers := tier.New(d.DB, d.Ops, d.Outbox, d.Clock)
 			tierReviews := tiers.Reviewer(d.Log)
+			earnings := earning.New(d.DB, d.Ops, d.Clock)
 			expiry := ledger.NewExpirer(points, d.Ops, d.Log, name)
 			grants := grant.New(d.DB, points)
 			growths := growth.New(d.DB, d.Ops, d.Outbox, tiers.Score, d.Clock)
@@ -69,10 +71,10 @@ func Module() app.Module {
 			rewards := reward.New(d.DB, d.Outbox, points, d.Flow, starter, name, d.Clock)
 			retentions := retention.New(d.DB, d.Outbox, d.Flow, starter, points, name, d.Clock)
 			memberships := membership.New(d.DB, d.Ops, d.Outbox, points, tiers, d.Clock)
-			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(retentions.Erase, memberships.Erase, member.Erase, reward.Erase)})
+			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(retentions.Erase, memberships.Erase, member.Erase, earning.Erase, reward.Erase)})
 			auditor := audit.New(d.DB, d.Ops, d.Clock)
 			return app.Parts{
-				Routes:    []func(*httpx.API){programmes.Routes, members.Routes, points.Routes, expiry.Routes(d.Flow), tiers.Routes, growths.Routes, referrals.Routes, rewards.Routes, memberships.Routes, retentions.Routes, auditor.Routes},
+				Routes:    []func(*httpx.API){programmes.Routes, members.Routes, points.Routes, expiry.Routes(d.Flow), tiers.Routes, earnings.Routes, growths.Routes, referrals.Routes, rewards.Routes, memberships.Routes, retentions.Routes, auditor.Routes},
 				Consumers: []inbox.Consumer{earning.Consumer(points, tiers), rewards.Consumer(), growths.Orders(referrals.Judge), growths.Signals(), retentions.Orders(), retentions.Triggers(), retentions.Processes(), retentions.Assets(), alias.With(eraser.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace}))},
 				Worker: func(r worker.Registry) {
 					eraser.Register(r)
@@ -88,6 +90,7 @@ func Module() app.Module {
 				Background: []func(context.Context) error{
 					starter.Run, app.Every(time.Minute, d.Log, "redemptions without a process", rewards.Sweep),
 					app.Every(membership.ScanEvery, d.Log, "memberships that end", memberships.Scan),
+					app.Every(time.Second, d.Log, "dry runs of terms", earnings.DryRuns),
 					app.Every(time.Second, d.Log, "what processes of retention cases have to hear", retentions.Tell),
 					app.Every(time.Minute, d.Log, "retention cases without a process", retentions.Sweep),
 					app.Every(time.Second, d.Log, "locked points that are due", ledger.NewReleaser(points, d.Ops, name).ReleaseAll),

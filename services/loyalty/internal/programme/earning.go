@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/rule"
 )
 
@@ -114,7 +115,9 @@ func (c Cap) Window(at time.Time, zone *time.Location) (from, until time.Time, o
 		return from, until, false
 	}
 	year, month, day := at.In(zone).Date()
-	midnight := func(year int, month time.Month, day int) time.Time { return DayEnd(time.Date(year, month, day-1, 12, 0, 0, 0, zone), zone) }
+	midnight := func(year int, month time.Month, day int) time.Time {
+		return DayEnd(time.Date(year, month, day-1, 12, 0, 0, 0, zone), zone)
+	}
 	switch c.Period {
 	case PeriodDay:
 		return midnight(year, month, day), midnight(year, month, day+1), true
@@ -287,4 +290,16 @@ func (e Earning) capFaults(note fault, kinds map[string]string) {
 			}
 		}
 	}
+}
+
+// Faults names everything in a rule that is not right by itself, by its place below at.
+func (r Rule) Faults(at string) (faults []problem.Field) {
+	note := func(location, code, message string) {
+		faults = append(faults, problem.Field{Location: location, Code: code, Message: message})
+	}
+	if !Coded(r.Code) {
+		note(at+".code", "code_malformed", CodeRule)
+	}
+	r.faults(note, at)
+	return faults
 }
