@@ -181,7 +181,8 @@ func readFacts(ctx context.Context, tx *pg.Tx, subjects []*subject) error {
 		s.facts, s.version = Facts{Spent: make(map[string]int64)}, -1
 		ids[i], customers[i], programmes[i], since[i], until[i] = s.ID, s.CustomerID, s.Programme, s.since, s.until
 	}
-	// Whoever is one customer since a merge is looked for by each id alone, so that an index serves.
+	// Whoever is one customer since a merge is looked for by each id alone, so that an index serves; and each by itself (OFFSET 0): of
+	// a tenant that is new to its statistics the planner would join all rows instead.
 	const asked = `unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[]) AS n(id, customer_id, programme, since, until)
 		CROSS JOIN LATERAL (SELECT customer_group($1, n.customer_id) AS ids OFFSET 0) g CROSS JOIN LATERAL unnest(g.ids) AS c(id)`
 	args := []any{tx.Tenant(), ids, customers, programmes, since, until}
@@ -192,14 +193,14 @@ func readFacts(ctx context.Context, tx *pg.Tx, subjects []*subject) error {
 	)
 	tx.Queue(`SELECT n.id, o.currency, least(sum(o.net), 9007199254740991)::bigint FROM `+asked+`
 		CROSS JOIN LATERAL (SELECT k.currency, k.total_minor - k.returned_minor AS net FROM growth_order k
-			WHERE k.tenant_id = $1 AND k.customer_id = c.id AND k.placed_at >= n.since AND k.placed_at < n.until) o
+			WHERE k.tenant_id = $1 AND k.customer_id = c.id AND k.placed_at >= n.since AND k.placed_at < n.until OFFSET 0) o
 		GROUP BY 1, 2`, args...).Query(func(rows pgx.Rows) error {
 		_, err := pgx.ForEachRow(rows, []any{&id, &text, &number}, func() error { byID[id].facts.Spent[text] = number; return nil })
 		return err
 	})
 	tx.Queue(`SELECT n.id, b.kind, count(*) FROM `+asked+`
 		CROSS JOIN LATERAL (SELECT k.kind FROM growth_behaviour k WHERE k.tenant_id = $1 AND k.customer_id = c.id AND k.withdrawn_at IS NULL
-			AND k.occurred_at >= n.since AND k.occurred_at < n.until AND k.programme IN ('', n.programme)) b
+			AND k.occurred_at >= n.since AND k.occurred_at < n.until AND k.programme IN ('', n.programme) OFFSET 0) b
 		GROUP BY 1, 2`, args...).Query(func(rows pgx.Rows) error {
 		_, err := pgx.ForEachRow(rows, []any{&id, &text, &number}, func() error {
 			byID[id].facts.count(text, number)
@@ -209,9 +210,10 @@ func readFacts(ctx context.Context, tx *pg.Tx, subjects []*subject) error {
 	})
 	skus := make(map[uuid.UUID][]string)
 	tx.Queue(`SELECT DISTINCT n.id, o.sku FROM `+asked+`
-		CROSS JOIN LATERAL (SELECT l.sku FROM growth_order k JOIN growth_line l ON l.tenant_id = $1 AND l.order_id = k.order_id
-			WHERE k.tenant_id = $1 AND k.customer_id = c.id AND k.placed_at >= n.since AND k.placed_at < n.until
-				AND k.returned_minor < k.total_minor AND l.returned_minor < l.amount_minor) o`, args...).Query(func(rows pgx.Rows) error {
+		CROSS JOIN LATERAL (SELECT k.order_id FROM growth_order k WHERE k.tenant_id = $1 AND k.customer_id = c.id
+			AND k.placed_at >= n.since AND k.placed_at < n.until AND k.returned_minor < k.total_minor OFFSET 0) k
+		CROSS JOIN LATERAL (SELECT l.sku FROM growth_line l WHERE l.tenant_id = $1 AND l.order_id = k.order_id
+			AND l.returned_minor < l.amount_minor OFFSET 0) o`, args...).Query(func(rows pgx.Rows) error {
 		_, err := pgx.ForEachRow(rows, []any{&id, &text}, func() error { skus[id] = append(skus[id], text); return nil })
 		return err
 	})
