@@ -77,7 +77,7 @@ func (r *Referrals) Judge(ctx context.Context, tx *pg.Tx, book *programme.Book, 
 func (m *matter) back() bool {
 	for _, p := range m.purchases {
 		if p.orderID == m.OrderID {
-			return p.netMinor == 0
+			return p.left == 0
 		}
 	}
 	return false
@@ -102,17 +102,23 @@ func newWork(r *Referrals, book *programme.Book, by string, now time.Time) *work
 }
 
 // decide tells whether an open referral is completed by a purchase, whose order it notes. One of which nothing can come any more is
-// void.
+// void. A purchase that is heard of when it has come back in full already ends the referral as it would have if it had been heard
+// of before: so it makes no difference in how many batches the events come.
 func (w *work) decide(m *matter) bool {
+	var keep bool
 	p, found, older := m.first(m.purchases, func(p purchase) bool {
 		terms, ok := w.terms.At(m.Programme, p.placedAt)
-		return ok && terms.Referral.Enough(p.currency, p.netMinor) && (m.member != uuid.Nil || terms.JoinByPurchase)
+		keep = terms.Referral.KeepReturned
+		return ok && terms.Referral.Enough(p.currency, p.total) && (m.member != uuid.Nil || terms.JoinByPurchase)
 	})
 	switch {
 	case older:
 		w.void(m, ReasonBoughtBefore)
 	case found && m.SameCustomer:
 		w.void(m, ReasonSameCustomer)
+	case found && p.left == 0 && !keep:
+		m.State, m.Reason, m.DecidedAt, m.TakenBackAt, m.OrderID = TakenBack, ReasonReturned, w.now, w.now, p.orderID
+		w.saved = append(w.saved, m.Referral)
 	case found:
 		m.OrderID, m.placedAt, m.buyer = p.orderID, p.placedAt, p.customer
 		return true

@@ -144,7 +144,8 @@ type purchase struct {
 	orderID  uuid.UUID
 	customer uuid.UUID // as it was written
 	currency string
-	netMinor int64 // less what came back
+	total    int64 // in minor units
+	left     int64 // of that, less what came back
 	placedAt time.Time
 }
 

@@ -225,14 +225,14 @@ func lockAll(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) ([]*matter, error)
 	const asked = `unnest($2::uuid[]) AS n(id)
 		JOIN LATERAL (SELECT * FROM referral k WHERE k.tenant_id = $1 AND k.id = n.id LIMIT 1) r ON true
 		CROSS JOIN LATERAL (SELECT customer_group($1, r.referred_customer) AS ids OFFSET 0) g CROSS JOIN LATERAL unnest(g.ids) AS c(id)`
-	tx.Queue(`SELECT n.id, o.order_id, o.customer_id, o.currency, o.total_minor - o.returned_minor, o.placed_at FROM `+asked+`
+	tx.Queue(`SELECT n.id, o.order_id, o.customer_id, o.currency, o.total_minor, o.total_minor - o.returned_minor, o.placed_at FROM `+asked+`
 		CROSS JOIN LATERAL (SELECT * FROM growth_order k WHERE k.tenant_id = $1 AND k.customer_id = c.id ORDER BY k.placed_at LIMIT 1000) o
 		ORDER BY o.placed_at`, tx.Tenant(), ids).Query(func(rows pgx.Rows) error {
 		var (
 			id uuid.UUID
 			p  purchase
 		)
-		_, err := pgx.ForEachRow(rows, []any{&id, &p.orderID, &p.customer, &p.currency, &p.netMinor, &p.placedAt}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&id, &p.orderID, &p.customer, &p.currency, &p.total, &p.left, &p.placedAt}, func() error {
 			m := byID[id]
 			p.placedAt = p.placedAt.UTC()
 			m.purchases = append(m.purchases, p)
