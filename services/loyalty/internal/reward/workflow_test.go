@@ -258,6 +258,22 @@ func TestToCancelTheProcessIsToCancelTheRedemption(t *testing.T) {
 	require.EqualValues(t, 100, points)
 }
 
+func TestALongHistoryIsContinuedInANewOne(t *testing.T) {
+	t.Parallel()
+	c := redeemed(t, reward.Counter, nil)
+	c.RegisterDelayedCallback(func() {
+		c.SetContinueAsNewSuggested(true)
+		c.SignalWorkflow("poke", nil)
+	}, time.Hour)
+	c.ExecuteWorkflow(reward.WorkflowName, reward.Input{ID: c.of.ID})
+	var anew *workflow.ContinueAsNewError
+	require.ErrorAs(t, c.GetWorkflowError(), &anew)
+	require.Equal(t, reward.WorkflowName, anew.WorkflowType.Name)
+	found, err := c.rewards.Redemption(auth.With(t.Context(), wang), c.of.ID)
+	require.NoError(t, err)
+	require.Equal(t, reward.Reserved, found.State, "which goes on where it was")
+}
+
 func TestAProcessThatIsStartedAnewGoesOn(t *testing.T) {
 	t.Parallel()
 	c := redeemed(t, reward.Counter, nil)
