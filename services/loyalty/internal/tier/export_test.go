@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.temporal.io/sdk/activity"
 
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
 )
@@ -60,6 +61,16 @@ func (c *Case) Falls() (Fall, bool)   { return c.fall() }
 func (c *Case) Upward() (Next, bool)  { return c.next() }
 func (c *Case) Rank() int             { return c.rank() }
 func (c *Case) ValidUntil() time.Time { return c.validUntil() }
-func (c *Case) Words() Words          { return c.words() }
+func (c *Case) Words() TierWords      { return c.words() }
 
 func (c *Case) ByGrowth() bool { return c.terms.ByGrowth() }
+
+// Show gives what the API shows.
+func Show(s Seen) any { return show(s) }
+
+// RegisterRound puts something in the place of the activity.
+func RegisterRound(r interface {
+	RegisterActivityWithOptions(any, activity.RegisterOptions)
+}, do func(Sweep) (Sweep, error)) {
+	r.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: roundActivity})
+}

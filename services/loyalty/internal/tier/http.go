@@ -17,33 +17,33 @@ import (
 
 // tierView is a member's tier as the API shows it.
 type tierView struct {
-	MemberID     uuid.UUID       `json:"member_id" format:"uuid"`
-	Programme    string          `json:"programme" example:"standard"`
-	Tier         string          `json:"tier" doc:"Code; empty where the programme has no tiers." example:"gold"`
-	Name         string          `json:"name,omitempty" example:"Gold"`
-	Rank         int             `json:"rank" doc:"The tier's place, 0 for the lowest."`
-	Since        *time.Time      `json:"since,omitempty" doc:"Absent for one about whom nothing was decided yet."`
-	ValidUntil   *time.Time      `json:"valid_until,omitempty" doc:"Until when it is kept at least; absent for the lowest."`
-	Base         string          `json:"base,omitempty" doc:"The tier by merit alone, without what a person or a membership gives."`
-	CustomerTier string          `json:"customer_tier,omitempty" doc:"Where customers were merged: the highest tier of all members of the programme who are this customer, which is what counts for it."`
-	Benefits     []benefitView   `json:"benefits" nullable:"false" doc:"What the tier brings, with what the lower ones bring."`
-	Counts       *qualifyingView `json:"qualifying,omitempty" doc:"What counts now; absent where the programme has no tiers."`
-	Next         *nextTierView   `json:"next,omitempty" doc:"What is missing to the next tier; absent for the highest."`
-	WillFall     *fallView       `json:"will_fall,omitempty" doc:"What becomes of the tier if nothing is done; absent where it does not fall."`
-	Manual       *floorView      `json:"manual,omitempty" doc:"The least tier that a person set."`
-	Paid         *floorView      `json:"paid,omitempty" doc:"The least tier that a paid membership gives."`
-	Words        Words           `json:"words" doc:"All this in sentences for the customer."`
-	History      []decisionView  `json:"history" nullable:"false" doc:"The latest 10 decisions, the latest first."`
+	MemberID     uuid.UUID           `json:"member_id" format:"uuid"`
+	Programme    string              `json:"programme" example:"standard"`
+	Tier         string              `json:"tier" doc:"Code; empty where the programme has no tiers." example:"gold"`
+	Name         string              `json:"name,omitempty" example:"Gold"`
+	Rank         int                 `json:"rank" doc:"The tier's place, 0 for the lowest."`
+	Since        *time.Time          `json:"since,omitempty" doc:"Absent for one about whom nothing was decided yet."`
+	ValidUntil   *time.Time          `json:"valid_until,omitempty" doc:"Until when it is kept at least; absent for the lowest."`
+	Base         string              `json:"base,omitempty" doc:"The tier by merit alone, without what a person or a membership gives."`
+	CustomerTier string              `json:"customer_tier,omitempty" doc:"Where customers were merged: the highest tier of all members of the programme who are this customer, which is what counts for it."`
+	Benefits     []tierBenefitView   `json:"benefits" nullable:"false" doc:"What the tier brings, with what the lower ones bring."`
+	Counts       *tierQualifyingView `json:"qualifying,omitempty" doc:"What counts now; absent where the programme has no tiers."`
+	Next         *nextTierView       `json:"next,omitempty" doc:"What is missing to the next tier; absent for the highest."`
+	WillFall     *tierFallView       `json:"will_fall,omitempty" doc:"What becomes of the tier if nothing is done; absent where it does not fall."`
+	Manual       *tierFloorView      `json:"manual,omitempty" doc:"The least tier that a person set."`
+	Paid         *tierFloorView      `json:"paid,omitempty" doc:"The least tier that a paid membership gives."`
+	Words        TierWords           `json:"words" doc:"All this in sentences for the customer."`
+	History      []tierDecisionView  `json:"history" nullable:"false" doc:"The latest 10 decisions, the latest first."`
 }
 
-type benefitView struct {
+type tierBenefitView struct {
 	Code string `json:"code" example:"free_delivery"`
 	Tier string `json:"tier" doc:"The lowest tier that brings it."`
 	Text string `json:"text,omitempty"`
 	ZH   string `json:"text_zh,omitempty"`
 }
 
-type qualifyingView struct {
+type tierQualifyingView struct {
 	DrivenBy string     `json:"driven_by" enum:"points,growth"`
 	Count    int64      `json:"count" doc:"The qualifying points of the period, or the growth score."`
 	From     *time.Time `json:"from,omitempty" doc:"Of the period."`
@@ -56,19 +56,19 @@ type nextTierView struct {
 	By      *time.Time `json:"by,omitempty" doc:"Until when so much is enough; absent: always."`
 }
 
-type fallView struct {
+type tierFallView struct {
 	Tier    string    `json:"tier" doc:"To which it falls." example:"silver"`
 	At      time.Time `json:"at"`
 	Missing int64     `json:"missing,omitempty" doc:"To keep it; absent where nothing can be earned that keeps it."`
 }
 
-type floorView struct {
+type tierFloorView struct {
 	Tier   string    `json:"tier"`
 	Until  time.Time `json:"until"`
 	Reason string    `json:"reason,omitempty" doc:"Code."`
 }
 
-type decisionView struct {
+type tierDecisionView struct {
 	No         int        `json:"no" doc:"1, 2, 3 ... within the member."`
 	Reason     string     `json:"reason" enum:"earned,review,manual,floor_ended,programme_changed,paid,returned"`
 	From       string     `json:"from_tier,omitempty" doc:"Absent for the first."`
@@ -81,8 +81,8 @@ type decisionView struct {
 	At         time.Time  `json:"at"`
 }
 
-func showDecision(d Decision) decisionView {
-	return decisionView{
+func showDecision(d Decision) tierDecisionView {
+	return tierDecisionView{
 		No: d.No, Reason: d.Reason, From: d.From, Tier: d.To, Qualifying: max(0, d.Qualifying), ReviewAt: pg.OrNull(d.ReviewAt),
 		ValidUntil: pg.OrNull(d.ValidUntil), Note: d.Note, By: d.By, At: d.At,
 	}
@@ -90,7 +90,7 @@ func showDecision(d Decision) decisionView {
 
 func show(s Seen) tierView {
 	c := s.file
-	v := tierView{MemberID: c.member, Programme: c.programme, Tier: c.Level, Benefits: []benefitView{}, Words: c.words(), History: make([]decisionView, len(s.History))}
+	v := tierView{MemberID: c.member, Programme: c.programme, Tier: c.Level, Benefits: []tierBenefitView{}, Words: c.words(), History: make([]tierDecisionView, len(s.History))}
 	for i, d := range s.History {
 		v.History[i] = showDecision(d)
 	}
@@ -107,10 +107,10 @@ func show(s Seen) tierView {
 	}
 	for _, l := range c.terms.Levels[:v.Rank+1] {
 		for _, b := range l.Benefits {
-			v.Benefits = append(v.Benefits, benefitView{Code: b.Code, Tier: l.Code, Text: b.Text, ZH: b.ZH})
+			v.Benefits = append(v.Benefits, tierBenefitView{Code: b.Code, Tier: l.Code, Text: b.Text, ZH: b.ZH})
 		}
 	}
-	v.Counts = &qualifyingView{DrivenBy: programme.DrivePoints, Count: max(0, c.current())}
+	v.Counts = &tierQualifyingView{DrivenBy: programme.DrivePoints, Count: max(0, c.current())}
 	if c.terms.ByGrowth() {
 		v.Counts.DrivenBy = programme.DriveGrowth
 	} else {
@@ -121,7 +121,7 @@ func show(s Seen) tierView {
 		v.Next = &nextTierView{Tier: c.terms.Levels[n.Rank].Code, Missing: n.Missing, By: pg.OrNull(n.By)}
 	}
 	if f, falls := c.fall(); falls {
-		v.WillFall = &fallView{Tier: c.terms.Levels[f.To].Code, At: f.At}
+		v.WillFall = &tierFallView{Tier: c.terms.Levels[f.To].Code, At: f.At}
 		if f.Savable {
 			v.WillFall.Missing = f.Missing
 		}
@@ -130,11 +130,11 @@ func show(s Seen) tierView {
 	return v
 }
 
-func showFloor(f Floor) *floorView {
+func showFloor(f Floor) *tierFloorView {
 	if f.Level == "" {
 		return nil
 	}
-	return &floorView{Tier: f.Level, Until: f.Until, Reason: f.Reason}
+	return &tierFloorView{Tier: f.Level, Until: f.Until, Reason: f.Reason}
 }
 
 type tierPath struct {
@@ -171,11 +171,11 @@ type historyInput struct {
 	ID uuid.UUID `path:"member_id" format:"uuid"`
 }
 
-type historyAnswer struct{ Body decisionPage }
+type historyAnswer struct{ Body tierDecisionPage }
 
-type decisionPage struct {
-	Items      []decisionView `json:"items" nullable:"false"`
-	NextCursor string         `json:"next_cursor,omitempty"`
+type tierDecisionPage struct {
+	Items      []tierDecisionView `json:"items" nullable:"false"`
+	NextCursor string             `json:"next_cursor,omitempty"`
 }
 
 type tierMembersInput struct {
@@ -210,7 +210,7 @@ type tierReport struct {
 	From      time.Time       `json:"from"`
 	To        time.Time       `json:"to"`
 	Tiers     []tierCountView `json:"tiers" nullable:"false" doc:"From the lowest, as members stand now; without those who have left."`
-	Moves     []moveView      `json:"moves" nullable:"false" doc:"At most 1000, the most frequent first."`
+	Moves     []tierMoveView  `json:"moves" nullable:"false" doc:"At most 1000, the most frequent first."`
 }
 
 type tierCountView struct {
@@ -218,7 +218,7 @@ type tierCountView struct {
 	Members int64  `json:"members"`
 }
 
-type moveView struct {
+type tierMoveView struct {
 	From   string `json:"from_tier,omitempty" doc:"Absent: from none."`
 	To     string `json:"tier"`
 	Reason string `json:"reason"`
@@ -269,7 +269,7 @@ func (t *Tiers) historyHTTP(ctx context.Context, in *historyInput) (*historyAnsw
 		return nil, err
 	}
 	page, next := httpx.NextPage(all, in.Limit, func(last Decision) []string { return []string{strconv.Itoa(last.No)} })
-	body := decisionPage{Items: make([]decisionView, len(page)), NextCursor: next}
+	body := tierDecisionPage{Items: make([]tierDecisionView, len(page)), NextCursor: next}
 	for i, d := range page {
 		body.Items[i] = showDecision(d)
 	}
@@ -302,12 +302,12 @@ func (t *Tiers) reportHTTP(ctx context.Context, in *tierReportInput) (*tierRepor
 	if err != nil {
 		return nil, err
 	}
-	body := tierReport{Programme: in.Programme, From: from.UTC(), To: to.UTC(), Tiers: make([]tierCountView, len(r.Levels)), Moves: make([]moveView, len(r.Moves))}
+	body := tierReport{Programme: in.Programme, From: from.UTC(), To: to.UTC(), Tiers: make([]tierCountView, len(r.Levels)), Moves: make([]tierMoveView, len(r.Moves))}
 	for i, l := range r.Levels {
 		body.Tiers[i] = tierCountView{l.Code, r.Members[i]}
 	}
 	for i, m := range r.Moves {
-		body.Moves[i] = moveView(m)
+		body.Moves[i] = tierMoveView(m)
 	}
 	return &tierReportAnswer{body}, nil
 }

@@ -170,3 +170,20 @@ func (y *years) tier(id uuid.UUID) (level string) {
 	}
 	return level
 }
+
+func (y *years) floor(id uuid.UUID, level, reason string, until time.Time) error {
+	ctx := as(y.t.Context(), "pizza")
+	_, err := y.DB.Command(ctx, "pizza", func(tx *pg.Tx) (pg.Result, error) {
+		book := programme.BookOf(tx)
+		m, err := member.Lock(ctx, tx, id)
+		if err != nil {
+			return pg.Result{}, err
+		}
+		events, err := y.tiers.Floor(ctx, tx, book, m, level, reason, until)
+		if err != nil {
+			return pg.Result{}, err
+		}
+		return pg.Result{}, outbox.New("loyalty").Append(ctx, tx, events...)
+	})
+	return err
+}
