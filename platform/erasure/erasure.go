@@ -175,6 +175,24 @@ func Refuse(tx *pg.Tx, customer uuid.UUID) {
 		})
 }
 
+// Known queues the question which of the customers were erased; they are in the answer after the next round trip. The others are
+// not erased until the transaction ends. It is for consumers, who pass over what is told of the erased.
+func Known(tx *pg.Tx, customers []uuid.UUID) (erased map[uuid.UUID]bool) {
+	erased = make(map[uuid.UUID]bool)
+	customers = slices.Clone(customers)
+	slices.SortFunc(customers, func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) }) // as those who erase lock them
+	for _, c := range slices.Compact(customers) {
+		tx.Queue(`SELECT pg_advisory_xact_lock_shared(`+lockKey+`)`, tx.Tenant(), c.String())
+	}
+	tx.Queue(`SELECT customer_id FROM erased_customer WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[])`, tx.Tenant(), customers).
+		Query(func(rows pgx.Rows) error {
+			var id uuid.UUID
+			_, err := pgx.ForEachRow(rows, []any{&id}, func() error { erased[id] = true; return nil })
+			return err
+		})
+	return erased
+}
+
 // Pace is for consumers that listen to accounts for erasures and merges alone: these are rare, and what passes by is much.
 const Pace = 100 * time.Millisecond
 

@@ -144,6 +144,40 @@ func TestTheConsumersOwnEventsComeFirst(t *testing.T) {
 	require.Zero(t, w.words("pizza"))
 }
 
+func TestAConsumerKnowsWhoWasErasedAndHoldsTheOthers(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	a, b := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
+	_, err := w.eraser.Erase(w.ctx, request(a))
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	require.NoError(t, w.db.Tx(t.Context(), "pizza", func(tx *pg.Tx) error {
+		erased := erasure.Known(tx, []uuid.UUID{b, a, b})
+		if err := tx.Flush(t.Context()); err != nil {
+			return err
+		}
+		require.Equal(t, map[uuid.UUID]bool{a: true}, erased)
+		go func() {
+			_, err := w.eraser.Erase(w.ctx, request(b))
+			done <- err
+		}()
+		for waiting := 0; waiting == 0; { // until the erasure waits for this one
+			if err := tx.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+				AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`).Scan(&waiting); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	require.NoError(t, <-done)
+	require.NoError(t, w.db.Tx(t.Context(), "music", func(tx *pg.Tx) error {
+		erased := erasure.Known(tx, []uuid.UUID{a, b})
+		err := tx.Flush(t.Context())
+		require.Empty(t, erased, "of another tenant")
+		return err
+	}))
+}
+
 func TestWhoWritesAtTheSameTimeIsWaitedForAndFound(t *testing.T) {
 	t.Parallel()
 	w := start(t)

@@ -93,7 +93,7 @@ func Module() app.Module {
 			return app.Parts{
 				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, levels.Routes, all.Routes, router.Routes, files.Routes(all), links.Routes, macros.Routes, many.Routes, deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes, recoveries.Routes, crises.Routes, report.New(d.DB, d.Clock).Routes},
 				Consumers: append([]inbox.Consumer{purchase.Consumer(), alias.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace})},
-					lasting(router.Consumer(), complaints.Processes(), complaints.Facts(), crises.Consumer(), surveys.Triggers(), recoveries.Cases(), eraser.Consumer())...),
+					lasting(append(sla.Standings(), router.Consumer(), complaints.Processes(), complaints.Facts(), crises.Consumer(), surveys.Triggers(), recoveries.Cases(), eraser.Consumer())...)...),
 				Worker: func(r worker.Registry) {
 					complaints.Worker(r)
 					crises.Worker(r)

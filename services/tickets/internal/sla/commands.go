@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
@@ -108,7 +109,7 @@ func (p *Policies) Archive(ctx context.Context, id uuid.UUID, fresh func(version
 }
 
 // SetStanding says how a customer stands with the tenant. It picks the policies of tickets that are opened or classified
-// anew from now on.
+// anew from now on, until somebody says something later. Gone: customer_erased.
 func (p *Policies) SetStanding(ctx context.Context, customer uuid.UUID, s Standing) (Standing, error) {
 	var faults []problem.Field
 	for name, value := range map[string]string{"grade": s.Grade, "tier": s.Tier} {
@@ -120,6 +121,7 @@ func (p *Policies) SetStanding(ctx context.Context, customer uuid.UUID, s Standi
 		return Standing{}, problem.InvalidBody("standing_invalid", "The standing was not accepted: mend the fields named here.", faults)
 	}
 	err := p.db.Tx(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+		erasure.Refuse(tx, customer)
 		saveStanding(tx, customer, s, p.now())
 		return nil
 	})

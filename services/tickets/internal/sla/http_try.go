@@ -83,13 +83,15 @@ func (p *Policies) tryRoutes(api *httpx.API) {
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "set-customer-standing", Method: http.MethodPut, Path: "/v1/customer-standings/{customer_id}", Tag: tag, Summary: "Say how a customer stands",
-		Description: "Grade and tier pick the policies of tickets that are opened or classified anew from now on.", Permission: auth.TicketsImport,
+		Description: "Grade and tier pick the policies of tickets that are opened or classified anew from now on. Of what loyalty and analytics tell, and " +
+			"what is said here, the later word holds, for the grade and for the tier.",
+		Permission: auth.TicketsImport, Errors: []int{http.StatusGone},
 	}, func(ctx context.Context, in *standingInput) (*standingAnswer, error) {
 		return answeredStanding(p.SetStanding(ctx, in.ID, Standing(in.Body)))
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "get-customer-standing", Method: http.MethodGet, Path: "/v1/customer-standings/{customer_id}", Tag: tag, Summary: "Read how a customer stands",
-		Description: "Of a customer who was merged, how the one stands whom the id means now. Empty where nothing is known.", Permission: auth.TicketsRead,
+		Description: "Of a customer who was merged, how the one stands whom the id means now, or else what was told last of the others. Empty where nothing is known.", Permission: auth.TicketsRead,
 	}, func(ctx context.Context, in *standingID) (*standingAnswer, error) {
 		return answeredStanding(p.Standing(ctx, in.ID))
 	})

@@ -296,26 +296,58 @@ func archive(tx *pg.Tx, id uuid.UUID) {
 // Standing is how a customer stands with the tenant. Both are codes; empty where nothing is known.
 type Standing struct{ Grade, Tier string }
 
-// StandingOf queues the search for a customer's standing; of one who was merged, that of whom the id means now, or else the
-// one that was set last of all ids that mean the same. It is there after the next round trip.
+// StandingOf queues the search for a customer's standing, grade and tier each for itself: of one who was merged, what was told of
+// whom the id means now, or else what was told last of all ids that mean the same. It is there after the next round trip.
 func StandingOf(tx *pg.Tx, customer uuid.UUID) *Standing {
 	found := &Standing{}
 	if customer == uuid.Nil {
 		return found
 	}
-	tx.Queue(`WITH ids AS MATERIALIZED (SELECT customer_group($1, $2) AS all_of)
-		SELECT s.grade, s.tier FROM ids, customer_standing s WHERE s.tenant_id = $1 AND s.customer_id = ANY ((SELECT all_of FROM ids)::uuid[])
-		ORDER BY s.customer_id = ids.all_of[1] DESC, s.set_at DESC LIMIT 1`, tx.Tenant(), customer).Query(func(rows pgx.Rows) error {
-		_, err := pgx.ForEachRow(rows, []any{&found.Grade, &found.Tier}, func() error { return nil })
-		return err
-	})
+	tx.Queue(`WITH ids AS MATERIALIZED (SELECT customer_group($1, $2) AS all_of), told AS MATERIALIZED (
+			SELECT s.grade, s.tier, s.customer_id = ids.all_of[1] AS own, coalesce(s.grade_at, s.set_at) AS grade_at, coalesce(s.tier_at, s.set_at) AS tier_at
+			FROM ids, customer_standing s WHERE s.tenant_id = $1 AND s.customer_id = ANY ((SELECT all_of FROM ids)::uuid[]))
+		SELECT coalesce((SELECT grade FROM told WHERE isfinite(grade_at) ORDER BY own DESC, grade_at DESC LIMIT 1), ''),
+			coalesce((SELECT tier FROM told WHERE isfinite(tier_at) ORDER BY own DESC, tier_at DESC LIMIT 1), '')`, tx.Tenant(), customer).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&found.Grade, &found.Tier) })
 	return found
 }
 
+// saveStanding queues what somebody says of grade and tier now, whatever was told before.
 func saveStanding(tx *pg.Tx, customer uuid.UUID, s Standing, at time.Time) {
-	tx.Queue(`INSERT INTO customer_standing (tenant_id, customer_id, grade, tier, set_at) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (tenant_id, customer_id) DO UPDATE SET grade = excluded.grade, tier = excluded.tier, set_at = excluded.set_at`,
+	tx.Queue(`INSERT INTO customer_standing AS s (tenant_id, customer_id, grade, tier, set_at, grade_at, tier_at) VALUES ($1, $2, $3, $4, $5, $5, $5)
+		ON CONFLICT (tenant_id, customer_id) DO UPDATE SET grade = excluded.grade, tier = excluded.tier, set_at = excluded.set_at,
+			grade_at = greatest(excluded.grade_at, s.grade_at), tier_at = greatest(excluded.tier_at, s.tier_at)`,
 		tx.Tenant(), customer, s.Grade, s.Tier, at)
+}
+
+// saveTold queues what other services tell: of each customer a grade, a tier, or both, unless something later was told of that. What
+// nothing was ever told of is as of before all time.
+func saveTold(tx *pg.Tx, told []Told) {
+	n := len(told)
+	if n == 0 {
+		return
+	}
+	customers, grades, tiers := make([]uuid.UUID, n), make([]string, n), make([]string, n)
+	gradesAt, tiersAt := make([]*time.Time, n), make([]*time.Time, n)
+	for i, t := range told {
+		customers[i], grades[i], tiers[i] = t.Customer, t.Grade, t.Tier
+		if !t.GradeAt.IsZero() {
+			gradesAt[i] = &told[i].GradeAt
+		}
+		if !t.TierAt.IsZero() {
+			tiersAt[i] = &told[i].TierAt
+		}
+	}
+	tx.Queue(`INSERT INTO customer_standing AS s (tenant_id, customer_id, grade, tier, set_at, grade_at, tier_at)
+		SELECT $1, n.customer_id, n.grade, n.tier, greatest(n.grade_at, n.tier_at), coalesce(n.grade_at, '-infinity'), coalesce(n.tier_at, '-infinity')
+		FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[]) AS n(customer_id, grade, tier, grade_at, tier_at)
+		ORDER BY n.customer_id
+		ON CONFLICT (tenant_id, customer_id) DO UPDATE SET
+			grade = CASE WHEN excluded.grade_at >= coalesce(s.grade_at, s.set_at) THEN excluded.grade ELSE s.grade END,
+			tier = CASE WHEN excluded.tier_at >= coalesce(s.tier_at, s.set_at) THEN excluded.tier ELSE s.tier END,
+			grade_at = greatest(excluded.grade_at, coalesce(s.grade_at, s.set_at)), tier_at = greatest(excluded.tier_at, coalesce(s.tier_at, s.set_at)),
+			set_at = greatest(excluded.set_at, s.set_at)`,
+		tx.Tenant(), customers, grades, tiers, gradesAt, tiersAt)
 }
 
 // Erase takes away how the customers stand.
