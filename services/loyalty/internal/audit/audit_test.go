@@ -1,6 +1,8 @@
 package audit_test
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,7 +51,8 @@ func (r report) what() (all []string) {
 }
 
 // story is a ledger in which everything has happened: purchases, returns, a debt and its payment, spends, a grant and its
-// reversal, one that was reversed before it came, locked points and their release.
+// reversal, one that was reversed before it came, locked points and their release, adjustments, a spend that was given back, and
+// points that ran out.
 func story(t *testing.T) (*loyaltytest.World, loyaltytest.Member) {
 	t.Helper()
 	w := loyaltytest.Start(t)
@@ -66,7 +69,6 @@ func story(t *testing.T) (*loyaltytest.World, loyaltytest.Member) {
 	if _, err := ledger.NewReleaser(later, w.Database.DB(pg.Ops), "loyalty").Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w.Tell(loyaltytest.NewOrder(lily).Placed(t, time.Now(), 2000))
 	grants := grant.New(w.DB, later)
 	ctx := auth.With(t.Context(), auth.Principal{Subject: "process", Tenant: "pizza"})
 	for _, key := range []string{"kept", "taken back"} {
@@ -81,14 +83,49 @@ func story(t *testing.T) (*loyaltytest.World, loyaltytest.Member) {
 			t.Fatal(err)
 		}
 	}
+	byHand(ctx, t, w, later, grants, member)
+	w.Tell(loyaltytest.NewOrder(lily).Placed(t, time.Now(), 2000))
 	w.Enrol()
 	return w, w.Read(member)
+}
+
+// byHand goes on with adjustments, a spend that is given back, and points that run out, some of which are asked back then. The
+// member has 19 points more after it.
+func byHand(ctx context.Context, t *testing.T, w *loyaltytest.World, later *ledger.Ledger, grants *grant.Grants, m loyaltytest.Member) {
+	t.Helper()
+	reason := ledger.Reason{Type: "test"}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, points := range []int64{25, -5} {
+		_, err := later.Adjust(ctx, m.MemberID, points, reason)
+		must(err)
+	}
+	spent, err := later.Spend(ctx, m.MemberID, ledger.Spending{Points: 10, Reason: reason})
+	must(err)
+	_, err = later.Restore(ctx, spent.ID, reason)
+	must(err)
+	given, err := grants.Grant(ctx, &loyaltyactivitiesv1.GrantPoints{
+		IdempotencyKey: "runs out", CustomerId: m.CustomerID.String(), Points: 50, ReasonType: "complaint", ReasonId: uuid.NewString(),
+	})
+	must(err)
+	w.Admin(`UPDATE lot SET expires_at = now() WHERE id = $1`, given.GetEntryId())
+	_, err = later.Spend(ctx, m.MemberID, ledger.Spending{Points: 1, Reason: reason})
+	must(err)
+	back, err := grants.Reverse(ctx, &loyaltyactivitiesv1.ReverseGrant{IdempotencyKey: "runs out"})
+	must(err)
+	if back.GetPoints() != 0 || back.GetDebt() != 0 {
+		t.Errorf("what ran out was taken back: %v", back)
+	}
 }
 
 func TestAGoodLedgerPasses(t *testing.T) {
 	t.Parallel()
 	w, lily := story(t)
-	if lily.Available != 60+30+500 || lily.Pending != 20 || lily.Debt != 0 {
+	if lily.Available != 60+30+500+19 || lily.Pending != 20 || lily.Debt != 0 {
 		t.Fatalf("the story has another end: %+v", lily)
 	}
 	golden.JSON(t, "testdata/audit.json", w.Want(http.StatusOK, http.MethodPost, "/v1/points/audits", w.Auditor, nil, nil).Body)
@@ -128,6 +165,21 @@ func TestWhateverHappensAtOnceTheLedgerAddsUp(t *testing.T) {
 	several(40, func(n int, m loyaltytest.Member) {
 		post(n, m, "/spends", body{"points": 7 + n%5, "reason_type": "reward"})
 	})
+	several(10, func(n int, m loyaltytest.Member) { // of which every other one is given back, at times by two workers at once
+		var spent struct {
+			EntryID string `json:"entry_id"`
+		}
+		answer := w.Do(http.MethodPost, m.Path+"/spends", w.Manager, body{"points": 3, "reason_type": "game"}, "Idempotency-Key", fmt.Sprint("game ", n, m.MemberID))
+		if json.Unmarshal(answer.Body, &spent) == nil && answer.Status == http.StatusCreated && n%2 == 0 {
+			again := w.Do(http.MethodPost, "/v1/spends/"+spent.EntryID+"/reverse", w.Manager, body{"reason_type": "cancelled"})
+			if again.Status != http.StatusCreated && again.Code() != "spend_restored" {
+				t.Errorf("given back: %d %s", again.Status, again.Body)
+			}
+		}
+	})
+	several(10, func(n int, m loyaltytest.Member) {
+		post(n, m, "/adjustments", body{"points": 2 - 3*(n%2), "reason_type": "correction"})
+	})
 	several(20, func(n int, m loyaltytest.Member) {
 		post(n, m, "/earns", body{"points": 5 + n%5, "reason_type": "campaign", "locked_until": time.Now().Add(time.Duration(n%3) * time.Hour).Truncate(time.Hour)})
 	})
@@ -165,9 +217,10 @@ func TestWhateverHappensAtOnceTheLedgerAddsUp(t *testing.T) {
 	if answer := w.Want(http.StatusOK, http.MethodPost, "/v1/points/audits", w.Auditor, nil, &found); !found.OK {
 		t.Fatalf("%s", answer.Body)
 	}
-	var sum struct{ Earned, Reversed, Spent, Available, Pending, Debt int64 }
+	var sum struct{ Earned, Reversed, Spent, Restored, Adjusted, Available, Pending, Debt int64 }
 	w.Want(http.StatusOK, http.MethodGet, "/v1/points/summary", w.Manager, nil, &sum)
-	if sum.Earned-sum.Reversed-sum.Spent != sum.Available+sum.Pending-sum.Debt || sum.Spent == 0 || sum.Reversed == 0 {
+	if sum.Earned-sum.Reversed-sum.Spent+sum.Restored+sum.Adjusted != sum.Available+sum.Pending-sum.Debt ||
+		sum.Spent == 0 || sum.Reversed == 0 || sum.Restored == 0 || sum.Adjusted == 0 {
 		t.Fatalf("%+v", sum)
 	}
 }
@@ -206,6 +259,14 @@ func TestWhatASuperuserBreaksIsFound(t *testing.T) {
 		"all members less":                     {`DELETE FROM member WHERE $1::uuid IS NOT NULL`, "member"},
 		"another's entries":                    {`UPDATE ledger_entry SET member_id = (SELECT id FROM member WHERE id <> $1)` + latest, "entries"},
 		"a balance that was written otherwise": {`UPDATE ledger_entry SET available_after = available_after + 1` + latest, "available_after"},
+		"more given back than was spent":       {`UPDATE ledger_entry SET redeemed = redeemed - 1, available = available + 1 WHERE kind = 'restore' AND $1::uuid IS NOT NULL`, "restored"},
+		"what gives back nothing that is":      {`UPDATE ledger_entry SET reverses = $1 WHERE kind = 'restore'`, "restored"},
+		"a lot of which less ran out":          {`UPDATE lot SET expired = expired - 1 WHERE expired > 0 AND $1::uuid IS NOT NULL`, "lot_expired"},
+		"a lot of which less was asked back":   {`UPDATE lot SET waived = waived - 1 WHERE waived > 0 AND $1::uuid IS NOT NULL`, "lot_waived"},
+		"a lot that was given by hand less":    {`DELETE FROM lot WHERE member_id = $1 AND id = (SELECT id FROM ledger_entry WHERE kind = 'adjustment' AND adjusted < 0)`, "lot_points"},
+		"what ran out, of no lot":              {`DELETE FROM lot_use WHERE $1::uuid IS NOT NULL AND entry_id = (SELECT id FROM ledger_entry WHERE kind = 'expiry')`, "lots_taken"},
+		"what was given back, to no lot":       {`DELETE FROM lot_use WHERE $1::uuid IS NOT NULL AND points < 0`, "lots_taken"},
+		"another programme's entry":            {`UPDATE ledger_entry SET programme = 'club'` + latest, "programme"},
 		"an entry's number":                    {`UPDATE ledger_entry SET entry_no = entry_no + 1` + latest, "entry_count"},
 	} {
 		w.Admin(c.sql, lily.MemberID)
