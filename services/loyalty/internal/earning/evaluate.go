@@ -289,6 +289,23 @@ func whole(rounding string, r *big.Rat) int64 {
 	return n.Int64()
 }
 
+// inOrder gives caps as they cut: those of some rules before those of all, so that these do not cut what others would have cut
+// anyhow.
+func inOrder(caps []programme.Cap) []programme.Cap {
+	all := slices.Clone(caps)
+	slices.SortStableFunc(all, func(a, b programme.Cap) int {
+		switch {
+		case (len(a.Rules) == 0) == (len(b.Rules) == 0):
+			return 0
+		case len(a.Rules) == 0:
+			return 1
+		default:
+			return -1
+		}
+	})
+	return all
+}
+
 // cap cuts what is more than the caps leave, from the last rule to the first.
 func (v *evaluation) cap(o *rule.Order, used usage) {
 	type open struct {
@@ -296,7 +313,7 @@ func (v *evaluation) cap(o *rule.Order, used usage) {
 		left, cut int64
 	}
 	var all []open
-	for _, c := range v.Caps {
+	for _, c := range inOrder(v.Caps) {
 		from, until, ok := c.Window(o.PlacedAt, o.Zone)
 		if !ok {
 			continue

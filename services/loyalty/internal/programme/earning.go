@@ -99,7 +99,8 @@ func (r Rule) Name() (en, zh string) {
 }
 
 // Cap bounds what a member earns in a period of the programme's zone. Orders count in the period in which they were placed, in
-// the order in which they are heard of; what is taken back for goods that come back makes no new room.
+// the order in which they are heard of; what is taken back for goods that come back makes no new room. Caps of some rules cut before
+// those of all points.
 type Cap struct {
 	Code   string     `json:"code" doc:"What was counted under it goes on counting under later versions." example:"monthly"`
 	Period string     `json:"period" enum:"order,day,week,month,year,campaign" doc:"A week begins on Monday. A campaign is all the time from from to until."`
