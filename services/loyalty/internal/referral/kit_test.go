@@ -84,10 +84,13 @@ func (w *world) name(m loyaltytest.Member, customer uuid.UUID) (r referral) {
 	return r
 }
 
-// refused names a customer and gives the status and the code of the refusal: "409 referral_self".
+// refused names a customer and gives the status and the code of the refusal, "409 referral_self"; "201" where it was none.
 func (w *world) refused(code string, customer uuid.UUID) string {
 	w.t.Helper()
 	answer := w.Do(http.MethodPost, "/v1/referrals", w.Manager, body{"code": code, "customer_id": customer})
+	if answer.Status == http.StatusCreated {
+		return "201"
+	}
 	return fmt.Sprint(answer.Status, " ", answer.Code())
 }
 
