@@ -26,7 +26,7 @@ import (
 // Care gives the care plan of a programme; one of version 0 where none was written.
 func (r *Retention) Care(ctx context.Context, code string) (p CarePlan, err error) {
 	err = r.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (err error) {
-		if err = knownProgramme(ctx, tx, code, r.now()); err != nil {
+		if err = knownProgramme(ctx, tx, code, "", r.now()); err != nil {
 			return problem.New(problem.NotFound, "programme_not_found", "There is no such programme.")
 		}
 		p, err = loadCare(ctx, tx, code)
@@ -47,7 +47,7 @@ func (r *Retention) SetCare(ctx context.Context, code string, t CareTerms, fresh
 	}
 	err = r.db.Tx(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
 		tx.Queue(`SELECT pg_advisory_xact_lock(hashtextextended('care_plan ' || $1 || ' ' || $2, 0))`, tx.Tenant(), code)
-		if err := knownProgramme(ctx, tx, code, r.now()); err != nil {
+		if err := knownProgramme(ctx, tx, code, "", r.now()); err != nil {
 			return problem.New(problem.NotFound, "programme_not_found", "There is no such programme.")
 		}
 		was, err := loadCare(ctx, tx, code)

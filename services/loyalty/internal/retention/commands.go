@@ -53,6 +53,9 @@ func planInvalid(faults []problem.Field) error {
 // MakePlan makes a plan, with a salt of its own. A code that is taken is a Conflict, retention_plan_code_taken.
 func (r *Retention) MakePlan(ctx context.Context, code string, t Terms) (Plan, error) {
 	faults := t.Faults()
+	for i := range faults {
+		faults[i].Location = "terms." + faults[i].Location
+	}
 	if !planCode.MatchString(code) {
 		faults = append(faults, problem.Field{Location: "code", Code: "code_malformed", Message: "must be a code: a-z, 0-9, _ and -, at most 64"})
 	}
@@ -65,7 +68,7 @@ func (r *Retention) MakePlan(ctx context.Context, code string, t Terms) (Plan, e
 	}
 	made := Plan{Code: code, Version: 1, Salt: hex.EncodeToString(salt[:]), Terms: t}
 	result, err := r.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
-		if err := knownProgramme(ctx, tx, t.Programme, r.now()); err != nil {
+		if err := knownProgramme(ctx, tx, t.Programme, "terms.programme", r.now()); err != nil {
 			return pg.Result{}, err
 		}
 		return pg.Result{Status: http.StatusCreated}, savePlan(tx, made, flow.ActorOf(ctx).Subject, r.now())
@@ -98,7 +101,7 @@ func (r *Retention) ChangePlan(ctx context.Context, code string, t Terms, fresh 
 			return pg.Result{}, planInvalid([]problem.Field{{Location: "currency", Code: "plan_other",
 				Message: "kind and currency of a plan stay as they are, so that its report adds up: make another plan"}})
 		}
-		if err := knownProgramme(ctx, tx, t.Programme, r.now()); err != nil {
+		if err := knownProgramme(ctx, tx, t.Programme, "programme", r.now()); err != nil {
 			return pg.Result{}, err
 		}
 		now = Plan{Code: code, Version: was.Version + 1, Salt: was.Salt, Terms: t}

@@ -31,8 +31,8 @@ type gift struct {
 	at        time.Time
 }
 
-// knownProgramme refuses a plan whose programme there is not.
-func knownProgramme(ctx context.Context, tx *pg.Tx, code string, at time.Time) error {
+// knownProgramme refuses a plan whose programme there is not; location is where in the body it stands.
+func knownProgramme(ctx context.Context, tx *pg.Tx, code, location string, at time.Time) error {
 	book := programme.BookOf(tx)
 	if err := tx.Flush(ctx); err != nil {
 		return err
@@ -40,7 +40,7 @@ func knownProgramme(ctx context.Context, tx *pg.Tx, code string, at time.Time) e
 	if _, ok := book.At(code, at); ok {
 		return nil
 	}
-	return planInvalid([]problem.Field{{Location: "programme", Code: "programme_not_found", Message: "there is no such programme"}})
+	return planInvalid([]problem.Field{{Location: location, Code: "programme_not_found", Message: "there is no such programme"}})
 }
 
 // worthOf gives what the points of an offer are worth by the terms of the plan's programme, in minor units of the plan's

@@ -13,10 +13,13 @@ import (
 
 // retentionPlan is a plan as the API shows it.
 type retentionPlan struct {
-	Code    string `json:"code"`
-	Version int64  `json:"version"`
-	Terms
+	Code    string         `json:"code"`
+	Version int64          `json:"version"`
+	Terms   retentionTerms `json:"terms"`
 }
+
+// retentionTerms are what a plan says.
+type retentionTerms Terms
 
 type planAnswer struct {
 	ETag string `header:"ETag"`
@@ -41,15 +44,15 @@ func showPlan(p Plan) retentionPlan {
 	if p.Steps == nil {
 		p.Steps = []StepPlan{}
 	}
-	return retentionPlan{p.Code, p.Version, p.Terms}
+	return retentionPlan{p.Code, p.Version, retentionTerms(p.Terms)}
 }
 
 type makePlanInput struct{ Body newRetentionPlan }
 
 // newRetentionPlan is what a plan is made of.
 type newRetentionPlan struct {
-	Code string `json:"code" maxLength:"64" doc:"For ever: a-z, 0-9, _ and -." example:"winback"`
-	Terms
+	Code  string         `json:"code" maxLength:"64" doc:"For ever: a-z, 0-9, _ and -." example:"winback"`
+	Terms retentionTerms `json:"terms"`
 }
 
 type changePlanInput struct {
@@ -57,9 +60,6 @@ type changePlanInput struct {
 	IfMatch string `header:"If-Match" doc:"The ETag of the plan as it was read."`
 	Body    retentionTerms
 }
-
-// retentionTerms are what a plan says from now on.
-type retentionTerms struct{ Terms }
 
 type getPlanInput struct {
 	Code    string `path:"plan" maxLength:"64"`
@@ -81,7 +81,7 @@ func (r *Retention) planRoutes(api *httpx.API) {
 		ID: "make-retention-plan", Method: http.MethodPost, Path: path, Tag: tag, Summary: "Make a plan by which customers are kept or won back",
 		Permission: right, Status: http.StatusCreated, Errors: []int{http.StatusConflict},
 	}, func(ctx context.Context, in *makePlanInput) (*planAnswer, error) {
-		return answeredPlan(r.MakePlan(ctx, in.Body.Code, in.Body.Terms))
+		return answeredPlan(r.MakePlan(ctx, in.Body.Code, Terms(in.Body.Terms)))
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "list-retention-plans", Method: http.MethodGet, Path: path, Tag: tag, Summary: "List plans in the order of their codes", Permission: auth.RetentionRead,
@@ -97,7 +97,7 @@ func (r *Retention) planRoutes(api *httpx.API) {
 		Description: "Cases that are open keep the terms that they were opened by. Kind and currency stay as they are.",
 		Permission:  right, Errors: []int{http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired},
 	}, func(ctx context.Context, in *changePlanInput) (*planAnswer, error) {
-		return answeredPlan(r.ChangePlan(ctx, in.Code, in.Body.Terms, func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }))
+		return answeredPlan(r.ChangePlan(ctx, in.Code, Terms(in.Body), func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }))
 	})
 }
 
@@ -225,7 +225,7 @@ type setCareInput struct {
 }
 
 // newCarePlan is what members get on which occasion from now on.
-type newCarePlan struct{ CareTerms }
+type newCarePlan CareTerms
 
 type careGift struct {
 	EntryID  uuid.UUID `json:"entry_id" format:"uuid" doc:"Of the ledger."`
@@ -262,7 +262,7 @@ func (r *Retention) careRoutes(api *httpx.API) {
 		Description: "Each occasion is given once, within a week of its day.", Permission: right,
 		Errors: []int{http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired},
 	}, func(ctx context.Context, in *setCareInput) (*carePlanAnswer, error) {
-		return answeredCare(r.SetCare(ctx, in.Code, in.Body.CareTerms, func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }))
+		return answeredCare(r.SetCare(ctx, in.Code, CareTerms(in.Body), func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }))
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "list-care-gifts", Method: http.MethodGet, Path: "/v1/care-gifts", Tag: tag, Summary: "List what was given on occasions, the latest first",

@@ -203,8 +203,8 @@ func lookAround(ctx context.Context, tx *pg.Tx, c Case, now time.Time) (a around
 			(SELECT count(*) FROM retention_case o JOIN retention_step s ON s.tenant_id = o.tenant_id AND s.case_id = o.id
 				WHERE o.tenant_id = $1 AND o.customer_id = ANY (g.ids) AND s.action = 'contact' AND s.at > $4::timestamptz - interval '30 days'),
 			b.order_id, b.placed_at,
-			coalesce((SELECT least(sum(p.total_minor - p.returned_minor), 9007199254740991) FROM retention_order p WHERE p.tenant_id = $1
-				AND p.customer_id = ANY (g.ids) AND p.placed_at > $5 AND p.placed_at <= least($6, $4::timestamptz) AND p.currency = $7), 0)::bigint
+			(SELECT least(coalesce(sum(p.total_minor - p.returned_minor), 0), 9007199254740991) FROM retention_order p WHERE p.tenant_id = $1
+				AND p.customer_id = ANY (g.ids) AND p.placed_at > $5 AND p.placed_at <= least($6, $4::timestamptz) AND p.currency = $7)::bigint
 		FROM (SELECT customer_group($1, $3) AS ids OFFSET 0) g
 		LEFT JOIN LATERAL (SELECT p.order_id, p.placed_at FROM retention_order p WHERE p.tenant_id = $1 AND p.customer_id = ANY (g.ids)
 			AND p.placed_at > $5 AND p.placed_at <= $6 AND p.total_minor > 0 ORDER BY p.placed_at, p.order_id LIMIT 1) b ON true`,

@@ -13,6 +13,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/flowtest"
+	"github.com/guanxi-crm/guanxi/platform/golden"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/retention"
 )
@@ -120,6 +121,16 @@ func (s *shop) events(name string) int64 {
 	return n
 }
 
+// last gives the value of the last event of the name.
+func (s *shop) last(name string) (value []byte) {
+	s.t.Helper()
+	require.NoError(s.t, s.database.DB(pg.Owner).System(s.t.Context(), func(tx *pg.Tx) error {
+		return tx.QueryRow(s.t.Context(), `SELECT payload FROM outbox WHERE headers::text LIKE '%' || $1 || '%' ORDER BY shard, id DESC LIMIT 1`,
+			"loyalty.events.v1."+name).Scan(&value)
+	}))
+	return value
+}
+
 func TestRecordedHistories(t *testing.T) {
 	t.Parallel()
 	flowtest.Replay(t, "testdata/*.history.json", func(r worker.WorkflowRegistry) {
@@ -139,6 +150,7 @@ func TestEveryStepIsDoneInItsTimeAndThenTheCustomerIsLost(t *testing.T) {
 	require.Equal(t, retention.Lost, end.Stage)
 	require.Equal(t, 4, end.Contacts)
 	require.Zero(t, end.CostMinor, "nobody took the offer")
+	require.Zero(t, end.Revenue)
 	var keys []string
 	for _, in := range c.accounts.asked {
 		require.Equal(t, "marketing", in.GetPurpose())
@@ -180,15 +192,18 @@ func TestOfWhoIsHeldOutNothingIsDoneButToMeasure(t *testing.T) {
 func TestAPurchaseInTimeTakesTheOfferAndEndsTheCase(t *testing.T) {
 	t.Parallel()
 	c := opened(t, 100_000, nil)
-	c.buys(5*day, 12_300)
+	c.buys(5*day, 4_200)
 	end := c.run()
 	require.Equal(t, []string{
 		"open manual 0s", "contact contact email 0s", "contact offer email 72h0m0s", "offer small 72h0m0s", "buy 120h0m0s", "take small 120h0m0s", "end retained 120h0m0s",
 	}, steps(end))
-	require.Equal(t, []any{retention.Retained, int64(12_300), int64(100), retention.OfferTaken}, []any{end.Stage, end.Revenue, end.CostMinor, end.Offer.State})
+	require.Equal(t, []any{retention.Retained, int64(4_200), int64(100), retention.OfferTaken}, []any{end.Stage, end.Revenue, end.CostMinor, end.Offer.State})
 	require.EqualValues(t, 100, c.points(c.customer), "a customer who was no member has become one by it")
 	require.NotEqual(t, uuid.Nil, end.Offer.EntryID)
 	require.EqualValues(t, 1, c.events("RetentionCaseClosed"))
+	golden.JSON(t, "testdata/retention_contact_due.json", c.last("RetentionContactDue"))
+	golden.JSON(t, "testdata/retention_offer_made.json", c.last("RetentionOfferMade"))
+	golden.JSON(t, "testdata/retention_case_closed.json", c.last("RetentionCaseClosed"))
 }
 
 func TestAPurchaseAfterTheOfferRanOutDoesNotTakeIt(t *testing.T) {
