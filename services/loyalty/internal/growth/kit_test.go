@@ -1,7 +1,6 @@
 package growth_test
 
 import (
-	"context"
 	"net/http"
 	"testing"
 	"time"
@@ -152,8 +151,4 @@ func (w *world) at(now time.Time, drive growth.Drive) *growth.Growths {
 func (w *world) review(m loyaltytest.Member, id string, at time.Time) int {
 	w.t.Helper()
 	return w.Do(http.MethodPost, m.Path+"/behaviours", w.Manager, body{"behaviour_id": id, "kind": "review", "occurred_at": at.UTC().Format(time.RFC3339)}).Status
-}
-
-func as(ctx context.Context, tenant string) context.Context {
-	return auth.With(ctx, auth.Principal{Subject: "test", Tenant: tenant})
 }
