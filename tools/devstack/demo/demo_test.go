@@ -26,6 +26,7 @@ func TestShopIsWholeInItself(t *testing.T) {
 	for _, g := range grievances() {
 		require.True(t, known[g.customer], g.customer)
 	}
+	require.True(t, known[redeemer])
 	numbers := map[string]bool{}
 	for _, o := range orders {
 		require.True(t, known[o["customer"]], o["order"])
