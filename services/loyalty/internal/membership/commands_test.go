@@ -298,6 +298,7 @@ func TestAPlanThatIsNoMoreIsNotRenewedByIt(t *testing.T) {
 	s := c.buy(lily, "PAY-1")
 	without := terms(nil)
 	delete(without, "plans")
+	delete(without, "tiers")
 	c.Want(http.StatusCreated, http.MethodPost, "/v1/programmes/standard/versions", c.Manager, body{"terms": without}, nil, "If-Match", `"1"`)
 	_, err := c.own.Renew(c.as("pizza"), s.ID, membership.Payment{Reference: "PAY-2"})
 	refused(t, "renewed", err, "plan_withdrawn")

@@ -93,15 +93,32 @@ func (m *Memberships) endAnyhow(ctx context.Context, tx *pg.Tx, owner member.Mem
 	return events, err
 }
 
-// Rejoin takes a member back who had left, for a reason, a code: points that were not taken yet are its own again. NotFound:
+// Rejoin takes a member back who had left, for a reason, a code: points that were not to be taken by now are its own again. NotFound:
 // member_not_found; Gone: member_erased; a Conflict: member_not_left.
 func (m *Memberships) Rejoin(ctx context.Context, memberID uuid.UUID, reason string) (Departure, error) {
 	return m.depart(ctx, memberID, func(tx *pg.Tx, one member.Member, _ *programme.Book, _ []Membership) (Departure, error) {
 		if one.CardNumber == "" {
 			return Departure{}, errErased
 		}
-		back, err := one.Rejoin(reason, m.now())
+		now := m.now()
+		back, err := one.Rejoin(reason, now)
 		if err != nil {
+			return Departure{}, err
+		}
+		at, err := findLeaving(ctx, tx, one.ID)
+		if err != nil {
+			return Departure{}, err
+		}
+		var steps []ledger.Step
+		if !at.IsZero() && !at.After(now) { // they were due, and only the scan did not come by yet
+			if steps, err = m.forfeit(ctx, tx, one); err != nil {
+				return Departure{}, err
+			}
+		}
+		if len(steps) > 0 {
+			back.Balance = steps[len(steps)-1].Account.Balance
+		}
+		if err := m.ledger.Book(ctx, tx, nil, steps...); err != nil {
 			return Departure{}, err
 		}
 		member.SaveState(tx, back)

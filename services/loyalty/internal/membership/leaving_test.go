@@ -130,8 +130,8 @@ func TestWhoLeavesLosesPointsAtOnceWhereTheRuleSaysSo(t *testing.T) {
 func TestWhoComesBackInTimeKeepsPoints(t *testing.T) {
 	t.Parallel()
 	c := start(t, body{"points": "forfeit_later", "days": 10})
-	lily, rose, never := c.grown(), c.grown(), c.Enrol()
-	for _, m := range []loyaltytest.Member{lily, rose, never} {
+	lily, rose, late, never := c.grown(), c.grown(), c.grown(), c.Enrol()
+	for _, m := range []loyaltytest.Member{lily, rose, late, never} {
 		if d := c.leave(m); d.ForfeitAt.Format(time.RFC3339) != "2090-01-20T16:00:00Z" {
 			t.Fatalf("%+v", d)
 		}
@@ -145,6 +145,9 @@ func TestWhoComesBackInTimeKeepsPoints(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.is("2090-01-21 00:00")
+	if d, err := c.own.Rejoin(c.as("pizza"), late.MemberID, "came_back"); err != nil || d.Member.Available != 0 || d.Member.State != member.Active {
+		t.Errorf("who comes back when it was due: %+v %v", d, err)
+	}
 	var wait sync.WaitGroup
 	for range 3 {
 		own := c.another()
@@ -160,6 +163,12 @@ func TestWhoComesBackInTimeKeepsPoints(t *testing.T) {
 	}
 	if got := c.Read(rose); got.Available != 0 || got.Pending != 0 {
 		t.Errorf("who did not: %+v", got)
+	}
+	if got := c.Read(late); got.Available != 0 || got.Pending != 0 {
+		t.Errorf("who came back late: %+v", got)
+	}
+	if got := c.told(late, "PointsAdjusted", "MemberReinstated"); !slices.Equal(got, []string{"PointsAdjusted", "MemberReinstated"}) {
+		t.Errorf("told %v", got)
 	}
 	if got := c.told(rose, "PointsAdjusted"); len(got) != 1 {
 		t.Errorf("told %v", got)
