@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -128,6 +129,26 @@ type Expiring struct {
 
 // nextExpiring is how many times a balance lists at which points run out.
 const nextExpiring = 12
+
+// soonest gives when points of the accounts run out next, and how many: of is what is left of their lots by when these run out, zero
+// times included.
+func soonest(accounts []Account, of map[uuid.UUID][]Expiring, terms func(a Account) programme.Programme) []Expiring {
+	points := make(map[time.Time]int64)
+	for _, a := range accounts {
+		p := terms(a)
+		for _, e := range of[a.ID] {
+			if at := a.RunsOut(Lot{ExpiresAt: e.At}, p); !at.IsZero() {
+				points[at] += e.Points
+			}
+		}
+	}
+	next := make([]Expiring, 0, len(points))
+	for at, n := range points {
+		next = append(next, Expiring{Points: n, At: at})
+	}
+	slices.SortFunc(next, func(a, b Expiring) int { return a.At.Compare(b.At) })
+	return next[:min(len(next), nextExpiring)]
+}
 
 // termsNow gives the programme of a member by the terms in force; where it has none any more, points run out by what their lots
 // say.

@@ -32,10 +32,11 @@ func (x *Expirer) round(ctx context.Context, s Sweep) (Sweep, error) {
 			s = further
 		}
 	}
-	only, enough := auth.Tenant(ctx), x.ledger.Now().Add(roundTime)
+	caller, _ := auth.From(ctx) // a schedule has no tenant
+	enough := x.ledger.Now().Add(roundTime)
 	for range roundSteps {
 		var err error
-		if s, err = x.Step(ctx, s, only); err != nil || s.Ended() {
+		if s, err = x.Step(ctx, s, caller.Tenant); err != nil || s.Ended() {
 			return s, err
 		}
 		activity.RecordHeartbeat(ctx, s)

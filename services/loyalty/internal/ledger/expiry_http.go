@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
@@ -14,6 +16,18 @@ import (
 type expiringView struct {
 	Points int64     `json:"points" doc:"As things stand: what is spent before does not run out."`
 	At     time.Time `json:"at" doc:"The end of a day in the programme's time zone; from then on they cannot be spent."`
+}
+
+func showExpiring(next []Expiring) (views []expiringView) {
+	for _, e := range next {
+		views = append(views, expiringView(e))
+	}
+	return views
+}
+
+func (l *Ledger) showExpiring(ctx context.Context, memberID uuid.UUID) ([]expiringView, error) {
+	next, err := l.Expiring(ctx, memberID)
+	return showExpiring(next), err
 }
 
 type startedExpiryAnswer struct{ Body startedExpiry }

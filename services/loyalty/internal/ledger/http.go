@@ -35,6 +35,7 @@ type entryView struct {
 	BookedBy       string    `json:"booked_by" doc:"Who asked for it: a token's subject, or a part of the platform."`
 	BookedAt       time.Time `json:"booked_at"`
 	EffectiveAt    time.Time `json:"effective_at" doc:"When what it is for took place."`
+	InWords        string    `json:"in_words,omitempty" doc:"A sentence or two that can be read to the customer; in explanations only."`
 	Lots           []useView `json:"lots" nullable:"false" doc:"The lots that points were taken from; below zero: given back to."`
 }
 
@@ -193,23 +194,30 @@ type balanceView struct {
 	Debt      int64     `json:"debt" doc:"Points owed."`
 	AsOf      time.Time `json:"as_of"`
 
+	Expiring []expiringView `json:"expiring,omitempty" doc:"The next times at which points run out, at most 12; of now only."`
+
 	Own *member.OwnView `json:"own,omitempty" doc:"What of that is this member's own, where customers were merged."`
 }
 
 type explanationInput struct {
 	httpx.Page
-	ID uuid.UUID `path:"member_id" format:"uuid"`
+	ID       uuid.UUID `path:"member_id" format:"uuid"`
+	Language string    `query:"language" enum:"en,zh" doc:"Of the words; where it is left out, Accept-Language decides, and in the end English."`
+	Accepts  string    `header:"Accept-Language" maxLength:"500" example:"zh-CN"`
 }
 
 type explanationAnswer struct{ Body explanationView }
 
 type explanationView struct {
-	MemberID      uuid.UUID   `json:"member_id" format:"uuid"`
-	Available     int64       `json:"available" doc:"Points to spend of the member's own: what is left of the available lots."`
-	Pending       int64       `json:"pending" doc:"Locked points of its own: what is left of the locked lots."`
-	Debt          int64       `json:"debt" doc:"Points that it owes."`
-	PooledWith    []otherView `json:"pooled_with,omitempty" doc:"Other members who are the same customer since a merge; their points are spent together with these."`
-	OpenLots      []lotView   `json:"open_lots" nullable:"false" doc:"Lots that have points left, as they are spent: those that run out first before others, and then the oldest; at most 200."`
+	MemberID   uuid.UUID      `json:"member_id" format:"uuid"`
+	Available  int64          `json:"available" doc:"Points to spend of the member's own: what is left of the available lots."`
+	Pending    int64          `json:"pending" doc:"Locked points of its own: what is left of the locked lots."`
+	Debt       int64          `json:"debt" doc:"Points that it owes."`
+	InWords    []string       `json:"in_words" nullable:"false" doc:"Sentences that can be read to the customer; on the first page only."`
+	PooledWith []otherView    `json:"pooled_with,omitempty" doc:"Other members who are the same customer since a merge; their points are spent together with these."`
+	OpenLots   []lotView      `json:"open_lots" nullable:"false" doc:"Lots that have points left, as they are spent: those that run out first before others, and then the oldest; at most 200."`
+	Expiring   []expiringView `json:"expiring,omitempty" doc:"The next times at which points of its own run out, at most 12."`
+
 	OpenLotsTotal int64       `json:"open_lots_total" doc:"How many there are."`
 	Items         []entryView `json:"items" nullable:"false" doc:"Entries, the latest first."`
 	NextCursor    string      `json:"next_cursor,omitempty" doc:"Where the next page of entries begins; absent on the last one."`
@@ -336,8 +344,9 @@ func (l *Ledger) balanceHTTP(ctx context.Context, in *balanceInput) (*balanceAns
 	}
 	m, err := l.Balance(ctx, in.ID, in.At)
 	view := balanceView{MemberID: in.ID, Available: m.Pool.Available, Pending: m.Pool.Pending, Debt: m.Pool.Debt, AsOf: in.At.UTC(), Own: m.Own()}
-	if in.At.IsZero() {
+	if in.At.IsZero() && err == nil {
 		view.AsOf = now
+		view.Expiring, err = l.showExpiring(ctx, in.ID)
 	}
 	return &balanceAnswer{view}, err
 }
@@ -360,7 +369,11 @@ func (l *Ledger) explainHTTP(ctx context.Context, in *explanationInput) (*explan
 	page, next := httpx.NextPage(x.Entries, in.Limit, func(last Entry) []string { return []string{strconv.FormatInt(last.No, 10)} })
 	body := explanationView{
 		MemberID: in.ID, Available: x.Available, Pending: x.Pending, Debt: x.Debt, OpenLots: make([]lotView, len(x.Lots)),
-		OpenLotsTotal: x.LotsTotal, Items: make([]entryView, len(page)), NextCursor: next,
+		OpenLotsTotal: x.LotsTotal, Items: make([]entryView, len(page)), NextCursor: next, Expiring: showExpiring(x.Expiring), InWords: []string{},
+	}
+	teller := NewTeller(LanguageOf(in.Language, in.Accepts), x.Zone)
+	if before == 0 {
+		body.InWords = teller.Balance(x)
 	}
 	for _, o := range x.Others {
 		body.PooledWith = append(body.PooledWith, otherView{o.ID, o.CustomerID, o.Available, o.Pending, o.Debt})
@@ -370,6 +383,7 @@ func (l *Ledger) explainHTTP(ctx context.Context, in *explanationInput) (*explan
 	}
 	for i, e := range page {
 		body.Items[i] = show(e)
+		body.Items[i].InWords = teller.Entry(e)
 	}
 	return &explanationAnswer{body}, nil
 }

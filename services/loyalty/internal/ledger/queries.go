@@ -11,6 +11,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
 )
 
 // Balance gives a member with what it had at a time, by when entries were booked; now where at is zero. What those had
@@ -58,6 +59,10 @@ const openLots = 200
 type Explanation struct {
 	member.Balance
 	Others    []member.Member // who are the same customer since a merge, by their customers' ids
+	Zone      *time.Location  // of the member's programme
+	Expiring  []Expiring      // the next times at which points of its own run out, at most 12
+	IdleAt    time.Time       // when all of it runs out if nothing is earned or spent until then; zero: not by that
+	Totals    Totals          // what all its entries add up to; of the latest entries on only
 	Lots      []Lot           // that have points left, those that run out first before others and then the oldest; at most 200
 	LotsTotal int64           // how many there are
 	Entries   []Entry         // the latest first
@@ -68,13 +73,23 @@ type Explanation struct {
 func (l *Ledger) Explain(ctx context.Context, memberID uuid.UUID, before int64, limit int) (Explanation, error) {
 	var x Explanation
 	err := l.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (err error) {
+		book := programme.BookOf(tx)
 		if x, err = explained(ctx, tx, memberID); err != nil {
 			return err
 		}
 		if x.Others, err = member.FindPool(ctx, tx, memberID); err != nil {
 			return err
 		}
-		x.Others = slices.DeleteFunc(x.Others, func(m member.Member) bool { return m.ID == memberID })
+		own := slices.IndexFunc(x.Others, func(m member.Member) bool { return m.ID == memberID })
+		if err := l.foretell(ctx, tx, book, x.Others[own], &x); err != nil {
+			return err
+		}
+		x.Others = slices.Delete(x.Others, own, own+1)
+		if before == 0 {
+			if x.Totals, err = totalsOf(ctx, tx, memberID); err != nil {
+				return err
+			}
+		}
 		if before == 0 || before > x.Balance.Entries {
 			before = x.Balance.Entries + 1 // those that were booked since are not in the balance either
 		}
