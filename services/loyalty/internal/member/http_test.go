@@ -283,3 +283,59 @@ func TestMembersOfSeveralProgrammesAreListedByProgrammeAndState(t *testing.T) {
 	}
 	w.Want(http.StatusUnprocessableEntity, http.MethodGet, "/v1/members?state=gone", w.Manager, nil, nil)
 }
+
+func TestTheCardsOfAnErasedCustomerAreForgotten(t *testing.T) {
+	t.Parallel()
+	w := loyaltytest.Start(t)
+	lily, rose := w.Enrol(), w.Enrol()
+	for _, m := range []loyaltytest.Member{lily, rose} {
+		w.Want(http.StatusOK, http.MethodPost, m.Path+"/replace-card", w.Manager, body{"reason": "lost"}, nil)
+	}
+	present := w.Read(lily).CardNumber
+	if got := w.Mentions(lily.CardNumber, present); len(got) != 2 {
+		t.Fatalf("the cards stand in %v", got)
+	}
+	w.AskToErase("pizza", lily.CustomerID)
+	if got := w.Mentions(lily.CardNumber, present); len(got) > 0 {
+		t.Errorf("the cards still stand in %v", got)
+	}
+	if got := w.Mentions(rose.CardNumber); len(got) != 1 {
+		t.Errorf("another's stand in %v", got)
+	}
+	for action, status := range map[string]int{"replace-card": http.StatusGone, "rejoin": http.StatusGone, "suspend": http.StatusOK} {
+		if answer := w.Do(http.MethodPost, lily.Path+"/"+action, w.Manager, body{"reason": "lost"}); answer.Status != status {
+			t.Errorf("%s: got %d %s", action, answer.Status, answer.Body)
+		}
+	}
+	if answer := w.Do(http.MethodPost, "/v1/members", w.Manager, body{"customer_id": lily.CustomerID}); answer.Status != http.StatusGone {
+		t.Errorf("enrolled again: got %d %s", answer.Status, answer.Body)
+	}
+	w.Want(http.StatusOK, http.MethodPost, rose.Path+"/leave", w.Manager, body{"reason": "moved"}, nil)
+	if answer := w.Do(http.MethodPost, rose.Path+"/replace-card", w.Manager, body{"reason": "lost"}); answer.Status != http.StatusConflict {
+		t.Errorf("a card for one who left: got %d %s", answer.Status, answer.Body)
+	}
+}
+
+func TestManyWhoSuspendAtOnceSuspendOnce(t *testing.T) {
+	t.Parallel()
+	w := loyaltytest.Start(t)
+	lily := w.Enrol()
+	var done, refused atomic.Int64
+	var wait sync.WaitGroup
+	for range 10 {
+		wait.Go(func() {
+			switch answer := w.Do(http.MethodPost, lily.Path+"/suspend", w.Manager, body{"reason": "fraud_suspected"}); answer.Status {
+			case http.StatusOK:
+				done.Add(1)
+			case http.StatusConflict:
+				refused.Add(1)
+			default:
+				t.Errorf("got %d %s", answer.Status, answer.Body)
+			}
+		})
+	}
+	wait.Wait()
+	if n := len(w.EventsOf("MemberSuspended", 1)); done.Load() != 1 || refused.Load() != 9 || n != 1 {
+		t.Errorf("%d suspended, %d refused, %d events", done.Load(), refused.Load(), n)
+	}
+}
