@@ -51,7 +51,6 @@ CREATE TABLE growth_behaviour (
     PRIMARY KEY (tenant_id, kind, key)
 );
 CREATE INDEX growth_behaviour_customer ON growth_behaviour (tenant_id, customer_id, kind, occurred_at) WHERE withdrawn_at IS NULL;
-CREATE INDEX growth_behaviour_member ON growth_behaviour (tenant_id, member_id, recorded_at, key) WHERE member_id IS NOT NULL;
 SELECT guanxi_tenant_table('growth_behaviour');
 
 -- The growth score of each member who was scored.

@@ -50,7 +50,7 @@ type Judge func(ctx context.Context, tx *pg.Tx, book *programme.Book, orders []u
 // Orders keeps what sales tells of orders, lets others judge them, and scores whose orders they are.
 func (g *Growths) Orders(judge Judge) inbox.Consumer {
 	return inbox.Consumer{
-		Name:    "growth_orders",
+		Name:    "growth-orders",
 		Topics:  []string{bus.TopicFor("sales")},
 		Ordered: true,
 		Handles: []proto.Message{&salesv1.OrderPlaced{}, &salesv1.OrderAttributed{}, &salesv1.OrderReturned{}},
@@ -127,7 +127,7 @@ func sort(events []inbox.Event) (b batch, err error) {
 // It follows merges itself: they change scores in the transaction in which they are heard of.
 func (g *Growths) Signals() inbox.Consumer {
 	return inbox.Consumer{
-		Name:   "growth_signals",
+		Name:   "growth-signals",
 		Topics: []string{bus.TopicFor("accounts"), bus.TopicFor("loyalty")},
 		Pace:   100 * time.Millisecond,
 		Handles: append(alias.Handles(), &accountsv1.InteractionRecorded{}, &loyaltyv1.MemberEnrolled{},

@@ -111,7 +111,7 @@ func TestTheOrderOfEventsMakesNoDifference(t *testing.T) {
 			sentinel := contact(t, tenant, uuid.New(), "inbound", time.Now())
 			w.Publish("accounts", sentinel)
 			w.Eventually("all was told again", func() bool {
-				return w.Count(`SELECT count(*) FROM inbox_cursor WHERE consumer = 'growth_orders' AND epoch = 2`) == int64(len(s.orders)) &&
+				return w.Count(`SELECT count(*) FROM inbox_cursor WHERE consumer = 'growth-orders' AND epoch = 2`) == int64(len(s.orders)) &&
 					w.Count(`SELECT count(*) FROM growth_behaviour WHERE key = $1`, sentinel.AggregateID) == 1
 			})
 			if got := w.Count(kept, tenant, lily); got != int64(want) {
@@ -191,7 +191,7 @@ func TestAnEventOfAnOrderThatBreaksItsContractIsParkedAlone(t *testing.T) {
 		return w.Count(`SELECT count(*) FROM growth_order WHERE returned_minor = 300000`) == 1
 	})
 	w.Eventually("the bad ones are parked", func() bool {
-		return w.Count(`SELECT count(*) FROM inbox_parked WHERE consumer = 'growth_orders' AND code = 'event_breaks_contract'`) == int64(len(bad))
+		return w.Count(`SELECT count(*) FROM inbox_parked WHERE consumer = 'growth-orders' AND code = 'event_breaks_contract'`) == int64(len(bad))
 	})
 	w.becomes(w.Member(lily), 0)
 }

@@ -13,8 +13,11 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/golden"
 	"github.com/guanxi-crm/guanxi/platform/httpx/badinput"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/loyaltytest"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/tier"
 )
 
 func TestAScoreIsComposedOfWhatAMemberDoesAndExplained(t *testing.T) {
@@ -37,6 +40,52 @@ func TestAScoreIsComposedOfWhatAMemberDoesAndExplained(t *testing.T) {
 	golden.JSON(t, "testdata/growth_scored.json", scored[len(scored)-1].Data)
 	golden.JSON(t, "testdata/history.json", w.Want(http.StatusOK, http.MethodGet, m.Path+"/growth/history?limit=1", w.Manager, nil, nil).Body)
 	w.Want(http.StatusNotFound, http.MethodGet, m.Path+"/growth", w.Token(auth.RoleManager, "music"), nil, nil)
+}
+
+// TestTheScoreDrivesTheTiersWhereTheTermsSaySo rises through a level by steps of which none is told of by itself, and lets a
+// programme be driven by the score from then on that was not before.
+func TestTheScoreDrivesTheTiersWhereTheTermsSaySo(t *testing.T) {
+	t.Parallel()
+	levels := []programme.Level{{Code: "base"}, {Code: "gold", Threshold: 42}}
+	w := start(t, func(all *programme.Terms) {
+		all.Growth.Step = 1000
+		all.Tiers = programme.Tiers{Levels: levels, DrivenBy: programme.DriveGrowth}
+	})
+	levelOf := func(m loyaltytest.Member) string {
+		var v struct{ Tier string }
+		answer := w.Want(http.StatusOK, http.MethodGet, m.Path+"/tier", w.Manager, nil, nil)
+		answer.Decode(t, &v)
+		return v.Tier
+	}
+	m, now := w.Enrol(), time.Now()
+	for n, want := range []string{"base", "base", "gold"} { // 20, 33, 42
+		w.review(m, fmt.Sprint("r", n), now)
+		if got := levelOf(m); got != want {
+			t.Fatalf("after review %d: %q, want %s", n+1, got, want)
+		}
+	}
+	if n := len(w.EventsOf("TierChanged", 1)); n != 1 {
+		t.Errorf("%d changes were told", n)
+	}
+	by := func(driven string) programme.Terms {
+		return standard(func(all *programme.Terms) { all.Tiers = programme.Tiers{Levels: levels, DrivenBy: driven} })
+	}
+	music := w.Token(auth.RoleManager, "music")
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/programmes/standard/versions", music, body{"terms": by("")}, nil, "If-Match", `"1"`)
+	var other loyaltytest.Member
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/members", music, body{"customer_id": uuid.New()}, &other)
+	for n := range 3 {
+		w.Want(http.StatusCreated, http.MethodPost, "/v1/members/"+other.MemberID.String()+"/behaviours", music,
+			body{"behaviour_id": fmt.Sprint("r", n), "kind": "review", "occurred_at": now.UTC().Format(time.RFC3339)}, nil)
+	}
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/programmes/standard/versions", music, body{"terms": by(programme.DriveGrowth)}, nil, "If-Match", `"2"`)
+	tiers := tier.New(w.DB, w.Database.DB(pg.Ops), outbox.New("loyalty"), time.Now)
+	if err := round(t, w.at(time.Now(), tiers.Score)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(w.EventsOf("TierChanged", 2)); n != 2 {
+		t.Errorf("%d changes were told once the score drives the tiers", n)
+	}
 }
 
 func TestOnlyChangesOfAtLeastTheStepAreToldAndTheyAddUp(t *testing.T) {

@@ -48,7 +48,7 @@ func (w *world) tell(events ...bus.Event) {
 	w.t.Helper()
 	w.Publish("sales", events...)
 	w.told += int64(len(events))
-	for _, consumer := range []string{"growth_orders", "orders"} {
+	for _, consumer := range []string{"growth-orders", "orders"} {
 		w.Eventually("what sales tells is taken in", func() bool {
 			return w.Count(`SELECT coalesce(sum(next_offset), 0)::bigint FROM inbox_position WHERE consumer = $1`, consumer) == w.told
 		})
