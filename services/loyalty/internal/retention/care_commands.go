@@ -91,7 +91,6 @@ func (r *Retention) Assets() inbox.Consumer {
 	return inbox.Consumer{
 		Name:    "care-assets",
 		Topics:  []string{bus.TopicFor("accounts")},
-		Ordered: true,
 		Handles: []proto.Message{&accountsv1.AssetRegistered{}, &accountsv1.AssetSold{}, &accountsv1.AssetGivenUp{}},
 		Apply: func(ctx context.Context, tx *pg.Tx, events []inbox.Event) error {
 			for _, e := range events {
@@ -105,14 +104,15 @@ func (r *Retention) Assets() inbox.Consumer {
 }
 
 // applyAsset queues what an event says of an asset. When it is sold AssetGivenUp is told of the former owner and AssetSold of
-// the new one, in either order: it is given up only while it is still the former one's.
+// the new one, in either order: it is given up only while it is still the former one's, and what is told late changes nothing.
 func applyAsset(tx *pg.Tx, e inbox.Event) error {
 	k := contract{event: e.ID}
 	own := func(asset, customer, product string, since time.Time) {
 		a, c := k.id("asset_id", asset), k.id("customer_id", customer)
 		if k.err == nil {
-			tx.Queue(`INSERT INTO care_asset (tenant_id, asset_id, customer_id, product, since) VALUES ($1, $2, $3, $4, $5)
-				ON CONFLICT (tenant_id, asset_id) DO UPDATE SET customer_id = $3, product = $4, since = $5, given_up_at = NULL`, tx.Tenant(), a, c, product, since)
+			tx.Queue(`INSERT INTO care_asset AS k (tenant_id, asset_id, customer_id, product, since) VALUES ($1, $2, $3, $4, $5)
+				ON CONFLICT (tenant_id, asset_id) DO UPDATE SET customer_id = $3, product = $4, since = $5, given_up_at = NULL WHERE k.since < $5`,
+				tx.Tenant(), a, c, product, since)
 		}
 	}
 	switch m := e.Message.(type) {
@@ -137,12 +137,16 @@ type candidate struct {
 	born          int
 }
 
-// ofMembers lists members from the page after $2 on, of the programmes $3. Of members who are one customer since a merge only
-// the one counts who was enrolled first and has not left.
-const ofMembers = `SELECT m.id, m.id, m.programme, m.enrolled_at, 0, EXISTS (SELECT FROM aliases a WHERE a.customer_id = m.customer_id OR a.root_id = m.customer_id)
-		AND EXISTS (SELECT FROM member k WHERE k.tenant_id = $1 AND k.customer_id = ANY (customer_group($1, m.customer_id)) AND k.programme = m.programme
-			AND k.state <> 'left' AND (k.enrolled_at, k.id) < (m.enrolled_at, m.id)) OR m.state = 'left'
-	FROM member m WHERE m.tenant_id = $1 AND m.id > $2 AND m.programme = ANY ($3::text[]) ORDER BY m.id LIMIT $4`
+// ofMembers lists members from the page after $2 on, of the programmes $3, with the months that their customers were born in. Of
+// members who are one customer since a merge only the one counts who was enrolled first and has not left.
+const ofMembers = `SELECT m.id, m.id, m.programme, m.enrolled_at,
+		coalesce((SELECT b.month FROM birthday_month b WHERE b.tenant_id = $1 AND b.customer_id = ANY (g.ids) ORDER BY b.customer_id <> m.customer_id, b.at DESC LIMIT 1), 0),
+		m.state = 'left' OR cardinality(g.ids) > 1 AND EXISTS (SELECT FROM member k WHERE k.tenant_id = $1 AND k.customer_id = ANY (g.ids)
+			AND k.programme = m.programme AND k.state <> 'left' AND (k.enrolled_at, k.id) < (m.enrolled_at, m.id))
+	FROM (SELECT * FROM member k WHERE k.tenant_id = $1 AND k.id > $2 AND k.programme = ANY ($3::text[]) ORDER BY k.id LIMIT $4) m
+	CROSS JOIN LATERAL (SELECT CASE WHEN EXISTS (SELECT FROM aliases a WHERE a.customer_id = m.customer_id OR a.root_id = m.customer_id)
+		THEN customer_group($1, m.customer_id) ELSE ARRAY[m.customer_id] END AS ids OFFSET 0) g
+	ORDER BY m.id`
 
 // ofAssets lists assets likewise, each with the member of its owner: of several the one who is active and was enrolled first.
 const ofAssets = `SELECT coalesce(o.id, '00000000-0000-0000-0000-000000000000'), s.asset_id, coalesce(o.programme, ''), s.since, 0, o.id IS NULL

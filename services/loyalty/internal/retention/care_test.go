@@ -82,6 +82,27 @@ func TestMembersGetPointsOnAnniversariesOnceAYear(t *testing.T) {
 	require.Empty(t, none)
 }
 
+func TestMembersGetPointsInTheMonthOfTheirBirthOnceAYear(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	lily, noah, was := someone(), someone(), someone()
+	for _, who := range []uuid.UUID{lily, noah, was} {
+		s.enrolled(who, thursday)
+	}
+	s.merged(was, lily)
+	s.tx("pizza", func(tx *pg.Tx) { // said of the id that was merged
+		tx.Queue(`INSERT INTO birthday_month (tenant_id, customer_id, month, by_subject, at) VALUES ('pizza', $1, 12, 'lily', now())`, was)
+	})
+	s.cares(retention.CareTerms{BirthdayPoints: 50})
+	require.Zero(t, s.scan())
+	s.now = time.Date(2026, 12, 2, 0, 0, 0, 0, time.UTC)
+	require.EqualValues(t, 1, s.scan(), "one customer, whose two members are one")
+	require.Zero(t, s.scan())
+	require.Equal(t, []int64{50, 0}, []int64{s.points(lily) + s.points(was), s.points(noah)})
+	s.now = s.now.AddDate(1, 0, 0)
+	require.EqualValues(t, 1, s.scan())
+}
+
 func TestOwnersGetPointsWhenMaintenanceIsDue(t *testing.T) {
 	t.Parallel()
 	s := open(t)

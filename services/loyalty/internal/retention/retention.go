@@ -342,9 +342,11 @@ func (c *Case) Bought(order uuid.UUID, at, now time.Time) bool {
 	return true
 }
 
-// takes tells whether the offer is taken at the time.
+// takes tells whether the offer is taken by what happens at the time: since it was made, and before it ran out. An order may be
+// heard of long after it was placed.
 func (c Case) takes(at time.Time) bool {
-	return c.Offer.State == OfferMade && !at.After(c.Offer.ExpiresAt)
+	made := slices.IndexFunc(c.Steps, func(s Step) bool { return s.Action == ActionOffer })
+	return c.Offer.State == OfferMade && made >= 0 && !at.Before(c.Steps[made].At) && !at.After(c.Offer.ExpiresAt)
 }
 
 // Take notes that the offer was taken: entry gave its points, code says why they could not be given.

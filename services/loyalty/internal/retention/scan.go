@@ -3,6 +3,7 @@ package retention
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -93,7 +94,7 @@ func (r *Retention) scanPage(ctx context.Context, c Cursor) (Cursor, error) {
 	}
 	ctx = auth.With(ctx, auth.Principal{Subject: process, Tenant: c.Tenant})
 	var after uuid.UUID
-	looked := 0
+	var looked int
 	switch c.Part {
 	case partSilence:
 		found, opened, err := r.silentPage(ctx, c.After)
@@ -176,11 +177,7 @@ func (r *Retention) silentPage(ctx context.Context, after uuid.UUID) (ids []uuid
 		if err != nil {
 			return pg.Result{}, err
 		}
-		any := false
-		for _, p := range plans {
-			any = any || p.Triggers.silence()
-		}
-		if !any {
+		if !slices.ContainsFunc(plans, func(p Plan) bool { return p.Triggers.silence() }) {
 			return pg.Result{}, nil
 		}
 		page, err := quietPage(ctx, tx, after)

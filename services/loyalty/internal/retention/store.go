@@ -218,12 +218,18 @@ func lookAround(ctx context.Context, tx *pg.Tx, c Case, now time.Time) (a around
 
 // openOf gives the open cases of the customers, whoever their ids mean, locked, in the order of their ids.
 func openOf(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]Case, error) {
-	if len(customers) == 0 {
-		return nil, nil
-	}
-	tx.Queue(`SELECT 1 FROM retention_case c WHERE c.tenant_id = $1 AND c.closed_at IS NULL AND c.customer_id = ANY (ARRAY(
-			SELECT DISTINCT i.id FROM unnest($2::uuid[]) AS n(id) CROSS JOIN LATERAL unnest(customer_group($1, n.id)) AS i(id)))
+	rows, err := tx.Query(ctx, `WITH aliases AS MATERIALIZED (SELECT a.customer_id, a.root_id FROM customer_aliases($1) a),
+		ids AS MATERIALIZED (SELECT n.id FROM unnest($2::uuid[]) AS n(id) UNION
+			SELECT unnest(customer_group($1, n.id)) FROM unnest($2::uuid[]) AS n(id)
+			WHERE EXISTS (SELECT FROM aliases a WHERE a.customer_id = n.id OR a.root_id = n.id))
+		SELECT c.id FROM retention_case c WHERE c.tenant_id = $1 AND c.closed_at IS NULL AND c.customer_id = ANY (ARRAY(SELECT id FROM ids))
 		ORDER BY c.id FOR UPDATE`, tx.Tenant(), customers)
-	return collect(ctx, tx, `SELECT * FROM retention_case c WHERE c.tenant_id = $1 AND c.closed_at IS NULL AND c.customer_id = ANY (ARRAY(
-			SELECT DISTINCT i.id FROM unnest($2::uuid[]) AS n(id) CROSS JOIN LATERAL unnest(customer_group($1, n.id)) AS i(id)))`, customers)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := collectIDs(rows)
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	return collect(ctx, tx, `SELECT * FROM retention_case c WHERE c.tenant_id = $1 AND c.closed_at IS NULL AND c.id = ANY ($2::uuid[])`, ids)
 }

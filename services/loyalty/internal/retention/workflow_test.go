@@ -217,6 +217,15 @@ func TestAPurchaseAfterTheOfferRanOutDoesNotTakeIt(t *testing.T) {
 	require.ErrorContains(t, c.answers[0], "offer_expired")
 }
 
+func TestAPurchaseBeforeTheOfferThatIsHeardOfLaterDoesNotTakeIt(t *testing.T) {
+	t.Parallel()
+	c := opened(t, 100_000, nil)
+	c.after(5*day, func() { c.sold(c.customer, thursday.Add(day), 700); c.tell() })
+	end := c.run()
+	require.Equal(t, []any{retention.Retained, int64(0), retention.OfferMade, int64(700)}, []any{end.Stage, end.CostMinor, end.Offer.State, end.Revenue})
+	require.Zero(t, c.points(c.customer))
+}
+
 func TestAnOfferIsAcceptedOnce(t *testing.T) {
 	t.Parallel()
 	c := opened(t, 100_000, nil)
@@ -309,6 +318,22 @@ func TestAnOfferThatTheCustomersValueDoesNotAllowIsNotMade(t *testing.T) {
 	require.Zero(t, c.events("RetentionOfferMade"))
 	exact := opened(t, 1_000, nil)
 	require.Equal(t, "offer small 72h0m0s", steps(exact.run())[3])
+}
+
+func TestWhatPointsAreWorthCountsAgainstTheCap(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.tx("pizza", func(tx *pg.Tx) {
+		tx.Queue(`INSERT INTO programme (tenant_id, code, name, zone, by_subject, created_at) VALUES ('pizza', 'standard', 'S', 'UTC', 'x', now())`)
+		tx.Queue(`INSERT INTO programme_version (tenant_id, programme, no, id, effective_from, terms, by_subject, created_at)
+			VALUES ('pizza', 'standard', 1, gen_random_uuid(), '2020-01-01', '{"return_days": 14, "worth": {"currency": "CNY", "points": 100, "minor": 250}}', 'x', now())`)
+	})
+	c := &calendar{shop: s}
+	c.customer = c.worth(2_500)
+	c.plan("winback", nil)
+	c.of = c.byHand(c.customer, "winback")
+	c.enact()
+	require.EqualValues(t, 250, c.run().Offer.CostMinor, "not 100")
 }
 
 func TestPausedCasesDoNothingUntilTheyAreResumed(t *testing.T) {
