@@ -32,10 +32,11 @@ func (r *Reviewer) round(ctx context.Context, s Sweep) (Sweep, error) {
 			s = further
 		}
 	}
-	only, enough := auth.Tenant(ctx), r.tiers.now().Add(roundTime)
+	caller, _ := auth.From(ctx) // of no tenant where the schedule started it: all are meant
+	enough := r.tiers.now().Add(roundTime)
 	for range roundSteps {
 		var err error
-		if s, err = r.Step(ctx, s, only); err != nil || s.Ended() {
+		if s, err = r.Step(ctx, s, caller.Tenant); err != nil || s.Ended() {
 			return s, err
 		}
 		activity.RecordHeartbeat(ctx, s)

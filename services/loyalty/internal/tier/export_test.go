@@ -1,6 +1,7 @@
 package tier
 
 import (
+	"context"
 	"time"
 
 	"github.com/google/uuid"
@@ -74,3 +75,6 @@ func RegisterRound(r interface {
 }, do func(Sweep) (Sweep, error)) {
 	r.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: roundActivity})
 }
+
+// Round is the activity.
+func Round(r *Reviewer) func(context.Context, Sweep) (Sweep, error) { return r.round }

@@ -155,7 +155,9 @@ func TestTheLowestTierTakesAManualOneAway(t *testing.T) {
 		NextCursor string `json:"next_cursor"`
 	}
 	y.Want(http.StatusOK, http.MethodGet, lily.Path+"/tier/decisions?limit=1", y.Manager, nil, &page)
-	y.Want(http.StatusOK, http.MethodGet, lily.Path+"/tier/decisions?limit=1&cursor="+page.NextCursor, y.Manager, nil, &page)
+	cursor := page.NextCursor
+	page.NextCursor = ""
+	y.Want(http.StatusOK, http.MethodGet, lily.Path+"/tier/decisions?limit=1&cursor="+cursor, y.Manager, nil, &page)
 	if len(page.Items) != 1 || page.Items[0].No != 1 || page.NextCursor != "" {
 		t.Errorf("%+v", page)
 	}
