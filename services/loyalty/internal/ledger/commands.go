@@ -251,7 +251,7 @@ func event(s Step) outbox.Event {
 		}
 	case KindExpiry:
 		m = &loyaltyv1.PointsExpired{
-			EntryId: id, MemberId: memberID, CustomerId: customer, Points: e.Points(), Lots: int32(len(e.Uses)), //nolint:gosec // a member has fewer lots
+			EntryId: id, MemberId: memberID, CustomerId: customer, Points: e.Points(), Lots: int32(len(e.Uses)),
 			Available: a.Available, Pending: a.Pending, Debt: a.Debt, ExpiredAt: timestamppb.New(e.EffectiveAt),
 		}
 	case KindAdjustment:

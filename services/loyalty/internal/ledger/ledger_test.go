@@ -98,6 +98,9 @@ func lots() []ledger.Lot {
 	var all []ledger.Lot
 	for n, l := range []ledger.Lot{{Remaining: 10, Released: true}, {Remaining: 20}, {Remaining: 10, Released: true}, {Remaining: 20}} {
 		l.ID, l.MemberID, l.Points, l.EarnedAt = id(n+1), id(1000), l.Remaining, noon.Add(time.Duration(n)*time.Hour)
+		if !l.Released {
+			l.AvailableAt = noon.AddDate(0, 0, 14)
+		}
 		all = append(all, l)
 	}
 	slices.Reverse(all) // the rules put them in order
