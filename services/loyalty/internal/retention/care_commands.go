@@ -144,7 +144,7 @@ const ofMembers = `SELECT m.id, m.id, m.programme, m.enrolled_at,
 		m.state = 'left' OR cardinality(g.ids) > 1 AND EXISTS (SELECT FROM member k WHERE k.tenant_id = $1 AND k.customer_id = ANY (g.ids)
 			AND k.programme = m.programme AND k.state <> 'left' AND (k.enrolled_at, k.id) < (m.enrolled_at, m.id))
 	FROM (SELECT * FROM member k WHERE k.tenant_id = $1 AND k.id > $2 AND k.programme = ANY ($3::text[]) ORDER BY k.id LIMIT $4) m
-	CROSS JOIN LATERAL (SELECT CASE WHEN EXISTS (SELECT FROM aliases a WHERE a.customer_id = m.customer_id OR a.root_id = m.customer_id)
+	CROSS JOIN LATERAL (SELECT CASE WHEN m.customer_id IN (SELECT i.id FROM in_merge i)
 		THEN customer_group($1, m.customer_id) ELSE ARRAY[m.customer_id] END AS ids OFFSET 0) g
 	ORDER BY m.id`
 
@@ -152,7 +152,7 @@ const ofMembers = `SELECT m.id, m.id, m.programme, m.enrolled_at,
 const ofAssets = `SELECT coalesce(o.id, '00000000-0000-0000-0000-000000000000'), s.asset_id, coalesce(o.programme, ''), s.since, 0, o.id IS NULL
 	FROM care_asset s
 	LEFT JOIN LATERAL (SELECT DISTINCT ON (m.programme) m.id, m.programme FROM member m
-		WHERE m.tenant_id = $1 AND m.customer_id = ANY (CASE WHEN EXISTS (SELECT FROM aliases a WHERE a.customer_id = s.customer_id OR a.root_id = s.customer_id)
+		WHERE m.tenant_id = $1 AND m.customer_id = ANY (CASE WHEN s.customer_id IN (SELECT i.id FROM in_merge i)
 			THEN customer_group($1, s.customer_id) ELSE ARRAY[s.customer_id] END)
 			AND m.programme = ANY ($3::text[]) AND m.state <> 'left' ORDER BY m.programme, m.state <> 'active', m.enrolled_at, m.id) o ON true
 	WHERE s.tenant_id = $1 AND s.given_up_at IS NULL AND s.asset_id IN (SELECT k.asset_id FROM care_asset k WHERE k.tenant_id = $1
@@ -213,7 +213,7 @@ func careCandidates(ctx context.Context, tx *pg.Tx, part string, after uuid.UUID
 	if part == partAssets {
 		list = ofAssets
 	}
-	rows, err := tx.Query(ctx, `WITH aliases AS MATERIALIZED (SELECT a.customer_id, a.root_id FROM customer_aliases($1) a) `+list, tx.Tenant(), after, codes, pageSize)
+	rows, err := tx.Query(ctx, `WITH `+inMerge+` `+list, tx.Tenant(), after, codes, pageSize)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -11,12 +11,12 @@ import (
 // the case was closed and why: both arms are measured alike, and nobody drops out of the measurement by what was done.
 func reckon(ctx context.Context, tx *pg.Tx, p Plan, now time.Time) (Report, error) {
 	report := Report{Plan: p.Code, Currency: p.Currency}
-	rows, err := tx.Query(ctx, `WITH aliases AS MATERIALIZED (SELECT a.customer_id, a.root_id FROM customer_aliases($1) a),
+	rows, err := tx.Query(ctx, `WITH `+inMerge+`,
 		cases AS (
 			SELECT c.arm, c.ends_at <= $3 AS measured, c.stage = 'cancelled' AS cancelled, c.contacts > 0 AS reached, c.offer <> '' AS offered,
 				c.offer_state = 'taken' AS taken, c.cost_minor, o.net, o.bought, o.others
 			FROM retention_case c
-			CROSS JOIN LATERAL (SELECT CASE WHEN EXISTS (SELECT FROM aliases a WHERE a.customer_id = c.customer_id OR a.root_id = c.customer_id)
+			CROSS JOIN LATERAL (SELECT CASE WHEN c.customer_id IN (SELECT m.id FROM in_merge m)
 				THEN customer_group($1, c.customer_id) ELSE ARRAY[c.customer_id] END AS ids OFFSET 0) g
 			CROSS JOIN LATERAL (SELECT coalesce(sum(k.total_minor - k.returned_minor) FILTER (WHERE k.currency = c.currency), 0)::double precision AS net,
 					coalesce(bool_or(k.total_minor > k.returned_minor), false) AS bought, count(*) FILTER (WHERE k.currency <> c.currency) AS others
