@@ -35,7 +35,6 @@ type entryView struct {
 	BookedBy       string    `json:"booked_by" doc:"Who asked for it: a token's subject, or a part of the platform."`
 	BookedAt       time.Time `json:"booked_at"`
 	EffectiveAt    time.Time `json:"effective_at" doc:"When what it is for took place."`
-	InWords        string    `json:"in_words,omitempty" doc:"A sentence or two that can be read to the customer; in explanations only."`
 	Lots           []useView `json:"lots" nullable:"false" doc:"The lots that points were taken from; below zero: given back to."`
 }
 
@@ -218,9 +217,16 @@ type explanationView struct {
 	OpenLots   []lotView      `json:"open_lots" nullable:"false" doc:"Lots that have points left, as they are spent: those that run out first before others, and then the oldest; at most 200."`
 	Expiring   []expiringView `json:"expiring,omitempty" doc:"The next times at which points of its own run out, at most 12."`
 
-	OpenLotsTotal int64       `json:"open_lots_total" doc:"How many there are."`
-	Items         []entryView `json:"items" nullable:"false" doc:"Entries, the latest first."`
-	NextCursor    string      `json:"next_cursor,omitempty" doc:"Where the next page of entries begins; absent on the last one."`
+	OpenLotsTotal int64            `json:"open_lots_total" doc:"How many there are."`
+	Items         []explainedEntry `json:"items" nullable:"false" doc:"Entries, the latest first."`
+	NextCursor    string           `json:"next_cursor,omitempty" doc:"Where the next page of entries begins; absent on the last one."`
+}
+
+// explainedEntry is an entry as an explanation shows it.
+type explainedEntry struct {
+	entryView
+	InWords string        `json:"in_words" doc:"What can be read to the customer."`
+	Parts   []partialView `json:"parts,omitempty" doc:"Of a spend, and of what gave one back: what was taken from other members who are the same customer since a merge, or given back to them."`
 }
 
 // otherView is another member who is the same customer.
@@ -369,7 +375,7 @@ func (l *Ledger) explainHTTP(ctx context.Context, in *explanationInput) (*explan
 	page, next := httpx.NextPage(x.Entries, in.Limit, func(last Entry) []string { return []string{strconv.FormatInt(last.No, 10)} })
 	body := explanationView{
 		MemberID: in.ID, Available: x.Available, Pending: x.Pending, Debt: x.Debt, OpenLots: make([]lotView, len(x.Lots)),
-		OpenLotsTotal: x.LotsTotal, Items: make([]entryView, len(page)), NextCursor: next, Expiring: showExpiring(x.Expiring), InWords: []string{},
+		OpenLotsTotal: x.LotsTotal, Items: make([]explainedEntry, len(page)), NextCursor: next, Expiring: showExpiring(x.Expiring), InWords: []string{},
 	}
 	teller := NewTeller(LanguageOf(in.Language, in.Accepts), x.Zone)
 	if before == 0 {
@@ -382,8 +388,7 @@ func (l *Ledger) explainHTTP(ctx context.Context, in *explanationInput) (*explan
 		body.OpenLots[i] = showLot(lot)
 	}
 	for i, e := range page {
-		body.Items[i] = show(e)
-		body.Items[i].InWords = teller.Entry(e)
+		body.Items[i] = explainedEntry{show(e), teller.Entry(e, x.Parts[e.ID]...), showParts(x.Parts[e.ID])}
 	}
 	return &explanationAnswer{body}, nil
 }

@@ -58,14 +58,15 @@ const openLots = 200
 // Explanation is what a member's own balance is made of. All of it was true at one moment, but for the others.
 type Explanation struct {
 	member.Balance
-	Others    []member.Member // who are the same customer since a merge, by their customers' ids
-	Zone      *time.Location  // of the member's programme
-	Expiring  []Expiring      // the next times at which points of its own run out, at most 12
-	IdleAt    time.Time       // when all of it runs out if nothing is earned or spent until then; zero: not by that
-	Totals    Totals          // what all its entries add up to; of the latest entries on only
-	Lots      []Lot           // that have points left, those that run out first before others and then the oldest; at most 200
-	LotsTotal int64           // how many there are
-	Entries   []Entry         // the latest first
+	Others    []member.Member       // who are the same customer since a merge, by their customers' ids
+	Zone      *time.Location        // of the member's programme
+	Expiring  []Expiring            // the next times at which points of its own run out, at most 12
+	IdleAt    time.Time             // when all of it runs out if nothing is earned or spent until then; zero: not by that
+	Totals    Totals                // what all its entries add up to; of the latest entries on only
+	Lots      []Lot                 // that have points left, those that run out first before others and then the oldest; at most 200
+	LotsTotal int64                 // how many there are
+	Entries   []Entry               // the latest first
+	Parts     map[uuid.UUID][]Entry // of these, what spends took from others who are the same customer, and what gave that back
 }
 
 // Explain gives a member's balance with its lots, and up to limit entries before the one of the number before; 0: from the
@@ -99,7 +100,10 @@ func (l *Ledger) Explain(ctx context.Context, memberID uuid.UUID, before int64, 
 		if err != nil {
 			return err
 		}
-		x.Entries, err = pgx.CollectRows(rows, scanEntry)
+		if x.Entries, err = pgx.CollectRows(rows, scanEntry); err != nil {
+			return err
+		}
+		x.Parts, err = partsOfAll(ctx, tx, x.Entries)
 		return err
 	})
 	return x, err

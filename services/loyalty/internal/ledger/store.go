@@ -362,6 +362,30 @@ func partsOf(ctx context.Context, tx *pg.Tx, first Entry) ([]Entry, error) {
 	return pgx.CollectRows(rows, scanEntry)
 }
 
+// partsOfAll is partsOf for those of the entries that may have some.
+func partsOfAll(ctx context.Context, tx *pg.Tx, entries []Entry) (map[uuid.UUID][]Entry, error) {
+	var wholes []uuid.UUID
+	for _, e := range entries {
+		if e.PartOf == uuid.Nil && (e.Kind == KindSpend || e.Kind == KindRestore) {
+			wholes = append(wholes, e.ID)
+		}
+	}
+	if len(wholes) == 0 {
+		return nil, nil
+	}
+	rows, err := tx.Query(ctx, `SELECT `+entryColumns+` FROM ledger_entry e `+uses+` WHERE e.tenant_id = $1 AND e.part_of = ANY($2::uuid[]) ORDER BY e.id`,
+		tx.Tenant(), wholes)
+	if err != nil {
+		return nil, err
+	}
+	found, err := pgx.CollectRows(rows, scanEntry)
+	parts := make(map[uuid.UUID][]Entry)
+	for _, e := range found {
+		parts[e.PartOf] = append(parts[e.PartOf], e)
+	}
+	return parts, err
+}
+
 func oneEntry(rows pgx.Rows, err error) (Entry, error) {
 	if err != nil {
 		return Entry{}, err

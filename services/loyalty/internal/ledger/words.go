@@ -265,8 +265,8 @@ func (t Teller) sofar(s Totals) string {
 	return t.sentence(parts...)
 }
 
-// Entry tells what an entry did.
-func (t Teller) Entry(e Entry) string {
+// Entry tells what an entry did, with its parts, which are of others who are the same customer.
+func (t Teller) Entry(e Entry, others ...Entry) string {
 	n, why, was := t.points(e.Points()), t.reason(e.Reason), were(e.Points(), "was", "were")
 	var parts []string
 	say := func(english, chinese string, args ...any) { parts = append(parts, t.phrase(english, chinese, args...)) }
@@ -300,6 +300,13 @@ func (t Teller) Entry(e Entry) string {
 	}
 	if e.PartOf != uuid.Nil {
 		say("as a part of what was spent of your memberships together", "这是您多个会员账户合并使用的一部分")
+	}
+	var more int64
+	for _, o := range others {
+		more += o.Points()
+	}
+	if more > 0 {
+		say("and %s more of your other memberships with us", "另有%s来自您的其他会员账户", t.points(more))
 	}
 	if e.Pending > 0 {
 		say("%s of them locked at first", "其中%s先予锁定", t.points(e.Pending))

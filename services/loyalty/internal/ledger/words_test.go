@@ -1,6 +1,8 @@
 package ledger_test
 
 import (
+	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +106,21 @@ func TestAnEntryIsToldInWords(t *testing.T) {
 				t.Errorf("%s:\n got %s\nwant %s", c.name, got, want)
 			}
 		}
+	}
+}
+
+func TestASpendOfSeveralMembershipsIsToldAsAWhole(t *testing.T) {
+	t.Parallel()
+	at := on(t, "2027-03-04 10:00")
+	spend := func(n int64) ledger.Entry {
+		return ledger.Entry{
+			Booking:  ledger.Booking{Kind: ledger.KindSpend, Reason: ledger.Reason{Type: "reward"}, EffectiveAt: at, RecordedAt: at},
+			Postings: ledger.Postings{Available: -n, Redeemed: n},
+		}
+	}
+	want := "On 4 March 2027 you spent 30 points on a reward, and 25 points more of your other memberships with us. After that you had 0 points to spend."
+	if got := ledger.NewTeller(ledger.English, zone(t)).Entry(spend(30), spend(20), spend(5)); got != want {
+		t.Errorf("got %s", got)
 	}
 }
 
@@ -228,4 +245,50 @@ func TestTheLanguageIsTheOneAskedForOrTheBestThatFits(t *testing.T) {
 			t.Errorf("%q, %q: got %s, want %s", c.asked, c.accepts, got, c.want)
 		}
 	}
+}
+
+// explained is what the API says of a balance in words.
+type explained struct {
+	InWords []string `json:"in_words"`
+	Items   []struct {
+		InWords string `json:"in_words"`
+		Parts   []struct {
+			MemberID uuid.UUID `json:"member_id"`
+			Points   int64
+		}
+	}
+}
+
+func TestAnExplanationHasTheWordsInTheLanguageAskedForAndTheParts(t *testing.T) {
+	t.Parallel()
+	w, _, wei, li := merged(t)
+	w.Want(http.StatusCreated, http.MethodPost, wei.Path+"/spends", w.Manager, body{"points": 60, "reason_type": "reward"}, nil)
+	read := func(query string, headers ...string) (x explained) {
+		t.Helper()
+		a := w.Want(http.StatusOK, http.MethodGet, wei.Path+"/explanation"+query, w.Manager, nil, nil, headers...)
+		if err := json.Unmarshal(a.Body, &x); err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	x := read("?limit=1")
+	if len(x.Items) != 1 || len(x.Items[0].Parts) != 1 || x.Items[0].Parts[0].MemberID != li.MemberID || x.Items[0].Parts[0].Points+10 != 60 {
+		t.Fatalf("%+v", x.Items)
+	}
+	if !strings.Contains(x.Items[0].InWords, "you spent 10 points on a reward, and 50 points more of your other memberships") {
+		t.Fatal(x.Items[0].InWords)
+	}
+	for _, c := range []struct {
+		query, accepts, want string
+	}{
+		{"", "", "You have 20 points to spend."},
+		{"?language=zh", "en", "您目前有20积分可用。"},
+		{"", "zh-CN,zh;q=0.9,en;q=0.8", "您目前有20积分可用。"},
+		{"?language=en", "zh", "You have 20 points to spend."},
+	} {
+		if x := read(c.query, "Accept-Language", c.accepts); x.InWords[0] != c.want {
+			t.Errorf("%s %s: %s", c.query, c.accepts, x.InWords[0])
+		}
+	}
+	w.Want(http.StatusUnprocessableEntity, http.MethodGet, wei.Path+"/explanation?language=de", w.Manager, nil, nil)
 }
