@@ -69,6 +69,9 @@ func TestARenewedMembershipGoesOn(t *testing.T) {
 		t.Fatalf("told again: %+v %v", again, err)
 	}
 	golden.JSON(t, "testdata/membership_renewed.json", c.tells(lily, &loyaltyv1.MembershipRenewed{}))
+	if n := c.Count(`SELECT count(*) FROM tier_standing s JOIN membership m USING (tenant_id, member_id) WHERE s.paid = 'gold' AND s.paid_until = m.over_at`); n != 1 {
+		t.Error("the tier is not held until the membership is over")
+	}
 	c.is("2091-01-20 12:00") // after what would have been the end
 	c.scan()
 	if got := c.told(lily, "MembershipEndingSoon", "MembershipEnded"); got != nil {
@@ -152,8 +155,14 @@ func TestWhatIsNotSold(t *testing.T) {
 	refused(t, "another tenant's is cancelled", err, "membership_not_found")
 	_, err = c.own.Renew(c.as("pizza"), s.ID, pay("PAY-1"))
 	refused(t, "renewed by the payment that bought it", err, "payment_used")
+	c.Want(http.StatusOK, http.MethodPost, rose.Path+"/suspend", c.Manager, body{"reason": "fraud_suspected"}, nil)
+	_, err = c.own.Renew(c.as("pizza"), uuid.New(), pay("PAY-2"))
+	refused(t, "one that is none is renewed", err, "membership_not_found")
 	if n := c.Count(`SELECT count(*) FROM membership_term`); n != 1 {
 		t.Errorf("%d terms", n)
+	}
+	if err := buy("pizza", rose.MemberID, "free_month", pay("PAY-2")); err != nil {
+		t.Errorf("who is suspended earns and may buy: %v", err)
 	}
 	again, bought, err := c.own.Buy(c.as("pizza"), lily.MemberID, "gold_year", pay("PAY-1"))
 	if err != nil || bought || again.ID != s.ID {

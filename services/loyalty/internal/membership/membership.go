@@ -117,7 +117,11 @@ func (m Membership) Renew(p programme.Programme, plan programme.Plan, payment st
 	case latest.Currency != plan.Currency && now.Before(latest.EndsAt):
 		return m, errCurrency
 	}
-	return m.with(p, plan, payment, latest.EndDay, now), nil
+	renewed := m.with(p, plan, payment, latest.EndDay, now)
+	if renewed.Over(now) { // the plan has shorter terms by now: all of the new one would be gone
+		return m, errOver
+	}
+	return renewed, nil
 }
 
 // with adds a term. It ends so many months after the first term began, so that a membership of the 31st ends at the end of

@@ -94,6 +94,7 @@ func TestWhenAMembershipIsRenewed(t *testing.T) {
 		t.Fatal(err)
 	}
 	end := m.Latest().EndsAt
+	long, _ := begun(t, time.UTC, "2027-01-10 12:00", programme.Plan{Code: "gold", Currency: "CNY", FeeMinor: 100, Months: 12, GraceDays: 300})
 	ended, err := m.EndNow(membership.EndCancelled, "moved", m.StartsAt, time.UTC)
 	if err != nil {
 		t.Fatal(err)
@@ -113,6 +114,7 @@ func TestWhenAMembershipIsRenewed(t *testing.T) {
 		{"of a plan that is not renewed", m, once, end, "plan_not_renewable"},
 		{"in another currency while there would be something to refund", m, dear, end.Add(-time.Second), "plan_currency_changed"},
 		{"in another currency afterwards", m, dear, end, ""},
+		{"late, once the plan has terms that would be over", long, plan, long.OverAt.Add(-time.Second), "membership_over"},
 		{"of one that was ended", ended, plan, m.StartsAt, "membership_over"},
 	} {
 		got, err := c.m.Renew(p, c.plan, "PAY-3", c.at)
@@ -219,4 +221,51 @@ func TestWhoLeavesLosesPointsByTheRule(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 	}
+}
+
+func TestTermsFollowEachOtherWithoutAGapHoweverTheyAreRenewed(t *testing.T) {
+	t.Parallel()
+	zones := []*time.Location{time.UTC, zone(t, "Asia/Shanghai"), zone(t, "America/Sao_Paulo"), zone(t, "Africa/Cairo")}
+	rapid.Check(t, func(t *rapid.T) {
+		z := rapid.SampledFrom(zones).Draw(t, "zone")
+		now := time.Unix(rapid.Int64Range(1_600_000_000, 1_900_000_000).Draw(t, "bought"), 0).UTC()
+		plans := rapid.Custom(func(t *rapid.T) programme.Plan {
+			months := rapid.IntRange(1, 24).Draw(t, "months")
+			return programme.Plan{
+				Code: "gold", Currency: "CNY", FeeMinor: rapid.Int64Range(0, 1e6).Draw(t, "fee"), Months: months,
+				GraceDays: rapid.IntRange(0, 28*months-1).Draw(t, "grace"), ReminderDays: rapid.IntRange(0, 28*months-1).Draw(t, "reminder"),
+			}
+		})
+		p := programme.Programme{Code: "standard", Zone: z}
+		m := membership.Start(uuid.New(), uuid.New(), p, plans.Draw(t, "plan"), "PAY", now)
+		for range rapid.IntRange(0, 8).Draw(t, "renewals") {
+			latest := m.Latest()
+			now = latest.EndsAt.Add(time.Duration(rapid.Int64Range(-40, 10).Draw(t, "days")) * 24 * time.Hour)
+			if renewed, err := m.Renew(p, plans.Draw(t, "plan"), "PAY", now); err == nil {
+				m = renewed
+			}
+		}
+		for i, term := range m.Terms {
+			if i > 0 && (!term.FirstDay.Equal(m.Terms[i-1].EndDay) || term.No != m.Terms[i-1].No+1) {
+				t.Fatalf("%+v follows %+v", term, m.Terms[i-1])
+			}
+			if !term.EndDay.After(term.FirstDay) || term.OverAt.Before(term.EndsAt) {
+				t.Fatalf("%+v", term)
+			}
+		}
+		if want := m.Latest().OverAt; !m.OverAt.Equal(want) || !m.RemindAt.IsZero() && !m.RemindAt.Before(m.Latest().EndsAt) {
+			t.Fatalf("over at %s, reminded at %s: %+v", m.OverAt, m.RemindAt, m.Latest())
+		}
+		// Whenever it ends, no more goes back than was paid for what is left, and nothing once it is over.
+		var paid int64
+		for _, term := range m.Terms {
+			paid += term.Fee
+		}
+		if got := m.Refundable(m.StartsAt, z); got > paid {
+			t.Fatalf("%d goes back of %d", got, paid)
+		}
+		if got := m.Refundable(m.Latest().EndsAt, z); got != 0 {
+			t.Fatalf("%d goes back after the end", got)
+		}
+	})
 }
