@@ -88,9 +88,9 @@ func TestABalanceIsExplainedInWords(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `Card 9274 0183 6552 8809, member since 2026-01-02: 0 points to spend, 50 owed, which the next points pay first.
 
-Where the points come from, the oldest first; they are spent in that order:
-LEFT  OF  FROM        FOR       CAN BE SPENT
-30    40  2026-02-06  order o9  from 2026-02-20
+Where the points come from; they are spent in that order, what runs out first and then the oldest:
+LEFT  OF  FROM        FOR       CAN BE SPENT     RUNS OUT
+30    40  2026-02-06  order o9  from 2026-02-20  -
 
 What happened, the latest first, and what there was to spend, locked and owed after it:
 BOOKED               TO SPEND  LOCKED  OWED  WHAT
@@ -112,6 +112,67 @@ BOOKED               TO SPEND  LOCKED  OWED  WHAT
 	require.Equal(t, "TO SPEND  LOCKED  OWED  AS OF\n0         30      50    2026-02-06T08:00:00Z\n", out)
 	_, err = run(t, append(at, "points", "balance", "--customer", "c2")...)
 	require.ErrorContains(t, err, "no member yet")
+}
+
+// TestWhatRunsOutIsShown has a member of a programme of its own, with points that ran out, were taken by hand, and were spent
+// together with another member's.
+func TestWhatRunsOutIsShown(t *testing.T) {
+	t.Parallel()
+	at := serve(t, map[string]string{
+		"GET /v1/members/m1": `{"member_id":"m1","customer_id":"c1","card_number":"9274018365528809","enrolled_at":"2026-01-02T08:00:00Z",
+			"programme":"coffee-club","state":"suspended"}`,
+		"GET /v1/members/m1/balance": `{"member_id":"m1","available":50,"pending":0,"debt":0,"as_of":"2026-02-06T08:00:00Z",
+			"expiring":[{"points":20,"at":"2026-03-01T16:00:00Z"},{"points":30,"at":"2026-04-01T16:00:00Z"}]}`,
+		"GET /v1/members/m1/explanation?limit=51": `{"member_id":"m1","available":5,"pending":0,"debt":0,"in_words":["You have 5 points to spend.","Nothing is owed."],
+			"open_lots_total":1,"open_lots":[{"lot_id":"e1","points":100,"remaining":5,"state":"available","available_at":"2026-01-02T08:00:00Z",
+			"earned_at":"2026-01-02T08:00:00Z","reason_type":"order","reason_id":"o1","expires_at":"2026-03-01T16:00:00Z"}],"items":[
+			{"entry_id":"e5","kind":"restore","points":3,"available":3,"pending":0,"debt":0,"available_after":5,"reason_type":"order_cancelled",
+				"booked_at":"2026-02-06T08:00:00Z","effective_at":"2026-02-06T08:00:00Z"},
+			{"entry_id":"e4","kind":"adjustment","points":8,"available":-8,"pending":0,"debt":0,"available_after":2,"reason_type":"correction",
+				"booked_at":"2026-02-05T08:00:00Z","effective_at":"2026-02-05T08:00:00Z"},
+			{"entry_id":"e3","kind":"expiry","points":40,"available":-40,"pending":0,"debt":0,"available_after":10,"reason_type":"expiry",
+				"booked_at":"2026-02-04T08:00:00Z","effective_at":"2026-02-03T16:00:00Z"},
+			{"entry_id":"e2","kind":"spend","points":50,"available":-50,"pending":0,"debt":0,"available_after":50,"reason_type":"reward",
+				"booked_at":"2026-02-02T08:00:00Z","effective_at":"2026-02-02T08:00:00Z","parts":[{"entry_id":"e9","member_id":"m2","points":7}]},
+			{"entry_id":"e1","kind":"earn","points":100,"available":100,"pending":0,"debt":0,"available_after":100,"reason_type":"order",
+				"reason_id":"o1","booked_at":"2026-01-02T08:00:00Z","effective_at":"2026-01-02T08:00:00Z"}]}`,
+		"POST /v1/points/expiries": `{"workflow_id":"loyalty-expiry/pizza","run_id":"r"}`,
+	})
+	out, err := run(t, append(at, "points", "explain", "--member", "m1")...)
+	require.NoError(t, err)
+	require.Equal(t, `Card 9274 0183 6552 8809, member of coffee-club since 2026-01-02, suspended: 5 points to spend.
+
+To read out:
+You have 5 points to spend.
+Nothing is owed.
+
+Where the points come from; they are spent in that order, what runs out first and then the oldest:
+LEFT  OF   FROM        FOR       CAN BE SPENT  RUNS OUT
+5     100  2026-01-02  order o1  now           2026-03-01T16:00:00Z
+
+What happened, the latest first, and what there was to spend, locked and owed after it:
+BOOKED               TO SPEND  LOCKED  OWED  WHAT
+2026-02-06 08:00:00  5         0       0     3 given back that had been spent, for order cancelled
+2026-02-05 08:00:00  2         0       0     8 taken by hand or by a rule, for correction
+2026-02-04 08:00:00  10        0       0     40 ran out, as of 2026-02-03
+2026-02-02 08:00:00  50        0       0     50 spent on reward; 7 more of the member m2, who is the same customer
+2026-01-02 08:00:00  100       0       0     100 earned for order o1
+`, out)
+
+	out, err = run(t, append(at, "points", "balance", "--member", "m1")...)
+	require.NoError(t, err)
+	require.Equal(t, `TO SPEND  LOCKED  OWED  AS OF
+50        0       0     2026-02-06T08:00:00Z
+
+What runs out next, if it is not spent before:
+POINTS  AT
+20      2026-03-01T16:00:00Z
+30      2026-04-01T16:00:00Z
+`, out)
+
+	out, err = run(t, append(at, "points", "expire")...)
+	require.NoError(t, err)
+	require.Equal(t, "started: loyalty-expiry/pizza, to be followed in Temporal\n", out)
 }
 
 func TestEntriesThatDoNotAddUpAreNotReadOut(t *testing.T) {

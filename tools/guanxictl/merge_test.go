@@ -122,7 +122,7 @@ func TestPointsOfMergedCustomersAreShownTogether(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `Card 9274 0183 6552 8809, member since 2026-01-02: 40 points to spend.
 
-Others who are the same customer since a merge; what all of them have is spent together, the oldest first:
+Others who are the same customer since a merge; what all of them have is spent together, what runs out soonest first:
 TO SPEND  LOCKED  OWED  MEMBER  CUSTOMER
 30        0       0     m2      c2
 

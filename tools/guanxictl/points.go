@@ -34,7 +34,7 @@ func (f *memberFlags) find(ctx context.Context, api *client.Client) (client.Memb
 
 func (t *tool) pointsCommand() *cobra.Command {
 	c := &cobra.Command{Use: "points", Short: "What a customer's points are, and why"}
-	c.AddCommand(t.balanceCommand(), t.explainCommand())
+	c.AddCommand(t.balanceCommand(), t.explainCommand(), t.expireCommand())
 	return c
 }
 
@@ -68,6 +68,7 @@ func (t *tool) balanceCommand() *cobra.Command {
 			return t.print(cmd, b, func(p *table) {
 				p.row("TO SPEND", "LOCKED", "OWED", "AS OF")
 				p.row(b.Available, b.Pending, b.Debt, b.AsOf.Format(time.RFC3339))
+				drawExpiring(p, b.Expiring)
 				if b.Own != nil {
 					p.line("")
 					p.line("This is of several members who are one customer. Of it, this member's own:")
@@ -117,6 +118,28 @@ them, the latest first, with what there was after each. The table ends after %d 
 	return c
 }
 
+func (t *tool) expireCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "expire",
+		Short: "Have points run out now whose time has come, and members be told of those that will within 30 days",
+		Long:  "Expire starts, for your tenant, the process that runs every half hour for all tenants. To start it again does no harm.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			api, err := t.client()
+			if err != nil {
+				return err
+			}
+			id, err := api.ExpirePoints(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return t.print(cmd, map[string]string{"workflow_id": id}, func(p *table) {
+				p.line("started: " + id + ", to be followed in Temporal")
+			})
+		},
+	}
+}
+
 // addsUp counts back from the balance over the entries: each has to have led to what there was after it, and all of them
 // together to nothing before the first.
 func addsUp(x client.Explanation, whole bool) error {
@@ -140,10 +163,17 @@ func before(after client.Balance, e client.Entry) client.Balance {
 }
 
 func drawExplanation(p *table, m client.Member, x client.Explanation) {
-	p.line(fmt.Sprintf("Card %s, member since %s: %s", grouped(m.CardNumber), day(m.EnrolledAt), inWords(x.Balance)))
+	p.line(fmt.Sprintf("Card %s, member%s since %s%s: %s", grouped(m.CardNumber), of(m.Programme), day(m.EnrolledAt), state(m.State), inWords(x.Balance)))
+	if len(x.InWords) > 0 {
+		p.line("")
+		p.line("To read out:")
+		for _, sentence := range x.InWords {
+			p.line(sentence)
+		}
+	}
 	if len(x.PooledWith) > 0 {
 		p.line("")
-		p.line("Others who are the same customer since a merge; what all of them have is spent together, the oldest first:")
+		p.line("Others who are the same customer since a merge; what all of them have is spent together, what runs out soonest first:")
 		p.row("TO SPEND", "LOCKED", "OWED", "MEMBER", "CUSTOMER")
 		for _, o := range x.PooledWith {
 			p.row(o.Available, o.Pending, o.Debt, o.MemberID, o.CustomerID)
@@ -151,14 +181,18 @@ func drawExplanation(p *table, m client.Member, x client.Explanation) {
 	}
 	if len(x.OpenLots) > 0 {
 		p.line("")
-		p.line("Where the points come from, the oldest first; they are spent in that order:")
-		p.row("LEFT", "OF", "FROM", "FOR", "CAN BE SPENT")
+		p.line("Where the points come from; they are spent in that order, what runs out first and then the oldest:")
+		p.row("LEFT", "OF", "FROM", "FOR", "CAN BE SPENT", "RUNS OUT")
 		for _, l := range x.OpenLots[:min(len(x.OpenLots), shownEntries)] {
 			since := "now"
 			if l.State == "locked" {
 				since = "from " + day(l.AvailableAt)
 			}
-			p.row(l.Remaining, l.Points, day(l.EarnedAt), reason(l.ReasonType, l.ReasonID), since)
+			until := "-"
+			if l.ExpiresAt != nil {
+				until = l.ExpiresAt.UTC().Format(time.RFC3339)
+			}
+			p.row(l.Remaining, l.Points, day(l.EarnedAt), reason(l.ReasonType, l.ReasonID), since, until)
 		}
 		if rest := x.OpenLotsTotal - shownEntries; rest > 0 {
 			p.line(fmt.Sprintf("... and %d more", rest))
@@ -176,6 +210,35 @@ func drawExplanation(p *table, m client.Member, x client.Explanation) {
 		p.row(e.BookedAt.UTC().Format(time.DateTime), after.Available, after.Pending, after.Debt, happened(e))
 		after = before(after, e)
 	}
+}
+
+// drawExpiring shows the next times at which points run out.
+func drawExpiring(p *table, next []client.Expiring) {
+	if len(next) == 0 {
+		return
+	}
+	p.line("")
+	p.line("What runs out next, if it is not spent before:")
+	p.row("POINTS", "AT")
+	for _, e := range next {
+		p.row(e.Points, e.At.UTC().Format(time.RFC3339))
+	}
+}
+
+// of names a programme that is not the one that everybody has.
+func of(programme string) string {
+	if programme == "" || programme == "standard" {
+		return ""
+	}
+	return " of " + programme
+}
+
+// state names the state of a member that is not as usual.
+func state(of string) string {
+	if of == "" || of == "active" {
+		return ""
+	}
+	return ", " + of
 }
 
 // inWords tells a balance.
@@ -205,19 +268,35 @@ func happened(e client.Entry) string {
 		said = fmt.Sprintf("%d of %s unlocked", e.Points, what)
 	case "reversal":
 		said = fmt.Sprintf("%d taken back for %s", e.Points, what)
+	case "restore":
+		said = fmt.Sprintf("%d given back that had been spent, for %s", e.Points, what)
+	case "expiry":
+		said = fmt.Sprintf("%d ran out", e.Points)
+	case "adjustment":
+		given := "given"
+		if e.Available < 0 || e.Pending < 0 {
+			given = "taken"
+		}
+		said = fmt.Sprintf("%d %s by hand or by a rule, for %s", e.Points, given, what)
 	default:
 		said = fmt.Sprintf("%s of %d for %s", e.Kind, e.Points, what)
 	}
 	when := day(e.EffectiveAt)
 	switch {
 	case when == day(e.BookedAt):
-	case e.Kind == "release":
+	case e.Kind == "release", e.Kind == "expiry":
 		said += ", as of " + when
 	default:
 		said += " of " + when
 	}
 	if e.PartOf != "" {
 		said += "; a part of the spend " + e.PartOf + " of another member who is the same customer"
+	}
+	for _, part := range e.Parts {
+		said += fmt.Sprintf("; %d more of the member %s, who is the same customer", part.Points, part.MemberID)
+	}
+	if e.Waived > 0 {
+		said += fmt.Sprintf("; %d more had run out before and are not asked for", e.Waived)
 	}
 	if e.Pending > 0 {
 		said += fmt.Sprintf("; %d of them locked", e.Pending)

@@ -24,6 +24,8 @@ type Member struct {
 	CardNumber string    `json:"card_number"`
 	Source     string    `json:"source"` // how the customer became a member
 	EnrolledAt time.Time `json:"enrolled_at"`
+	Programme  string    `json:"programme"` // code of the programme whose points they are
+	State      string    `json:"state"`     // active, suspended or left
 	Balance
 }
 
