@@ -109,6 +109,9 @@ func (l *Language) Known(text string, want Result) *Expression {
 	}
 	l.lock.Lock()
 	defer l.lock.Unlock()
+	if first, known := l.known[k]; known {
+		return first // somebody else was faster
+	}
 	if l.known == nil || len(l.known) >= keep {
 		l.known = make(map[key]*Expression)
 	}

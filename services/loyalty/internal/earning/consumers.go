@@ -66,9 +66,9 @@ func (e *earner) apply(ctx context.Context, tx *pg.Tx, events []inbox.Event) err
 	saveShares(tx, p.orders, p.touched)
 	saveReturns(tx, p.back)
 	saveCaps(tx, p.caps.added)
-	lead := make([]outbox.Event, len(made))
-	for i, m := range made {
-		lead[i] = member.EnrolledEvent(m)
+	lead := make([]outbox.Event, 0, len(made))
+	for _, m := range made {
+		lead = append(lead, member.EnrolledEvent(m))
 	}
 	if len(p.counts) > 0 {
 		locked := make(map[uuid.UUID]member.Member, len(p.accounts))

@@ -138,8 +138,9 @@ func (v *evaluation) exclude(o *rule.Order) (whole bool) {
 }
 
 var (
-	most = new(big.Rat).SetInt64(money.Max)
-	one  = big.NewRat(1, 1)
+	most    = new(big.Rat).SetInt64(money.Max)
+	factors = new(big.Rat).SetInt64(maxFactor)
+	one     = big.NewRat(1, 1)
 )
 
 // many asks a rule that fits how many. What is below zero, or above what anybody can have, is a failure.
@@ -206,9 +207,8 @@ func (v *evaluation) multiply(base []given) {
 		by   *big.Rat
 	}
 	var fit []factor
-	limit := new(big.Rat).SetInt64(maxFactor)
 	for _, r := range v.Of(programme.RuleMultiplier) {
-		switch by, ok := v.many(r, limit); {
+		switch by, ok := v.many(r, factors); {
 		case ok && by.Cmp(one) < 0:
 			v.fail(r, "below 1")
 		case ok:

@@ -112,33 +112,21 @@ func (e *Earnings) check(ctx context.Context, in ruleTrial) (v ruleVerdict, err 
 	r := in.Rule
 	v.Cost = rule.Cost(r.When) + rule.Cost(r.Points) + rule.Cost(r.Lines)
 	a := rule.Ask(asked)
-	held, err := a.Holds(r.When)
-	if err != nil {
-		v.Failed = err.Error()
+	held, failed := a.Holds(r.When)
+	if v.Failed = why(failed); v.Failed != "" {
 		return v, nil
 	}
 	v.Fits = held && r.Active(asked.PlacedAt)
 	switch {
 	case !v.Fits:
 	case r.Kind != programme.RuleExclusion:
-		n, err := a.Many(r.Points)
-		if err != nil {
-			v.Failed = err.Error()
-			return v, nil
-		}
-		v.Gives = numberText(n.RatString())
-		if n.Sign() < 0 {
-			v.Failed = "below zero"
-		} else if r.Kind == programme.RuleMultiplier && n.Cmp(one) < 0 {
-			v.Failed = "below 1"
-		}
+		v.many(a, r)
 	case r.Lines == "":
 		v.ExcludesAll = true
 	default:
 		for n := range asked.Lines {
-			out, err := a.HoldsFor(r.Lines, n)
-			if err != nil {
-				v.Failed = err.Error()
+			out, failed := a.HoldsFor(r.Lines, n)
+			if v.Failed = why(failed); v.Failed != "" {
 				break
 			}
 			if out {
@@ -147,6 +135,35 @@ func (e *Earnings) check(ctx context.Context, in ruleTrial) (v ruleVerdict, err 
 		}
 	}
 	return v, nil
+}
+
+// many asks a rule that fits how many.
+func (v *ruleVerdict) many(a *rule.Asked, r programme.Rule) {
+	n, failed := a.Many(r.Points)
+	if v.Failed = why(failed); v.Failed != "" {
+		return
+	}
+	v.Gives = numberText(n.RatString())
+	limit := most
+	if r.Kind == programme.RuleMultiplier {
+		limit = factors
+	}
+	switch {
+	case n.Sign() < 0:
+		v.Failed = "below zero"
+	case n.Cmp(limit) > 0:
+		v.Failed = "too large"
+	case r.Kind == programme.RuleMultiplier && n.Cmp(one) < 0:
+		v.Failed = "below 1"
+	}
+}
+
+// why says in words why a rule could not be reckoned; empty where it could.
+func why(failed error) string {
+	if failed == nil {
+		return ""
+	}
+	return failed.Error()
 }
 
 // dryRunDraft is terms to be tried on orders that were placed.

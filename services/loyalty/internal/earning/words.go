@@ -104,7 +104,7 @@ func explain(o order, s share, p programme.Programme) (w words) {
 			w.say(fmt.Sprintf("%s: %s.", en, pointsEN(part.Points)), fmt.Sprintf("%s：%s。", zh, pointsZH(part.Points)))
 		}
 	}
-	explainLimits(&w, out, called, p)
+	explainLimits(&w, out, called)
 	if s.TakenBack > 0 {
 		back := amountText(o.ReturnedMinor, o.Currency)
 		w.say(fmt.Sprintf("Goods for %s came back, and %s with them.", back, pointsEN(s.TakenBack)),
@@ -114,7 +114,7 @@ func explain(o order, s share, p programme.Programme) (w words) {
 }
 
 // explainLimits says what rounding and caps did, and what could not be reckoned.
-func explainLimits(w *words, out *outcome, called names, p programme.Programme) {
+func explainLimits(w *words, out *outcome, called names) {
 	if strings.Contains(out.Exact, "/") {
 		exact := numberText(out.Exact)
 		w.say(fmt.Sprintf("%s points were rounded to a whole number.", exact), fmt.Sprintf("%s 积分已取整。", exact))

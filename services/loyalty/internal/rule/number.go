@@ -77,7 +77,7 @@ var kinds = []struct {
 // pairs declares a function of two numbers, one of which may be an integer where the other is none, that gives a number or
 // what is said; f is asked whatever the arguments turn out to be.
 func pairs(function string, gives *cel.Type, f func(a, b ref.Val) ref.Val, more ...cel.FunctionOpt) cel.EnvOption {
-	opts := append(more, cel.SingletonBinaryBinding(f))
+	opts := append([]cel.FunctionOpt{cel.SingletonBinaryBinding(f)}, more...)
 	for _, a := range kinds {
 		for _, b := range kinds {
 			if a.t == cel.IntType && b.t == cel.IntType && staysInt[function] != "" {
@@ -138,8 +138,8 @@ func arithmetic() []cel.EnvOption {
 			}
 			return bounded(new(big.Rat).Quo(a, b))
 		}, nil)),
-		pairs("min", numberType, reckon(func(a, b *big.Rat) ref.Val { return smaller(a, b) }, nil)),
-		pairs("max", numberType, reckon(func(a, b *big.Rat) ref.Val { return larger(a, b) }, nil)),
+		pairs("min", numberType, reckon(smaller, nil)),
+		pairs("max", numberType, reckon(larger, nil)),
 		cel.Function(operators.Negate,
 			cel.Overload("negate_number", []*cel.Type{numberType}, numberType), cel.Overload(overloads.NegateDouble, []*cel.Type{cel.DoubleType}, numberType),
 			cel.Overload(overloads.NegateInt64, []*cel.Type{cel.IntType}, cel.IntType), cel.SingletonUnaryBinding(negate)),
