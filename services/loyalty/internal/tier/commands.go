@@ -81,7 +81,7 @@ func (t *Tiers) Qualify(ctx context.Context, tx *pg.Tx, book *programme.Book, me
 		}
 	}
 	for _, c := range files.inOrder {
-		c.look(ReasonEarned, taken[c.member]...)
+		c.look(taken[c.member]...)
 	}
 	return files.save(tx), nil
 }
@@ -97,7 +97,7 @@ func (t *Tiers) Score(ctx context.Context, tx *pg.Tx, book *programme.Book, m me
 		return nil, err
 	}
 	f.of[m.ID].Score = score
-	f.of[m.ID].look(ReasonEarned)
+	f.of[m.ID].look()
 	return f.save(tx), nil
 }
 

@@ -45,7 +45,7 @@ func (c *Case) Look(now time.Time, points int64, at time.Time) (decided []Decisi
 	if points < 0 {
 		taken = append(taken, sum{dayOf(at, c.zone), points})
 	}
-	c.look(ReasonEarned, taken...)
+	c.look(taken...)
 	return c.decided, c.warning != nil
 }
 

@@ -93,7 +93,7 @@ func (c *file) endFloor(f *Floor) {
 
 // look does what is due, takes away what the points that were taken back had earned where the terms want that at once, takes the
 // base up to what is earned, and says when the next look is due.
-func (c *file) look(reason string, taken ...sum) {
+func (c *file) look(taken ...sum) {
 	c.adopt()
 	if !c.terms.On() {
 		return
@@ -101,7 +101,7 @@ func (c *file) look(reason string, taken ...sum) {
 	c.catchUp()
 	c.takeBack(taken)
 	c.rise()
-	c.settle(reason)
+	c.settle(ReasonEarned)
 	c.plan()
 }
 

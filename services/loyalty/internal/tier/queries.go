@@ -106,7 +106,7 @@ func (t *Tiers) Get(ctx context.Context, id uuid.UUID) (Seen, error) {
 // see completes what is shown of a file.
 func see(ctx context.Context, tx *pg.Tx, c *file) (Seen, error) {
 	s := Seen{file: c, ETag: int64(c.Decisions)}
-	c.look(ReasonEarned)
+	c.look()
 	pool := Of(tx, []uuid.UUID{c.member})
 	history, err := history(ctx, tx, c.member, 0, 10)
 	if err != nil {

@@ -238,7 +238,7 @@ func (t *Tiers) lookAt(ctx context.Context, tenant string, ids []uuid.UUID, want
 			if !wanted(c) {
 				continue
 			}
-			c.look(ReasonEarned)
+			c.look()
 			done.Members++
 			done.Decided += int64(len(c.decided))
 			if c.warning != nil {

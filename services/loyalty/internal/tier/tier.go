@@ -221,18 +221,17 @@ func (c *file) setBase(rank int) {
 	}
 }
 
-// rise takes the base up to what is earned, and tells whether it did.
-func (c *file) rise() bool {
+// rise takes the base up to what is earned.
+func (c *file) rise() {
 	rank := c.entitled()
 	if rank <= c.BaseRank {
-		return false
+		return
 	}
 	c.setBase(rank)
 	// Points of a period are reviewed at its end, whenever they were reached; else the time begins anew.
 	if first := c.firstReview(); c.ReviewAt.IsZero() || (c.rolling() || c.terms.ByGrowth()) && first.After(c.ReviewAt) {
 		c.ReviewAt = first
 	}
-	return true
 }
 
 // rankAt gives the tier's rank at a time, of a member who has this base then.

@@ -21,7 +21,6 @@ type reference struct {
 
 	version      int
 	base         int
-	level        int
 	review       string // date; empty: none
 	manual, paid floor
 	reviews      []string // dates about which a review decided
@@ -94,7 +93,7 @@ func (r *reference) period(date string) (from, to string) {
 	case programme.PeriodMembershipYear:
 		y, _, _ := split(date)
 		_, m, d := split(r.enrolled)
-		for y = y + 1; clamp(y, m, d) > date; {
+		for y++; clamp(y, m, d) > date; {
 			y--
 		}
 		return clamp(y, m, d), clamp(y+1, m, d)

@@ -38,7 +38,8 @@ type TierChanged struct {
 	FromTier string `protobuf:"bytes,5,opt,name=from_tier,json=fromTier,proto3" json:"from_tier,omitempty"`
 	// The tier's place, from 0 for the lowest.
 	Rank int32 `protobuf:"varint,6,opt,name=rank,proto3" json:"rank,omitempty"`
-	// "earned", "review", "manual", "floor_ended", "programme_changed" or "paid".
+	// "earned", "review", "manual", "floor_ended", "programme_changed", "paid", or "returned"
+	// where what was taken back took it away at once.
 	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Qualifying points, or growth score, that the decision was taken by.
 	Qualifying int64 `protobuf:"varint,8,opt,name=qualifying,proto3" json:"qualifying,omitempty"`
