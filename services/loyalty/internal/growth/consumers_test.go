@@ -1,6 +1,7 @@
 package growth_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -14,9 +15,15 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	accountsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
 	salesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/growth"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/loyaltytest"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
 )
 
 // story is what one customer does, and the facts that it comes to.
@@ -177,6 +184,41 @@ func TestManyAtOnceAreAllCounted(t *testing.T) {
 	wait.Wait()
 	want := growth.Compose(terms(), growth.Facts{Spent: map[string]int64{"CNY": 300_000}, Categories: []string{"coffee"}, Interactions: 50, Reviews: 50})
 	w.becomes(m, want.Score)
+}
+
+// TestWhoeverComesSecondSeesWhatTheFirstDid has a contact come in while a review is being written that it cannot see yet.
+func TestWhoeverComesSecondSeesWhatTheFirstDid(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	m, now := w.Enrol(), time.Now()
+	w.becomes(m, 0)
+	ctx := auth.With(t.Context(), auth.Principal{Subject: "test", Tenant: "pizza"})
+	second := make(chan error, 1)
+	drive := func(context.Context, *pg.Tx, *programme.Book, member.Member, int) ([]outbox.Event, error) {
+		done := make(chan error, 1)
+		go func() {
+			done <- w.DB.Tx(ctx, "pizza", func(tx *pg.Tx) error {
+				return w.at(now, nil).Signals().Apply(ctx, tx, []inbox.Event{{Event: bus.Event{ID: uuid.New()}, Message: &accountsv1.InteractionRecorded{
+					InteractionId: uuid.NewString(), CustomerId: m.CustomerID.String(), Direction: "inbound", OccurredAt: timestamppb.New(now),
+				}}})
+			})
+		}()
+		w.Eventually("the second waits for the first, or does not", func() bool {
+			if len(done) == 1 {
+				return true
+			}
+			return w.Count(`SELECT count(*) FROM pg_locks WHERE NOT granted`) > 0
+		})
+		go func() { second <- <-done }()
+		return nil, nil
+	}
+	if _, _, err := w.at(now, drive).Report(ctx, m.MemberID, growth.Behaviour{Kind: "reviews", Key: "r", OccurredAt: now}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-second; err != nil {
+		t.Fatal(err)
+	}
+	w.becomes(m, 34)
 }
 
 func TestAnEventOfAnOrderThatBreaksItsContractIsParkedAlone(t *testing.T) {
