@@ -35,8 +35,7 @@ func groupsAfter(ctx context.Context, tx *pg.Tx, s Sweep, only string, until tim
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[group])
 }
 
-// queueOverdue queues the reading of the members' lots that have run out by now; of those who lost everything by inactivity, all is
-// to be read instead.
+// queueOverdue queues the reading of the members' lots that have run out by now.
 func queueOverdue(tx *pg.Tx, members []uuid.UUID, now time.Time) (lots *Lots) {
 	lots = &Lots{}
 	of := func(state string) string {
@@ -118,7 +117,7 @@ func idlersAfter(ctx context.Context, tx *pg.Tx, after uuid.UUID, programmes []s
 	return idle, last, err
 }
 
-// expiringOf reads what is left of the members' lots by when they run out, the first times first; up to limit times of each.
+// expiringOf reads what is left of the members' lots by when they run out, those included that never do: of these the time is zero.
 func expiringOf(ctx context.Context, tx *pg.Tx, members []uuid.UUID) (of map[uuid.UUID][]Expiring, err error) {
 	rows, err := tx.Query(ctx, `SELECT n.id, l.expires_at, l.points FROM unnest($2::uuid[]) AS n(id) CROSS JOIN LATERAL (
 			SELECT expires_at, sum(remaining)::bigint AS points FROM lot

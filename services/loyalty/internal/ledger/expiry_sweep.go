@@ -21,6 +21,7 @@ import (
 const (
 	sweepMost  = 8000 // lots, but for those of the last group
 	sweepLanes = 2    // transactions at once: while one is carried out, the next one is made
+	leastPiece = 100  // what is less is not worth dividing
 )
 
 // bounds are those of a page of a sweep.
@@ -201,8 +202,9 @@ func (x *Expirer) inPieces(ctx context.Context, work map[string][]ending,
 		defer close(results)
 		for tenant, of := range work {
 			slices.SortStableFunc(of, func(a, b ending) int { return bytes.Compare(a.MemberID[:], b.MemberID[:]) })
+			size := min(x.piece, max(leastPiece, (len(of)+sweepLanes-1)/sweepLanes)) // so that no lane waits for another for long
 			for len(of) > 0 {
-				n := min(x.piece, len(of))
+				n := min(size, len(of))
 				for n < len(of) && of[n].MemberID == of[n-1].MemberID {
 					n++
 				}
@@ -249,7 +251,7 @@ func (x *Expirer) doOrDivide(ctx context.Context, tenant string, of []ending,
 
 // expire has what is overdue of the members run out.
 func (x *Expirer) expire(ctx context.Context, tenant string, of []ending) (done, error) {
-	return x.expireLots(ctx, tenant, of, func(tx *pg.Tx, members []uuid.UUID, now time.Time) *Lots { return queueOverdue(tx, members, now) })
+	return x.expireLots(ctx, tenant, of, queueOverdue)
 }
 
 // expireIdle is expire for members who may lose all their lots.

@@ -382,7 +382,7 @@ func TestHoweverOftenItIsCutOffEachLotRunsOutOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for lane := range 2 {
 		all.Go(func() {
-			random := rand.New(rand.NewPCG(uint64(lane), 7)) //nolint:gosec // to cut off at any moment
+			random := rand.New(rand.NewPCG(uint64(lane), 7))
 			cut.Add(y.sweepCutOff(random))
 		})
 	}
@@ -426,7 +426,7 @@ func (y *years) warnedWhileCutOff() {
 	y.t.Helper()
 	var both sync.WaitGroup
 	for lane := range 2 {
-		both.Go(func() { y.sweepCutOff(rand.New(rand.NewPCG(uint64(lane), 3))) }) //nolint:gosec // to cut off at any moment
+		both.Go(func() { y.sweepCutOff(rand.New(rand.NewPCG(uint64(lane), 3))) })
 	}
 	both.Wait()
 	want := y.Count(`SELECT count(DISTINCT (member_id, expires_at)) FROM lot WHERE expires_at < '2027-03-12'`)
@@ -439,13 +439,13 @@ func (y *years) warnedWhileCutOff() {
 // where the one before had got to, or some pages earlier: what a heartbeat told last.
 func (y *years) sweepCutOff(random *rand.Rand) (cut int64) {
 	var s, told ledger.Sweep
-	for long := time.Duration(1); !s.Ended(); {
-		ctx, cancel := context.WithTimeout(y.t.Context(), time.Duration(random.Int64N(int64(long*time.Millisecond))))
+	for long := time.Millisecond; !s.Ended(); {
+		ctx, cancel := context.WithTimeout(y.t.Context(), time.Duration(random.Int64N(int64(long))))
 		for !s.Ended() {
 			next, err := y.Step(ctx, s, "")
 			if err != nil {
 				cut++
-				s, long = told, long+1 // a page needs some time
+				s, long = told, long+time.Millisecond // a page needs some time
 				break
 			}
 			if s = next; random.IntN(3) == 0 {
