@@ -12,8 +12,9 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 )
 
-// pageMembers is how many members are checked by one statement, which ought to take less than 5 s.
-const pageMembers = 2000
+// pageMembers is how many members are checked by one statement, which ought to take less than 5 s, also where each has a hundred
+// entries.
+const pageMembers = 1000
 
 // last is where the last page ends.
 var last = uuid.Max
