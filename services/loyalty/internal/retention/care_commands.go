@@ -139,24 +139,28 @@ type candidate struct {
 
 // ofMembers lists members from the page after $2 on, of the programmes $3, with the months that their customers were born in. Of
 // members who are one customer since a merge only the one counts who was enrolled first and has not left.
-const ofMembers = `SELECT m.id, m.id, m.programme, m.enrolled_at,
+func ofMembers() string {
+	return `SELECT m.id, m.id, m.programme, m.enrolled_at,
 		coalesce((SELECT b.month FROM birthday_month b WHERE b.tenant_id = $1 AND b.customer_id = ANY (g.ids) ORDER BY b.customer_id <> m.customer_id, b.at DESC LIMIT 1), 0),
 		m.state = 'left' OR cardinality(g.ids) > 1 AND EXISTS (SELECT FROM member k WHERE k.tenant_id = $1 AND k.customer_id = ANY (g.ids)
 			AND k.programme = m.programme AND k.state <> 'left' AND (k.enrolled_at, k.id) < (m.enrolled_at, m.id))
 	FROM (SELECT * FROM member k WHERE k.tenant_id = $1 AND k.id > $2 AND k.programme = ANY ($3::text[]) ORDER BY k.id LIMIT $4) m
-	CROSS JOIN LATERAL (SELECT CASE WHEN m.customer_id IN (SELECT i.id FROM in_merge i)
+	CROSS JOIN LATERAL (SELECT CASE WHEN ` + inMerge("m.customer_id") + `
 		THEN customer_group($1, m.customer_id) ELSE ARRAY[m.customer_id] END AS ids OFFSET 0) g
 	ORDER BY m.id`
+}
 
 // ofAssets lists assets likewise, each with the member of its owner: of several the one who is active and was enrolled first.
-const ofAssets = `SELECT coalesce(o.id, '00000000-0000-0000-0000-000000000000'), s.asset_id, coalesce(o.programme, ''), s.since, 0, o.id IS NULL
+func ofAssets() string {
+	return `SELECT coalesce(o.id, '00000000-0000-0000-0000-000000000000'), s.asset_id, coalesce(o.programme, ''), s.since, 0, o.id IS NULL
 	FROM care_asset s
 	LEFT JOIN LATERAL (SELECT DISTINCT ON (m.programme) m.id, m.programme FROM member m
-		WHERE m.tenant_id = $1 AND m.customer_id = ANY (CASE WHEN s.customer_id IN (SELECT i.id FROM in_merge i)
+		WHERE m.tenant_id = $1 AND m.customer_id = ANY (CASE WHEN ` + inMerge("s.customer_id") + `
 			THEN customer_group($1, s.customer_id) ELSE ARRAY[s.customer_id] END)
 			AND m.programme = ANY ($3::text[]) AND m.state <> 'left' ORDER BY m.programme, m.state <> 'active', m.enrolled_at, m.id) o ON true
 	WHERE s.tenant_id = $1 AND s.given_up_at IS NULL AND s.asset_id IN (SELECT k.asset_id FROM care_asset k WHERE k.tenant_id = $1
 		AND k.given_up_at IS NULL AND k.asset_id > $2 ORDER BY k.asset_id LIMIT $4) ORDER BY s.asset_id`
+}
 
 // carePage gives the members of the next page, or the owners of its assets, the points of the occasions that are due, each
 // once. It gives the page's ids.
@@ -209,11 +213,11 @@ type wantedOf struct {
 
 // careCandidates reads a page and gives what is due of it.
 func careCandidates(ctx context.Context, tx *pg.Tx, part string, after uuid.UUID, codes []string, due func(candidate) []Due) (wanted []wantedOf, page []uuid.UUID, err error) {
-	list := ofMembers
+	list := ofMembers()
 	if part == partAssets {
-		list = ofAssets
+		list = ofAssets()
 	}
-	rows, err := tx.Query(ctx, `WITH `+inMerge+` `+list, tx.Tenant(), after, codes, pageSize)
+	rows, err := tx.Query(ctx, list, tx.Tenant(), after, codes, pageSize)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -78,15 +78,23 @@ func (r *Retention) Plans(ctx context.Context, after string, limit int) (page []
 }
 
 // Report says what came of the cases of a plan so far.
-func (r *Retention) Report(ctx context.Context, code string) (report Report, err error) {
+func (r *Retention) Report(ctx context.Context, code string) (Report, error) {
 	now := r.now()
-	err = r.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
-		p, err := loadPlan(ctx, tx, code, 0, false)
-		if err != nil {
+	p, err := r.Plan(ctx, code, 0)
+	if err != nil {
+		return Report{}, err
+	}
+	report := Report{Plan: p.Code, Currency: p.Currency}
+	for last := uuid.Nil; ; {
+		err := r.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (err error) {
+			last, err = report.reckon(ctx, tx, last, now)
 			return err
+		})
+		if err != nil {
+			return Report{}, err
 		}
-		report, err = reckon(ctx, tx, p, now)
-		return err
-	})
-	return report.Judge(), err
+		if last == uuid.Nil {
+			return report.Judge(), nil
+		}
+	}
 }

@@ -29,6 +29,24 @@ type Sample struct {
 	Mean, Variance float64
 }
 
+// Plus gives mean and variance of two samples together.
+//
+// T. F. Chan, G. H. Golub, R. J. LeVeque, Updating formulae and a pairwise algorithm for computing sample variances,
+// COMPSTAT 1982, 30-41.
+func (s Sample) Plus(b Sample) Sample {
+	n := s.N + b.N
+	if n == 0 {
+		return Sample{}
+	}
+	d, whole := b.Mean-s.Mean, float64(n)
+	squares := s.Variance*float64(max(0, s.N-1)) + b.Variance*float64(max(0, b.N-1)) + d*d*float64(s.N)*float64(b.N)/whole
+	sum := Sample{N: n, Mean: s.Mean + d*float64(b.N)/whole}
+	if n > 1 {
+		sum.Variance = squares / (whole - 1)
+	}
+	return sum
+}
+
 // Welch is the interval of Welch for the difference a.Mean - b.Mean of samples whose variances may differ, by Student's
 // distribution with the degrees of freedom of Welch and Satterthwaite. Both have two or more.
 //
@@ -57,6 +75,15 @@ type Outcome struct {
 	Retained  int64  // bought in the time that was set, and did not bring all of it back
 	Revenue   Sample // of each measured case, in minor units, returns taken off
 	CostMinor int64
+}
+
+// plus gives what two sets of cases came to together.
+func (o Outcome) plus(b Outcome) Outcome {
+	return Outcome{
+		Assigned: o.Assigned + b.Assigned, Running: o.Running + b.Running, Measured: o.Measured + b.Measured, Cancelled: o.Cancelled + b.Cancelled,
+		Reached: o.Reached + b.Reached, Offered: o.Offered + b.Offered, Taken: o.Taken + b.Taken, Retained: o.Retained + b.Retained,
+		Revenue: o.Revenue.Plus(b.Revenue), CostMinor: o.CostMinor + b.CostMinor,
+	}
 }
 
 // Rate is the share of the measured cases that bought; 0 where there are none.

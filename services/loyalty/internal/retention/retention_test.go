@@ -161,6 +161,28 @@ func TestWelchsIntervalFitsPublishedExamples(t *testing.T) {
 	require.Equal(t, retention.Interval{Low: 3, High: 3}, retention.Welch(retention.Sample{N: 2, Mean: 5}, retention.Sample{N: 2, Mean: 2}))
 }
 
+func TestSamplesAddUp(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		amounts := rapid.SliceOfN(rapid.Float64Range(0, 1e9), 0, 30)
+		of := func(x []float64) retention.Sample {
+			s := retention.Sample{N: int64(len(x))}
+			if len(x) > 0 {
+				s.Mean = stat.Mean(x, nil)
+			}
+			if len(x) > 1 {
+				s.Variance = stat.Variance(x, nil)
+			}
+			return s
+		}
+		a, b := amounts.Draw(t, "a"), amounts.Draw(t, "b")
+		got, want := of(a).Plus(of(b)), of(append(append([]float64{}, a...), b...))
+		if got.N != want.N || math.Abs(got.Mean-want.Mean) > 1e-3 || math.Abs(got.Variance-want.Variance) > 1e-6*(1+want.Variance) {
+			t.Fatalf("got %+v, want %+v", got, want)
+		}
+	})
+}
+
 func TestAReportSaysWhenThereIsNotEnoughData(t *testing.T) {
 	t.Parallel()
 	arm := func(n, bought int64) retention.Outcome {

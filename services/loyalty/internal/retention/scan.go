@@ -209,11 +209,10 @@ func (r *Retention) silentPage(ctx context.Context, after uuid.UUID) (ids []uuid
 
 // quietPage reads the next page of customer ids that ever bought. Where several ids mean one customer, each stands for all.
 func quietPage(ctx context.Context, tx *pg.Tx, after uuid.UUID) ([]quiet, error) {
-	rows, err := tx.Query(ctx, `WITH `+inMerge+`,
-		page AS MATERIALIZED (SELECT c.customer_id, c.purchases, c.first_at, c.last_at FROM retention_customer c
+	rows, err := tx.Query(ctx, `WITH page AS MATERIALIZED (SELECT c.customer_id, c.purchases, c.first_at, c.last_at FROM retention_customer c
 			WHERE c.tenant_id = $1 AND c.customer_id > $2 ORDER BY c.customer_id LIMIT $3),
 		merged AS MATERIALIZED (SELECT p.customer_id, customer_group($1, p.customer_id) AS ids FROM page p
-			WHERE p.customer_id IN (SELECT i.id FROM in_merge i))
+			WHERE `+inMerge("p.customer_id")+`)
 		SELECT p.customer_id, p.customer_id, p.purchases, p.first_at, p.last_at FROM page p
 		WHERE NOT EXISTS (SELECT FROM merged m WHERE m.customer_id = p.customer_id)
 		UNION ALL

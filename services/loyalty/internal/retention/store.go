@@ -216,16 +216,18 @@ func lookAround(ctx context.Context, tx *pg.Tx, c Case, now time.Time) (a around
 	return a, err
 }
 
-// inMerge is a table of all ids that mean another customer, and of those whom they mean: only for these it has to be asked which
-// ids mean the same one.
-const inMerge = `in_merge AS MATERIALIZED (SELECT a.customer_id AS id FROM customer_aliases($1) a UNION SELECT a.root_id FROM customer_aliases($1) a)`
+// inMerge is a condition on an id: that it means another customer, or another one means it. Only for such ids it has to be asked
+// which mean the same customer. It is looked up by the keys of both indexes.
+func inMerge(id string) string {
+	return `(EXISTS (SELECT FROM customer_alias a WHERE a.tenant_id = $1 AND a.customer_id = ` + id + ` AND a.survivor_id IS NOT NULL)
+		OR EXISTS (SELECT FROM customer_alias a WHERE a.tenant_id = $1 AND a.survivor_id = ` + id + `))`
+}
 
 // openOf gives the open cases of the customers, whoever their ids mean, locked, in the order of their ids.
 func openOf(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]Case, error) {
-	rows, err := tx.Query(ctx, `WITH `+inMerge+`,
-		ids AS MATERIALIZED (SELECT n.id FROM unnest($2::uuid[]) AS n(id) UNION
+	rows, err := tx.Query(ctx, `WITH ids AS MATERIALIZED (SELECT n.id FROM unnest($2::uuid[]) AS n(id) UNION
 			SELECT unnest(customer_group($1, n.id)) FROM unnest($2::uuid[]) AS n(id)
-			WHERE n.id IN (SELECT m.id FROM in_merge m))
+			WHERE `+inMerge("n.id")+`)
 		SELECT c.id FROM retention_case c WHERE c.tenant_id = $1 AND c.closed_at IS NULL AND c.customer_id = ANY (ARRAY(SELECT id FROM ids))
 		ORDER BY c.id FOR UPDATE`, tx.Tenant(), customers)
 	if err != nil {
