@@ -12,6 +12,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/golden"
 	"github.com/guanxi-crm/guanxi/platform/httpx/badinput"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/loyaltytest"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/tier"
 )
@@ -373,5 +374,38 @@ func TestAFloorThatIsPaidForStandsBesideOneThatAPersonSet(t *testing.T) {
 	}
 	if err := floor("", tier.ReasonPaid, "2020-01-01 00:00"); err != nil {
 		t.Errorf("none is always possible: %v", err)
+	}
+}
+
+// TestOrdersRaiseTiers goes the whole way: terms over the API, orders and a return as sales tells of them, events.
+func TestOrdersRaiseTiers(t *testing.T) {
+	t.Parallel()
+	w := loyaltytest.Start(t)
+	terms := func(levels ...body) body {
+		return body{"code": "standard", "name": "Pizza", "zone": "Asia/Shanghai", "terms": body{
+			"return_days": 14, "join_by_purchase": true,
+			"tiers": body{"period": "rolling", "months": 12, "grace_days": 30, "warn_days": 30, "take_back": "at_once", "downgrade": "earned", "levels": levels},
+		}}
+	}
+	bronze := body{"code": "bronze", "threshold": 0}
+	gold := body{"code": "gold", "name": "Gold", "name_zh": "金卡", "threshold": 1000, "benefits": []body{{"code": "free_delivery", "text": "Free delivery", "text_zh": "免运费"}}}
+	refused := w.Want(http.StatusUnprocessableEntity, http.MethodPost, "/v1/programmes", w.Manager, terms(bronze, body{"code": "gold", "threshold": 0}), nil)
+	if !strings.Contains(string(refused.Body), "not_rising") {
+		t.Errorf("%s", refused.Body)
+	}
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/programmes", w.Manager, terms(bronze, gold), nil)
+	customer := uuid.Must(uuid.NewV7())
+	order := loyaltytest.NewOrder(customer)
+	w.Tell(order.Placed(t, time.Now(), 120_000))
+	path := w.Member(customer).Path + "/tier"
+	var got shown
+	w.Want(http.StatusOK, http.MethodGet, path, w.Manager, nil, &got)
+	if got.Tier != "gold" || got.Qualifying.Count != 1200 || len(got.History) != 1 {
+		t.Errorf("%+v", got)
+	}
+	w.Tell(order.Returned(t, 60_000))
+	w.Want(http.StatusOK, http.MethodGet, path, w.Manager, nil, &got)
+	if got.Tier != "bronze" || got.Qualifying.Count != 600 || got.History[0].Reason != tier.ReasonReturned {
+		t.Errorf("after the return: %+v", got)
 	}
 }
