@@ -7,14 +7,12 @@ import (
 
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
-	"github.com/guanxi-crm/guanxi/platform/problem"
 	accountsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
 	salesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1"
 )
@@ -52,18 +50,18 @@ func Topics() (accounts, sales string) { return bus.TopicFor("accounts"), bus.To
 func Sort(events []inbox.Event) (Batch, error) {
 	b := Batch{newest: make(map[mark]time.Time)}
 	for _, e := range events {
-		r := reader{event: e}
+		r := e.Contract()
 		switch m := e.Message.(type) {
 		case *accountsv1.CustomerRegistered:
-			b.Customers = append(b.Customers, r.customer(m))
+			b.Customers = append(b.Customers, customer(r, m))
 		case *salesv1.OrderPlaced:
-			b.Orders = append(b.Orders, r.order(m))
+			b.Orders = append(b.Orders, order(r, e.Partition, m))
 		case *salesv1.OrderAttributed:
 			b.Attributions = append(b.Attributions, Attribution{
-				OrderID: r.id("order_id", m.GetOrderId()), CustomerID: r.id("customer_id", m.GetCustomerId()),
+				OrderID: r.ID("order_id", m.GetOrderId()), CustomerID: r.ID("customer_id", m.GetCustomerId()),
 			})
 		case *salesv1.OrderReturned:
-			b.Returns = append(b.Returns, r.goodsBack(m))
+			b.Returns = append(b.Returns, goodsBack(r, e.Partition, m))
 		default:
 			change, ok, err := alias.Read(e)
 			if err != nil {
@@ -73,8 +71,8 @@ func Sort(events []inbox.Event) (Batch, error) {
 				b.Merges = append(b.Merges, change)
 			}
 		}
-		if r.err != nil {
-			return Batch{}, r.err
+		if err := r.Err(); err != nil {
+			return Batch{}, err
 		}
 		at := mark{topic: e.Topic, slot: e.Partition}
 		if e.Time.After(b.newest[at]) {
@@ -84,67 +82,32 @@ func Sort(events []inbox.Event) (Batch, error) {
 	return b, nil
 }
 
-// reader reads the fields of one event and remembers the first that breaks the contract.
-type reader struct {
-	event inbox.Event
-	err   error
-}
-
-func (r *reader) customer(m *accountsv1.CustomerRegistered) Customer {
+func customer(r *inbox.Contract, m *accountsv1.CustomerRegistered) Customer {
 	return Customer{
-		ID:           r.id("customer_id", m.GetCustomerId()),
+		ID:           r.ID("customer_id", m.GetCustomerId()),
 		Kind:         strings.ToLower(strings.TrimPrefix(m.GetKind().String(), "CUSTOMER_KIND_")),
 		Source:       m.GetSource(),
-		RegisteredAt: r.time("registered_at", m.GetRegisteredAt()),
+		RegisteredAt: r.Time("registered_at", m.GetRegisteredAt()),
 	}
 }
 
-func (r *reader) order(m *salesv1.OrderPlaced) Order {
+func order(r *inbox.Contract, partition int, m *salesv1.OrderPlaced) Order {
 	o := Order{
-		ID: r.id("order_id", m.GetOrderId()), Channel: m.GetChannel(), Currency: r.currency(m.GetCurrency()),
-		Units: m.GetUnits(), TotalMinor: m.GetTotalMinor(), PlacedAt: r.time("placed_at", m.GetPlacedAt()),
-		Slot: r.event.Partition,
+		ID: r.ID("order_id", m.GetOrderId()), Channel: m.GetChannel(), Currency: r.Currency("currency", m.GetCurrency()),
+		Units: m.GetUnits(), TotalMinor: m.GetTotalMinor(), PlacedAt: r.Time("placed_at", m.GetPlacedAt()),
+		Slot: partition,
 	}
 	if m.GetCustomerId() != "" {
-		customer := r.id("customer_id", m.GetCustomerId())
+		customer := r.ID("customer_id", m.GetCustomerId())
 		o.CustomerID = &customer
 	}
 	return o
 }
 
-func (r *reader) goodsBack(m *salesv1.OrderReturned) Return {
+func goodsBack(r *inbox.Contract, partition int, m *salesv1.OrderReturned) Return {
 	return Return{
-		ID: r.id("return_id", m.GetReturnId()), OrderID: r.id("order_id", m.GetOrderId()),
-		Currency: r.currency(m.GetCurrency()), Units: m.GetUnits(), AmountMinor: m.GetAmountMinor(),
-		ReturnedAt: r.time("returned_at", m.GetReturnedAt()), Slot: r.event.Partition,
+		ID: r.ID("return_id", m.GetReturnId()), OrderID: r.ID("order_id", m.GetOrderId()),
+		Currency: r.Currency("currency", m.GetCurrency()), Units: m.GetUnits(), AmountMinor: m.GetAmountMinor(),
+		ReturnedAt: r.Time("returned_at", m.GetReturnedAt()), Slot: partition,
 	}
-}
-
-func (r *reader) broken(field, why string) {
-	if r.err == nil {
-		r.err = problem.New(problem.Unprocessable, "event_breaks_contract", "%s %s: %s %s.", r.event.Type, r.event.ID, field, why)
-	}
-}
-
-func (r *reader) id(field, s string) uuid.UUID {
-	id, err := uuid.Parse(s)
-	if err != nil {
-		r.broken(field, "is not an id")
-	}
-	return id
-}
-
-func (r *reader) time(field string, t *timestamppb.Timestamp) time.Time {
-	if t == nil || t.CheckValid() != nil {
-		r.broken(field, "is not a time")
-		return time.Time{}
-	}
-	return t.AsTime()
-}
-
-func (r *reader) currency(s string) string {
-	if len(s) != 3 {
-		r.broken("currency", "is not an ISO 4217 code")
-	}
-	return s
 }

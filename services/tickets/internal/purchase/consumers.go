@@ -4,14 +4,11 @@ import (
 	"context"
 	"time"
 
-	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
-	"github.com/guanxi-crm/guanxi/platform/problem"
 	salesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1"
 )
 
@@ -36,23 +33,23 @@ func Consumer() inbox.Consumer {
 func Sort(events []inbox.Event) (Batch, error) {
 	b := Batch{newest: make(map[int]time.Time)}
 	for _, e := range events {
-		r := reader{event: e}
+		r := e.Contract()
 		switch m := e.Message.(type) {
 		case *salesv1.OrderPlaced:
-			b.Orders = append(b.Orders, r.order(m))
+			b.Orders = append(b.Orders, order(r, e.Partition, m))
 		case *salesv1.OrderAttributed:
 			b.Attributions = append(b.Attributions, Attribution{
-				OrderID: r.id("order_id", m.GetOrderId()), CustomerID: r.id("customer_id", m.GetCustomerId()),
+				OrderID: r.ID("order_id", m.GetOrderId()), CustomerID: r.ID("customer_id", m.GetCustomerId()),
 			})
 		case *salesv1.OrderReturned:
 			b.Returns = append(b.Returns, Return{
-				ID: r.id("return_id", m.GetReturnId()), OrderID: r.id("order_id", m.GetOrderId()),
-				Units: r.count("units", m.GetUnits()), AmountMinor: r.count("amount_minor", m.GetAmountMinor()),
-				ReturnedAt: r.time("returned_at", m.GetReturnedAt()),
+				ID: r.ID("return_id", m.GetReturnId()), OrderID: r.ID("order_id", m.GetOrderId()),
+				Units: r.Amount("units", m.GetUnits()), AmountMinor: r.Amount("amount_minor", m.GetAmountMinor()),
+				ReturnedAt: r.Time("returned_at", m.GetReturnedAt()),
 			})
 		}
-		if r.err != nil {
-			return Batch{}, r.err
+		if err := r.Err(); err != nil {
+			return Batch{}, err
 		}
 		if e.Time.After(b.newest[e.Partition]) {
 			b.newest[e.Partition] = e.Time
@@ -61,54 +58,17 @@ func Sort(events []inbox.Event) (Batch, error) {
 	return b, nil
 }
 
-// reader reads the fields of one event and remembers the first that breaks the contract.
-type reader struct {
-	event inbox.Event
-	err   error
-}
-
-func (r *reader) order(m *salesv1.OrderPlaced) Order {
+// order reads an order.
+func order(r *inbox.Contract, partition int, m *salesv1.OrderPlaced) Order {
 	o := Order{
-		ID: r.id("order_id", m.GetOrderId()), Channel: m.GetChannel(), Currency: m.GetCurrency(),
-		Units: r.count("units", m.GetUnits()), TotalMinor: r.count("total_minor", m.GetTotalMinor()),
-		PlacedAt: r.time("placed_at", m.GetPlacedAt()), Slot: r.event.Partition,
-	}
-	if m.GetCustomerId() != "" {
-		o.CustomerID = r.id("customer_id", m.GetCustomerId())
+		ID: r.ID("order_id", m.GetOrderId()), CustomerID: r.MaybeID("customer_id", m.GetCustomerId()), Channel: m.GetChannel(), Currency: m.GetCurrency(),
+		Units: r.Amount("units", m.GetUnits()), TotalMinor: r.Amount("total_minor", m.GetTotalMinor()),
+		PlacedAt: r.Time("placed_at", m.GetPlacedAt()), Slot: partition,
 	}
 	for _, l := range m.GetLines() {
 		o.Lines = append(o.Lines, Line{
-			No: l.GetLineNo(), SKU: l.GetSku(), Quantity: r.count("quantity", l.GetQuantity()), AmountMinor: r.count("amount_minor", l.GetAmountMinor()),
+			No: l.GetLineNo(), SKU: l.GetSku(), Quantity: r.Amount("quantity", l.GetQuantity()), AmountMinor: r.Amount("amount_minor", l.GetAmountMinor()),
 		})
 	}
 	return o
-}
-
-func (r *reader) broken(field, why string) {
-	if r.err == nil {
-		r.err = problem.New(problem.Unprocessable, "event_breaks_contract", "%s %s: %s %s.", r.event.Type, r.event.ID, field, why)
-	}
-}
-
-func (r *reader) id(field, s string) uuid.UUID {
-	id, err := uuid.Parse(s)
-	if err != nil || id == uuid.Nil {
-		r.broken(field, "is not an id")
-	}
-	return id
-}
-
-func (r *reader) count(field string, n int64) int64 {
-	if n < 0 {
-		r.broken(field, "is negative")
-	}
-	return n
-}
-
-func (r *reader) time(field string, t *timestamppb.Timestamp) time.Time {
-	if t == nil || t.CheckValid() != nil {
-		r.broken(field, "is not a time")
-		return time.Time{}
-	}
-	return t.AsTime().Truncate(time.Microsecond)
 }
