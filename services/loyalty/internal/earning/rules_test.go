@@ -12,7 +12,9 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/golden"
+	"github.com/guanxi-crm/guanxi/platform/pg"
 	salesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1"
+	"github.com/guanxi-crm/guanxi/services/loyalty/internal/earning"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/loyaltytest"
 )
 
@@ -327,5 +329,43 @@ func TestABatchCountsCapsOrderByOrder(t *testing.T) {
 	}
 	if n := w.Count(`SELECT sum(points)::bigint FROM earning_cap`); n != 1000 {
 		t.Fatal(n)
+	}
+}
+
+func TestAMonthOfBirthGoesWithItsCustomer(t *testing.T) {
+	t.Parallel()
+	w := loyaltytest.Start(t)
+	lily, mia := w.Enrol(), w.Enrol()
+	for _, m := range []loyaltytest.Member{lily, mia} {
+		w.Want(http.StatusOK, http.MethodPut, m.Path+"/birthday-month", w.Manager, body{"month": 3}, nil)
+	}
+	err := w.DB.Tx(t.Context(), "pizza", func(tx *pg.Tx) error {
+		done, err := earning.Erase(t.Context(), tx, []uuid.UUID{lily.CustomerID})
+		if len(done) != 1 || done[0].Count != 1 || done[0].Left != 0 {
+			t.Errorf("%+v", done)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Want(http.StatusNotFound, http.MethodGet, lily.Path+"/birthday-month", w.Manager, nil, nil)
+	w.Want(http.StatusOK, http.MethodGet, mia.Path+"/birthday-month", w.Manager, nil, nil)
+}
+
+// TestReturnsOfOrdersFromBeforeProgrammes has an order as it was kept before there were several programmes.
+func TestReturnsOfOrdersFromBeforeProgrammes(t *testing.T) {
+	t.Parallel()
+	w := loyaltytest.Start(t)
+	lily := uuid.Must(uuid.NewV7())
+	order := loyaltytest.NewOrder(lily)
+	w.Tell(order.Placed(t, longAgo, 10000))
+	w.Admin(`UPDATE earning_order SET member_id = NULL, qualifying = 0, lines = NULL`)
+	w.Tell(order.Returned(t, 2500))
+	if got := have(w.Member(lily)); got != [3]int64{75, 0, 0} {
+		t.Fatal(got)
+	}
+	if got := explained(w, order, w.Manager).Programmes[0]; got.Points != 100 || got.TakenBack != 25 || got.Rules[0].Rule != "default" {
+		t.Fatalf("%+v", got)
 	}
 }
