@@ -17,11 +17,13 @@ func TestTheFirstFieldThatBreaksItsContractIsNamed(t *testing.T) {
 	id := uuid.Must(uuid.NewV7())
 	at := time.Date(2026, 11, 20, 8, 30, 0, 123_456_789, time.UTC)
 	for name, read := range map[string]func(c *inbox.Contract) bool{
-		"":                 func(c *inbox.Contract) bool { return c.ID("order_id", id.String()) == id },
-		" no id":           func(c *inbox.Contract) bool { return c.MaybeID("order_id", "") == uuid.Nil },
-		" an amount":       func(c *inbox.Contract) bool { return c.Amount("total", money.Max) == money.Max },
-		" a currency":      func(c *inbox.Contract) bool { return c.Currency("currency", "CNY") == "CNY" },
-		" a time":          func(c *inbox.Contract) bool { return c.Time("at", timestamppb.New(at)).Equal(at.Truncate(time.Microsecond)) },
+		"":            func(c *inbox.Contract) bool { return c.ID("order_id", id.String()) == id },
+		" no id":      func(c *inbox.Contract) bool { return c.MaybeID("order_id", "") == uuid.Nil },
+		" an amount":  func(c *inbox.Contract) bool { return c.Amount("total", money.Max) == money.Max },
+		" a currency": func(c *inbox.Contract) bool { return c.Currency("currency", "CNY") == "CNY" },
+		" a time": func(c *inbox.Contract) bool {
+			return c.Time("at", timestamppb.New(at)).Equal(at.Truncate(time.Microsecond))
+		},
 		"order_id":         func(c *inbox.Contract) bool { return c.ID("order_id", "") == uuid.Nil && c.Amount("total", -1) < 0 },
 		"order_id nobody":  func(c *inbox.Contract) bool { return c.ID("order_id", "nobody") == uuid.Nil },
 		"order_id zero":    func(c *inbox.Contract) bool { return c.ID("order_id", uuid.Nil.String()) == uuid.Nil },

@@ -6,15 +6,12 @@ import (
 
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/bus"
-	"github.com/guanxi-crm/guanxi/platform/money"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
-	"github.com/guanxi-crm/guanxi/platform/problem"
 	accountsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
 	loyaltyv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/loyalty/events/v1"
 	salesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1"
@@ -94,26 +91,26 @@ type batch struct {
 func sort(events []inbox.Event) (b batch, err error) {
 	seen := make(map[uuid.UUID]bool)
 	for _, e := range events {
-		r := reader{event: e}
+		r := e.Contract()
 		var id uuid.UUID
 		switch m := e.Message.(type) {
 		case *salesv1.OrderPlaced:
-			id = r.id("order_id", m.GetOrderId())
+			id = r.ID("order_id", m.GetOrderId())
 			b.placed = append(b.placed, order{
-				id: id, customer: r.maybe("customer_id", m.GetCustomerId()), currency: r.currency(m.GetCurrency()),
-				total: r.amount("total_minor", m.GetTotalMinor()), placedAt: r.time("placed_at", m.GetPlacedAt()), lines: r.lines(m.GetLines(), true),
+				id: id, customer: r.MaybeID("customer_id", m.GetCustomerId()), currency: r.Currency("currency", m.GetCurrency()),
+				total: r.Amount("total_minor", m.GetTotalMinor()), placedAt: r.Time("placed_at", m.GetPlacedAt()), lines: linesOf(r, m.GetLines(), true),
 			})
 		case *salesv1.OrderAttributed:
-			id = r.id("order_id", m.GetOrderId())
-			b.attributed, b.customers = append(b.attributed, id), append(b.customers, r.id("customer_id", m.GetCustomerId()))
+			id = r.ID("order_id", m.GetOrderId())
+			b.attributed, b.customers = append(b.attributed, id), append(b.customers, r.ID("customer_id", m.GetCustomerId()))
 		case *salesv1.OrderReturned:
-			id = r.id("order_id", m.GetOrderId())
+			id = r.ID("order_id", m.GetOrderId())
 			b.returned = append(b.returned, goodsBack{
-				order: id, id: r.id("return_id", m.GetReturnId()), amount: r.amount("amount_minor", m.GetAmountMinor()), lines: r.lines(m.GetLines(), false),
+				order: id, id: r.ID("return_id", m.GetReturnId()), amount: r.Amount("amount_minor", m.GetAmountMinor()), lines: linesOf(r, m.GetLines(), false),
 			})
 		}
-		if r.err != nil {
-			return batch{}, r.err
+		if err := r.Err(); err != nil {
+			return batch{}, err
 		}
 		if !seen[id] {
 			seen[id] = true
@@ -145,32 +142,32 @@ func (g *Growths) applySignals(ctx context.Context, tx *pg.Tx, events []inbox.Ev
 		merged, touched, joined []uuid.UUID
 	)
 	for _, e := range events {
-		r := reader{event: e}
+		r := e.Contract()
 		switch m := e.Message.(type) {
 		case *accountsv1.InteractionRecorded:
 			b := Behaviour{
-				Kind: programme.GrowthInteractions, Key: r.id("interaction_id", m.GetInteractionId()).String(),
-				CustomerID: r.id("customer_id", m.GetCustomerId()), OccurredAt: r.time("occurred_at", m.GetOccurredAt()),
+				Kind: programme.GrowthInteractions, Key: r.ID("interaction_id", m.GetInteractionId()).String(),
+				CustomerID: r.ID("customer_id", m.GetCustomerId()), OccurredAt: r.Time("occurred_at", m.GetOccurredAt()),
 				RecordedAt: now, RecordedBy: caller.Subject,
 			}
 			if m.GetDirection() == "inbound" { // what the organisation does is no behaviour of the customer's
 				all, touched = append(all, b), append(touched, b.CustomerID)
 			}
 		case *loyaltyv1.MemberEnrolled:
-			joined = append(joined, r.id("customer_id", m.GetCustomerId()))
+			joined = append(joined, r.ID("customer_id", m.GetCustomerId()))
 		case *loyaltyv1.MemberReinstated:
-			joined = append(joined, r.id("customer_id", m.GetCustomerId()))
+			joined = append(joined, r.ID("customer_id", m.GetCustomerId()))
 		case *accountsv1.CustomerAbsorbed:
-			merged = append(merged, r.id("customer_id", m.GetCustomerId()), r.id("survivor_id", m.GetSurvivorId()))
+			merged = append(merged, r.ID("customer_id", m.GetCustomerId()), r.ID("survivor_id", m.GetSurvivorId()))
 		case *accountsv1.CustomerRestored:
-			merged = append(merged, r.id("customer_id", m.GetCustomerId()), r.id("survivor_id", m.GetSurvivorId()))
+			merged = append(merged, r.ID("customer_id", m.GetCustomerId()), r.ID("survivor_id", m.GetSurvivorId()))
 		}
 		change, ok, err := alias.Read(e)
 		switch {
 		case err != nil:
 			return err
-		case r.err != nil:
-			return r.err
+		case r.Err() != nil:
+			return r.Err()
 		case ok:
 			changes = append(changes, change)
 		}
@@ -192,62 +189,13 @@ func (g *Growths) applySignals(ctx context.Context, tx *pg.Tx, events []inbox.Ev
 	return tx.Flush(ctx)
 }
 
-// reader reads the fields of one event and remembers the first that breaks the contract.
-type reader struct {
-	event inbox.Event
-	err   error
-}
-
-func (r *reader) broken(field, why string) {
-	if r.err == nil {
-		r.err = problem.New(problem.Unprocessable, "event_breaks_contract", "%s %s: %s %s.", r.event.Type, r.event.ID, field, why)
-	}
-}
-
-func (r *reader) id(field, s string) uuid.UUID {
-	id, err := uuid.Parse(s)
-	if err != nil || id == uuid.Nil {
-		r.broken(field, "is not an id")
-	}
-	return id
-}
-
-func (r *reader) maybe(field, s string) uuid.UUID {
-	if s == "" {
-		return uuid.Nil
-	}
-	return r.id(field, s)
-}
-
-func (r *reader) amount(field string, n int64) int64 {
-	if n < 0 || n > money.Max {
-		r.broken(field, "is not an amount")
-	}
-	return n
-}
-
-func (r *reader) currency(code string) string {
-	if _, ok := money.Digits(code); !ok {
-		r.broken("currency", "is not an ISO 4217 code")
-	}
-	return code
-}
-
-// lines gives lines, without those that name no article where asked to.
-func (r *reader) lines(all []*salesv1.OrderLine, named bool) (lines []line) {
+// linesOf gives lines, without those that name no article where asked to.
+func linesOf(r *inbox.Contract, all []*salesv1.OrderLine, named bool) (lines []line) {
 	for _, l := range all {
 		if named && l.GetSku() == "" {
 			continue
 		}
-		lines = append(lines, line{no: l.GetLineNo(), sku: l.GetSku(), amount: r.amount("lines.amount_minor", l.GetAmountMinor())})
+		lines = append(lines, line{no: l.GetLineNo(), sku: l.GetSku(), amount: r.Amount("lines.amount_minor", l.GetAmountMinor())})
 	}
 	return lines
-}
-
-func (r *reader) time(field string, t *timestamppb.Timestamp) time.Time {
-	if t == nil || t.CheckValid() != nil {
-		r.broken(field, "is not a time")
-		return time.Time{}
-	}
-	return t.AsTime().Truncate(time.Microsecond)
 }
