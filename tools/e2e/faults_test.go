@@ -336,7 +336,7 @@ func TestAPoisonedEventIsSetAsideAndTheOthersGoOn(t *testing.T) { //nolint:paral
 	in.eventually(time.Minute, orders(1)) // the healthy one
 	type hearer struct{ service, consumer string }
 	hearers := []hearer{ // of orders; each sets it aside for itself
-		{"accounts", "timeline"}, {"accounts", "stages"}, {"loyalty", "orders"}, {"loyalty", "growth_orders"}, {"loyalty", "retention-orders"},
+		{"accounts", "timeline"}, {"accounts", "stages"}, {"loyalty", "orders"}, {"loyalty", "growth-orders"}, {"loyalty", "retention-orders"},
 		{"tickets", "purchases"}, {"analytics", "facts"},
 	}
 	parked := make(map[hearer]string)
