@@ -36,7 +36,8 @@ CREATE TABLE retention_order (
     returns        uuid[]      NOT NULL DEFAULT '{}', -- that were counted, so that none counts twice
     PRIMARY KEY (tenant_id, order_id)
 );
-CREATE INDEX retention_order_of ON retention_order (tenant_id, customer_id, placed_at) WHERE customer_id IS NOT NULL;
+-- Not for known customers only: of ids in an array the planner would not see that none of them is unknown.
+CREATE INDEX retention_order_of ON retention_order (tenant_id, customer_id, placed_at);
 SELECT guanxi_tenant_table('retention_order');
 
 -- The rhythm of each customer id that ever bought: what is looked through for silence.

@@ -10,7 +10,7 @@ import (
 )
 
 // casesOfChunk is how many cases are reckoned by one statement: a large plan is no reason to hold a snapshot for long.
-const casesOfChunk = 2000
+const casesOfChunk = 500
 
 // reckon counts what came of the next chunk of a plan's cases, after one, into the report; it gives the last of them, Nil where
 // there was none. What was bought is taken from the orders of the whole time of each case, whenever the case was closed and why:
@@ -25,7 +25,7 @@ func (r *Report) reckon(ctx context.Context, tx *pg.Tx, after uuid.UUID, now tim
 				THEN customer_group($1, c.customer_id) ELSE ARRAY[c.customer_id] END AS ids OFFSET 0) g
 			CROSS JOIN LATERAL (SELECT coalesce(sum(k.total_minor - k.returned_minor) FILTER (WHERE k.currency = c.currency), 0)::double precision AS net,
 					coalesce(bool_or(k.total_minor > k.returned_minor), false) AS bought, count(*) FILTER (WHERE k.currency <> c.currency) AS others
-				FROM retention_order k WHERE k.tenant_id = $1 AND k.customer_id = ANY (g.ids) AND k.placed_at > c.opened_at AND k.placed_at <= c.ends_at) o)
+				FROM `+ordersOf("g.ids", "o.placed_at > c.opened_at AND o.placed_at <= c.ends_at")+`) o)
 		SELECT arm, (SELECT id FROM chunk ORDER BY id DESC LIMIT 1), count(*), count(*) FILTER (WHERE NOT measured), count(*) FILTER (WHERE measured),
 			count(*) FILTER (WHERE measured AND cancelled), count(*) FILTER (WHERE measured AND reached), count(*) FILTER (WHERE measured AND offered),
 			count(*) FILTER (WHERE measured AND taken), count(*) FILTER (WHERE measured AND bought),
