@@ -147,7 +147,7 @@ func lockStandings(ctx context.Context, tx *pg.Tx, customers []uuid.UUID, now ti
 		FROM (SELECT DISTINCT u.id FROM unnest($2::uuid[]) AS u(id)) n
 		CROSS JOIN LATERAL (SELECT customer_group($1, n.id) AS ids OFFSET 0) g
 		CROSS JOIN LATERAL (SELECT k.currency, least(sum(k.total_minor - k.returned_minor), 9007199254740991)::bigint AS value
-			FROM `+ordersOf("g.ids", "o.placed_at > $3::timestamptz - interval '365 days' AND o.placed_at <= $3")+` GROUP BY k.currency) o`, tx.Tenant(), customers, now).Query(func(rows pgx.Rows) error {
+			FROM `+ordersOf("o.placed_at > $3::timestamptz - interval '365 days' AND o.placed_at <= $3")+` GROUP BY k.currency) o`, tx.Tenant(), customers, now).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
 		var currency string
 		var value int64

@@ -181,10 +181,10 @@ func scan(row pgx.Row) (Case, error) {
 	return c, nil
 }
 
-// ordersOf is a table k of the orders of the ids in an array, each looked up by the index: of an array that the planner does not
+// ordersOf is a table k of the orders of the ids in g.ids that fit a condition on o, each looked up by the index: of an array that the planner does not
 // know it would rather read all orders of the tenant.
-func ordersOf(ids, and string) string {
-	return `unnest(` + ids + `) AS i(id) CROSS JOIN LATERAL (SELECT * FROM retention_order o WHERE o.tenant_id = $1 AND o.customer_id = i.id AND ` + and + ` OFFSET 0) k`
+func ordersOf(and string) string {
+	return `unnest(g.ids) AS i(id) CROSS JOIN LATERAL (SELECT * FROM retention_order o WHERE o.tenant_id = $1 AND o.customer_id = i.id AND ` + and + ` OFFSET 0) k`
 }
 
 // around is what is known of a case's customer when something is done about the case.
@@ -210,9 +210,9 @@ func lookAround(ctx context.Context, tx *pg.Tx, c Case, now time.Time) (a around
 				WHERE o.tenant_id = $1 AND o.customer_id = ANY (g.ids) AND s.action = 'contact' AND s.at > $4::timestamptz - interval '30 days'),
 			b.order_id, b.placed_at,
 			(SELECT least(coalesce(sum(k.total_minor - k.returned_minor), 0), 9007199254740991)
-				FROM `+ordersOf("g.ids", "o.placed_at > $5 AND o.placed_at <= least($6, $4::timestamptz)")+` WHERE k.currency = $7)::bigint
+				FROM `+ordersOf("o.placed_at > $5 AND o.placed_at <= least($6, $4::timestamptz)")+` WHERE k.currency = $7)::bigint
 		FROM (SELECT customer_group($1, $3) AS ids OFFSET 0) g
-		LEFT JOIN LATERAL (SELECT k.order_id, k.placed_at FROM `+ordersOf("g.ids", "o.placed_at > $5 AND o.placed_at <= $6")+`
+		LEFT JOIN LATERAL (SELECT k.order_id, k.placed_at FROM `+ordersOf("o.placed_at > $5 AND o.placed_at <= $6")+`
 			WHERE k.total_minor > 0 ORDER BY k.placed_at, k.order_id LIMIT 1) b ON true`,
 		tx.Tenant(), c.ID, c.CustomerID, now, c.OpenedAt, c.EndsAt, c.Currency).
 		Scan(&a.older, &a.excluded, &a.erased, &a.recent, &order, &bought, &a.revenue)

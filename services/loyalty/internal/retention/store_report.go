@@ -25,7 +25,7 @@ func (r *Report) reckon(ctx context.Context, tx *pg.Tx, after uuid.UUID, now tim
 				THEN customer_group($1, c.customer_id) ELSE ARRAY[c.customer_id] END AS ids OFFSET 0) g
 			CROSS JOIN LATERAL (SELECT coalesce(sum(k.total_minor - k.returned_minor) FILTER (WHERE k.currency = c.currency), 0)::double precision AS net,
 					coalesce(bool_or(k.total_minor > k.returned_minor), false) AS bought, count(*) FILTER (WHERE k.currency <> c.currency) AS others
-				FROM `+ordersOf("g.ids", "o.placed_at > c.opened_at AND o.placed_at <= c.ends_at")+`) o)
+				FROM `+ordersOf("o.placed_at > c.opened_at AND o.placed_at <= c.ends_at")+`) o)
 		SELECT arm, (SELECT id FROM chunk ORDER BY id DESC LIMIT 1), count(*), count(*) FILTER (WHERE NOT measured), count(*) FILTER (WHERE measured),
 			count(*) FILTER (WHERE measured AND cancelled), count(*) FILTER (WHERE measured AND reached), count(*) FILTER (WHERE measured AND offered),
 			count(*) FILTER (WHERE measured AND taken), count(*) FILTER (WHERE measured AND bought),
