@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/bus"
@@ -174,87 +173,42 @@ func (p *plan) takeAll(facts []fact) error {
 func (e *earner) read(events []inbox.Event) ([]fact, error) {
 	facts := make([]fact, len(events))
 	for i, event := range events {
-		r := reader{event: event.ID}
-		f := fact{event: event.ID}
+		r := event.Contract()
+		f := fact{event: event}
 		switch m := event.Message.(type) {
 		case *salesv1.OrderPlaced:
-			f.order = r.id("order_id", m.GetOrderId())
-			f.customer = r.maybe("customer_id", m.GetCustomerId())
-			f.placed = r.placed(m)
+			f.order = r.ID("order_id", m.GetOrderId())
+			f.customer = r.MaybeID("customer_id", m.GetCustomerId())
+			f.placed = orderOf(r, m)
 		case *salesv1.OrderAttributed:
-			f.order, f.customer = r.id("order_id", m.GetOrderId()), r.id("customer_id", m.GetCustomerId())
+			f.order, f.customer = r.ID("order_id", m.GetOrderId()), r.ID("customer_id", m.GetCustomerId())
 		case *salesv1.OrderReturned:
-			f.order = r.id("order_id", m.GetOrderId())
-			f.customer = r.maybe("customer_id", m.GetCustomerId())
+			f.order = r.ID("order_id", m.GetOrderId())
+			f.customer = r.MaybeID("customer_id", m.GetCustomerId())
 			f.back = &goodsBack{
-				ID: r.id("return_id", m.GetReturnId()), Currency: m.GetCurrency(), AmountMinor: r.amount("amount_minor", m.GetAmountMinor()),
-				ReturnedAt: r.time("returned_at", m.GetReturnedAt()),
+				ID: r.ID("return_id", m.GetReturnId()), Currency: m.GetCurrency(), AmountMinor: r.Amount("amount_minor", m.GetAmountMinor()),
+				ReturnedAt: r.Time("returned_at", m.GetReturnedAt()),
 			}
 		}
-		if r.err != nil {
-			return nil, r.err
+		if err := r.Err(); err != nil {
+			return nil, err
 		}
 		facts[i] = f
 	}
 	return facts, nil
 }
 
-// reader reads the fields of one event and remembers the first that breaks the contract.
-type reader struct {
-	event uuid.UUID
-	err   error
-}
-
-func (r *reader) broken(field, why string) {
-	if r.err == nil {
-		r.err = broken(r.event, field, why)
-	}
-}
-
-// placed reads an order. What its lines come to is for rules: a line that is none does not keep an order from earning.
-func (r *reader) placed(m *salesv1.OrderPlaced) *order {
+// orderOf reads an order. What its lines come to is for rules: a line that is none does not keep an order from earning.
+func orderOf(r *inbox.Contract, m *salesv1.OrderPlaced) *order {
 	o := &order{
-		ID: r.id("order_id", m.GetOrderId()), CustomerID: r.maybe("customer_id", m.GetCustomerId()), Channel: m.GetChannel(), Currency: m.GetCurrency(),
-		Units: max(0, m.GetUnits()), TotalMinor: r.amount("total_minor", m.GetTotalMinor()), PlacedAt: r.time("placed_at", m.GetPlacedAt()),
+		ID: r.ID("order_id", m.GetOrderId()), CustomerID: r.MaybeID("customer_id", m.GetCustomerId()), Channel: m.GetChannel(), Currency: r.Currency("currency", m.GetCurrency()),
+		Units: max(0, m.GetUnits()), TotalMinor: r.Amount("total_minor", m.GetTotalMinor()), PlacedAt: r.Time("placed_at", m.GetPlacedAt()),
 	}
 	for _, l := range m.GetLines() {
 		if q, a := l.GetQuantity(), l.GetAmountMinor(); q >= 0 && a >= 0 && a <= money.Max {
 			o.Lines = append(o.Lines, rule.Line{SKU: l.GetSku(), Quantity: q, AmountMinor: a})
 		}
 	}
-	var ok bool
-	if o.Worth, ok = (programme.Terms{}).Points(o.TotalMinor, o.Currency); !ok {
-		r.broken("currency", "is not an ISO 4217 code")
-	}
+	o.Worth, _ = (programme.Terms{}).Points(o.TotalMinor, o.Currency)
 	return o
-}
-
-func (r *reader) id(field, s string) uuid.UUID {
-	id, err := uuid.Parse(s)
-	if err != nil || id == uuid.Nil {
-		r.broken(field, "is not an id")
-	}
-	return id
-}
-
-func (r *reader) maybe(field, s string) uuid.UUID {
-	if s == "" {
-		return uuid.Nil
-	}
-	return r.id(field, s)
-}
-
-func (r *reader) amount(field string, n int64) int64 {
-	if n < 0 || n > money.Max {
-		r.broken(field, "is not an amount")
-	}
-	return n
-}
-
-func (r *reader) time(field string, t *timestamppb.Timestamp) time.Time {
-	if t == nil || t.CheckValid() != nil {
-		r.broken(field, "is not a time")
-		return time.Time{}
-	}
-	return t.AsTime().Truncate(time.Microsecond)
 }

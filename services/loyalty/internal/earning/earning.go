@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/money"
-	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/ledger"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/programme"
@@ -57,7 +57,7 @@ type share struct {
 
 // fact is what one event says: that an order was placed, that goods came back, or else whose the order is.
 type fact struct {
-	event    uuid.UUID
+	event    inbox.Event
 	order    uuid.UUID
 	placed   *order
 	customer uuid.UUID // whose the order is; Nil where that is not known yet
@@ -309,8 +309,8 @@ func (p *plan) follow(key member.Key, s ledger.Step) {
 }
 
 // broken says that an event breaks its contract: trying again cannot help.
-func (f fact) broken(field, why string) error { return broken(f.event, field, why) }
-
-func broken(event uuid.UUID, field, why string) error {
-	return problem.New(problem.Unprocessable, "event_breaks_contract", "Event %s: %s %s.", event, field, why)
+func (f fact) broken(field, why string) error {
+	c := f.event.Contract()
+	c.Broken(field, why)
+	return c.Err()
 }

@@ -106,10 +106,10 @@ func (r *Retention) Assets() inbox.Consumer {
 // applyAsset queues what an event says of an asset. When it is sold AssetGivenUp is told of the former owner and AssetSold of
 // the new one, in either order: it is given up only while it is still the former one's, and what is told late changes nothing.
 func applyAsset(tx *pg.Tx, e inbox.Event) error {
-	k := contract{event: e.ID}
+	k := e.Contract()
 	own := func(asset, customer, product string, since time.Time) {
-		a, c := k.id("asset_id", asset), k.id("customer_id", customer)
-		if k.err == nil {
+		a, c := k.ID("asset_id", asset), k.ID("customer_id", customer)
+		if k.Err() == nil {
 			tx.Queue(`INSERT INTO care_asset AS k (tenant_id, asset_id, customer_id, product, since) VALUES ($1, $2, $3, $4, $5)
 				ON CONFLICT (tenant_id, asset_id) DO UPDATE SET customer_id = $3, product = $4, since = $5, given_up_at = NULL WHERE k.since < $5`,
 				tx.Tenant(), a, c, product, since)
@@ -121,12 +121,12 @@ func applyAsset(tx *pg.Tx, e inbox.Event) error {
 	case *accountsv1.AssetSold:
 		own(m.GetAssetId(), m.GetCustomerId(), m.GetProduct(), m.GetSoldAt().AsTime())
 	case *accountsv1.AssetGivenUp:
-		a, c := k.id("asset_id", m.GetAssetId()), k.id("customer_id", m.GetCustomerId())
-		if k.err == nil {
+		a, c := k.ID("asset_id", m.GetAssetId()), k.ID("customer_id", m.GetCustomerId())
+		if k.Err() == nil {
 			tx.Queue(`UPDATE care_asset SET given_up_at = $4 WHERE tenant_id = $1 AND asset_id = $2 AND customer_id = $3`, tx.Tenant(), a, c, m.GetGivenUpAt().AsTime())
 		}
 	}
-	return k.err
+	return k.Err()
 }
 
 // candidate is a member, or a member's asset, that the scan is at.

@@ -37,7 +37,7 @@ func (r *Retention) Triggers() inbox.Consumer {
 
 // called says what an event calls for.
 func called(e inbox.Event) (call, error) {
-	k := contract{event: e.ID}
+	k := e.Contract()
 	id, err := uuid.NewV7()
 	if err != nil {
 		return call{}, err
@@ -45,18 +45,18 @@ func called(e inbox.Event) (call, error) {
 	c := call{id: id, by: process}
 	switch m := e.Message.(type) {
 	case *loyaltyv1.TierWillFall:
-		c.customer, c.trigger = k.id("customer_id", m.GetCustomerId()), TierFalling
+		c.customer, c.trigger = k.ID("customer_id", m.GetCustomerId()), TierFalling
 		c.fits = func(p Plan) bool { return p.Triggers.TierFalling && p.Programme == m.GetProgramme() }
 	case *analyticsv1.ChurnRiskRaised:
-		c.customer, c.trigger = k.id("customer_id", m.GetCustomerId()), ChurnRisk
+		c.customer, c.trigger = k.ID("customer_id", m.GetCustomerId()), ChurnRisk
 		if m.GetRiskPermille() < 0 || m.GetRiskPermille() > 1000 {
-			k.broken("risk_permille", "is not in thousandths")
+			k.Broken("risk_permille", "is not in thousandths")
 		}
 		c.fits = func(p Plan) bool {
 			return p.Triggers.ChurnRiskPermille > 0 && int(m.GetRiskPermille()) >= p.Triggers.ChurnRiskPermille
 		}
 	}
-	return c, k.err
+	return c, k.Err()
 }
 
 // answer opens the cases that are called for, but where something is in the way.
@@ -89,11 +89,11 @@ func (r *Retention) Processes() inbox.Consumer {
 		Handles: []proto.Message{&loyaltyv1.RetentionCaseOpened{}},
 		Apply: func(ctx context.Context, tx *pg.Tx, events []inbox.Event) error {
 			for _, e := range events {
-				k := contract{event: e.ID}
+				k := e.Contract()
 				m, _ := e.Message.(*loyaltyv1.RetentionCaseOpened)
-				id := k.id("case_id", m.GetCaseId())
-				if k.err != nil {
-					return k.err
+				id := k.ID("case_id", m.GetCaseId())
+				if err := k.Err(); err != nil {
+					return err
 				}
 				ctx := auth.With(telemetry.Extract(ctx, e.Trace), auth.Principal{Subject: process, Tenant: e.Tenant})
 				if err := r.starter.Queue(ctx, tx, r.start(e.Tenant, Case{ID: id, Stage: Open, Band: Band(m.GetValueBand())})); err != nil {

@@ -8,10 +8,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/guanxi-crm/guanxi/platform/bus"
-	"github.com/guanxi-crm/guanxi/platform/money"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
-	"github.com/guanxi-crm/guanxi/platform/problem"
 	salesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1"
 )
 
@@ -57,37 +55,22 @@ type purchases struct {
 
 // read takes an event in. One that breaks its own contract is a problem of the kind Unprocessable.
 func (b *purchases) read(e inbox.Event) error {
-	r := contract{event: e.ID}
+	r := e.Contract()
 	switch m := e.Message.(type) {
 	case *salesv1.OrderPlaced:
-		id, total := r.id("order_id", m.GetOrderId()), m.GetTotalMinor()
-		var customer *uuid.UUID
-		if m.GetCustomerId() != "" {
-			customer = pg.OrNull(r.id("customer_id", m.GetCustomerId()))
-		}
-		if _, ok := money.Digits(m.GetCurrency()); !ok {
-			r.broken("currency", "is not an ISO 4217 code")
-		}
-		if total < 0 || total > money.Max {
-			r.broken("total_minor", "is not an amount")
-		}
-		if m.GetPlacedAt().CheckValid() != nil {
-			r.broken("placed_at", "is not a time")
-		}
+		id, total := r.ID("order_id", m.GetOrderId()), r.Amount("total_minor", m.GetTotalMinor())
+		customer := pg.OrNull(r.MaybeID("customer_id", m.GetCustomerId()))
 		p := &b.placed
-		p.ids, p.customers, p.currencies = append(p.ids, id), append(p.customers, customer), append(p.currencies, m.GetCurrency())
-		p.totals, p.at = append(p.totals, total), append(p.at, m.GetPlacedAt().AsTime().Truncate(time.Microsecond))
+		p.ids, p.customers, p.currencies = append(p.ids, id), append(p.customers, customer), append(p.currencies, r.Currency("currency", m.GetCurrency()))
+		p.totals, p.at = append(p.totals, total), append(p.at, r.Time("placed_at", m.GetPlacedAt()))
 	case *salesv1.OrderAttributed:
-		b.found.ids = append(b.found.ids, r.id("order_id", m.GetOrderId()))
-		b.found.customers = append(b.found.customers, r.id("customer_id", m.GetCustomerId()))
+		b.found.ids = append(b.found.ids, r.ID("order_id", m.GetOrderId()))
+		b.found.customers = append(b.found.customers, r.ID("customer_id", m.GetCustomerId()))
 	case *salesv1.OrderReturned:
-		if m.GetAmountMinor() < 0 || m.GetAmountMinor() > money.Max {
-			r.broken("amount_minor", "is not an amount")
-		}
-		b.back.ids, b.back.orders = append(b.back.ids, r.id("return_id", m.GetReturnId())), append(b.back.orders, r.id("order_id", m.GetOrderId()))
-		b.back.amounts = append(b.back.amounts, m.GetAmountMinor())
+		b.back.ids, b.back.orders = append(b.back.ids, r.ID("return_id", m.GetReturnId())), append(b.back.orders, r.ID("order_id", m.GetOrderId()))
+		b.back.amounts = append(b.back.amounts, r.Amount("amount_minor", m.GetAmountMinor()))
 	}
-	return r.err
+	return r.Err()
 }
 
 // save writes the batch and gives the customers whose purchases it changed. What is told again changes nothing; a return of
@@ -149,24 +132,4 @@ func (r *Retention) noteBought(ctx context.Context, tx *pg.Tx, customers []uuid.
 		}
 	}
 	return tx.Flush(ctx)
-}
-
-// contract reads the fields of one event and remembers the first that breaks the contract.
-type contract struct {
-	event uuid.UUID
-	err   error
-}
-
-func (r *contract) broken(field, why string) {
-	if r.err == nil {
-		r.err = problem.New(problem.Unprocessable, "event_breaks_contract", "Event %s: %s %s.", r.event, field, why)
-	}
-}
-
-func (r *contract) id(field, s string) uuid.UUID {
-	id, err := uuid.Parse(s)
-	if err != nil || id == uuid.Nil {
-		r.broken(field, "is not an id")
-	}
-	return id
 }
