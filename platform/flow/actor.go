@@ -1,12 +1,14 @@
 package flow
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/problem"
 )
 
 // Actor is who decides on a process, as the token said. Its JSON form travels in histories.
@@ -46,4 +48,13 @@ func Ask(ctx context.Context, namespace uuid.UUID) (Asked, error) {
 		a.Hash = once.BodyHash
 	}
 	return a, nil
+}
+
+// Same tells by the problem idempotency_key_reused that a decision of the same id has another hash than the one that stands.
+func Same(was, now []byte) error {
+	if bytes.Equal(was, now) {
+		return nil
+	}
+	return problem.New(problem.Unprocessable, "idempotency_key_reused",
+		"This Idempotency-Key was used for another decision. Use a new key for a new one.")
 }

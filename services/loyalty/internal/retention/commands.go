@@ -330,13 +330,13 @@ func (r *Retention) prepare(ctx context.Context, d *Decision, text string) (was 
 			return err
 		}
 		if before = found; found && at != d.CaseID {
-			return same(hash, d.ID[:]) // never the same
+			return flow.Same(hash, d.ID[:]) // never the same
 		}
 		if was, err = load(ctx, tx, d.CaseID, false); err != nil {
 			return err
 		}
 		if found {
-			return same(hash, d.Hash)
+			return flow.Same(hash, d.Hash)
 		}
 		// It may have been made since the look above; what was loaded then has its step, and refuses it as one that came too late.
 		if before, err = was.Decided(*d); before || err != nil {
@@ -371,7 +371,7 @@ func (r *Retention) carryOut(ctx context.Context, d Decision) (Case, error) {
 		return is, time.Time{}, err
 	})
 	if name, _ := pg.Constraint(err); name == decisionIndex { // on another case, in the same moment
-		err = same(nil, d.ID[:])
+		err = flow.Same(nil, d.ID[:])
 	}
 	return is, err
 }

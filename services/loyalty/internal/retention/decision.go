@@ -131,18 +131,10 @@ func (c Case) Check(d Decision) error {
 func (c Case) Decided(d Decision) (bool, error) {
 	for _, s := range c.Steps {
 		if s.DecisionID == d.ID {
-			return true, same(s.Hash, d.Hash)
+			return true, flow.Same(s.Hash, d.Hash)
 		}
 	}
 	return false, nil
-}
-
-// same tells by a problem that a decision has another content than the one of the same id.
-func same(was, is []byte) error {
-	if slices.Equal(was, is) {
-		return nil
-	}
-	return problem.New(problem.Unprocessable, "idempotency_key_reused", "This Idempotency-Key was used for another decision: use a new one.")
 }
 
 // Decide carries a decision out, but for the points of ActionAccept, and what was bought by then, which are the caller's to

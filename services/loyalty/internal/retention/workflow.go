@@ -36,7 +36,7 @@ type Standing struct {
 // in the case's row, so it can be killed anywhere, and started anew where it was ended by hand. A case is ended by its rules
 // and by people only: cancelling its process leaves it as it is.
 func Handle(ctx workflow.Context, in Input) error {
-	p := &handling{in: in}
+	p := begun(in)
 	if err := p.listen(ctx); err != nil {
 		return err
 	}
@@ -59,11 +59,19 @@ func Handle(ctx workflow.Context, in Input) error {
 
 // handling is one run of the process.
 type handling struct {
-	in Input
-	c  Case // as last heard; Version 0 until it was loaded
-	// asking counts activities that may be changing the row at this moment: what was last heard may be old.
-	asking int
-	stale  bool // the row was changed by something else
+	in        Input
+	c         Case // as last heard; Version 0 until it was loaded
+	decisions flow.Decisions[Decision, Decided]
+	stale     bool // the row was changed by something else
+}
+
+func begun(in Input) *handling {
+	p := &handling{in: in}
+	p.decisions = flow.Decisions[Decision, Decided]{
+		Update: DecideUpdate, Activity: decideActivity, About: "the case", Attempt: attempt, Validate: p.validate,
+		Heard: func(ctx workflow.Context, answer Decided) error { return p.heard(ctx, answer.Case) },
+	}
+	return p
 }
 
 // listen answers queries, decisions and what is told from the first moment on.
@@ -76,35 +84,21 @@ func (p *handling) listen(ctx workflow.Context) error {
 	if err := workflow.SetUpdateHandler(ctx, LookUpdate, func(workflow.Context) error { p.stale = true; return nil }); err != nil {
 		return err
 	}
-	return workflow.SetUpdateHandlerWithOptions(ctx, DecideUpdate, p.decide, workflow.UpdateHandlerOptions{
-		Description: "a person's decision about the case",
-		Validator: func(_ workflow.Context, d Decision) error {
-			if d.CaseID != p.in.ID {
-				return flow.Err(errNotFound)
-			}
-			if p.c.Version == 0 || p.asking > 0 { // the case's row will say
-				return nil
-			}
-			if before, err := p.c.Decided(d); before || err != nil {
-				return flow.Err(err)
-			}
-			return flow.Err(p.c.Check(d))
-		},
-	})
+	return p.decisions.Listen(ctx)
 }
 
-// decide carries a decision out on the case's row, where the first of two wins.
-func (p *handling) decide(ctx workflow.Context, d Decision) (Decided, error) {
-	var answer Decided
-	// A decision is carried out, or not, whatever becomes of the process meanwhile.
-	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	p.asking++
-	err := workflow.ExecuteActivity(flow.Patiently(ctx, "", attempt), decideActivity, d).Get(ctx, &answer)
-	p.asking--
-	if err != nil {
-		return answer, err
+// validate refuses what cannot be decided, as far as the process knows.
+func (p *handling) validate(d Decision, old bool) error {
+	if d.CaseID != p.in.ID {
+		return errNotFound
 	}
-	return answer, p.heard(ctx, answer.Case)
+	if p.c.Version == 0 || old { // the row will say
+		return nil
+	}
+	if before, err := p.c.Decided(d); before || err != nil {
+		return err
+	}
+	return p.c.Check(d)
 }
 
 // heard takes over where the case stands, unless something newer is known, and shows it to operators.
@@ -175,11 +169,7 @@ const notPossible = "not_possible"
 
 // ask has an activity of ours change or read the case.
 func (p *handling) ask(ctx workflow.Context, activity string, out, in any) error {
-	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	p.asking++
-	err := flow.Insist(flow.Patiently(ctx, "", attempt), activity, out, in)
-	p.asking--
-	return err
+	return p.decisions.Ask(ctx, activity, out, in)
 }
 
 const (

@@ -95,7 +95,7 @@ func (c *Complaints) decide(ctx context.Context, d Decision) (Decided, error) {
 		return was.Decide(d, p, now)
 	})
 	if name, _ := pg.Constraint(err); name == decisionIndex { // on another complaint, in the same moment
-		err = same(nil, d.ID[:])
+		err = flow.Same(nil, d.ID[:])
 	}
 	return Decided{Complaint: now, Attempt: d.Attempt}, err
 }

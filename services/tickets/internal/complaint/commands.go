@@ -219,14 +219,14 @@ func (c *Complaints) prepare(ctx context.Context, d *Decision, said []Saying) (w
 			return err
 		}
 		if before = found; found && at != d.ComplaintID {
-			return same(hash, d.ID[:]) // never the same
+			return flow.Same(hash, d.ID[:]) // never the same
 		}
 		p := policy.Of(tx)
 		if was, err = load(ctx, tx, d.ComplaintID, false); err != nil {
 			return err
 		}
 		if found {
-			return same(hash, d.Hash)
+			return flow.Same(hash, d.Hash)
 		}
 		// It may have been made since the look above; what was loaded then has its step, and refuses it as one that came too late.
 		if before, err = was.Decided(*d); before || err != nil {

@@ -69,7 +69,7 @@ const (
 func (c Complaint) Decided(d Decision) (bool, error) {
 	for _, s := range c.Steps {
 		if s.DecisionID == d.ID {
-			return true, same(s.Hash, d.Hash)
+			return true, flow.Same(s.Hash, d.Hash)
 		}
 	}
 	return false, nil

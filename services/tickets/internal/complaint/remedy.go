@@ -1,7 +1,6 @@
 package complaint
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"time"
@@ -371,14 +370,6 @@ func (p Proposal) points() (points int64) {
 		points += part.Points
 	}
 	return points
-}
-
-func same(before, now []byte) error {
-	if bytes.Equal(before, now) {
-		return nil
-	}
-	return problem.New(problem.Unprocessable, "idempotency_key_reused",
-		"This Idempotency-Key was used with another body. Use a new key for a new request.")
 }
 
 func decisionInvalid(faults []problem.Field) error {

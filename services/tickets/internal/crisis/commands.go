@@ -186,14 +186,14 @@ func (c *Crises) prepare(ctx context.Context, d *Decision, text string) (was Cri
 			return err
 		}
 		if before = found; found && at != d.CrisisID {
-			return same(hash, d.ID[:]) // never the same
+			return flow.Same(hash, d.ID[:]) // never the same
 		}
 		s := settingOf(tx)
 		if was, err = load(ctx, tx, d.CrisisID, false); err != nil {
 			return err
 		}
 		if found {
-			return same(hash, d.Hash)
+			return flow.Same(hash, d.Hash)
 		}
 		// It may have been made since the look above; what was loaded then has its step, and refuses it as one that came too late.
 		if before, err = was.Decided(*d); before || err != nil {
@@ -226,7 +226,7 @@ func (c *Crises) carryOut(ctx context.Context, d Decision) (Crisis, error) {
 		return was.Decide(d, s, now)
 	}, func(tx *pg.Tx, at time.Time) error { return c.effects(ctx, tx, d, at) })
 	if name, _ := pg.Constraint(err); name == decisionIndex { // on another crisis, in the same moment
-		err = same(nil, d.ID[:])
+		err = flow.Same(nil, d.ID[:])
 	}
 	return now, err
 }

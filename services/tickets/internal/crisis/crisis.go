@@ -280,18 +280,10 @@ func (c *Crisis) declare(decision Step, s Setting) {
 func (c Crisis) Decided(d Decision) (bool, error) {
 	for _, s := range c.Steps {
 		if s.DecisionID == d.ID {
-			return true, same(s.Hash, d.Hash)
+			return true, flow.Same(s.Hash, d.Hash)
 		}
 	}
 	return false, nil
-}
-
-// same tells by a problem that a decision has another content than the one of the same id.
-func same(was, is []byte) error {
-	if slices.Equal(was, is) {
-		return nil
-	}
-	return problem.New(problem.Unprocessable, "idempotency_key_reused", "This Idempotency-Key was used for another decision: use a new one.")
 }
 
 // Decide carries a decision out: the crisis as it is then, or why it cannot be.

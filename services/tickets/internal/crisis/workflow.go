@@ -33,7 +33,7 @@ type Standing struct {
 // is overdue. All that it knows is in the crisis's row, so it can be killed anywhere, and started anew where it was ended by
 // hand. A crisis is ended by people only: cancelling its process leaves it as it is.
 func Handle(ctx workflow.Context, in Input) error {
-	p := &handling{in: in}
+	p := begun(in)
 	if err := p.listen(ctx); err != nil {
 		return err
 	}
@@ -55,10 +55,18 @@ func Handle(ctx workflow.Context, in Input) error {
 
 // handling is one run of the process.
 type handling struct {
-	in Input
-	c  Crisis // as last heard; Version 0 until it was loaded
-	// asking counts activities that may be changing the row at this moment: what was last heard may be old.
-	asking int
+	in        Input
+	c         Crisis // as last heard; Version 0 until it was loaded
+	decisions flow.Decisions[Decision, Decided]
+}
+
+func begun(in Input) *handling {
+	p := &handling{in: in}
+	p.decisions = flow.Decisions[Decision, Decided]{
+		Update: DecideUpdate, Activity: decideActivity, About: "the crisis", Attempt: attempt, Validate: p.validate,
+		Heard: func(ctx workflow.Context, answer Decided) error { return p.heard(ctx, answer.Crisis) },
+	}
+	return p
 }
 
 // listen answers queries and decisions from the first moment on.
@@ -69,35 +77,21 @@ func (p *handling) listen(ctx workflow.Context) error {
 	}); err != nil {
 		return err
 	}
-	return workflow.SetUpdateHandlerWithOptions(ctx, DecideUpdate, p.decide, workflow.UpdateHandlerOptions{
-		Description: "a person's decision about the crisis",
-		Validator: func(_ workflow.Context, d Decision) error {
-			if d.CrisisID != p.in.ID {
-				return flow.Err(errNotFound)
-			}
-			if p.c.Version == 0 || p.asking > 0 { // the crisis's row will say
-				return nil
-			}
-			if before, err := p.c.Decided(d); before || err != nil {
-				return flow.Err(err)
-			}
-			return flow.Err(p.c.Check(d))
-		},
-	})
+	return p.decisions.Listen(ctx)
 }
 
-// decide carries a decision out on the crisis's row, where the first of two wins.
-func (p *handling) decide(ctx workflow.Context, d Decision) (Decided, error) {
-	var answer Decided
-	// A decision is carried out, or not, whatever becomes of the process meanwhile.
-	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	p.asking++
-	err := workflow.ExecuteActivity(flow.Patiently(ctx, "", attempt), decideActivity, d).Get(ctx, &answer)
-	p.asking--
-	if err != nil {
-		return answer, err
+// validate refuses what cannot be decided, as far as the process knows.
+func (p *handling) validate(d Decision, old bool) error {
+	if d.CrisisID != p.in.ID {
+		return errNotFound
 	}
-	return answer, p.heard(ctx, answer.Crisis)
+	if p.c.Version == 0 || old { // the row will say
+		return nil
+	}
+	if before, err := p.c.Decided(d); before || err != nil {
+		return err
+	}
+	return p.c.Check(d)
 }
 
 // heard takes over where the crisis stands, unless something newer is known, and shows it to operators. Answers that were given
@@ -129,11 +123,7 @@ func (p *handling) step(ctx workflow.Context) error {
 // ask has an activity of ours change or read the crisis.
 func (p *handling) ask(ctx workflow.Context, activity string, in any) error {
 	var now Crisis
-	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	p.asking++
-	err := flow.Insist(flow.Patiently(ctx, "", attempt), activity, &now, in)
-	p.asking--
-	if err != nil {
+	if err := p.decisions.Ask(ctx, activity, &now, in); err != nil {
 		return err
 	}
 	return p.heard(ctx, now)
