@@ -84,6 +84,7 @@ func TestARestoredCustomerIsErasedAgain(t *testing.T) {
 	id := w.registered()
 	require.Equal(t, "erased", w.run(w.requested(id).ErasureID).State)
 	w.EventsOf("CustomerErased", 1)
+	w.Eventually("the first event was heard", func() bool { return w.Count(`SELECT count(*) FROM inbox_seen WHERE consumer = 'erasures'`) > 0 })
 	w.AsSuperuser(t, `DELETE FROM erased_customer`)
 	w.AsSuperuser(t, `UPDATE customer SET state = 'active', display_name = '欧阳佩兰' WHERE id = $1`, id)
 	w.AsSuperuser(t, `INSERT INTO customer_identity (tenant_id, customer_id, type, value, added_at) VALUES ('pizza', $1, 'phone', '+8613977001122', now())`, id)
