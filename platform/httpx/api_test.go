@@ -115,3 +115,21 @@ func TestIfMatch(t *testing.T) {
 		require.ErrorIs(t, err, problem.New(c.kind, c.code, ""), c.header)
 	}
 }
+
+func TestANumberInACursorIsOneThatColumnsHave(t *testing.T) {
+	t.Parallel()
+	for cursor, want := range map[string]int{
+		"": 0, httpx.EncodeCursor("1"): 1, httpx.EncodeCursor("2147483647"): 2147483647,
+		httpx.EncodeCursor("0"): -1, httpx.EncodeCursor("-1"): -1, httpx.EncodeCursor("2147483648"): -1, httpx.EncodeCursor("x"): -1,
+		httpx.EncodeCursor("1", "2"): -1, "broken": -1,
+	} {
+		got, err := httpx.FromNumber(cursor)
+		if want < 0 {
+			if problem.From(err).Code != "cursor_invalid" {
+				t.Errorf("%q: got %d %v", cursor, got, err)
+			}
+		} else if got != want || err != nil {
+			t.Errorf("%q: got %d %v, want %d", cursor, got, err, want)
+		}
+	}
+}

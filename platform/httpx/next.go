@@ -1,6 +1,10 @@
 package httpx
 
-import "github.com/google/uuid"
+import (
+	"strconv"
+
+	"github.com/google/uuid"
+)
 
 // NextPage cuts rows, of which one more than limit was asked for, to one page and gives the cursor of the next; empty
 // on the last page. Key gives the sort key of the page's last row, as DecodeCursor will give it back.
@@ -48,3 +52,37 @@ func AfterID(cursor string) (uuid.UUID, error) {
 
 // CursorInvalid is the answer to a cursor whose parts are not what the list put there.
 func CursorInvalid() error { return cursorInvalid() }
+
+// PageByNumber gives one page of a list that is sorted by a number alone: rows are asked for before (or after, as the list goes)
+// the number that the cursor names, 0 where there is none, one more than the page takes, and shown.
+func PageByNumber[T, V any](in Page, rows func(from, limit int) ([]T, error), number func(T) int, show func(T) V,
+) (items []V, next string, err error) {
+	from, err := FromNumber(in.Cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	found, err := rows(from, in.Limit+1)
+	if err != nil {
+		return nil, "", err
+	}
+	page, next := NextPage(found, in.Limit, func(last T) []string { return []string{strconv.Itoa(number(last))} })
+	items = make([]V, len(page))
+	for i, one := range page {
+		items[i] = show(one)
+	}
+	return items, next, nil
+}
+
+// FromNumber gives the number of the row from which a page goes on, of a list that is sorted by a number alone: 1 to 2^31-1, which
+// every integer column can be compared with; 0 without a cursor.
+func FromNumber(cursor string) (int, error) {
+	parts, err := DecodeCursor(cursor, 1)
+	if parts == nil || err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(parts[0], 10, 32)
+	if err != nil || n < 1 {
+		return 0, cursorInvalid()
+	}
+	return int(n), nil
+}

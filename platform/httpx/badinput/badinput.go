@@ -58,6 +58,9 @@ func Check(t *testing.T, target Target) {
 	if target.Version {
 		cases = append(cases, versions()...)
 	}
+	if target.List {
+		t.Run("cursors that somebody made up", target.forged)
+	}
 	for _, c := range cases {
 		if !target.skips(c.Name) {
 			t.Run(c.Name, func(t *testing.T) { target.check(t, c) })

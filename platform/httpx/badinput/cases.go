@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/guanxi-crm/guanxi/platform/httpx"
 )
 
 // marker stands in for personal data in bad values: no answer may repeat it.
@@ -184,6 +186,24 @@ func lists() []Case {
 		query("a broken cursor", "cursor="+marker, http.StatusBadRequest, "cursor_invalid", "query.cursor"),
 		query("a cursor that is no base64", "cursor=%25%25", http.StatusBadRequest, "cursor_invalid", "query.cursor"),
 		query("a cursor of 2,000 characters", "cursor="+strings.Repeat("A", 2000), invalid, "validation_failed", "query.cursor"),
+	}
+}
+
+// forged sends cursors that look like those of the list and have in them what no list gives: they may find nothing, but are no
+// fault of the server.
+func (target Target) forged(t *testing.T) {
+	for _, part := range []string{"3000000000", "-3000000000", "99999999999999999999", "0", "'", "2026-13-45"} {
+		for n := 1; n <= 3; n++ {
+			cursor := httpx.EncodeCursor(slices.Repeat([]string{part}, n)...)
+			status, _, body := target.send(t, func(r *http.Request) {
+				kept := r.URL.Query()
+				kept.Set("cursor", cursor)
+				r.URL.RawQuery = kept.Encode()
+			})
+			if status >= 500 {
+				t.Errorf("%d times %q: got %d: %s", n, part, status, body)
+			}
+		}
 	}
 }
 

@@ -358,17 +358,11 @@ func (l *Ledger) balanceHTTP(ctx context.Context, in *balanceInput) (*balanceAns
 }
 
 func (l *Ledger) explainHTTP(ctx context.Context, in *explanationInput) (*explanationAnswer, error) {
-	var before int64
-	parts, err := httpx.DecodeCursor(in.Cursor, 1)
+	before, err := httpx.FromNumber(in.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	if parts != nil {
-		if before, err = strconv.ParseInt(parts[0], 10, 64); err != nil || before < 1 {
-			return nil, httpx.CursorInvalid()
-		}
-	}
-	x, err := l.Explain(ctx, in.ID, before, in.Limit+1)
+	x, err := l.Explain(ctx, in.ID, int64(before), in.Limit+1)
 	if err != nil {
 		return nil, err
 	}

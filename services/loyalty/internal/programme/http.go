@@ -3,7 +3,6 @@ package programme
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
@@ -179,24 +178,7 @@ func (p *Programmes) versionRoutes(api *httpx.API, tag string) {
 }
 
 func (p *Programmes) versionsHTTP(ctx context.Context, in *versionsInput) (*versionsAnswer, error) {
-	parts, err := httpx.DecodeCursor(in.Cursor, 1)
-	if err != nil {
-		return nil, err
-	}
-	before := 0
-	if parts != nil {
-		if before, err = strconv.Atoi(parts[0]); err != nil || before < 1 {
-			return nil, httpx.CursorInvalid()
-		}
-	}
-	all, err := p.Versions(ctx, in.Code, before, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	page, next := httpx.NextPage(all, in.Limit, func(last Stored) []string { return []string{strconv.Itoa(last.Version)} })
-	body := versionList{Items: make([]versionView, len(page)), NextCursor: next}
-	for i, s := range page {
-		body.Items[i] = showVersion(s)
-	}
-	return &versionsAnswer{body}, nil
+	items, next, err := httpx.PageByNumber(in.Page, func(before, limit int) ([]Stored, error) { return p.Versions(ctx, in.Code, before, limit) },
+		func(s Stored) int { return s.Version }, showVersion)
+	return &versionsAnswer{versionList{items, next}}, err
 }

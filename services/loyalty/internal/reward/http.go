@@ -3,7 +3,6 @@ package reward
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -224,30 +223,6 @@ func showMovement(m Movement) rewardMovement {
 	return v
 }
 
-// byNumber pages through rows that have numbers, the latest first.
-func byNumber[T, V any](in httpx.Page, rows func(before int64, limit int) ([]T, error), number func(T) int64, show func(T) V) (items []V, next string, err error) {
-	var before int64
-	parts, err := httpx.DecodeCursor(in.Cursor, 1)
-	if err != nil {
-		return nil, "", err
-	}
-	if parts != nil {
-		if before, err = strconv.ParseInt(parts[0], 10, 64); err != nil || before < 1 {
-			return nil, "", httpx.CursorInvalid()
-		}
-	}
-	found, err := rows(before, in.Limit+1)
-	if err != nil {
-		return nil, "", err
-	}
-	page, next := httpx.NextPage(found, in.Limit, func(last T) []string { return []string{strconv.FormatInt(number(last), 10)} })
-	items = make([]V, len(page))
-	for i, one := range page {
-		items[i] = show(one)
-	}
-	return items, next, nil
-}
-
 const tagRewards, pathReward = "Rewards", "/v1/rewards/{reward_id}"
 
 // Routes adds the operations on rewards and redemptions.
@@ -279,16 +254,16 @@ func (r *Rewards) readRoutes(api *httpx.API) {
 		ID: "list-reward-costs", Method: http.MethodGet, Path: pathReward + "/costs", Tag: tagRewards, Summary: "List what a reward cost, costs and will cost",
 		Permission: auth.LoyaltyRead, Errors: []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *ofRewardInput) (*rewardCosts, error) {
-		items, next, err := byNumber(in.Page, func(before int64, limit int) ([]Cost, error) { return r.Costs(ctx, in.ID, before, limit) },
-			func(c Cost) int64 { return int64(c.No) }, showCost)
+		items, next, err := httpx.PageByNumber(in.Page, func(before, limit int) ([]Cost, error) { return r.Costs(ctx, in.ID, int64(before), limit) },
+			func(c Cost) int { return c.No }, showCost)
 		return &rewardCosts{rewardCostPage{items, next}}, err
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "list-reward-movements", Method: http.MethodGet, Path: pathReward + "/movements", Tag: tagRewards, Summary: "List every change of a reward's stock",
 		Permission: auth.LoyaltyRead, Errors: []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *ofRewardInput) (*rewardMovements, error) {
-		items, next, err := byNumber(in.Page, func(before int64, limit int) ([]Movement, error) { return r.Movements(ctx, in.ID, before, limit) },
-			func(m Movement) int64 { return m.No }, showMovement)
+		items, next, err := httpx.PageByNumber(in.Page, func(before, limit int) ([]Movement, error) { return r.Movements(ctx, in.ID, int64(before), limit) },
+			func(m Movement) int { return int(m.No) }, showMovement)
 		return &rewardMovements{rewardMovementPage{items, next}}, err
 	})
 }

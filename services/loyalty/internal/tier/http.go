@@ -3,7 +3,6 @@ package tier
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -254,26 +253,9 @@ func (t *Tiers) Routes(api *httpx.API) {
 }
 
 func (t *Tiers) historyHTTP(ctx context.Context, in *historyInput) (*historyAnswer, error) {
-	parts, err := httpx.DecodeCursor(in.Cursor, 1)
-	if err != nil {
-		return nil, err
-	}
-	before := 0
-	if parts != nil {
-		if before, err = strconv.Atoi(parts[0]); err != nil || before < 1 {
-			return nil, httpx.CursorInvalid()
-		}
-	}
-	all, err := t.History(ctx, in.ID, before, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	page, next := httpx.NextPage(all, in.Limit, func(last Decision) []string { return []string{strconv.Itoa(last.No)} })
-	body := tierDecisionPage{Items: make([]tierDecisionView, len(page)), NextCursor: next}
-	for i, d := range page {
-		body.Items[i] = showDecision(d)
-	}
-	return &historyAnswer{body}, nil
+	items, next, err := httpx.PageByNumber(in.Page, func(before, limit int) ([]Decision, error) { return t.History(ctx, in.ID, before, limit) },
+		func(d Decision) int { return d.No }, showDecision)
+	return &historyAnswer{tierDecisionPage{items, next}}, err
 }
 
 func (t *Tiers) membersHTTP(ctx context.Context, in *tierMembersInput) (*tierMembersAnswer, error) {

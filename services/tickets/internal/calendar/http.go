@@ -3,7 +3,6 @@ package calendar
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -190,26 +189,11 @@ func (c *Calendars) listHTTP(ctx context.Context, in *listInput) (*listAnswer, e
 }
 
 func (c *Calendars) versionsHTTP(ctx context.Context, in *versionsInput) (*versionsAnswer, error) {
-	parts, err := httpx.DecodeCursor(in.Cursor, 1)
-	if err != nil {
-		return nil, err
-	}
-	var before int64
-	if parts != nil {
-		if before, err = strconv.ParseInt(parts[0], 10, 64); err != nil {
-			return nil, httpx.CursorInvalid()
-		}
-	}
-	found, err := c.Versions(ctx, in.ID, before, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	page, next := httpx.NextPage(found, in.Limit, func(last Version) []string { return []string{strconv.FormatInt(last.Version, 10)} })
-	items := make([]calendarVersion, len(page))
-	for i, v := range page {
-		items[i] = calendarVersion{v.Version, v.Zone, showWeek(v.Hours.Week), showYears(v.Hours.Years), v.By, v.At.UTC()}
-	}
-	return &versionsAnswer{calendarVersions{items, next}}, nil
+	items, next, err := httpx.PageByNumber(in.Page, func(before, limit int) ([]Version, error) { return c.Versions(ctx, in.ID, int64(before), limit) },
+		func(v Version) int { return int(v.Version) }, func(v Version) calendarVersion {
+			return calendarVersion{v.Version, v.Zone, showWeek(v.Hours.Week), showYears(v.Hours.Years), v.By, v.At.UTC()}
+		})
+	return &versionsAnswer{calendarVersions{items, next}}, err
 }
 
 // draft reads what the schema let through; a clock or a date that still is none becomes one that normalise refuses.

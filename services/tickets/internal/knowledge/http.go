@@ -1,6 +1,7 @@
 package knowledge
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"net/http"
@@ -300,26 +301,10 @@ func placeOf(cursor string) (Place, error) {
 }
 
 func (a *Articles) listVersions(ctx context.Context, in *versionsInput) (*versionsAnswer, error) {
-	before := math.MaxInt32
-	parts, err := httpx.DecodeCursor(in.Cursor, 1)
-	if err != nil {
-		return nil, err
-	}
-	if parts != nil {
-		if before, err = strconv.Atoi(parts[0]); err != nil || before < 1 || before > math.MaxInt32 {
-			return nil, httpx.CursorInvalid()
-		}
-	}
-	found, err := a.Versions(ctx, in.ID, before, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	found, next := httpx.NextPage(found, in.Limit, func(last Version) []string { return []string{strconv.Itoa(last.No)} })
-	page := articleVersions{Items: make([]articleVersion, len(found)), NextCursor: next}
-	for i, v := range found {
-		page.Items[i] = showVersion(v)
-	}
-	return &versionsAnswer{page}, nil
+	items, next, err := httpx.PageByNumber(in.Page, func(before, limit int) ([]Version, error) {
+		return a.Versions(ctx, in.ID, cmp.Or(before, math.MaxInt32), limit)
+	}, func(v Version) int { return v.No }, showVersion)
+	return &versionsAnswer{articleVersions{Items: items, NextCursor: next}}, err
 }
 
 func (a *Articles) suggest(ctx context.Context, in *suggestInput) (*suggestAnswer, error) {

@@ -3,7 +3,6 @@ package sla
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -230,27 +229,7 @@ func (p *Policies) list(ctx context.Context, _ *struct{}) (*listAnswer, error) {
 }
 
 func (p *Policies) listVersions(ctx context.Context, in *versionsInput) (*versionsAnswer, error) {
-	parts, err := httpx.DecodeCursor(in.Cursor, 1)
-	if err != nil {
-		return nil, err
-	}
-	before := int64(0)
-	if parts != nil {
-		if before, err = strconv.ParseInt(parts[0], 10, 64); err != nil || before < 1 {
-			return nil, problem.New(problem.BadRequest, "cursor_invalid", "The cursor is broken. Start again without one.")
-		}
-	}
-	all, err := p.Versions(ctx, in.ID, before, in.Limit+1)
-	if err != nil {
-		return nil, err
-	}
-	page := slaPolicyVersions{Items: []slaPolicyView{}}
-	if len(all) > in.Limit {
-		all = all[:in.Limit]
-		page.NextCursor = httpx.EncodeCursor(strconv.FormatInt(all[in.Limit-1].Version, 10))
-	}
-	for _, s := range all {
-		page.Items = append(page.Items, show(s))
-	}
-	return &versionsAnswer{page}, nil
+	items, next, err := httpx.PageByNumber(in.Page, func(before, limit int) ([]Stored, error) { return p.Versions(ctx, in.ID, int64(before), limit) },
+		func(s Stored) int { return int(s.Version) }, show)
+	return &versionsAnswer{slaPolicyVersions{Items: items, NextCursor: next}}, err
 }

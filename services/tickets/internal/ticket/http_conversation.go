@@ -3,7 +3,6 @@ package ticket
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -137,7 +136,7 @@ func (t *Tickets) conversationRoutes(api *httpx.API) {
 		ID: "list-ticket-conversation", Method: http.MethodGet, Path: path + "/conversation", Tag: tag, Summary: "Read what was said on a ticket",
 		Permission: auth.TicketsRead, Errors: missing,
 	}, func(ctx context.Context, in *conversationInput) (*conversationAnswer, error) {
-		items, next, err := pageByNo(in.Page, func(after, limit int) ([]Reply, error) {
+		items, next, err := httpx.PageByNumber(in.Page, func(after, limit int) ([]Reply, error) {
 			return t.Conversation(ctx, in.ID, after, limit, !in.Public)
 		}, func(r Reply) int { return r.No }, showWords)
 		if err != nil {
@@ -149,7 +148,7 @@ func (t *Tickets) conversationRoutes(api *httpx.API) {
 		ID: "list-ticket-history", Method: http.MethodGet, Path: path + "/history", Tag: tag, Summary: "Read all that happened to a ticket",
 		Permission: auth.TicketsRead, Errors: missing,
 	}, func(ctx context.Context, in *historyInput) (*historyAnswer, error) {
-		items, next, err := pageByNo(in.Page, func(after, limit int) ([]Entry, error) {
+		items, next, err := httpx.PageByNumber(in.Page, func(after, limit int) ([]Entry, error) {
 			return t.History(ctx, in.ID, after, limit)
 		}, func(e Entry) int { return e.No }, showEntry)
 		if err != nil {
@@ -173,32 +172,6 @@ func (t *Tickets) conversationRoutes(api *httpx.API) {
 	}, func(ctx context.Context, in *watcherInput) (*struct{}, error) {
 		return nil, t.Unwatch(ctx, in.ID, in.Subject)
 	})
-}
-
-// pageByNo gives one page of a list that is sorted by number.
-func pageByNo[T, V any](in httpx.Page, rows func(after, limit int) ([]T, error), no func(T) int, show func(T) V) (items []V, next string, err error) {
-	parts, err := httpx.DecodeCursor(in.Cursor, 1)
-	if err != nil {
-		return nil, "", err
-	}
-	after := 0
-	if parts != nil {
-		no, err := strconv.ParseInt(parts[0], 10, 32)
-		if err != nil {
-			return nil, "", httpx.CursorInvalid()
-		}
-		after = int(no)
-	}
-	found, err := rows(after, in.Limit+1)
-	if err != nil {
-		return nil, "", err
-	}
-	page, next := httpx.NextPage(found, in.Limit, func(last T) []string { return []string{strconv.Itoa(no(last))} })
-	items = make([]V, len(page))
-	for i, one := range page {
-		items[i] = show(one)
-	}
-	return items, next, nil
 }
 
 type settingAnswer struct {
