@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
@@ -46,7 +45,6 @@ type Cursor struct {
 
 const (
 	pageSize      = 500
-	pagesOfRound  = 40
 	roundsOfAScan = 200 // before it continues as new
 )
 
@@ -67,22 +65,9 @@ func Scan(ctx workflow.Context, c Cursor) (Cursor, error) {
 	return c, nil
 }
 
-// scanRound looks through some pages. A worker that takes over from a killed one goes on where that one's last heartbeat was.
+// scanRound looks through some pages.
 func (r *Retention) scanRound(ctx context.Context, c Cursor) (Cursor, error) {
-	if activity.HasHeartbeatDetails(ctx) {
-		var further Cursor
-		if activity.GetHeartbeatDetails(ctx, &further) == nil {
-			c = further
-		}
-	}
-	for page := 0; page < pagesOfRound && !c.Done; page++ {
-		var err error
-		if c, err = r.scanPage(ctx, c); err != nil {
-			return c, err
-		}
-		activity.RecordHeartbeat(ctx, c)
-	}
-	return c, nil
+	return flow.Round(ctx, c, r.now, r.scanPage, func(c Cursor) bool { return c.Done })
 }
 
 // scanPage looks through one page, and says where the next one begins.
