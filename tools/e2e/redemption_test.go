@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -66,6 +67,12 @@ func TestKillingTheWorkersAtEachStepOfARedemptionSellsNothingTwice(t *testing.T)
 	path := "/v1/members/" + member.MemberID
 	in.step(ctx, d.manager, path+"/earns", "earn", map[string]any{"points": 1000, "reason_type": "campaign"}, nil)
 
+	var ticket struct {
+		ID string `json:"reward_id"`
+	}
+	in.step(ctx, d.manager, "/v1/rewards", "ticket", map[string]any{"code": "ticket", "kind": "voucher", "name": "Tea for two", "points": 50, "fulfil_seconds": 86_400}, &ticket)
+	in.step(ctx, d.manager, "/v1/rewards/"+ticket.ID+"/vouchers", "codes", map[string]any{"codes": []string{"TEA-0001", "TEA-0002"}}, nil)
+
 	var kills atomic.Int64
 	disturbed := func(do func()) { // both have workers, and both are killed while it is on its way
 		in.duringA("step", func(string) {
@@ -81,28 +88,33 @@ func TestKillingTheWorkersAtEachStepOfARedemptionSellsNothingTwice(t *testing.T)
 			}
 		}, do)
 	}
-	redeem := func(key string) string {
+	redeem := func(reward, key string) string {
 		var r redeemed
-		disturbed(func() { in.step(ctx, d.manager, path+"/redemptions", key, map[string]any{"reward": "mug"}, &r) })
+		disturbed(func() { in.step(ctx, d.manager, path+"/redemptions", key, map[string]any{"reward": reward}, &r) })
 		return r.ID
 	}
 	post := func(id, verb string, body any) {
 		disturbed(func() { in.step(ctx, d.manager, "/v1/redemptions/"+id+"/"+verb, verb+"/"+id, body, nil) })
 	}
 
-	arrived, withdrawn := redeem("arrived"), redeem("withdrawn")
+	arrived, withdrawn, tea := redeem("mug", "arrived"), redeem("mug", "withdrawn"), redeem("ticket", "tea")
 	post(arrived, "fulfil", map[string]any{"reference": "SF-1"})
 	post(arrived, "confirm", nil)
 	post(withdrawn, "cancel", map[string]any{"reason": "customer_withdrew"})
 	in.stands(ctx, d.manager, arrived, "fulfilled")
 	in.stands(ctx, d.manager, withdrawn, "cancelled")
+	in.stands(ctx, d.manager, tea, "fulfilled") // by its process alone
+	var codes struct{ Codes []string }
+	if err := d.manager.Get(ctx, "/v1/redemptions/"+tea+"/vouchers", nil, &codes); err != nil || !slices.Equal(codes.Codes, []string{"TEA-0001"}) {
+		t.Errorf("the member has the codes %v: %v", codes.Codes, err)
+	}
 
 	var now kept
 	in.eventually(time.Minute, func() error { return d.manager.Get(ctx, "/v1/rewards/"+made.ID, nil, &now) })
 	if now != (kept{Reserved: 0, Given: 1, Stock: 2}) {
 		t.Errorf("the mugs are %+v", now)
 	}
-	if b, err := d.manager.GetBalance(ctx, member.MemberID, time.Time{}); err != nil || b.Available != 900 {
+	if b, err := d.manager.GetBalance(ctx, member.MemberID, time.Time{}); err != nil || b.Available != 850 {
 		t.Errorf("the member has %+v: %v", b, err)
 	}
 	in.eventually(3*time.Minute, in.level)
@@ -110,7 +122,7 @@ func TestKillingTheWorkersAtEachStepOfARedemptionSellsNothingTwice(t *testing.T)
 	if err != nil || !audit.OK || audit.LedgerSum != 0 {
 		t.Errorf("the auditor finds %+v: %v", audit, err)
 	}
-	if n := in.parked(); n != 0 || kills.Load() < 10 {
+	if n := in.parked(); n != 0 || kills.Load() < 12 {
 		t.Errorf("%d events were parked, %d kills", n, kills.Load())
 	}
 }
