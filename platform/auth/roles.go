@@ -30,8 +30,22 @@ const (
 	OrdersRead    Permission = "orders.read"
 	OrdersWrite   Permission = "orders.write"
 	OrdersImport  Permission = "orders.import"
-	AnalyticsRead Permission = "analytics.read"
-	LoyaltyRead   Permission = "loyalty.read"
+	// SalesRead allows to see leads, opportunities, activities, C139 cards and quotes, SalesWrite to work on them.
+	SalesRead  Permission = "sales.read"
+	SalesWrite Permission = "sales.write"
+	// SalesImport allows to bring in leads from files, with what became of them and when.
+	SalesImport Permission = "sales.import"
+	// SalesConfigure allows to set pipelines, teams, assignment, lead scoring, forms, objections and limits of discounts.
+	SalesConfigure Permission = "sales.configure"
+	// SalesReport allows to see forecasts, targets and funnels of all, and to set targets.
+	SalesReport Permission = "sales.report"
+	// QuotesApprove allows to approve quotes, within the levels that the tenant has set.
+	QuotesApprove Permission = "quotes.approve"
+	// CatalogueRead allows to see products and prices, CatalogueWrite to feed them.
+	CatalogueRead  Permission = "catalogue.read"
+	CatalogueWrite Permission = "catalogue.write"
+	AnalyticsRead  Permission = "analytics.read"
+	LoyaltyRead    Permission = "loyalty.read"
 	// LoyaltyWrite allows to enrol members and to book points in their favour or to their charge.
 	LoyaltyWrite Permission = "loyalty.write"
 	// LoyaltyAudit allows the auditor's check of the whole ledger.
@@ -79,7 +93,9 @@ func Permissions() []Permission {
 	return []Permission{
 		CustomersRead, CustomersWrite, CustomersImport, CustomersExport, CustomersMerge, CustomersErase, CustomersConfigure,
 		ConsentsWrite, InsightsWrite, ContactsReveal, AccessAudit, TenantsRead, TenantsManage,
-		OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyWrite, LoyaltyAudit,
+		OrdersRead, OrdersWrite, OrdersImport,
+		SalesRead, SalesWrite, SalesImport, SalesConfigure, SalesReport, QuotesApprove, CatalogueRead, CatalogueWrite,
+		AnalyticsRead, LoyaltyRead, LoyaltyWrite, LoyaltyAudit,
 		LoyaltyConfigure, LoyaltyAdjust, RetentionRead, RetentionManage, TicketsRead, TicketsWrite,
 		TicketsImport, TicketsConfigure, TicketsReport, KnowledgeWrite, SurveysRead, SurveysSend, SurveysManage,
 		ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, CrisesLead, Operate,
@@ -113,16 +129,19 @@ func permissionsOf(role string) []Permission {
 			CustomersRead, CustomersWrite, ConsentsWrite, OrdersRead, LoyaltyRead, TicketsRead, TicketsWrite,
 			ComplaintsRegister, ComplaintsRead, ComplaintsHandle,
 			KnowledgeWrite, SurveysSend, RetentionRead,
+			SalesRead, CatalogueRead,
 		}
 	case RoleSales:
 		return []Permission{
 			CustomersRead, CustomersWrite, ConsentsWrite, OrdersRead, OrdersWrite, AnalyticsRead, LoyaltyRead, TicketsRead,
 			ComplaintsRegister, ComplaintsRead, RetentionRead,
+			SalesRead, SalesWrite, CatalogueRead,
 		}
 	case RoleMarketing:
 		return []Permission{
 			CustomersRead, OrdersRead, AnalyticsRead, LoyaltyRead,
 			SurveysRead, SurveysSend, SurveysManage, LoyaltyConfigure, RetentionRead, RetentionManage,
+			SalesRead, SalesWrite, SalesImport, SalesReport, CatalogueRead,
 		}
 	case RoleManager:
 		return []Permission{
@@ -130,12 +149,14 @@ func permissionsOf(role string) []Permission {
 			AnalyticsRead, LoyaltyRead, LoyaltyWrite, TicketsRead, TicketsWrite, ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove,
 			TicketsConfigure, TicketsReport, KnowledgeWrite, SurveysRead, SurveysSend, SurveysManage, CrisesLead,
 			LoyaltyConfigure, LoyaltyAdjust, RetentionRead, RetentionManage,
+			SalesRead, SalesWrite, SalesImport, SalesConfigure, SalesReport, QuotesApprove, CatalogueRead, CatalogueWrite,
 		}
 	case RoleOperations:
 		return []Permission{
 			CustomersRead, CustomersImport, CustomersExport, CustomersMerge, AccessAudit, TenantsRead, OrdersRead, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyAudit,
 			TicketsRead, ComplaintsRead, ComplaintsHandle, Operate,
 			TicketsImport, TicketsReport, SurveysRead, RetentionRead,
+			SalesRead, SalesImport, SalesReport, CatalogueRead,
 		}
 	case RoleIntegrator:
 		return []Permission{
@@ -143,6 +164,7 @@ func permissionsOf(role string) []Permission {
 			OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead,
 			LoyaltyRead, LoyaltyWrite, TicketsRead, TicketsWrite, ComplaintsRegister, ComplaintsRead,
 			TicketsImport, SurveysRead, SurveysSend, RetentionRead, RetentionManage,
+			SalesRead, SalesWrite, SalesImport, CatalogueRead, CatalogueWrite,
 		}
 	case RoleAdmin:
 		return []Permission{
@@ -151,6 +173,7 @@ func permissionsOf(role string) []Permission {
 			ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, Operate,
 			TicketsImport, TicketsConfigure, TicketsReport, KnowledgeWrite, SurveysRead, SurveysSend, SurveysManage, CrisesLead,
 			LoyaltyConfigure, LoyaltyAdjust, RetentionRead, RetentionManage,
+			SalesRead, SalesWrite, SalesImport, SalesConfigure, SalesReport, QuotesApprove, CatalogueRead, CatalogueWrite,
 		}
 	case RolePlatformAdmin:
 		return []Permission{TenantsRead, TenantsManage, Operate}

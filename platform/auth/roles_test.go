@@ -30,6 +30,14 @@ tenants.manage      -     -     -         -       -          -          -     x
 orders.read         x     x     x         x       x          x          x     -
 orders.write        -     x     -         x       -          x          x     -
 orders.import       -     -     -         -       x          x          x     -
+sales.read          x     x     x         x       x          x          x     -
+sales.write         -     x     x         x       -          x          x     -
+sales.import        -     -     x         x       x          x          x     -
+sales.configure     -     -     -         x       -          -          x     -
+sales.report        -     -     x         x       x          -          x     -
+quotes.approve      -     -     -         x       -          -          x     -
+catalogue.read      x     x     x         x       x          x          x     -
+catalogue.write     -     -     -         x       -          x          x     -
 analytics.read      -     x     x         x       x          x          x     -
 loyalty.read        x     x     x         x       x          x          x     -
 loyalty.write       -     -     -         x       -          x          x     -

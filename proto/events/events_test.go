@@ -187,7 +187,7 @@ func TestSomeEventsAreAContactAndSomeAreNot(t *testing.T) {
 		}
 	}
 	want := []string{
-		"accounts interaction_recorded", "tickets complaint_answered", "tickets complaint_registered", "tickets survey_answered", "tickets ticket_opened", "tickets ticket_replied",
+		"accounts interaction_recorded", "sales quote_sent", "tickets complaint_answered", "tickets complaint_registered", "tickets survey_answered", "tickets ticket_opened", "tickets ticket_replied",
 	}
 	if !slices.Equal(contacts, want) {
 		t.Errorf("got %v, want %v", contacts, want)

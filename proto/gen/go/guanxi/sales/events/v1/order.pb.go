@@ -123,7 +123,11 @@ type OrderPlaced struct {
 	// Amount of all lines together, in minor units.
 	TotalMinor int64 `protobuf:"varint,9,opt,name=total_minor,json=totalMinor,proto3" json:"total_minor,omitempty"`
 	// When the customer bought, which may be years before the order came in here.
-	PlacedAt      *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=placed_at,json=placedAt,proto3" json:"placed_at,omitempty"`
+	PlacedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=placed_at,json=placedAt,proto3" json:"placed_at,omitempty"`
+	// The id of the quote that the customer accepted, a UUIDv7; empty where there was none.
+	QuoteId string `protobuf:"bytes,11,opt,name=quote_id,json=quoteId,proto3" json:"quote_id,omitempty"`
+	// The id of the opportunity that was won by it, a UUIDv7; empty for none.
+	OpportunityId string `protobuf:"bytes,12,opt,name=opportunity_id,json=opportunityId,proto3" json:"opportunity_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -226,6 +230,20 @@ func (x *OrderPlaced) GetPlacedAt() *timestamppb.Timestamp {
 		return x.PlacedAt
 	}
 	return nil
+}
+
+func (x *OrderPlaced) GetQuoteId() string {
+	if x != nil {
+		return x.QuoteId
+	}
+	return ""
+}
+
+func (x *OrderPlaced) GetOpportunityId() string {
+	if x != nil {
+		return x.OpportunityId
+	}
+	return ""
 }
 
 // OrderAttributed says whose order it is, where OrderPlaced could not say so yet.
@@ -411,7 +429,7 @@ const file_guanxi_sales_events_v1_order_proto_rawDesc = "" +
 	"\aline_no\x18\x01 \x01(\x05R\x06lineNo\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12!\n" +
-	"\famount_minor\x18\x04 \x01(\x03R\vamountMinor\"\xce\x04\n" +
+	"\famount_minor\x18\x04 \x01(\x03R\vamountMinor\"\x90\x05\n" +
 	"\vOrderPlaced\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12C\n" +
 	"\fexternal_ref\x18\x02 \x01(\v2 .guanxi.reference.v1.ExternalRefR\vexternalRef\x12\x1f\n" +
@@ -425,7 +443,9 @@ const file_guanxi_sales_events_v1_order_proto_rawDesc = "" +
 	"\vtotal_minor\x18\t \x01(\x03R\n" +
 	"totalMinor\x127\n" +
 	"\tplaced_at\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\bplacedAt:\x99\x01\xa2\xbb\x18\x94\x01\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\bplacedAt\x12\x19\n" +
+	"\bquote_id\x18\v \x01(\tR\aquoteId\x12%\n" +
+	"\x0eopportunity_id\x18\f \x01(\tR\ropportunityId:\x99\x01\xa2\xbb\x18\x94\x01\n" +
 	"\x05order\x12\border_id\x1a\vcustomer_id\"\tplaced_at*\forder_placed2\achannel2\bcurrency2\vtotal_minor2\x05units:\n" +
 	"\n" +
 	"\x06orders \x01:(\n" +
