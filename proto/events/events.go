@@ -65,6 +65,12 @@ type Change struct {
 	Value  int64
 }
 
+// Contact says which events of a type were a contact; the zero Contact says that all were.
+type Contact struct {
+	Field string   // that carries the code, one of those that the event shows
+	OneOf []string // codes with which it was one
+}
+
 // All gives every type of event, ordered by name.
 func All() []Type {
 	var all []Type
@@ -113,8 +119,11 @@ func (t Type) Title() string { return t.about.GetTitle() }
 // NamesCustomer tells whether events of the type have a field for the customer. It may be empty in a given event.
 func (t Type) NamesCustomer() bool { return t.customer != nil }
 
-// Contact tells whether the customer and the organisation were in touch by an event of the type.
-func (t Type) Contact() bool { return t.about.GetContact() }
+// Contact tells by which events of the type the customer and the organisation were in touch; false for none.
+func (t Type) Contact() (Contact, bool) {
+	condition := t.about.GetContactIf()
+	return Contact{Field: condition.GetField(), OneOf: condition.GetOneOf()}, t.about.GetContact()
+}
 
 // New gives an empty event of the type.
 func (t Type) New() proto.Message { return t.message.New().Interface() }

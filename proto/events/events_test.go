@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -182,12 +183,12 @@ func TestSomeEventsAreAContactAndSomeAreNot(t *testing.T) {
 	t.Parallel()
 	var contacts []string
 	for _, e := range events.All() {
-		if e.Contact() {
-			contacts = append(contacts, e.Service()+" "+e.Title())
+		if when, contact := e.Contact(); contact {
+			contacts = append(contacts, strings.TrimSpace(e.Service()+" "+e.Title()+" "+when.Field+" "+strings.Join(when.OneOf, " ")))
 		}
 	}
 	want := []string{
-		"accounts interaction_recorded", "sales quote_sent", "tickets complaint_answered", "tickets complaint_registered", "tickets survey_answered", "tickets ticket_opened", "tickets ticket_replied",
+		"accounts interaction_recorded", "sales activity_completed kind call meeting visit", "sales quote_sent", "tickets complaint_answered", "tickets complaint_registered", "tickets survey_answered", "tickets ticket_opened", "tickets ticket_replied",
 	}
 	if !slices.Equal(contacts, want) {
 		t.Errorf("got %v, want %v", contacts, want)

@@ -96,6 +96,7 @@ func (e event) check() []error {
 	}
 	e.checkShows(fault)
 	e.checkFacts(fault)
+	e.checkContact(fault)
 	return faults
 }
 
@@ -117,9 +118,6 @@ func (e event) checkShows(fault func(format string, args ...any)) {
 func (e event) checkFacts(fault func(format string, args ...any)) {
 	if len(e.about.GetFacts()) > 0 && e.about.GetCustomer() == "" {
 		fault("changes facts, and names no customer whose they are")
-	}
-	if e.about.GetContact() && e.about.GetCustomer() == "" {
-		fault("is a contact, and names no customer")
 	}
 	for _, fact := range e.about.GetFacts() {
 		if !code.MatchString(fact.GetName()) {
@@ -151,6 +149,36 @@ func (e event) checkFacts(fault func(format string, args ...any)) {
 				fault("the fact %q takes its unit from %q, which is not a string", fact.GetName(), name)
 			}
 		}
+	}
+}
+
+// checkContact finds a contact with nobody, and conditions that a reader of timelines could not judge.
+func (e event) checkContact(fault func(format string, args ...any)) {
+	if e.about.GetContact() && e.about.GetCustomer() == "" {
+		fault("is a contact, and names no customer")
+	}
+	condition := e.about.GetContactIf()
+	if condition == nil {
+		return
+	}
+	if !e.about.GetContact() {
+		fault("says when it is a contact, and is none")
+	}
+	if len(condition.GetOneOf()) == 0 {
+		fault("says when it is a contact, and names no codes")
+	}
+	for _, one := range condition.GetOneOf() {
+		if !code.MatchString(one) {
+			fault("is a contact with %q, which is not a code", one)
+		}
+	}
+	switch field := e.message.Fields().ByName(protoreflect.Name(condition.GetField())); {
+	case field == nil:
+		fault("is a contact by %q, which is not there", condition.GetField())
+	case field.IsList() || field.Kind() != protoreflect.StringKind:
+		fault("is a contact by the codes of %q, which is not a string", condition.GetField())
+	case !slices.Contains(e.about.GetShows(), condition.GetField()):
+		fault("is a contact by %q, which it does not show", condition.GetField())
 	}
 }
 

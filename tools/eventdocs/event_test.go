@@ -138,6 +138,11 @@ func TestCollectRefusesWhatATimelineCouldNotShowOrCount(t *testing.T) {
 			e.Facts = []*optionsv1.Fact{{Name: name, Field: field, Unit: unit, Effect: effect}}
 		}
 	}
+	contactIf := func(contact bool, shown, field string, codes ...string) func(*optionsv1.Event) {
+		return func(e *optionsv1.Event) {
+			e.Contact, e.Shows, e.ContactIf = contact, []string{shown}, &optionsv1.ContactCondition{Field: field, OneOf: codes}
+		}
+	}
 	cases := map[string]struct {
 		change func(*optionsv1.Event)
 		want   string // empty: nothing is wrong
@@ -167,7 +172,14 @@ func TestCollectRefusesWhatATimelineCouldNotShowOrCount(t *testing.T) {
 		"codes of nothing": {func(e *optionsv1.Event) {
 			e.Facts = []*optionsv1.Fact{{Name: "visits", OneOf: []string{"7"}, Effect: set}}
 		}, `the fact "visits" is counted by codes, and names no field`},
-		"a contact with nobody": {func(e *optionsv1.Event) { e.Contact, e.Customer = true, "" }, "is a contact, and names no customer"},
+		"a contact with nobody":             {func(e *optionsv1.Event) { e.Contact, e.Customer = true, "" }, "is a contact, and names no customer"},
+		"a contact for some codes":          {contactIf(true, "shop_id", "shop_id", "call", "visit"), ""},
+		"a condition of what is no contact": {contactIf(false, "shop_id", "shop_id", "call"), "says when it is a contact, and is none"},
+		"a contact with no code":            {contactIf(true, "shop_id", "shop_id"), "says when it is a contact, and names no codes"},
+		"a contact with a text":             {contactIf(true, "shop_id", "shop_id", "A call"), `is a contact with "A call", which is not a code`},
+		"a contact by what is not there":    {contactIf(true, "shop_id", "windows", "call"), `is a contact by "windows", which is not there`},
+		"a contact by a number":             {contactIf(true, "doors", "doors", "call"), `is a contact by the codes of "doors", which is not a string`},
+		"a contact by what is not shown":    {contactIf(true, "doors", "shop_id", "call"), `is a contact by "shop_id", which it does not show`},
 		"nobody's fact": {func(e *optionsv1.Event) {
 			fact("visits", "", "", add)(e)
 			e.Customer = ""

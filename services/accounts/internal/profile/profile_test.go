@@ -416,6 +416,28 @@ func TestTheFactsOfAProfileComeOfEveryService(t *testing.T) {
 	}
 }
 
+// TestOnlySomeOfWhatSellersDidWasAContact has a seller's task be none, however late it was done, and a call be one.
+func TestOnlySomeOfWhatSellersDidWasAContact(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	done := func(kind string, day int) {
+		id := newID().String()
+		w.told("activity", id, &salesv1.ActivityCompleted{ActivityId: id, CustomerId: w.lei, Kind: kind, Outcome: "call", CompletedAt: on(day)})
+	}
+	for entries, c := range []struct {
+		kind string
+		day  int
+		want int // day of the last contact; 0: none
+	}{{"task", 22, 0}, {"call", 20, 20}, {"meeting", 21, 21}, {"task", 24, 21}, {"visit", 23, 23}} {
+		done(c.kind, c.day)
+		w.entries(int64(1 + entries))
+		got := w.profile(auth.RoleAgent, w.lei, "").Facts.LastContactAt
+		if c.want == 0 && got != nil || c.want != 0 && (got == nil || !got.Equal(on(c.want).AsTime())) {
+			t.Errorf("after the %s of the %d. the last contact is %v, want the %d.", c.kind, c.day, got, c.want)
+		}
+	}
+}
+
 func TestAnotherTelephoneMayBeCalling(t *testing.T) {
 	t.Parallel()
 	w := start(t)

@@ -10,6 +10,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/consent"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/timeline"
 )
 
 // profileSQL reads a customer whole, in one statement, so that all of it is as of one moment. Whatever hangs on the customer
@@ -50,7 +51,7 @@ SELECT r.id, r.aliases, r.state, r.kind, r.display_name, r.given_name, r.family_
 			ORDER BY e.at DESC, e.event_id DESC LIMIT $7) e
 		WHERE $6)::text,
 	(SELECT max(e.at) FROM unnest(r.id || r.aliases) AS g (id) CROSS JOIN LATERAL (
-			SELECT at FROM timeline_entry WHERE tenant_id = $1 AND customer_id = g.id AND service || '/' || title = ANY($8::text[])
+			SELECT at FROM timeline_entry WHERE tenant_id = $1 AND customer_id = g.id AND ` + timeline.ContactSQL("$8") + `
 			ORDER BY at DESC, event_id DESC LIMIT 1) e
 		WHERE $6),
 	(SELECT json_agg(json_build_object('service', s.service, 'at', s.at) ORDER BY s.service)

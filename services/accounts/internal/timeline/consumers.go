@@ -20,16 +20,33 @@ func placed() []events.Type {
 	return slices.DeleteFunc(events.All(), func(t events.Type) bool { return !t.NamesCustomer() })
 }
 
-// Contacts are the entries by which a customer and the organisation were in touch: service and title of each, such as
-// tickets/ticket_opened.
+// Contacts are the entries by which a customer and the organisation were in touch, for [ContactSQL]: service and title of
+// each, such as tickets/ticket_opened, and where only some entries of a title were such, that with a question mark and with
+// each of their codes, such as sales/activity_completed? and sales/activity_completed?kind=call.
 func Contacts() []string {
 	var contacts []string
 	for _, t := range placed() {
-		if t.Contact() {
-			contacts = append(contacts, t.Service()+"/"+t.Title())
+		when, contact := t.Contact()
+		entry := t.Service() + "/" + t.Title()
+		switch {
+		case contact && when.Field == "":
+			contacts = append(contacts, entry)
+		case contact:
+			contacts = append(contacts, entry+"?")
+			for _, code := range when.OneOf {
+				contacts = append(contacts, entry+"?"+when.Field+"="+code)
+			}
 		}
 	}
 	return contacts
+}
+
+// ContactSQL is the condition that a row of timeline_entry is a contact, by what [Contacts] gives in the parameter. What an
+// entry shows is looked at only where it matters: most of a timeline is passed over by its titles.
+func ContactSQL(parameter string) string {
+	return `(service || '/' || title = ANY(` + parameter + `::text[]) OR CASE WHEN service || '/' || title || '?' = ANY(` + parameter + `::text[])
+		THEN EXISTS (SELECT FROM json_each_text(details) AS shown (name, code)
+			WHERE service || '/' || title || '?' || shown.name || '=' || shown.code = ANY(` + parameter + `::text[])) ELSE false END)`
 }
 
 // pace keeps the timeline, which hears of everything, from taking a transaction for each event under a steady load. At

@@ -108,7 +108,9 @@ type Event struct {
 	Facts []*Fact `protobuf:"bytes,7,rep,name=facts,proto3" json:"facts,omitempty"`
 	// Whether the customer and the organisation were in touch by it: the latest such event of a
 	// customer is the last contact.
-	Contact       bool `protobuf:"varint,8,opt,name=contact,proto3" json:"contact,omitempty"`
+	Contact bool `protobuf:"varint,8,opt,name=contact,proto3" json:"contact,omitempty"`
+	// With contact: which of these events were one. Absent where all were.
+	ContactIf     *ContactCondition `protobuf:"bytes,9,opt,name=contact_if,json=contactIf,proto3" json:"contact_if,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -199,6 +201,70 @@ func (x *Event) GetContact() bool {
 	return false
 }
 
+func (x *Event) GetContactIf() *ContactCondition {
+	if x != nil {
+		return x.ContactIf
+	}
+	return nil
+}
+
+// ContactCondition says by a code which events of a type were a contact: of what somebody did, a call was one and
+// a task was not.
+type ContactCondition struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The string field that carries the code. It is among those that the event shows, so that it stands beside
+	// the title on a timeline. Never empty.
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// The codes with which the event was a contact. Never empty.
+	OneOf         []string `protobuf:"bytes,2,rep,name=one_of,json=oneOf,proto3" json:"one_of,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContactCondition) Reset() {
+	*x = ContactCondition{}
+	mi := &file_guanxi_options_v1_event_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContactCondition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContactCondition) ProtoMessage() {}
+
+func (x *ContactCondition) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_options_v1_event_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContactCondition.ProtoReflect.Descriptor instead.
+func (*ContactCondition) Descriptor() ([]byte, []int) {
+	return file_guanxi_options_v1_event_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ContactCondition) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *ContactCondition) GetOneOf() []string {
+	if x != nil {
+		return x.OneOf
+	}
+	return nil
+}
+
 // Fact is one change of one number that is kept of a customer.
 type Fact struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -220,7 +286,7 @@ type Fact struct {
 
 func (x *Fact) Reset() {
 	*x = Fact{}
-	mi := &file_guanxi_options_v1_event_proto_msgTypes[1]
+	mi := &file_guanxi_options_v1_event_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -232,7 +298,7 @@ func (x *Fact) String() string {
 func (*Fact) ProtoMessage() {}
 
 func (x *Fact) ProtoReflect() protoreflect.Message {
-	mi := &file_guanxi_options_v1_event_proto_msgTypes[1]
+	mi := &file_guanxi_options_v1_event_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -245,7 +311,7 @@ func (x *Fact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fact.ProtoReflect.Descriptor instead.
 func (*Fact) Descriptor() ([]byte, []int) {
-	return file_guanxi_options_v1_event_proto_rawDescGZIP(), []int{1}
+	return file_guanxi_options_v1_event_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Fact) GetName() string {
@@ -306,7 +372,7 @@ var File_guanxi_options_v1_event_proto protoreflect.FileDescriptor
 
 const file_guanxi_options_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x1dguanxi/options/v1/event.proto\x12\x11guanxi.options.v1\x1a google/protobuf/descriptor.proto\"\xed\x01\n" +
+	"\x1dguanxi/options/v1/event.proto\x12\x11guanxi.options.v1\x1a google/protobuf/descriptor.proto\"\xb1\x02\n" +
 	"\x05Event\x12\x1c\n" +
 	"\taggregate\x18\x01 \x01(\tR\taggregate\x12!\n" +
 	"\faggregate_id\x18\x02 \x01(\tR\vaggregateId\x12\x1a\n" +
@@ -315,7 +381,12 @@ const file_guanxi_options_v1_event_proto_rawDesc = "" +
 	"\x05title\x18\x05 \x01(\tR\x05title\x12\x14\n" +
 	"\x05shows\x18\x06 \x03(\tR\x05shows\x12-\n" +
 	"\x05facts\x18\a \x03(\v2\x17.guanxi.options.v1.FactR\x05facts\x12\x18\n" +
-	"\acontact\x18\b \x01(\bR\acontact\"\x92\x01\n" +
+	"\acontact\x18\b \x01(\bR\acontact\x12B\n" +
+	"\n" +
+	"contact_if\x18\t \x01(\v2#.guanxi.options.v1.ContactConditionR\tcontactIf\"?\n" +
+	"\x10ContactCondition\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x15\n" +
+	"\x06one_of\x18\x02 \x03(\tR\x05oneOf\"\x92\x01\n" +
 	"\x04Fact\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05field\x18\x02 \x01(\tR\x05field\x12\x12\n" +
@@ -343,23 +414,25 @@ func file_guanxi_options_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_guanxi_options_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_guanxi_options_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_guanxi_options_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_guanxi_options_v1_event_proto_goTypes = []any{
 	(FactEffect)(0),                     // 0: guanxi.options.v1.FactEffect
 	(*Event)(nil),                       // 1: guanxi.options.v1.Event
-	(*Fact)(nil),                        // 2: guanxi.options.v1.Fact
-	(*descriptorpb.MessageOptions)(nil), // 3: google.protobuf.MessageOptions
+	(*ContactCondition)(nil),            // 2: guanxi.options.v1.ContactCondition
+	(*Fact)(nil),                        // 3: guanxi.options.v1.Fact
+	(*descriptorpb.MessageOptions)(nil), // 4: google.protobuf.MessageOptions
 }
 var file_guanxi_options_v1_event_proto_depIdxs = []int32{
-	2, // 0: guanxi.options.v1.Event.facts:type_name -> guanxi.options.v1.Fact
-	0, // 1: guanxi.options.v1.Fact.effect:type_name -> guanxi.options.v1.FactEffect
-	3, // 2: guanxi.options.v1.event:extendee -> google.protobuf.MessageOptions
-	1, // 3: guanxi.options.v1.event:type_name -> guanxi.options.v1.Event
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	3, // [3:4] is the sub-list for extension type_name
-	2, // [2:3] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	3, // 0: guanxi.options.v1.Event.facts:type_name -> guanxi.options.v1.Fact
+	2, // 1: guanxi.options.v1.Event.contact_if:type_name -> guanxi.options.v1.ContactCondition
+	0, // 2: guanxi.options.v1.Fact.effect:type_name -> guanxi.options.v1.FactEffect
+	4, // 3: guanxi.options.v1.event:extendee -> google.protobuf.MessageOptions
+	1, // 4: guanxi.options.v1.event:type_name -> guanxi.options.v1.Event
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	4, // [4:5] is the sub-list for extension type_name
+	3, // [3:4] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_guanxi_options_v1_event_proto_init() }
@@ -373,7 +446,7 @@ func file_guanxi_options_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_guanxi_options_v1_event_proto_rawDesc), len(file_guanxi_options_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 1,
 			NumServices:   0,
 		},

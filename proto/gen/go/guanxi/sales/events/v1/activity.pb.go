@@ -246,7 +246,7 @@ var File_guanxi_sales_events_v1_activity_proto protoreflect.FileDescriptor
 
 const file_guanxi_sales_events_v1_activity_proto_rawDesc = "" +
 	"\n" +
-	"%guanxi/sales/events/v1/activity.proto\x12\x16guanxi.sales.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dguanxi/options/v1/event.proto\"\xb4\x03\n" +
+	"%guanxi/sales/events/v1/activity.proto\x12\x16guanxi.sales.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dguanxi/options/v1/event.proto\"\xd6\x03\n" +
 	"\x11ActivityCompleted\x12\x1f\n" +
 	"\vactivity_id\x18\x01 \x01(\tR\n" +
 	"activityId\x12\x1f\n" +
@@ -260,8 +260,9 @@ const file_guanxi_sales_events_v1_activity_proto_rawDesc = "" +
 	"\x06answer\x18\b \x01(\tR\x06answer\x12\x14\n" +
 	"\x05owner\x18\t \x01(\tR\x05owner\x12=\n" +
 	"\fcompleted_at\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\vcompletedAt:d\xa2\xbb\x18`\n" +
-	"\bactivity\x12\vactivity_id\x1a\vcustomer_id\"\fcompleted_at*\x12activity_completed2\x04kind2\aoutcome2\tobjection\"\xbe\x02\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\vcompletedAt:\x85\x01\xa2\xbb\x18\x80\x01\n" +
+	"\bactivity\x12\vactivity_id\x1a\vcustomer_id\"\fcompleted_at*\x12activity_completed2\x04kind2\aoutcome2\tobjection@\x01J\x1c\n" +
+	"\x04kind\x12\x04call\x12\ameeting\x12\x05visit\"\xbe\x02\n" +
 	"\x10ActivityReminded\x12\x1f\n" +
 	"\vactivity_id\x18\x01 \x01(\tR\n" +
 	"activityId\x12\x1f\n" +
