@@ -8,48 +8,17 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/businesstime"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 )
 
 // CalendarBody is what a calendar says, as the API takes and shows it. It is exported so that what embeds it is documented
 // whole.
 type CalendarBody struct {
-	Name     string         `json:"name" maxLength:"200" example:"Shop in Shanghai"`
-	TimeZone string         `json:"time_zone" maxLength:"64" doc:"IANA name of the zone whose wall clock is meant." example:"Asia/Shanghai"`
-	Week     calendarWeek   `json:"week" doc:"When it is open; a day that is left out is closed. At least one day is not."`
-	Years    []calendarYear `json:"years,omitempty" nullable:"false" maxItems:"50" doc:"What is otherwise on single dates, year by year."`
-}
-
-type calendarWeek struct {
-	Monday    []calendarInterval `json:"monday,omitempty" nullable:"false" maxItems:"24"`
-	Tuesday   []calendarInterval `json:"tuesday,omitempty" nullable:"false" maxItems:"24"`
-	Wednesday []calendarInterval `json:"wednesday,omitempty" nullable:"false" maxItems:"24"`
-	Thursday  []calendarInterval `json:"thursday,omitempty" nullable:"false" maxItems:"24"`
-	Friday    []calendarInterval `json:"friday,omitempty" nullable:"false" maxItems:"24"`
-	Saturday  []calendarInterval `json:"saturday,omitempty" nullable:"false" maxItems:"24"`
-	Sunday    []calendarInterval `json:"sunday,omitempty" nullable:"false" maxItems:"24"`
-}
-
-type calendarInterval struct {
-	From string `json:"from" pattern:"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$" doc:"Of the wall clock." example:"09:00"`
-	To   string `json:"to" pattern:"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$" doc:"Not included; 24:00 is the end of the day." example:"12:00"`
-}
-
-type calendarYear struct {
-	Year     int               `json:"year" minimum:"1970" maximum:"2199" example:"2026"`
-	Holidays []calendarHoliday `json:"holidays,omitempty" nullable:"false" maxItems:"366" doc:"Dates on which it is closed."`
-	Openings []calendarOpening `json:"openings,omitempty" nullable:"false" maxItems:"366" doc:"Dates with hours of their own, which stand in the place of those of the week, also on a holiday."`
-}
-
-type calendarHoliday struct {
-	Date string `json:"date" format:"date" example:"2026-10-01"`
-	Name string `json:"name,omitempty" maxLength:"200" example:"国庆节"`
-}
-
-type calendarOpening struct {
-	Date  string             `json:"date" format:"date" example:"2026-10-10"`
-	Name  string             `json:"name,omitempty" maxLength:"200"`
-	Hours []calendarInterval `json:"hours" nullable:"false" minItems:"1" maxItems:"24"`
+	Name     string                      `json:"name" maxLength:"200" example:"Shop in Shanghai"`
+	TimeZone string                      `json:"time_zone" maxLength:"64" doc:"IANA name of the zone whose wall clock is meant." example:"Asia/Shanghai"`
+	Week     businesstime.CalendarWeek   `json:"week" doc:"When it is open; a day that is left out is closed. At least one day is not."`
+	Years    []businesstime.CalendarYear `json:"years,omitempty" nullable:"false" maxItems:"50" doc:"What is otherwise on single dates, year by year."`
 }
 
 // calendarView is a calendar as the API shows it.
@@ -65,7 +34,7 @@ type calendarView struct {
 
 func show(s Stored) calendarView {
 	return calendarView{
-		CalendarID: s.ID, CalendarBody: CalendarBody{Name: s.Name, TimeZone: s.Zone, Week: showWeek(s.Hours.Week), Years: showYears(s.Hours.Years)},
+		CalendarID: s.ID, CalendarBody: CalendarBody{Name: s.Name, TimeZone: s.Zone, Week: businesstime.ShowWeek(s.Hours.Week), Years: businesstime.ShowYears(s.Hours.Years)},
 		Default: s.Default, Archived: s.Archived, Version: s.Version, CreatedAt: s.CreatedAt.UTC(), ChangedAt: s.ChangedAt.UTC(),
 	}
 }
@@ -120,12 +89,12 @@ type calendarVersions struct {
 
 // calendarVersion is what a calendar was.
 type calendarVersion struct {
-	Version  int64          `json:"version"`
-	TimeZone string         `json:"time_zone"`
-	Week     calendarWeek   `json:"week"`
-	Years    []calendarYear `json:"years,omitempty" nullable:"false"`
-	By       string         `json:"by" doc:"Subject of whoever made it so."`
-	At       time.Time      `json:"at"`
+	Version  int64                       `json:"version"`
+	TimeZone string                      `json:"time_zone"`
+	Week     businesstime.CalendarWeek   `json:"week"`
+	Years    []businesstime.CalendarYear `json:"years,omitempty" nullable:"false"`
+	By       string                      `json:"by" doc:"Subject of whoever made it so."`
+	At       time.Time                   `json:"at"`
 }
 
 const path = "/v1/calendars/{calendar_id}"
@@ -191,66 +160,12 @@ func (c *Calendars) listHTTP(ctx context.Context, in *listInput) (*listAnswer, e
 func (c *Calendars) versionsHTTP(ctx context.Context, in *versionsInput) (*versionsAnswer, error) {
 	items, next, err := httpx.PageByNumber(in.Page, func(before, limit int) ([]Version, error) { return c.Versions(ctx, in.ID, int64(before), limit) },
 		func(v Version) int { return int(v.Version) }, func(v Version) calendarVersion {
-			return calendarVersion{v.Version, v.Zone, showWeek(v.Hours.Week), showYears(v.Hours.Years), v.By, v.At.UTC()}
+			return calendarVersion{v.Version, v.Zone, businesstime.ShowWeek(v.Hours.Week), businesstime.ShowYears(v.Hours.Years), v.By, v.At.UTC()}
 		})
 	return &versionsAnswer{calendarVersions{items, next}}, err
 }
 
-// draft reads what the schema let through; a clock or a date that still is none becomes one that normalise refuses.
+// draft reads what the schema let through.
 func draft(b CalendarBody) Draft {
-	w := b.Week
-	d := Draft{Name: b.Name, Zone: b.TimeZone, Hours: Hours{Week: Week{
-		Monday: readHours(w.Monday), Tuesday: readHours(w.Tuesday), Wednesday: readHours(w.Wednesday), Thursday: readHours(w.Thursday),
-		Friday: readHours(w.Friday), Saturday: readHours(w.Saturday), Sunday: readHours(w.Sunday),
-	}}}
-	for _, y := range b.Years {
-		year := Year{Year: y.Year}
-		for _, h := range y.Holidays {
-			date, _ := ParseDate(h.Date)
-			year.Holidays = append(year.Holidays, Holiday{date, h.Name})
-		}
-		for _, o := range y.Openings {
-			date, _ := ParseDate(o.Date)
-			year.Openings = append(year.Openings, Opening{date, o.Name, readHours(o.Hours)})
-		}
-		d.Hours.Years = append(d.Hours.Years, year)
-	}
-	return d
-}
-
-func readHours(shown []calendarInterval) (hours []Interval) {
-	for _, i := range shown {
-		from, _ := ParseClock(i.From)
-		to, _ := ParseClock(i.To)
-		hours = append(hours, Interval{from, to})
-	}
-	return hours
-}
-
-func showWeek(w Week) calendarWeek {
-	return calendarWeek{
-		showHours(w.Monday), showHours(w.Tuesday), showHours(w.Wednesday), showHours(w.Thursday), showHours(w.Friday),
-		showHours(w.Saturday), showHours(w.Sunday),
-	}
-}
-
-func showHours(hours []Interval) (shown []calendarInterval) {
-	for _, h := range hours {
-		shown = append(shown, calendarInterval{h.From.String(), h.To.String()})
-	}
-	return shown
-}
-
-func showYears(years []Year) (shown []calendarYear) {
-	for _, y := range years {
-		v := calendarYear{Year: y.Year}
-		for _, h := range y.Holidays {
-			v.Holidays = append(v.Holidays, calendarHoliday{h.Date.String(), h.Name})
-		}
-		for _, o := range y.Openings {
-			v.Openings = append(v.Openings, calendarOpening{o.Date.String(), o.Name, showHours(o.Hours)})
-		}
-		shown = append(shown, v)
-	}
-	return shown
+	return Draft{Name: b.Name, Zone: b.TimeZone, Hours: businesstime.ReadHours(b.Week, b.Years)}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/businesstime"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
@@ -54,10 +55,10 @@ func (c *Calendars) Versions(ctx context.Context, id uuid.UUID, before int64, li
 
 // Reckoned is the answer of a trial, and how it came about.
 type Reckoned struct {
-	At     time.Time     // the deadline
-	Worked time.Duration // business time
-	Ranges []Range       // that were counted: the first of them
-	More   bool          // there are more
+	At     time.Time            // the deadline
+	Worked time.Duration        // business time
+	Ranges []businesstime.Range // that were counted: the first of them
+	More   bool                 // there are more
 	Zone   *time.Location
 }
 
@@ -71,7 +72,7 @@ type Trial struct {
 	From        time.Time
 	Seconds     int64
 	WorkingDays int
-	Pauses      []Range
+	Pauses      []businesstime.Range
 }
 
 // TryAdd reckons a deadline by a calendar, and keeps nothing.
@@ -100,14 +101,14 @@ func (c *Calendars) TryAdd(ctx context.Context, id uuid.UUID, t Trial) (Reckoned
 	if t.WorkingDays != 0 {
 		due = by.AddDays(t.From, t.WorkingDays)
 	}
-	if due.Equal(Never) {
+	if due.Equal(businesstime.Never) {
 		return Reckoned{}, problem.New(problem.Unprocessable, "deadline_out_of_reach", "That much business time does not come within a hundred years.")
 	}
 	return by.reckon(t.From, due, t.Pauses), nil
 }
 
 // TryBetween reckons the business time of a range by a calendar.
-func (c *Calendars) TryBetween(ctx context.Context, id uuid.UUID, r Range, pauses []Range) (Reckoned, error) {
+func (c *Calendars) TryBetween(ctx context.Context, id uuid.UUID, r businesstime.Range, pauses []businesstime.Range) (Reckoned, error) {
 	var f faults
 	f.instant("from", r.From)
 	f.instant("to", r.To)
@@ -130,7 +131,7 @@ func (c *Calendars) TryBetween(ctx context.Context, id uuid.UUID, r Range, pause
 }
 
 // reckon tells how the time from from up to to is worked.
-func (c Calendar) reckon(from, to time.Time, pauses []Range) Reckoned {
+func (c Calendar) reckon(from, to time.Time, pauses []businesstime.Range) Reckoned {
 	r := Reckoned{At: to, Worked: c.Between(from, to, pauses...), Zone: c.Zone()}
 	for one := range c.Ranges(from, to, pauses...) {
 		if len(r.Ranges) == maxRanges {
@@ -143,12 +144,12 @@ func (c Calendar) reckon(from, to time.Time, pauses []Range) Reckoned {
 }
 
 func (f *faults) instant(location string, at time.Time) {
-	if y := at.UTC().Year(); y < firstYear || y > lastYear {
+	if y := at.UTC().Year(); y < businesstime.FirstYear || y > businesstime.LastYear {
 		f.add(location, "out_of_range", "must be in the years 1970 to 2199")
 	}
 }
 
-func (f *faults) pauses(pauses []Range) {
+func (f *faults) pauses(pauses []businesstime.Range) {
 	for i, p := range pauses {
 		location := "pauses[" + strconv.Itoa(i) + "]"
 		f.instant(location+".from", p.From)

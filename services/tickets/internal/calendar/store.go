@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/guanxi-crm/guanxi/platform/businesstime"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
@@ -33,11 +34,11 @@ type Stored struct {
 
 // Calendar lays the hours out to reckon with.
 func (s Stored) Calendar() (Calendar, error) {
-	zone, ok := location(s.Zone)
+	zone, ok := businesstime.Zone(s.Zone)
 	if !ok { // it was known when the calendar was made
 		return Calendar{}, fmt.Errorf("calendar %s: this process does not know the time zone %s", s.ID, s.Zone)
 	}
-	return Calendar{ID: s.ID, Version: s.Version, hours: s.Hours.timetable(zone)}, nil
+	return Calendar{ID: s.ID, Version: s.Version, Calendar: s.Hours.Calendar(zone)}, nil
 }
 
 // Book is what a tenant's calendars are at one moment. It is filled by the next round trip of the transaction.
@@ -206,7 +207,7 @@ func change(tx *pg.Tx, id uuid.UUID, s Stored, at time.Time) {
 type Version struct {
 	Version int64
 	Zone    string
-	Hours   Hours
+	Hours   businesstime.Hours
 	By      string // subject
 	At      time.Time
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/businesstime"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 )
 
@@ -64,9 +65,9 @@ func tried(r Reckoned, err error) (*trialAnswer, error) {
 	return &trialAnswer{b}, nil
 }
 
-func pausesOf(shown []calendarPause) (pauses []Range) {
+func pausesOf(shown []calendarPause) (pauses []businesstime.Range) {
 	for _, p := range shown {
-		pauses = append(pauses, Range(p))
+		pauses = append(pauses, businesstime.Range(p))
 	}
 	return pauses
 }
@@ -87,6 +88,6 @@ func (c *Calendars) trialRoutes(api *httpx.API, tag string) {
 		Permission:  auth.TicketsRead, Errors: []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *betweenInput) (*trialAnswer, error) {
 		b := in.Body
-		return tried(c.TryBetween(ctx, in.ID, Range{b.From, b.To}, pausesOf(b.Pauses)))
+		return tried(c.TryBetween(ctx, in.ID, businesstime.Range{From: b.From, To: b.To}, pausesOf(b.Pauses)))
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/guanxi-crm/guanxi/platform/businesstime"
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/calendar"
@@ -453,8 +454,8 @@ func TestDeadlinesThatNothingPauses(t *testing.T) {
 // weekdays is a calendar that is open from nine to five, Monday to Friday, in UTC.
 func weekdays(t *testing.T) calendar.Calendar {
 	t.Helper()
-	day := []calendar.Interval{{From: 9 * 60, To: 17 * 60}}
-	c, faults := calendar.Draft{Name: "law", Zone: "Etc/UTC", Hours: calendar.Hours{Week: calendar.Week{
+	day := []businesstime.Interval{{From: 9 * 60, To: 17 * 60}}
+	c, faults := calendar.Draft{Name: "law", Zone: "Etc/UTC", Hours: businesstime.Hours{Week: businesstime.Week{
 		Monday: day, Tuesday: day, Wednesday: day, Thursday: day, Friday: day,
 	}}}.Calendar()
 	if len(faults) > 0 {

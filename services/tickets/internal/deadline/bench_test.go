@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/businesstime"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/pgtest"
@@ -30,8 +31,8 @@ func BenchmarkRecompute(b *testing.B) {
 	db := database.DB(pg.App)
 	ctx := auth.With(b.Context(), auth.Principal{Subject: "bench", Tenant: "pizza"})
 	calendars, policies := calendar.New(db, time.Now), sla.New(db, time.Now)
-	day := []calendar.Interval{{From: 9 * 60, To: 12 * 60}, {From: 13 * 60, To: 18 * 60}}
-	draft := calendar.Draft{Name: "Office", Zone: "Asia/Shanghai", Hours: calendar.Hours{Week: calendar.Week{
+	day := []businesstime.Interval{{From: 9 * 60, To: 12 * 60}, {From: 13 * 60, To: 18 * 60}}
+	draft := calendar.Draft{Name: "Office", Zone: "Asia/Shanghai", Hours: businesstime.Hours{Week: businesstime.Week{
 		Monday: day, Tuesday: day, Wednesday: day, Thursday: day, Friday: day}}}
 	c, err := calendars.Create(ctx, draft)
 	if err != nil {
@@ -54,11 +55,11 @@ func BenchmarkRecompute(b *testing.B) {
 	if err := watch.Recompute(ctx); err != nil {
 		b.Fatal(err)
 	}
-	var holidays []calendar.Holiday
+	var holidays []businesstime.Holiday
 	for i := 0; b.Loop(); i++ {
-		date, _ := calendar.ParseDate(shanghai("2026-03-09 00:00").AddDate(0, 0, i/5*7+i%5).Format(time.DateOnly))
-		holidays = append(holidays, calendar.Holiday{Date: date})
-		draft.Hours.Years = []calendar.Year{{Year: 2026, Holidays: holidays}}
+		date, _ := businesstime.ParseDate(shanghai("2026-03-09 00:00").AddDate(0, 0, i/5*7+i%5).Format(time.DateOnly))
+		holidays = append(holidays, businesstime.Holiday{Date: date})
+		draft.Hours.Years = []businesstime.Year{{Year: 2026, Holidays: holidays}}
 		if _, err := calendars.Replace(ctx, c.ID, draft, func(int64) error { return nil }); err != nil {
 			b.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/guanxi-crm/guanxi/platform/businesstime"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/calendar"
@@ -60,7 +61,7 @@ func due(all []sla.Measurement, told map[round]int, now time.Time) []reached {
 
 // span is business time that a clock counted.
 type span struct {
-	calendar.Range
+	businesstime.Range
 	Used time.Duration // of the target, this span included
 }
 
@@ -79,9 +80,9 @@ func spans(m sla.Measurement, c calendar.Calendar, now time.Time) (all []span, c
 	}
 	var used time.Duration
 	for r := range c.Ranges(m.Started, end, m.Pauses...) {
-		pieces := []calendar.Range{r}
+		pieces := []businesstime.Range{r}
 		if m.Due.After(r.From) && m.Due.Before(r.To) {
-			pieces = []calendar.Range{{From: r.From, To: m.Due}, {From: m.Due, To: r.To}}
+			pieces = []businesstime.Range{{From: r.From, To: m.Due}, {From: m.Due, To: r.To}}
 		}
 		for _, p := range pieces {
 			if len(all) == maxSpans {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/guanxi-crm/guanxi/platform/businesstime"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/calendar"
 )
 
@@ -130,7 +131,7 @@ func resolution(told []Entry, r Reopening) Measurement {
 		case settled(e.Status) && m.Done.IsZero():
 			m.Done, m.Ended = e.At, e.At
 		case !settled(e.Status) && !m.Done.IsZero() && r == Total:
-			m.Pauses = append(m.Pauses, calendar.Range{From: m.Done, To: e.At})
+			m.Pauses = append(m.Pauses, businesstime.Range{From: m.Done, To: e.At})
 			m.Done, m.Ended = time.Time{}, time.Time{}
 		}
 	}
@@ -139,15 +140,15 @@ func resolution(told []Entry, r Reopening) Measurement {
 
 // pauses gives the times between from and to at which the ticket was in one of the statuses, clipped; a zero to has not come
 // yet, and a pause that lasts has a zero To then.
-func pauses(told []Entry, statuses []string, from, to time.Time) []calendar.Range {
+func pauses(told []Entry, statuses []string, from, to time.Time) []businesstime.Range {
 	if len(statuses) == 0 {
 		return nil
 	}
-	var all []calendar.Range
+	var all []businesstime.Range
 	var since time.Time
 	paused := false
 	end := func(at time.Time) {
-		r := calendar.Range{From: since, To: at}
+		r := businesstime.Range{From: since, To: at}
 		if r.From.Before(from) {
 			r.From = from
 		}
@@ -206,7 +207,7 @@ func (m Measurement) reckon(p Policy, c calendar.Calendar, now time.Time) Measur
 func (m Measurement) used(c calendar.Calendar, percent int) time.Time {
 	part := (int64(percent)*seconds(m.Target) + 99) / 100
 	at := c.Add(m.Started, time.Duration(part)*time.Second, m.Pauses...)
-	if at.Equal(calendar.Never) {
+	if at.Equal(businesstime.Never) {
 		return time.Time{}
 	}
 	return cut(at)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/guanxi-crm/guanxi/platform/businesstime"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/calendar"
 )
 
@@ -14,7 +15,7 @@ func hours(t *testing.T, days string, holidays ...string) calendar.Calendar {
 	t.Helper()
 	d := calendar.Draft{Name: "x", Zone: "Europe/Berlin"}
 	w := &d.Hours.Week
-	week := []*[]calendar.Interval{&w.Monday, &w.Tuesday, &w.Wednesday, &w.Thursday, &w.Friday, &w.Saturday, &w.Sunday}
+	week := []*[]businesstime.Interval{&w.Monday, &w.Tuesday, &w.Wednesday, &w.Thursday, &w.Friday, &w.Saturday, &w.Sunday}
 	for part := range strings.SplitSeq(days, ";") {
 		words := strings.Fields(part)
 		first, last, several := strings.Cut(words[0], "-")
@@ -24,21 +25,21 @@ func hours(t *testing.T, days string, holidays ...string) calendar.Calendar {
 		for i := strings.Index("montuewedthufrisatsun", first) / 3; i <= strings.Index("montuewedthufrisatsun", last)/3; i++ {
 			for _, word := range words[1:] {
 				from, to, _ := strings.Cut(word, "-")
-				begin, ok := calendar.ParseClock(from)
-				end, also := calendar.ParseClock(to)
+				begin, ok := businesstime.ParseClock(from)
+				end, also := businesstime.ParseClock(to)
 				if !ok || !also {
 					t.Fatalf("%q are no hours", word)
 				}
-				*week[i] = append(*week[i], calendar.Interval{From: begin, To: end})
+				*week[i] = append(*week[i], businesstime.Interval{From: begin, To: end})
 			}
 		}
 	}
 	for _, h := range holidays {
-		date, ok := calendar.ParseDate(h)
+		date, ok := businesstime.ParseDate(h)
 		if !ok {
 			t.Fatalf("%q is no date", h)
 		}
-		d.Hours.Years = append(d.Hours.Years, calendar.Year{Year: date.Year(), Holidays: []calendar.Holiday{{Date: date}}})
+		d.Hours.Years = append(d.Hours.Years, businesstime.Year{Year: date.Year(), Holidays: []businesstime.Holiday{{Date: date}}})
 	}
 	c, faults := d.Calendar()
 	if len(faults) > 0 {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/guanxi-crm/guanxi/services/tickets/internal/calendar"
+	"github.com/guanxi-crm/guanxi/platform/businesstime"
 )
 
 // Clock is one of the three things that a policy promises.
@@ -66,11 +66,11 @@ type Measurement struct {
 	Round      int // from 1; always 1 but for next_response
 	Priority   int // by which the target was picked
 	Started    time.Time
-	Target     time.Duration    // of business time
-	Pauses     []calendar.Range // what did not count; a zero To has not ended
-	Due        time.Time        // zero while paused, unless it passed before, and where cancelled
-	Done       time.Time        // zero where it is not
-	Ended      time.Time        // when it was done or cancelled; zero where it still matters
+	Target     time.Duration        // of business time
+	Pauses     []businesstime.Range // what did not count; a zero To has not ended
+	Due        time.Time            // zero while paused, unless it passed before, and where cancelled
+	Done       time.Time            // zero where it is not
+	Ended      time.Time            // when it was done or cancelled; zero where it still matters
 	State      State
 	Used       time.Duration // business time until it ended, or now
 	Difference time.Duration // Target less Used; negative where it was late

@@ -1,4 +1,4 @@
-package calendar
+package businesstime
 
 import (
 	"fmt"
@@ -119,32 +119,29 @@ type Year struct {
 	Openings []Opening `json:"openings,omitempty"`
 }
 
-// Hours are the hours of a calendar.
+// Hours are the hours of a calendar, as they are kept.
 type Hours struct {
 	Week  Week   `json:"week"`
 	Years []Year `json:"years,omitempty"`
 }
 
-// Draft is what a calendar is made from.
-type Draft struct {
-	Name  string // of the tenant's own, 1 to 200 characters
-	Zone  string // IANA, such as Asia/Shanghai
-	Hours Hours
-}
+// FirstYear and LastYear bound what a calendar knows of single dates; it may be asked about the past.
+const (
+	FirstYear = 1970
+	LastYear  = 2199
+)
 
 const (
-	maxName      = 200  // characters
-	firstYear    = 1970 // a calendar may be asked about the past
-	lastYear     = 2199
-	maxYears     = 50 // so that a calendar with weekly hours opens within the horizon
-	maxIntervals = 24 // of a day
+	maxName      = 200 // characters
+	maxYears     = 50  // so that a calendar with weekly hours opens within the horizon
+	maxIntervals = 24  // of a day
 )
 
 // zoneShape keeps out what is no IANA name though there is a file: Local, and the folders posix and right.
 var zoneShape = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`)
 
-// location gives a time zone by its IANA name.
-func location(name string) (*time.Location, bool) {
+// Zone gives a time zone by its IANA name, such as Asia/Shanghai.
+func Zone(name string) (*time.Location, bool) {
 	if !zoneShape.MatchString(name) || name == "Local" {
 		return nil, false
 	}
@@ -161,27 +158,27 @@ func location(name string) (*time.Location, bool) {
 // zones are those that were read from their files, by name: a process reads each once.
 var zones sync.Map
 
-// normalise brings a draft to its canonical form - intervals and dates in order - and names every field that is not right.
-func (d Draft) normalise() (Draft, []problem.Field) {
+// Calendar gives the calendar of hours that are canonical, by the wall clock of the zone.
+func (h Hours) Calendar(zone *time.Location) Calendar { return Calendar{hours: h.timetable(zone)} }
+
+// Normalise brings hours to their canonical form - intervals and dates in order - and names every field that is not right,
+// in the order of their names.
+func (h Hours) Normalise() (Hours, []problem.Field) {
 	var f faults
-	d.Name = f.name("name", d.Name, true)
-	if _, ok := location(d.Zone); !ok {
-		f.add("time_zone", "time_zone_unknown", "must be an IANA time zone, such as Asia/Shanghai")
-	}
 	opens := false
 	for name, day := range map[string]*[]Interval{
-		"monday": &d.Hours.Week.Monday, "tuesday": &d.Hours.Week.Tuesday, "wednesday": &d.Hours.Week.Wednesday,
-		"thursday": &d.Hours.Week.Thursday, "friday": &d.Hours.Week.Friday, "saturday": &d.Hours.Week.Saturday, "sunday": &d.Hours.Week.Sunday,
+		"monday": &h.Week.Monday, "tuesday": &h.Week.Tuesday, "wednesday": &h.Week.Wednesday,
+		"thursday": &h.Week.Thursday, "friday": &h.Week.Friday, "saturday": &h.Week.Saturday, "sunday": &h.Week.Sunday,
 	} {
 		*day = f.intervals("week."+name, *day)
 		opens = opens || len(*day) > 0
 	}
 	if !opens {
-		f.add("week", "calendar_never_opens", "must have hours on at least one day: with none, no deadline would ever come")
+		f.add("week", "calendar_never_opens", "must have hours on at least one day: with none, no business time would ever come")
 	}
-	d.Hours.Years = f.years(d.Hours.Years)
+	h.Years = f.years(h.Years)
 	slices.SortFunc(f, func(a, b problem.Field) int { return strings.Compare(a.Location, b.Location) })
-	return d, f
+	return h, f
 }
 
 // faults collects what is not right.
@@ -191,9 +188,9 @@ func (f *faults) add(location, code, message string) {
 	*f = append(*f, problem.Field{Location: location, Code: code, Message: message})
 }
 
-func (f *faults) name(location, name string, needed bool) string {
+func (f *faults) name(location, name string) string {
 	name = norm.NFC.String(strings.TrimSpace(name))
-	if n := utf8.RuneCountInString(name); n > maxName || needed && n == 0 || strings.ContainsFunc(name, unicode.IsControl) {
+	if utf8.RuneCountInString(name) > maxName || strings.ContainsFunc(name, unicode.IsControl) {
 		f.add(location, "name_malformed", "must be 1 to 200 characters, none of them a control character")
 	}
 	return name
@@ -235,7 +232,7 @@ func (f *faults) years(years []Year) []Year {
 	seen := map[int]bool{}
 	for i, y := range years {
 		at := fmt.Sprintf("years[%d]", i)
-		if y.Year < firstYear || y.Year > lastYear {
+		if y.Year < FirstYear || y.Year > LastYear {
 			f.add(at+".year", "out_of_range", "must be 1970 to 2199")
 		} else if seen[y.Year] {
 			f.add(at+".year", "year_twice", "must be named once: put all dates of a year together")
@@ -264,12 +261,12 @@ func (f *faults) dates(at string, y Year) {
 	for i := range y.Holidays {
 		location := fmt.Sprintf("%s.holidays[%d]", at, i)
 		date(location+".date", y.Holidays[i].Date, holidays)
-		y.Holidays[i].Name = f.name(location+".name", y.Holidays[i].Name, false)
+		y.Holidays[i].Name = f.name(location+".name", y.Holidays[i].Name)
 	}
 	for i := range y.Openings {
 		location := fmt.Sprintf("%s.openings[%d]", at, i)
 		date(location+".date", y.Openings[i].Date, openings)
-		y.Openings[i].Name = f.name(location+".name", y.Openings[i].Name, false)
+		y.Openings[i].Name = f.name(location+".name", y.Openings[i].Name)
 		if len(y.Openings[i].Hours) == 0 {
 			f.add(location+".hours", "opening_empty", "must have hours; a date on which it is closed is a holiday")
 		}

@@ -1,4 +1,4 @@
-package calendar
+package businesstime
 
 import (
 	"fmt"
@@ -204,14 +204,14 @@ func TestItReckonsAsWhoeverLooksAtEveryMinute(t *testing.T) {
 		t.Run(fmt.Sprintf("%s %s", s.zone, s.around), func(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(2026, uint64(n))) // a test that fails has to fail again
-			zone, ok := location(s.zone)
+			zone, ok := Zone(s.zone)
 			date, dated := ParseDate(s.around)
 			if !ok || !dated {
 				t.Fatal("there is no such zone or date")
 			}
 			for range rounds {
 				hours := settle(anyHours(r, date.Time))
-				c, judge := Calendar{hours: hours.timetable(zone)}, slow{zone, hours}
+				c, judge := hours.Calendar(zone), slow{zone, hours}
 				minute := func() time.Time { return date.Add(time.Duration(r.IntN(8*24*60)-4*24*60) * time.Minute) }
 				var pauses []Range
 				for range r.IntN(4) {
@@ -221,6 +221,9 @@ func TestItReckonsAsWhoeverLooksAtEveryMinute(t *testing.T) {
 				from, to := minute(), minute()
 				if got, want := c.Between(from, to, pauses...), judge.between(from, to, time.Minute, pauses); got != want {
 					t.Fatalf("from %v to %v with %v of %+v: %v instead of %v", from, to, pauses, hours, got, want)
+				}
+				if got, want := c.Opens(from), judge.opens(from); got != want {
+					t.Fatalf("at %v of %+v: open is %v", from, hours, got)
 				}
 				d := time.Duration(1+r.IntN(3000)) * time.Minute
 				want, _ := judge.add(from, d, time.Minute, from.AddDate(0, 3, 0), pauses)
@@ -244,11 +247,11 @@ func TestItReckonsAsWhoeverLooksAtEverySecond(t *testing.T) {
 	for _, s := range []struct{ zone, around string }{
 		{"Africa/Monrovia", "1972-01-07"}, {"Europe/Amsterdam", "1937-07-01"}, {"Asia/Shanghai", "1901-01-01"}, {"Europe/Berlin", "2026-10-25"},
 	} {
-		zone, _ := location(s.zone)
+		zone, _ := Zone(s.zone)
 		date, _ := ParseDate(s.around)
 		for range 6 {
 			hours := settle(anyHours(r, date.Time))
-			c, judge := Calendar{hours: hours.timetable(zone)}, slow{zone, hours}
+			c, judge := hours.Calendar(zone), slow{zone, hours}
 			from := date.Add(time.Duration(r.IntN(100_000)-70_000) * time.Second)
 			to := from.Add(time.Duration(r.IntN(100_000)) * time.Second)
 			if got, want := c.Between(from, to), judge.between(from, to, time.Second, nil); got != want {
@@ -269,10 +272,10 @@ func TestWhatIsAddedIsBetween(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7)) // a test that fails has to fail again
 	for range 3000 {
 		s := strange[r.IntN(len(strange))]
-		zone, _ := location(s.zone)
+		zone, _ := Zone(s.zone)
 		date, _ := ParseDate(s.around)
 		hours := settle(anyHours(r, date.Time))
-		c := Calendar{hours: hours.timetable(zone)}
+		c := hours.Calendar(zone)
 		instant := func() time.Time {
 			return date.Add(time.Duration(r.Int64N(int64(6*365*24*time.Hour)))).AddDate(-3, 0, 0)
 		}

@@ -1,4 +1,4 @@
-package calendar
+package businesstime
 
 import (
 	"archive/zip"
@@ -67,12 +67,12 @@ func shop(t *testing.T, zone, hours string, special ...string) Calendar {
 	for _, y := range years {
 		h.Years = append(h.Years, *y)
 	}
-	made, faults := Draft{Name: "x", Zone: zone, Hours: h}.normalise()
-	if len(faults) > 0 {
-		t.Fatalf("%v", faults)
+	made, faults := h.Normalise()
+	in, ok := Zone(zone)
+	if !ok || len(faults) > 0 {
+		t.Fatalf("%s: %v", zone, faults)
 	}
-	in, _ := location(zone)
-	return Calendar{hours: made.Hours.timetable(in)}
+	return made.Calendar(in)
 }
 
 // local reads what the calendar's wall clock shows, such as "2026-03-02 09:00"; where that comes twice, with the offset
@@ -419,8 +419,37 @@ func TestRangesTellHowItCameAbout(t *testing.T) {
 	}
 }
 
+// Opens and Next are what Ranges says, looked at from one instant.
+func TestWhenItOpensNext(t *testing.T) {
+	t.Parallel()
+	c := shop(t, "Asia/Shanghai", office, "2026-10-01", "2026-10-02")
+	for _, one := range []struct{ at, next string }{
+		{"2026-03-02 09:00", "2026-03-02 09:00"}, // as it opens
+		{"2026-03-02 10:30", "2026-03-02 10:30"}, // within
+		{"2026-03-02 12:00", "2026-03-02 13:00"}, // lunch
+		{"2026-03-02 18:00", "2026-03-03 09:00"}, // as it closes
+		{"2026-03-06 20:00", "2026-03-09 09:00"}, // over the weekend
+		{"2026-09-30 18:00", "2026-10-05 09:00"}, // over holidays
+	} {
+		at, next := local(t, c, one.at), local(t, c, one.next)
+		if got := c.Next(at); !got.Equal(next) {
+			t.Errorf("after %s it opens at %v instead of %s", one.at, got.In(c.Zone()), one.next)
+		}
+		if got := c.Opens(at); got != at.Equal(next) {
+			t.Errorf("at %s open is %v", one.at, got)
+		}
+	}
+	if at := time.Date(2026, 3, 2, 3, 4, 5, 6, time.UTC); !Always().Opens(at) || !Always().Next(at).Equal(at) {
+		t.Error("what is always open opens at once")
+	}
+	never := Hours{}.Calendar(time.UTC)
+	if at := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC); never.Opens(at) || !never.Next(at).Equal(Never) {
+		t.Error("what never opens opens")
+	}
+}
+
 func BenchmarkAddTenYears(b *testing.B) {
-	zone, _ := location("Europe/Berlin")
+	zone, _ := Zone("Europe/Berlin")
 	day := []Interval{{9 * 60, 12 * 60}, {13 * 60, 18 * 60}}
 	h := Hours{Week: Week{Monday: day, Tuesday: day, Wednesday: day, Thursday: day, Friday: day}}
 	for y := 2020; y < 2040; y++ {
@@ -430,7 +459,7 @@ func BenchmarkAddTenYears(b *testing.B) {
 		}
 		h.Years = append(h.Years, year)
 	}
-	c := Calendar{hours: h.timetable(zone)}
+	c := h.Calendar(zone)
 	from := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
 	for _, d := range []time.Duration{8 * time.Hour, 20_000 * time.Hour} {
 		b.Run(d.String(), func(b *testing.B) {
