@@ -9,12 +9,10 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/nyaruka/phonenumbers"
-	"golang.org/x/net/idna"
 	"golang.org/x/text/secure/precis"
-	"golang.org/x/text/unicode/norm"
 	"golang.org/x/text/width"
 
+	"github.com/guanxi-crm/guanxi/platform/contactpoint"
 	"github.com/guanxi-crm/guanxi/platform/externalref"
 )
 
@@ -77,9 +75,6 @@ const (
 	minChecked = 13
 	maxChecked = 19
 	maxLogin   = 128 // characters
-	maxEmail   = 254 // bytes, RFC 5321 4.5.3.1.3 less the angle brackets
-	maxLocal   = 64  // bytes, RFC 5321 4.5.3.1.1
-	maxPhone   = 64  // characters as typed, before normalising
 )
 
 // Normalise brings an identity as people and systems write it to its one form. Region is the ISO 3166 code of the
@@ -116,41 +111,20 @@ func Normalise(kind, value, region string) (Identity, *Fault) {
 	return Identity{Type: t, Value: value}, nil
 }
 
-// phone gives E.164. A number is taken when it is possible (the right length for its country), not only when its range
-// is known to be in use: operators open ranges faster than any list of them is updated. An extension is dropped, since
-// a phone identity finds who may be calling, and callers are shown without their extension.
 func phone(value, region string) (string, *Fault) {
-	malformed := &Fault{"value", "phone_malformed", "must be a telephone number, national or with + and the country code"}
-	if utf8.RuneCountInString(value) > maxPhone {
-		return "", malformed
+	number, ok := contactpoint.Phone(value, region)
+	if !ok {
+		return "", &Fault{"value", "phone_malformed", contactpoint.PhoneMalformed}
 	}
-	number, err := phonenumbers.Parse(value, region)
-	if err != nil || phonenumbers.IsPossibleNumberWithReason(number) != phonenumbers.IS_POSSIBLE {
-		return "", malformed
-	}
-	return phonenumbers.Format(number, phonenumbers.E164), nil
+	return number, nil
 }
 
-// email gives the address in lower case, its domain in ASCII (IDNA 2008). The local part may be in any script.
 func email(value string) (string, *Fault) {
-	malformed := &Fault{"value", "email_malformed", "must be a mail address such as name@example.com"}
-	value = norm.NFC.String(strings.TrimSpace(value))
-	at := strings.LastIndexByte(value, '@')
-	if at < 1 || at > maxLocal || !utf8.ValidString(value) {
-		return "", malformed
+	address, ok := contactpoint.Email(value)
+	if !ok {
+		return "", &Fault{"value", "email_malformed", contactpoint.EmailMalformed}
 	}
-	local, domain := strings.ToLower(value[:at]), strings.TrimSuffix(value[at+1:], ".")
-	unfit := func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune(`"(),:;<>@[\]`, r)
-	}
-	if strings.ContainsFunc(local, unfit) || local[0] == '.' || local[len(local)-1] == '.' || strings.Contains(local, "..") {
-		return "", malformed
-	}
-	domain, err := idna.Lookup.ToASCII(domain)
-	if err != nil || !strings.Contains(domain, ".") || len(local)+1+len(domain) > maxEmail {
-		return "", malformed
-	}
-	return local + "@" + domain, nil
+	return address, nil
 }
 
 // card drops the separators that people type and lifts letters to capitals. A number as long as those of ISO/IEC 7812 (the
