@@ -23,6 +23,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/peer"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/platform/pg/migrate"
@@ -49,6 +50,8 @@ type Module struct {
 	Aliases bool
 	// Blobs asks for a place for files: Deps.Blobs.
 	Blobs bool
+	// Peers are the services whose APIs it calls by Deps.Peers.
+	Peers []string
 	// Build makes the service's parts. It must not call out: nothing it depends on need be up yet.
 	Build func(d Deps) (Parts, error)
 }
@@ -68,6 +71,7 @@ type Deps struct {
 	Outbox *outbox.Outbox
 	Flow   *flow.Client
 	Blobs  blob.Store   // nil unless Module.Blobs asks for it; keys begin with the module's name
+	Peers  *peer.Client // the APIs of the services that Module.Peers names
 	Turns  *turns.Turns // of all consumers and imports of the process
 	Clock  func() time.Time
 }
@@ -140,7 +144,7 @@ func Run(ctx context.Context, args, environ []string, out io.Writer, modules ...
 	}
 	faults := []error{cfg.Validate()}
 	for _, m := range modules {
-		faults = append(faults, cfg.needs(m))
+		faults = append(faults, cfg.needs(m, names(modules)))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("the configuration is not complete:\n%w", err)

@@ -86,6 +86,11 @@ type Config struct {
 		// the same for all services of an installation.
 		Key string `koanf:"key"`
 	} `koanf:"flow"`
+	Peers struct {
+		// URL is where services reach each other's APIs, a template in which {service} is replaced, such as
+		// http://guanxi-{service}:8080. A process that runs all services with their APIs needs none.
+		URL string `koanf:"url"`
+	} `koanf:"peers"`
 	Privacy struct {
 		// Key keys the hashes by which addresses are recognised that must not be used again: at least 32
 		// bytes. With another key they would be forgotten, so it is never changed; without one it is flow.key,
@@ -246,6 +251,9 @@ func (c Config) Validate() error {
 	if c.Privacy.Key != "" && len(c.Privacy.Key) < 32 {
 		bad("privacy.key: must be at least 32 bytes")
 	}
+	if u, err := url.Parse(strings.ReplaceAll(c.Peers.URL, "{service}", "accounts")); c.Peers.URL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		bad("peers.url: must be an http or https URL, such as http://guanxi-{service}:8080")
+	}
 	errs = append(errs, c.validateIssuer(), c.blob().Validate())
 	return errors.Join(errs...)
 }
@@ -264,10 +272,15 @@ func (c Config) validateIssuer() error {
 	return nil
 }
 
-// needs names what a module asks for that is not configured.
-func (c Config) needs(m Module) error {
+// needs names what a module asks for that is not configured; here are the services of the process.
+func (c Config) needs(m Module, here map[string]bool) error {
 	if m.Blobs && !c.blob().Configured() {
 		return fmt.Errorf("%s keeps files: set blob.dir, or blob.s3.endpoint and blob.s3.bucket", m.Name)
+	}
+	for _, peer := range m.Peers {
+		if c.Peers.URL == "" && (!here[peer] || !c.Has(RoleHTTP)) {
+			return fmt.Errorf("%s calls %s, which this process does not serve: set peers.url", m.Name, peer)
+		}
 	}
 	return nil
 }

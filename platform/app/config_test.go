@@ -160,3 +160,26 @@ func write(t *testing.T, path, content string) {
 		t.Fatal(err)
 	}
 }
+
+func TestAServiceThatCallsAnotherAsksForItsAddress(t *testing.T) {
+	t.Parallel()
+	calling, called := app.Module{Name: "sales", Peers: []string{"accounts"}}, app.Module{Name: "accounts"}
+	for _, c := range []struct {
+		name    string
+		args    []string
+		environ []string
+		modules []app.Module
+		fault   string
+	}{
+		{"alone", nil, nil, []app.Module{calling}, "sales calls accounts, which this process does not serve: set peers.url"},
+		{"beside it", nil, nil, []app.Module{calling, called}, ""},
+		{"beside it, without its API", []string{"--run=workers"}, nil, []app.Module{calling, called}, "set peers.url"},
+		{"told where", nil, []string{"GUANXI_PEERS_URL=http://guanxi-{service}:8080"}, []app.Module{calling}, ""},
+		{"told nonsense", nil, []string{"GUANXI_PEERS_URL=guanxi-accounts"}, []app.Module{calling}, "peers.url: must be an http or https URL"},
+	} {
+		err := app.Run(t.Context(), append([]string{"serve", "--validate"}, c.args...), append(complete(), c.environ...), io.Discard, c.modules...)
+		if c.fault == "" && err != nil || c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault)) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/peer"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/platform/pg/migrate"
@@ -47,6 +49,8 @@ type Process struct {
 	services []*service
 	probes   *probes
 	server   *httpx.Server
+	peers    *peer.Client
+	here     map[string]bool // the services of this process
 
 	// turns are taken by consumers while they apply a batch, those of all services together, and kept by imports: a backlog
 	// in each of them would otherwise take the machine, and every connection, from requests and workers.
@@ -118,10 +122,16 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger, modules ...Module) 
 	if err != nil {
 		return nil, err
 	}
-	p.verifier, err = auth.NewVerifier(ctx, auth.Config{Issuer: cfg.OIDC.Issuer, Audience: cfg.OIDC.Audience})
+	peerKey, err := auth.PeerKey([]byte(cfg.Flow.Key))
 	if err != nil {
 		return nil, err
 	}
+	p.verifier, err = auth.NewVerifier(ctx, auth.Config{Issuer: cfg.OIDC.Issuer, Audience: cfg.OIDC.Audience, PeerKey: peerKey})
+	if err != nil {
+		return nil, err
+	}
+	p.peers = peer.New(p.peerURL, peerKey, time.Now)
+	p.here = names(modules)
 	for _, m := range modules {
 		s, err := p.openService(ctx, m)
 		if err != nil {
@@ -135,6 +145,33 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger, modules ...Module) 
 
 // Listen begins to take connections, which wait until Run, and gives the address; Run does it when it was not done.
 func (p *Process) Listen() (net.Addr, error) { return p.server.Listen() }
+
+func names(modules []Module) map[string]bool {
+	here := make(map[string]bool, len(modules))
+	for _, m := range modules {
+		here[m.Name] = true
+	}
+	return here
+}
+
+// peerURL gives where the API of a service is: where the configuration says, else in this process.
+func (p *Process) peerURL(service string) (string, error) {
+	if p.cfg.Peers.URL != "" {
+		return strings.ReplaceAll(p.cfg.Peers.URL, "{service}", service), nil
+	}
+	listening, err := p.server.Listen()
+	if err != nil {
+		return "", err
+	}
+	host, port, err := net.SplitHostPort(listening.String())
+	if err != nil {
+		return "", err
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port), nil
+}
 
 func (p *Process) openService(ctx context.Context, m Module) (*service, error) {
 	s := &service{Module: m}
@@ -153,7 +190,7 @@ func (p *Process) openService(ctx context.Context, m Module) (*service, error) {
 
 func (p *Process) deps(ctx context.Context, m Module) (Deps, error) {
 	var blobs blob.Store
-	if err := p.cfg.needs(m); err != nil {
+	if err := p.cfg.needs(m, p.here); err != nil {
 		return Deps{}, err
 	}
 	if m.Blobs {
@@ -173,7 +210,7 @@ func (p *Process) deps(ctx context.Context, m Module) (Deps, error) {
 	}
 	return Deps{
 		Config: p.cfg, Log: p.log.With("service", m.Name), DB: db, Ops: ops, Bus: p.bus, Flow: p.flow,
-		Outbox: outbox.New(m.Name), Blobs: blobs, Turns: p.turns, Clock: time.Now,
+		Outbox: outbox.New(m.Name), Blobs: blobs, Peers: p.peers, Turns: p.turns, Clock: time.Now,
 	}, nil
 }
 

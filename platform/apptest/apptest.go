@@ -26,6 +26,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/bustest"
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/flowtest"
+	"github.com/guanxi-crm/guanxi/platform/peer"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/pgtest"
@@ -51,6 +52,9 @@ type Service struct {
 	done   chan struct{}
 	err    error // what Run gave; read it after done
 }
+
+// nobody is where the APIs of other services are as long as a test does not say: nothing listens there.
+const nobody = "http://127.0.0.1:1"
 
 // Start runs the module until the test ends: its routes, relay and consumers. Workflows that it starts run as soon as
 // they are started; what needs signals, updates or schedules is tried end to end.
@@ -82,8 +86,6 @@ func StartOn(t testing.TB, m app.Module, database *pgtest.TestDatabase, change f
 	t.Helper()
 	client := bustest.New(t)
 	s := &Service{Database: database, DB: database.DB(pg.App), ops: database.DB(pg.Ops), Bus: client, Flow: flowtest.NewFrontend(t), t: t, name: m.Name, issuer: startIssuer(t), blobs: t.TempDir()}
-	s.work(m)
-
 	cfg := app.Defaults()
 	cfg.Env = app.Development
 	cfg.Run = []string{app.RoleHTTP, app.RoleRelay, app.RoleConsumers}
@@ -95,7 +97,9 @@ func StartOn(t testing.TB, m app.Module, database *pgtest.TestDatabase, change f
 	cfg.Temporal.Address, cfg.Flow.Key = s.Flow.Address(), string(s.Flow.Key())
 	cfg.OIDC.Issuer, cfg.OIDC.Audience = s.issuer, audience
 	cfg.Blob.Dir = s.blobs
+	cfg.Peers.URL = nobody
 	change(&cfg)
+	s.work(m, cfg.Peers.URL)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	p, err := app.Open(ctx, cfg, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), m)
@@ -148,7 +152,7 @@ func (s *Service) Wait() error {
 }
 
 // work runs the workflows of the module, with parts of their own on the same database.
-func (s *Service) work(m app.Module) {
+func (s *Service) work(m app.Module, peers string) {
 	s.t.Helper()
 	var cfg app.Config
 	cfg.Flow.Key = string(s.Flow.Key())
@@ -156,7 +160,13 @@ func (s *Service) work(m app.Module) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	key, err := auth.PeerKey(s.Flow.Key())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	at := func(service string) (string, error) { return strings.ReplaceAll(peers, "{service}", service), nil }
 	parts, err := m.Build(app.Deps{
+		Peers:  peer.New(at, key, time.Now),
 		Config: cfg, DB: s.DB, Ops: s.ops, Bus: s.Bus, Outbox: outbox.New(m.Name), Flow: s.Flow.Client(), Blobs: blobs, Clock: time.Now,
 		Log: slog.New(slog.DiscardHandler),
 	})

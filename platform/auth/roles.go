@@ -114,6 +114,10 @@ const (
 	RolePlatformAdmin = "platform-admin" // makes tenants and repairs the platform; needs no tenant
 )
 
+// RoleService is how one service of the installation calls another on behalf of somebody. No token of the issuer carries
+// it: see PeerToken.
+const RoleService = "service"
+
 // Roles lists every role, in the order of the table.
 func Roles() []string {
 	return []string{
@@ -177,6 +181,8 @@ func permissionsOf(role string) []Permission {
 		}
 	case RolePlatformAdmin:
 		return []Permission{TenantsRead, TenantsManage, Operate}
+	case RoleService:
+		return []Permission{CustomersRead, CustomersWrite}
 	default:
 		return nil
 	}

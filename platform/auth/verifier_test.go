@@ -213,7 +213,7 @@ func TestVerifyLeavesUnknownRolesOut(t *testing.T) {
 	es := newPair(t, jose.ES256, "e")
 	i, clock := newIssuer(t, es.public), newClock()
 	v := newVerifier(t, i, clock)
-	p, err := v.Verify(t.Context(), es.sign(t, i.good(clock.Now(), map[string]any{"roles": []string{"root", "agent", "agent", "*"}, "tenant": nil})))
+	p, err := v.Verify(t.Context(), es.sign(t, i.good(clock.Now(), map[string]any{"roles": []string{"root", "service", "agent", "agent", "*"}, "tenant": nil})))
 	require.NoError(t, err)
 	require.Equal(t, []string{"agent"}, p.Roles)
 	require.Empty(t, p.Tenant)

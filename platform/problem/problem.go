@@ -49,6 +49,16 @@ func (k Kind) Status() int {
 	return http.StatusInternalServerError
 }
 
+// KindOfStatus gives the kind that is answered with the HTTP status.
+func KindOfStatus(status int) (Kind, bool) {
+	for kind, s := range statuses {
+		if s == status {
+			return kind, true
+		}
+	}
+	return "", false
+}
+
 // Field is one fault of one field of the input.
 type Field struct {
 	// Location is where it stands, such as body.lines[2].quantity or query.limit.

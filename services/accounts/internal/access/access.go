@@ -99,6 +99,8 @@ func grantOf(role string) grant {
 		return grant{[]Purpose{Integration}, Classes()}
 	case auth.RoleAdmin:
 		return grant{[]Purpose{Administration, OrderTaking, Service, Sales, Marketing, Analysis, Credit, Care, Integration}, Classes()}
+	case auth.RoleService:
+		return grant{[]Purpose{Sales}, []Class{Identity, Contact, Behaviour}}
 	default:
 		return grant{}
 	}

@@ -95,6 +95,7 @@ type duplicateScan struct {
 // Routes adds the operations on rules and pairs. Accepting a pair merges, and is a matter of that.
 func (m *Matches) Routes(api *httpx.API) {
 	const tag = "Duplicates"
+	m.findRoute(api, tag)
 	httpx.Register(api, httpx.Operation{
 		ID: "get-matching-rules", Method: http.MethodGet, Path: "/v1/matching-rules", Tag: tag, Summary: "Read the rules by which customers match",
 		Permission: auth.CustomersRead,
