@@ -29,6 +29,41 @@ func TestAChineseNameIsTypedInPinyinOrByInitials(t *testing.T) {
 	}
 }
 
+func TestWhatIsTypedOfPinyinIsCompleted(t *testing.T) {
+	t.Parallel()
+	for typed, want := range map[string][]string{
+		"lile": {"lilei", "lilen", "lileng"}, "han": {"hang"}, "xia": {"xian", "xiang", "xiao", "xiai"}, "zhuan": {"zhuang"}, "lv": {"lve"},
+	} {
+		got := name.Completions(typed)
+		for _, w := range want {
+			if !slices.Contains(got, w) {
+				t.Errorf("%s is completed to %v, without %s", typed, got, w)
+			}
+		}
+	}
+	for _, typed := range []string{"james", "smith", "王", "véro"} {
+		if got := name.Completions(typed); got != nil {
+			t.Errorf("%q is completed to %v", typed, got)
+		}
+	}
+	// Whoever is found by the beginning of a spelling is found by whole spellings.
+	characters := rapid.RuneFrom([]rune("王李张刘陈单曾欧阳修吕绿女行长重藏安恩二儿嗯哦艾昂衣"))
+	rapid.Check(t, func(t *rapid.T) {
+		run := []rune(rapid.StringOfN(characters, 1, 4, -1).Draw(t, "run"))
+		spellings, _ := name.Spellings(string(run))
+		spelling := rapid.SampledFrom(spellings).Draw(t, "spelling")
+		typed := spelling[:rapid.IntRange(1, len(spelling)).Draw(t, "typed")]
+		whole := append(name.Completions(typed), typed)
+		for n := 1; n <= len(run); n++ {
+			begins, _ := name.Spellings(string(run[:n]))
+			if share(begins, whole) {
+				return
+			}
+		}
+		t.Fatalf("%s, of %s, is found by none of %v", typed, string(run), whole)
+	})
+}
+
 func TestNamesThatAreSaidAlikeShareASound(t *testing.T) {
 	t.Parallel()
 	for _, pair := range [][2]string{{"李雷", "Li Lei"}, {"李雷", "Lei LI"}, {"王小明", "Xiaoming Wang"}, {"歐陽修", "Xiu Ouyang"}} {

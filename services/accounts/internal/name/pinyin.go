@@ -91,6 +91,53 @@ func product(heads, tails []string) []string {
 	return out[:min(len(out), maxSpellings)]
 }
 
+// syllables gives all readings, sorted.
+var syllables = sync.OnceValue(func() []string {
+	var all []string
+	seen := make(map[string]bool)
+	for r := range pinyin.PinyinDict {
+		for _, s := range toneless(rune(r)) {
+			if !seen[s] {
+				seen[s], all = true, append(all, s)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+})
+
+// Completions gives what the letters become when their last syllable is typed to its end, in every way in which they can be
+// cut into syllables: lilei and the like for lile. None where they are no pinyin. A run of characters whose spelling begins
+// with the letters has a beginning that is spelt as they are, or as one of these.
+func Completions(letters string) []string {
+	var out []string
+	all := syllables()
+	ends := make([]bool, len(letters)+1) // where a syllable may end
+	ends[0] = true
+	for i := range letters {
+		if !ends[i] {
+			continue
+		}
+		rest := letters[i:]
+		for j := 1; j <= len(rest); j++ {
+			at, whole := slices.BinarySearch(all, rest[:j])
+			if whole {
+				ends[i+j] = true
+			}
+			if at == len(all) || !strings.HasPrefix(all[at], rest[:j]) {
+				break
+			}
+		}
+		at, _ := slices.BinarySearch(all, rest)
+		for ; at < len(all) && strings.HasPrefix(all[at], rest); at++ {
+			if tail := all[at][len(rest):]; tail != "" && !slices.Contains(out, letters+tail) {
+				out = append(out, letters+tail)
+			}
+		}
+	}
+	return out
+}
+
 // Sounds gives what a folded name is called in Latin letters, in either order of its parts: a Latin name without its
 // blanks, and a Chinese one by its pinyin with the family name, of one or two characters, first or last. Names that share
 // one are said alike: 李雷, Li Lei and Lei Li.

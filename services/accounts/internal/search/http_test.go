@@ -46,6 +46,34 @@ func TestACustomerIsFoundByWhatPeopleKnow(t *testing.T) {
 	}
 }
 
+// A word that is a name is the beginning of others all the same, in letters and in pinyin, in a name and in an address.
+func TestAWordThatIsANameIsAPartOfOthersToo(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.register("杭州")
+	w.register("Han Solo")
+	w.register("Johannes Kepler")
+	w.register("Hannah Arendt")
+	w.register("James Oberlin")
+	w.register("J. Hook", "email", "james.h77@mail.example.com")
+	w.register("K. Hook", "email", "james77@mail.example.com")
+	w.register("Jamesina Hook")
+	many := make([]string, 30) // more than are written out
+	for n := range many {
+		many[n] = fmt.Sprintf("Zor%c%c", 'a'+n%5, 'a'+n/5)
+		w.register(many[n])
+	}
+	w.index()
+	slices.Sort(many)
+
+	w.finds("han", "Han Solo", "Hannah Arendt", "Johannes Kepler", "杭州")
+	w.finds("hang", "杭州", "Han Solo")
+	w.finds("hansol", "Han Solo") // written as one
+	w.finds("james hook", "J. Hook", "Jamesina Hook", "K. Hook")
+	w.finds("hook james", "J. Hook", "Jamesina Hook", "K. Hook")
+	w.finds("zor", many...)
+}
+
 func TestFiltersNarrowASearch(t *testing.T) {
 	t.Parallel()
 	w := start(t)

@@ -96,7 +96,11 @@ func refused(code, message string) error {
 func find(ctx context.Context, tx *pg.Tx, most limits, q Query, after *place, limit int) (Found, error) {
 	var found Found
 	queueAsOf(tx, &found.AsOf)
-	l := lookup{limits: most, tx: tx, plan: read(tx.Tenant(), q), q: q, left: limit}
+	known, err := wordsBegin(ctx, tx, q.beginnings())
+	if err != nil {
+		return Found{}, err
+	}
+	l := lookup{limits: most, tx: tx, plan: read(tx.Tenant(), q, known), q: q, left: limit}
 	l.order()
 	at := l.first
 	if after != nil {
@@ -105,7 +109,6 @@ func find(ctx context.Context, tx *pg.Tx, most limits, q Query, after *place, li
 	if err := l.run(ctx, at); err != nil {
 		return Found{}, err
 	}
-	var err error
 	found.Hits, err = hits(ctx, tx, l.places)
 	found.Next = l.next
 	return found, err
@@ -237,11 +240,16 @@ func (l *lookup) typos(ctx context.Context, at place) error {
 		like[w] = misspelt(w, near)
 	}
 	e := l.mistyped(l.q, like)
-	after := place{tier: tierExact, customer: at.customer}
-	places, many, err := l.few(ctx, l.tx, e, e, "", "", after, l.left+1, l.limits.few)
+	// Whoever matches as the query is written was found before: they are told by their rows, for the index would go through
+	// all that the query stands for once more.
+	after := place{tier: tierPart, customer: at.customer}
+	places, many, err := l.few(ctx, l.tx, e, l.all, "", "", after, l.left+1, l.limits.few)
+	if many && l.all != none {
+		places, many, err = l.few(ctx, l.tx, and(e, not(l.all)), none, "", "", after, l.left+1, l.limits.few)
+	}
 	if many {
 		var stopped *place
-		places, stopped, err = l.walk(ctx, l.tx, e, e, "", "", after, l.left+1, l.limits.scan)
+		places, stopped, err = l.walk(ctx, l.tx, e, l.all, "", "", after, l.left+1, l.limits.scan)
 		if stopped != nil {
 			l.next = &place{tier: tierTypo, customer: stopped.customer}
 		}

@@ -4,6 +4,7 @@
 package search
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -82,11 +83,40 @@ type plan struct {
 	begins string   // the folded text, by which names may begin; empty: no text
 	words  []string // that may be mistyped
 	tokens []token
+	known  vocabulary
+}
+
+// vocabulary gives the words in letters of the tenant's customers that begin as a typed one does: in order, the typed one
+// first where somebody has it, and of more than maxBegin no more than maxBegin+1. A typed word that is not in it is too
+// short for that.
+//
+// It is there for the index' sake, which reads all that a beginning stands for before it looks at anything else, while it
+// goes through whole words no further than the rarest word of the query leads: half of all people have one of some hundred
+// given names, and who has one of them and a rare family name is found by the latter.
+type vocabulary map[string][]string
+
+// maxBegin is how many whole words stand for a beginning.
+const maxBegin = 20
+
+// beginnings gives the words of the query that the vocabulary is asked for.
+func (q Query) beginnings() (all []string) {
+	if !q.Identity {
+		return nil
+	}
+	for _, t := range tokens(strings.TrimSpace(q.Text)) {
+		words, _ := fold.Words(t.folded)
+		for _, w := range words {
+			if name.Typos(w) > 0 && !slices.Contains(all, w) { // shorter ones are not kept
+				all = append(all, w)
+			}
+		}
+	}
+	return all
 }
 
 // read makes the plan of a query.
-func read(tenant string, q Query) plan {
-	p := plan{terms: newTerms(tenant)}
+func read(tenant string, q Query, known vocabulary) plan {
+	p := plan{terms: newTerms(tenant), known: known}
 	p.filter = p.filters(q)
 	text := strings.TrimSpace(q.Text)
 	if text == "" {
@@ -175,49 +205,71 @@ func (t token) word() bool {
 
 // token gives the terms of which a customer must have one: those of whole words, and those of parts. Like are words that
 // the token may be a misspelling of.
-func (s terms) token(t token, q Query, like []string) (exact, part expr) {
+func (p plan) token(t token, q Query, like []string) (exact, part expr) {
 	var exacts, parts []expr
 	words, han := fold.Words(t.folded)
 	if q.Identity {
-		e, p := s.nameToken(words, han)
-		exacts, parts = append(exacts, e), append(parts, p)
+		e, part := p.nameToken(words, han)
+		exacts, parts = append(exacts, e), append(parts, part)
 		if key := canonical(t.raw); key != "" {
-			exacts = append(exacts, s.lex(termKey, key))
+			exacts = append(exacts, p.lex(termKey, key))
 		}
 		for _, w := range like {
-			exacts = append(exacts, s.lex(termWord, w))
+			exacts = append(exacts, p.lex(termWord, w))
 		}
 	}
 	if q.Contact {
-		e, p := s.contactToken(t, words)
-		exacts, parts = append(exacts, e), append(parts, p)
+		e, part := p.contactToken(t, words)
+		exacts, parts = append(exacts, e), append(parts, part)
 	}
 	return or(exacts...), or(parts...)
 }
 
 // nameToken gives the terms of a token that is a name or a part of one.
-func (s terms) nameToken(words, han []string) (exact, part expr) {
+func (p plan) nameToken(words, han []string) (exact, part expr) {
 	var exacts, parts []expr
 	for _, w := range words {
-		n := len([]rune(w))
-		e := []expr{s.lex(termWord, w), s.lex(termPinyin, w)}
-		p := []expr{s.prefix(termWord, w)}
-		if n >= 2 {
-			e, p = append(e, s.lex(termInitials, w)), append(p, s.prefix(termPinyin, w))
+		e := []expr{p.lex(termWord, w), p.lex(termPinyin, w)}
+		if len([]rune(w)) >= 2 {
+			e = append(e, p.lex(termInitials, w))
 		}
-		if n >= minSuffix {
-			p = append(p, s.prefix(termSuffix, w))
-		}
-		exacts, parts = append(exacts, or(e...)), append(parts, or(append(e, p...)...))
+		exacts, parts = append(exacts, or(e...)), append(parts, or(append(e, p.beginning(w)...)...))
 	}
 	for _, run := range han {
-		e := s.hanRun(run)
+		e := p.hanRun(run)
 		exacts, parts = append(exacts, e), append(parts, e)
 	}
 	if len(exacts) == 0 {
 		return none, none
 	}
 	return and(exacts...), and(parts...)
+}
+
+// beginning gives the terms of names that have the word as a part: see vocabulary.
+func (p plan) beginning(w string) (all []expr) {
+	words, told := p.known[w]
+	if told && len(words) <= maxBegin {
+		for _, longer := range words {
+			if longer != w {
+				all = append(all, p.lex(termWord, longer))
+			}
+		}
+	} else {
+		all = append(all, p.prefix(termWord, w))
+	}
+	n := len([]rune(w))
+	switch {
+	case len(words) > 0 && words[0] == w: // a name, which is not looked for as the beginning of two others written as one
+		for _, longer := range name.Completions(w) {
+			all = append(all, p.lex(termPinyin, longer))
+		}
+	case n >= 2:
+		all = append(all, p.prefix(termPinyin, w))
+	}
+	if n >= minSuffix {
+		all = append(all, p.prefix(termSuffix, w))
+	}
+	return all
 }
 
 // contactToken gives the terms of a token that is a telephone number or a mail address, or a part of one.
@@ -249,16 +301,16 @@ func (s terms) contactToken(t token, words []string) (exact, part expr) {
 	default:
 		for _, w := range words {
 			exacts = append(exacts, s.lex(termMailWord, w))
-			if len([]rune(w)) >= minSuffix {
-				parts = append(parts, s.prefix(termMail, w), s.prefix(termMailWord, w))
+			if len([]rune(w)) >= minSuffix { // an address begins with one of its words
+				parts = append(parts, s.prefix(termMailWord, w))
 			}
 		}
 	}
 	return or(exacts...), or(parts...)
 }
 
-// mistyped gives the plan's expression with each word replaced by those that it may be a misspelling of; none where no
-// word is like any.
+// mistyped gives the expression of all with each word or those that it may be a misspelling of; none where no word is like
+// any. Whoever matches as the query is written matches this, too.
 func (p plan) mistyped(q Query, like map[string][]string) expr {
 	var all []expr
 	misspelt := false
@@ -270,5 +322,5 @@ func (p plan) mistyped(q Query, like map[string][]string) expr {
 	if !misspelt {
 		return none
 	}
-	return and(and(all...), p.filter, not(p.all))
+	return and(and(all...), p.filter)
 }

@@ -391,6 +391,29 @@ func (p plan) nearWords(ctx context.Context, tx *pg.Tx, word string) ([]string, 
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
+// wordsBegin gives the tenant's words that begin as each of these.
+func wordsBegin(ctx context.Context, tx *pg.Tx, beginnings []string) (vocabulary, error) {
+	if len(beginnings) == 0 {
+		return nil, nil
+	}
+	rows, err := tx.Query(ctx, `SELECT n.word, b.words FROM unnest($2::text[]) AS n(word)
+		CROSS JOIN LATERAL (SELECT coalesce(array_agg(w.word ORDER BY w.word), '{}') AS words FROM (SELECT word FROM customer_search_word
+			WHERE tenant_id = $1 AND word >= n.word AND word < n.word || $3 ORDER BY word LIMIT $4) w) b`,
+		tx.Tenant(), beginnings, highest, maxBegin+1)
+	if err != nil {
+		return nil, err
+	}
+	all := make(vocabulary, len(beginnings))
+	var beginning string
+	var words []string
+	_, err = pgx.ForEachRow(rows, []any{&beginning, &words}, func() error {
+		all[beginning] = words
+		words = nil
+		return nil
+	})
+	return all, err
+}
+
 // queueAsOf queues the reading of the time before which every change is found.
 func queueAsOf(tx *pg.Tx, asOf *time.Time) {
 	tx.Queue(`SELECT coalesce((SELECT at FROM customer_pending WHERE tenant_id = $1 ORDER BY seq LIMIT 1), now())`, tx.Tenant()).
