@@ -17,19 +17,16 @@ var (
 	errNoCompetitor = problem.New(problem.NotFound, "competitor_not_found", "There is no such competitor.")
 )
 
-// lockKey names the pipeline $2 of the tenant $1 among advisory locks: the standard one has no row to lock.
-const lockKey = `hashtextextended('pipeline ' || $1 || ' ' || $2, 0)`
+// lockKey names the pipelines of the tenant $1 among advisory locks: the standard one has no row to lock.
+const lockKey = `hashtextextended('pipeline ' || $1, 0)`
 
-// Hold queues a lock by which a pipeline stays as it is until the transaction ends, so that no stage is taken away while
-// something enters it. Holders do not keep each other waiting. Take it before any lock of a row, and read the pipeline after.
-func Hold(tx *pg.Tx, code string) {
-	tx.Queue(`SELECT pg_advisory_xact_lock_shared(`+lockKey+`)`, tx.Tenant(), code)
-}
+// Hold queues a lock by which the tenant's pipelines stay as they are until the transaction ends, so that no stage is taken
+// away while something enters it. Holders do not keep each other waiting. Take it before any lock of a row, and read the
+// pipelines after it.
+func Hold(tx *pg.Tx) { tx.Queue(`SELECT pg_advisory_xact_lock_shared(`+lockKey+`)`, tx.Tenant()) }
 
-// lock queues the lock that keeps everybody else from using or changing a pipeline.
-func lock(tx *pg.Tx, code string) {
-	tx.Queue(`SELECT pg_advisory_xact_lock(`+lockKey+`)`, tx.Tenant(), code)
-}
+// lock queues the lock that keeps everybody else from using or changing pipelines.
+func lock(tx *pg.Tx) { tx.Queue(`SELECT pg_advisory_xact_lock(`+lockKey+`)`, tx.Tenant()) }
 
 const columns = `code, version, name, currency, stages, follow_up, archived, changed_at, changed_by`
 
