@@ -36,6 +36,30 @@ func PageByID[T, V any](in Page, rows func(after uuid.UUID, limit int) ([]T, err
 	return items, next, nil
 }
 
+// PageByText gives one page of a list that is sorted by a text alone, such as a code: rows are asked for after the text that
+// the cursor names, empty where there is none, one more than the page takes, and shown.
+func PageByText[T, V any](in Page, rows func(after string, limit int) ([]T, error), text func(T) string, show func(T) V,
+) (items []V, next string, err error) {
+	parts, err := DecodeCursor(in.Cursor, 1)
+	if err != nil {
+		return nil, "", err
+	}
+	after := ""
+	if parts != nil {
+		after = parts[0]
+	}
+	found, err := rows(after, in.Limit+1)
+	if err != nil {
+		return nil, "", err
+	}
+	page, next := NextPage(found, in.Limit, func(last T) []string { return []string{text(last)} })
+	items = make([]V, len(page))
+	for i, one := range page {
+		items[i] = show(one)
+	}
+	return items, next, nil
+}
+
 // AfterID gives the id of the row after which a page begins, of a list that is sorted by id alone; uuid.Nil without a
 // cursor.
 func AfterID(cursor string) (uuid.UUID, error) {

@@ -96,7 +96,7 @@ func (r *Routing) agentRoutes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
 		ID: "list-agents", Method: http.MethodGet, Path: "/v1/agents", Tag: tag, Summary: "List agents: who is here, and how much they have", Permission: auth.TicketsRead,
 	}, func(ctx context.Context, in *agentList) (*agentsAnswer, error) {
-		items, next, err := page(in.Page, func(after string, limit int) ([]Busy, error) {
+		items, next, err := httpx.PageByText(in.Page, func(after string, limit int) ([]Busy, error) {
 			return r.Agents(ctx, after, limit)
 		}, func(b Busy) string { return b.Subject }, r.showAgent)
 		return &agentsAnswer{agentPage{items, next}}, err

@@ -43,28 +43,6 @@ type codeList struct {
 	httpx.Page
 }
 
-// page gives one page of a list that is sorted by a text.
-func page[T, V any](in httpx.Page, rows func(after string, limit int) ([]T, error), key func(T) string, show func(T) V) (items []V, next string, err error) {
-	parts, err := httpx.DecodeCursor(in.Cursor, 1)
-	if err != nil {
-		return nil, "", err
-	}
-	after := ""
-	if parts != nil {
-		after = parts[0]
-	}
-	found, err := rows(after, in.Limit+1)
-	if err != nil {
-		return nil, "", err
-	}
-	cut, next := httpx.NextPage(found, in.Limit, func(last T) []string { return []string{key(last)} })
-	items = make([]V, len(cut))
-	for i, one := range cut {
-		items[i] = show(one)
-	}
-	return items, next, nil
-}
-
 // skillView is a skill as the API shows it.
 type skillView struct {
 	Code      string    `json:"code" example:"billing"`
@@ -168,7 +146,7 @@ func (r *Routing) queueRoutes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
 		ID: "list-skills", Method: http.MethodGet, Path: "/v1/skills", Tag: tag, Summary: "List what agents can do", Permission: auth.TicketsRead,
 	}, func(ctx context.Context, in *codeList) (*skillsAnswer, error) {
-		items, next, err := page(in.Page, func(after string, limit int) ([]Skill, error) {
+		items, next, err := httpx.PageByText(in.Page, func(after string, limit int) ([]Skill, error) {
 			return r.Skills(ctx, after, in.Archived, limit)
 		}, func(s Skill) string { return s.Code }, showSkill)
 		return &skillsAnswer{skillPage{items, next}}, err
@@ -188,7 +166,7 @@ func (r *Routing) queueRoutes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
 		ID: "list-queues", Method: http.MethodGet, Path: "/v1/queues", Tag: tag, Summary: "List queues, and how many tickets wait in each", Permission: auth.TicketsRead,
 	}, func(ctx context.Context, in *codeList) (*queuesAnswer, error) {
-		items, next, err := page(in.Page, func(after string, limit int) ([]Queued, error) {
+		items, next, err := httpx.PageByText(in.Page, func(after string, limit int) ([]Queued, error) {
 			return r.Queues(ctx, after, in.Archived, limit)
 		}, func(q Queued) string { return q.Code }, showQueue)
 		return &queuesAnswer{queuePage{items, next}}, err
