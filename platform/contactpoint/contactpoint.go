@@ -71,3 +71,16 @@ func Domain(value string) (domain string, ok bool) {
 	}
 	return domain, true
 }
+
+// Country gives the ISO 3166-1 code of the country that a number in E.164 is of; empty where it is of none or of several.
+func Country(e164 string) string {
+	number, err := phonenumbers.Parse(e164, "")
+	if err != nil {
+		return ""
+	}
+	region := phonenumbers.GetRegionCodeForNumber(number)
+	if len(region) != 2 || region == phonenumbers.UNKNOWN_REGION {
+		return ""
+	}
+	return region
+}

@@ -64,3 +64,14 @@ func TestDomainsOfOneFormAreEqual(t *testing.T) {
 		}
 	}
 }
+
+func TestANumberTellsItsCountry(t *testing.T) {
+	t.Parallel()
+	for number, want := range map[string]string{
+		"+8613800138000": "CN", "+4930901820": "DE", "+16502530000": "US", "+14165550123": "CA", "+80012345678": "", "": "", "x": "",
+	} {
+		if got := contactpoint.Country(number); got != want {
+			t.Errorf("%q: got %q, want %q", number, got, want)
+		}
+	}
+}

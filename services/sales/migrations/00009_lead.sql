@@ -48,9 +48,6 @@ CREATE TABLE lead (
     source              text        NOT NULL,
     campaign            text        NOT NULL,
     form_id             uuid,
-    external_system     text,       -- the other system's name for the lead
-    external_id         text,
-    fingerprint         bytea,      -- of the content as it came in, where there is an external name: tells a repetition from another lead
     team                text        NOT NULL,
     owner               text        NOT NULL, -- subject
     assigned_at         timestamptz,
@@ -83,13 +80,11 @@ CREATE TABLE lead (
     erased_at           timestamptz,
     version             bigint      NOT NULL,
     PRIMARY KEY (tenant_id, id),
-    CHECK ((external_system IS NULL) = (external_id IS NULL)),
     CHECK ((budget_minor IS NULL) = (budget_currency = '')),
     CHECK ((state = 'lost') = (lost_at IS NOT NULL)),
     CHECK ((state = 'converted') = (converted_at IS NOT NULL)),
     CHECK (erased_at IS NULL OR name || company || job_title || email || phone || website || need = '')
 );
-CREATE UNIQUE INDEX lead_external ON lead (tenant_id, external_system, external_id);
 CREATE INDEX lead_state ON lead (tenant_id, state, id);
 CREATE INDEX lead_owner ON lead (tenant_id, owner, id);
 CREATE INDEX lead_team ON lead (tenant_id, team, id);
@@ -122,11 +117,14 @@ CREATE TABLE lead_enquiry (
     tenant_id   text        NOT NULL,
     id          uuid        NOT NULL,
     lead_id     uuid        NOT NULL,
+    external_system text,   -- the other system's name for what came in
+    external_id text,
+    fingerprint bytea,      -- of the content as it came in, where there is such a name: tells a repetition from another content
     capture     text        NOT NULL,
     source      text        NOT NULL,
     campaign    text        NOT NULL,
     form_id     uuid,
-    matched_by  text        NOT NULL, -- email, phone or company; empty for the first
+    matched_by  text        NOT NULL, -- customer, email, phone or company; empty for the first
     name        text        NOT NULL,
     company     text        NOT NULL,
     email       text        NOT NULL,
@@ -134,8 +132,10 @@ CREATE TABLE lead_enquiry (
     message     text        NOT NULL,
     enquired_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id),
+    CHECK ((external_system IS NULL) = (external_id IS NULL)),
     FOREIGN KEY (tenant_id, lead_id) REFERENCES lead (tenant_id, id)
 );
+CREATE UNIQUE INDEX lead_enquiry_external ON lead_enquiry (tenant_id, external_system, external_id);
 CREATE INDEX lead_enquiry_lead ON lead_enquiry (tenant_id, lead_id, id);
 SELECT guanxi_tenant_table('lead_enquiry');
 

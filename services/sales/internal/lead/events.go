@@ -32,8 +32,8 @@ func capturedEvent(l Lead) outbox.Event {
 	})
 }
 
-func enquiredEvent(l Lead, e Enquiry) outbox.Event {
-	return tell(l, e.At, &salesv1.LeadEnquired{
+func enquiredEvent(l Lead, e Enquiry, at time.Time) outbox.Event {
+	return tell(l, at, &salesv1.LeadEnquired{
 		LeadId: l.ID.String(), CustomerId: text(l.CustomerID), Capture: string(e.Capture), Source: e.Source, Campaign: e.Campaign,
 		EnquiredAt: timestamppb.New(e.At),
 	})
@@ -52,8 +52,8 @@ func qualifiedEvent(l Lead, score int32) outbox.Event {
 	})
 }
 
-func lostEvent(l Lead) outbox.Event {
-	return tell(l, l.ChangedAt, &salesv1.LeadLost{
+func lostEvent(l Lead, at time.Time) outbox.Event {
+	return tell(l, at, &salesv1.LeadLost{
 		LeadId: l.ID.String(), CustomerId: text(l.CustomerID), Reason: l.LostReason, State: string(Lost), LostAt: timestamppb.New(l.LostAt),
 	})
 }
@@ -71,5 +71,12 @@ func handedOverEvent(l Lead, nurturing bool, reason string, score int32) outbox.
 	}
 	return tell(l, l.ChangedAt, &salesv1.LeadHandedOver{
 		LeadId: l.ID.String(), CustomerId: text(l.CustomerID), To: to, Reason: reason, Score: score, HandedOverAt: timestamppb.New(l.ChangedAt),
+	})
+}
+
+// wonBeforeEvent tells of a lead that came in as won: with no opportunity, and a customer only where one was named.
+func wonBeforeEvent(l Lead, at time.Time) outbox.Event {
+	return tell(l, at, &salesv1.LeadConverted{
+		LeadId: l.ID.String(), CustomerId: text(l.CustomerID), State: string(Converted), ConvertedAt: timestamppb.New(l.ConvertedAt),
 	})
 }

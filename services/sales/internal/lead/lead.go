@@ -3,13 +3,11 @@
 package lead
 
 import (
-	"encoding/json"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/guanxi-crm/guanxi/platform/externalref"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
 
@@ -80,18 +78,16 @@ type Lead struct {
 	Contact
 	Profile
 	Checklist
-	Domain      string // of the company, by which others of it are found
-	Capture     Capture
-	FormID      uuid.UUID
-	ExternalRef externalref.Ref
-	Fingerprint []byte
-	Team        string
-	Owner       string    // subject
-	AssignedAt  time.Time // zero: never
-	Pipeline    string    // code of the one that it is worked along
-	Stage       string    // of a lead that came in closed, code of how far it came; empty: the first
-	Tags        []string
-	Custom      map[string]any
+	Domain     string // of the company, by which others of it are found
+	Capture    Capture
+	FormID     uuid.UUID
+	Team       string
+	Owner      string    // subject
+	AssignedAt time.Time // zero: never
+	Pipeline   string    // code of the one that it is worked along
+	Stage      string    // of a lead that came in closed, code of how far it came; empty: the first
+	Tags       []string
+	Custom     map[string]any
 
 	QualifiedAt time.Time
 	QualifiedBy string // subject
@@ -265,18 +261,10 @@ func (l Lead) Erase(at time.Time) Lead {
 	if from.Working() {
 		l.State, l.LostAt, l.LostReason = Lost, at, ReasonErased
 	}
-	l.Contact, l.Need, l.Domain, l.Custom, l.Fingerprint = Contact{}, "", "", map[string]any{}, nil
-	l.ExternalRef, l.Tags, l.Candidates, l.ErasedAt = externalref.Ref{}, nil, nil, at
+	l.Contact, l.Need, l.Domain, l.Custom = Contact{}, "", "", map[string]any{}
+	l.Tags, l.Candidates, l.ErasedAt = nil, nil, at
 	return l.changed("erased", from, ReasonErased, at)
 }
 
 // ReasonErased is why a lead is lost whose words were deleted.
 const ReasonErased = "erased"
-
-// custom gives the custom fields as they are stored.
-func (l Lead) custom() ([]byte, error) {
-	if l.Custom == nil {
-		return []byte(`{}`), nil
-	}
-	return json.Marshal(l.Custom)
-}

@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
-	"github.com/guanxi-crm/guanxi/platform/externalref"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
@@ -18,11 +17,11 @@ import (
 // errNotFound is the same for a lead that is not there and for another tenant's.
 var errNotFound = problem.New(problem.NotFound, "lead_not_found", "There is no such lead.")
 
-// externalIndex is the constraint that gives another system's name to one lead only.
-const externalIndex = "lead_external"
+// externalIndex is the constraint that gives another system's name to one enquiry only.
+const externalIndex = "lead_enquiry_external"
 
 const columns = `l.id, l.state, l.name, l.company, l.job_title, l.email, l.phone, l.website, l.domain, l.country, l.language, l.industry,
-	l.capture, l.source, l.campaign, l.form_id, l.external_system, l.external_id, l.fingerprint, l.team, l.owner, l.assigned_at, l.pipeline, l.stage,
+	l.capture, l.source, l.campaign, l.form_id, l.team, l.owner, l.assigned_at, l.pipeline, l.stage,
 	l.tags, l.custom, l.need, l.budget_minor, l.budget_currency, l.authority, l.decide_by, l.qualified_at, l.qualified_by, l.lost_at, l.lost_reason,
 	l.converted_at, l.contact_id, l.opportunity_id, l.before_state, l.before_customer, l.customer_id, customer_root(l.tenant_id, l.customer_id),
 	l.customer_candidates, l.customer_checked_at, l.enquiries, l.enquired_at, l.captured_at, l.recorded_at, l.changed_at, l.erased_at, l.version`
@@ -68,12 +67,11 @@ func scan(row pgx.Row) (Lead, error) {
 	var (
 		l                                                        Lead
 		form, contact, opportunity, before, customer, root       *uuid.UUID
-		system, external                                         *string
 		assigned, decide, qualified, lost, converted, at, erased *time.Time
 		custom, candidates                                       []byte
 	)
 	err := row.Scan(&l.ID, &l.State, &l.Name, &l.Company, &l.JobTitle, &l.Email, &l.Phone, &l.Website, &l.Domain, &l.Country, &l.Language, &l.Industry,
-		&l.Capture, &l.Source, &l.Campaign, &form, &system, &external, &l.Fingerprint, &l.Team, &l.Owner, &assigned, &l.Pipeline, &l.Stage,
+		&l.Capture, &l.Source, &l.Campaign, &form, &l.Team, &l.Owner, &assigned, &l.Pipeline, &l.Stage,
 		&l.Tags, &custom, &l.Need, &l.BudgetMinor, &l.Currency, &l.Authority, &decide, &qualified, &l.QualifiedBy, &lost, &l.LostReason,
 		&converted, &contact, &opportunity, &l.BeforeState, &before, &customer, &root,
 		&candidates, &at, &l.Enquiries, &l.EnquiredAt, &l.CapturedAt, &l.RecordedAt, &l.ChangedAt, &erased, &l.Version)
@@ -82,9 +80,6 @@ func scan(row pgx.Row) (Lead, error) {
 	}
 	if err != nil {
 		return Lead{}, err
-	}
-	if system != nil {
-		l.ExternalRef = externalref.Ref{System: *system, ID: *external}
 	}
 	l.FormID, l.ContactID, l.OpportunityID, l.BeforeCustomer = orNone(form), orNone(contact), orNone(opportunity), orNone(before)
 	l.CustomerID, l.Root = orNone(customer), orNone(root)
@@ -116,12 +111,12 @@ func SaveAll(tx *pg.Tx, leads ...Lead) {
 	saveHistory(tx, leads)
 }
 
-// insert queues new leads with their tags and their history. One whose external name another one has violates lead_external.
+// insert queues new leads with their tags and their history.
 func insert(tx *pg.Tx, leads []Lead) {
 	if len(leads) == 0 {
 		return
 	}
-	tx.Queue(`INSERT INTO lead (tenant_id, `+names+`) SELECT $1, `+values+` FROM `+recordset+` ORDER BY n.external_system, n.external_id, n.id`,
+	tx.Queue(`INSERT INTO lead (tenant_id, `+names+`) SELECT $1, `+values+` FROM `+recordset+` ORDER BY n.id`,
 		tx.Tenant(), asJSON(leads))
 	saveTags(tx, leads)
 	saveHistory(tx, leads)

@@ -1,7 +1,6 @@
 package lead
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"strings"
 	"time"
@@ -16,8 +15,8 @@ import (
 var stored = []struct{ name, kind string }{
 	{"id", "uuid"}, {"state", "text"}, {"name", "text"}, {"company", "text"}, {"job_title", "text"}, {"email", "text"}, {"phone", "text"},
 	{"website", "text"}, {"name_key", "text"}, {"company_key", "text"}, {"domain", "text"}, {"country", "text"}, {"language", "text"},
-	{"industry", "text"}, {"capture", "text"}, {"source", "text"}, {"campaign", "text"}, {"form_id", "uuid"}, {"external_system", "text"},
-	{"external_id", "text"}, {"fingerprint", "bytea"}, {"team", "text"}, {"owner", "text"}, {"assigned_at", "timestamptz"}, {"pipeline", "text"},
+	{"industry", "text"}, {"capture", "text"}, {"source", "text"}, {"campaign", "text"}, {"form_id", "uuid"},
+	{"team", "text"}, {"owner", "text"}, {"assigned_at", "timestamptz"}, {"pipeline", "text"},
 	{"stage", "text"}, {"tags", "text[]"}, {"custom", "jsonb"}, {"need", "text"}, {"budget_minor", "bigint"}, {"budget_currency", "text"},
 	{"authority", "text"}, {"decide_by", "date"}, {"qualified_at", "timestamptz"}, {"qualified_by", "text"}, {"lost_at", "timestamptz"},
 	{"lost_reason", "text"}, {"converted_at", "timestamptz"}, {"contact_id", "uuid"}, {"opportunity_id", "uuid"}, {"before_state", "text"},
@@ -60,7 +59,6 @@ func (l Lead) row() map[string]any {
 		"id": l.ID, "state": l.State, "name": l.Name, "company": l.Company, "job_title": l.JobTitle, "email": l.Email, "phone": l.Phone,
 		"website": l.Website, "name_key": searchKey(l.Name), "company_key": searchKey(l.Company), "domain": l.Domain, "country": l.Country,
 		"language": l.Language, "industry": l.Industry, "capture": l.Capture, "source": l.Source, "campaign": l.Campaign, "form_id": id(l.FormID),
-		"external_system": pg.OrNull(l.ExternalRef.System), "external_id": pg.OrNull(l.ExternalRef.ID), "fingerprint": nil,
 		"team": l.Team, "owner": l.Owner, "assigned_at": instant(l.AssignedAt), "pipeline": l.Pipeline, "stage": l.Stage, "tags": orEmpty(l.Tags),
 		"custom": l.Custom, "need": l.Need, "budget_minor": l.BudgetMinor, "budget_currency": l.Currency, "authority": l.Authority,
 		"decide_by": instant(l.DecideBy), "qualified_at": instant(l.QualifiedAt), "qualified_by": l.QualifiedBy, "lost_at": instant(l.LostAt),
@@ -72,9 +70,6 @@ func (l Lead) row() map[string]any {
 	}
 	if l.Custom == nil {
 		row["custom"] = map[string]any{}
-	}
-	if l.Fingerprint != nil {
-		row["fingerprint"] = `\x` + hex.EncodeToString(l.Fingerprint)
 	}
 	return row
 }
