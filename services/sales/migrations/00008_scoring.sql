@@ -77,6 +77,15 @@ CREATE TABLE scoring_mark (
 );
 SELECT guanxi_tenant_table('scoring_mark');
 
+-- Who scores a tenant's open cases now, and when that may be done again.
+CREATE TABLE scoring_pass (
+    tenant_id    text        NOT NULL,
+    leased_until timestamptz NOT NULL,
+    not_before   timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id)
+);
+SELECT guanxi_tenant_table('scoring_pass');
+
 -- Counts made anew from the outcomes.
 CREATE TABLE scoring_rebuild (
     tenant_id   text        NOT NULL,

@@ -88,7 +88,7 @@ func (s *Scoring) move(ctx context.Context, tx *pg.Tx, to string, at time.Time, 
 		}
 		moved = append(moved, c.ID)
 		if c.counted != nil {
-			by.add(c.counted, c.counted.generations, -1)
+			by.add(c.counted, set.held(c.counted.generations), -1)
 			file.takeBack(c.ID, c.last)
 		}
 		if to == stateWon || to == stateLost {
@@ -114,6 +114,11 @@ func (s *Scoring) move(ctx context.Context, tx *pg.Tx, to string, at time.Time, 
 		queueMark(tx)
 	}
 	return s.Save(ctx, tx, opened...)
+}
+
+// held leaves out the generations that are gone.
+func (s *setting) held(generations []int) []int {
+	return slices.DeleteFunc(slices.Clone(generations), func(g int) bool { return g != s.Generation && g != s.Next })
 }
 
 // counting gives the generations of counts that an outcome of the time stands in.

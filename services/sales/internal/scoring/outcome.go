@@ -2,6 +2,7 @@ package scoring
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -62,3 +63,14 @@ func (o *outcomes) queue(tx *pg.Tx, at time.Time) {
 func queueMark(tx *pg.Tx) {
 	tx.Queue(`INSERT INTO scoring_mark (tenant_id, id) VALUES ($1, $2)`, tx.Tenant(), uuid.Must(uuid.NewV7()))
 }
+
+// pairs puts fields and values side by side.
+func pairs(fields, values []string) []value {
+	all := make([]value, len(fields))
+	for i := range fields {
+		all[i] = value{fields[i], values[i]}
+	}
+	return all
+}
+
+func (o *outcome) standsIn(generation int) bool { return slices.Contains(o.generations, generation) }

@@ -1,9 +1,12 @@
 package scoring
 
 import (
+	"context"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 )
 
@@ -46,4 +49,34 @@ func (s *Scores) Get(id uuid.UUID) Score {
 		return Score{Automatic: true}
 	}
 	return one
+}
+
+// Count is how often a value was won and lost, each 0.1 more than it was.
+type Count struct {
+	Team, Field, Value string // an empty team: of cases without one
+	Won, Lost          float64
+}
+
+// Counts lists the counts of the tenant in the order of team, field and value, after those three; an empty team or field: all.
+func (s *Scoring) Counts(ctx context.Context, team, field string, after []string, limit int) (all []Count, err error) {
+	if after == nil {
+		after = []string{"", "", ""}
+	}
+	err = s.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+		rows, err := tx.Query(ctx, `SELECT team, field, value, won, lost FROM scoring_count
+			WHERE tenant_id = $1 AND generation = coalesce((SELECT generation FROM scoring_setting WHERE tenant_id = $1), 1)
+				AND ($2 = '' OR team = $2) AND ($3 = '' OR field = $3) AND (team, field, value) > ($4, $5, $6)
+			ORDER BY team, field, value LIMIT $7`, tx.Tenant(), team, field, after[0], after[1], after[2], limit)
+		if err != nil {
+			return err
+		}
+		all, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c Count, err error) {
+			n := count{rows: 1}
+			err = row.Scan(&c.Team, &c.Field, &c.Value, &n.won, &n.lost)
+			c.Won, c.Lost = n.Won(), n.Lost()
+			return c, err
+		})
+		return err
+	})
+	return all, err
 }

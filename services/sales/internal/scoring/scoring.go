@@ -46,7 +46,7 @@ type Case struct {
 	Pipeline    string    // code
 	Stage       string    // code of the stage that it is in; of a lead, the pipeline's first
 	Stages      []string  // codes of all stages of the pipeline, in order
-	// Fields are its codes by field, such as source, campaign, country, region, industry, language, email_state and
+	// Fields are its codes by field, such as source, campaign, country, industry, language, email_state and
 	// phone_state; one that is empty or absent makes no factor.
 	Fields map[string]string
 	Tags   []string // codes
@@ -101,6 +101,25 @@ func compareValues(a, b value) int {
 		return n
 	}
 	return strings.Compare(a.code, b.code)
+}
+
+// values gives the values of the case in the fields.
+func (c Case) values(fields []string) (all []value) {
+	for _, f := range fields {
+		switch f {
+		case FieldStage:
+			all = append(all, c.stageValue(c.Stage))
+		case FieldTags:
+			for _, tag := range slices.Compact(slices.Sorted(slices.Values(c.Tags))) {
+				all = append(all, value{FieldTags, tag})
+			}
+		default:
+			if code := c.Fields[f]; code != "" {
+				all = append(all, value{f, code})
+			}
+		}
+	}
+	return all
 }
 
 // count is how often something was won and lost, in one row of counts or in the sum of several, each of which began at 0.1.
@@ -175,7 +194,7 @@ func (f Factor) Lift() float64 { return (f.Won / f.WonOf) / (f.Lost / f.LostOf) 
 
 // Reckoning is how a score came about.
 type Reckoning struct {
-	Team      string // whose counts were taken; empty: those of all teams
+	Learnt    string // code of the team whose counts were taken; empty: those of all teams
 	Won, Lost float64
 	Factors   []Factor
 	// Probability is in hundredths of a percent, Least to Most; 0 where nothing was learnt yet.
@@ -191,21 +210,14 @@ func (m *model) reckon(c Case) Reckoning {
 	if t == nil {
 		return Reckoning{}
 	}
-	r := Reckoning{Team: team, Won: prior.Won(), Lost: prior.Lost()}
-	for _, field := range m.fields {
-		switch field {
-		case FieldStage:
-			r.factor(t, c.stageValue(c.Stage), prior)
-		case FieldTags:
-			tags := slices.Clone(c.Tags)
-			slices.Sort(tags)
-			for _, tag := range slices.Compact(tags) {
-				r.factor(t, value{FieldTags, tag}, t.totals[FieldTags])
-			}
-		default:
-			if code := c.Fields[field]; code != "" {
-				r.factor(t, value{field, code}, t.totals[field])
-			}
+	r := Reckoning{Learnt: team, Won: prior.Won(), Lost: prior.Lost()}
+	for _, v := range c.values(m.fields) {
+		of := prior
+		if v.field != FieldStage {
+			of = t.totals[v.field]
+		}
+		if n, seen := t.values[v]; seen {
+			r.Factors = append(r.Factors, Factor{v.field, v.code, n.Won(), n.Lost(), of.Won(), of.Lost()})
 		}
 	}
 	won, lost := r.PWon(), 1-r.PWon()
@@ -215,13 +227,4 @@ func (m *model) reckon(c Case) Reckoning {
 	}
 	r.Probability = int32(min(max(math.Round(100*100*won/(won+lost)), Least), Most))
 	return r
-}
-
-// factor puts in what a value does that was seen before.
-func (r *Reckoning) factor(t *table, v value, of count) {
-	c, seen := t.values[v]
-	if !seen {
-		return
-	}
-	r.Factors = append(r.Factors, Factor{v.field, v.code, c.Won(), c.Lost(), of.Won(), of.Lost()})
 }

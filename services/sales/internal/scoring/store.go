@@ -226,6 +226,9 @@ type outcome struct {
 // lockCases locks the cases in the order of their ids, with what they counted when they were closed last.
 func lockCases(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) ([]*locked, error) {
 	tx.Queue(`SELECT FROM scoring_case WHERE tenant_id = $1 AND id = ANY ($2) ORDER BY id FOR NO KEY UPDATE`, tx.Tenant(), ids)
+	// A rebuild counts an outcome under this lock.
+	tx.Queue(`SELECT FROM scoring_outcome WHERE tenant_id = $1 AND case_id = ANY ($2) AND taken_back_at IS NULL
+		ORDER BY case_id, no FOR NO KEY UPDATE`, tx.Tenant(), ids)
 	// Read after the locks, in a statement of its own: it sees what the holder before has committed.
 	rows, err := tx.Query(ctx, `SELECT `+caseColumns+`, coalesce(o.no, 0), coalesce(o.won, false), coalesce(o.team, ''), coalesce(o.fields, '{}'),
 			coalesce(o.values, '{}'), coalesce(o.generations, '{}')
@@ -245,9 +248,7 @@ func lockCases(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) ([]*locked, erro
 		if err := scanCase(rows, &l.Case, &l.state, &l.last, &o.won, &o.team, &fields, &values, &o.generations); err != nil {
 			return nil, err
 		}
-		for i := range fields {
-			o.values = append(o.values, value{fields[i], values[i]})
-		}
+		o.values = pairs(fields, values)
 		if l.state != stateOpen && l.last > 0 {
 			l.counted = &o
 		}
