@@ -3,23 +3,38 @@
 // Rooms, each importing only those before it:
 //
 //	customerref  whom other systems mean by their ids, as accounts tells
+//	catalogue    products, the tree of their categories, price lists
+//	pricing      price rules and published benefits: what a basket costs
 //	team         who sells together, and when each of them is at work
+//	scoring      how likely leads and opportunities are to be won
+//	pipeline     pipelines and their stages; reasons for losses, competitors
+//	opportunity  what customers may buy, from its opening until it is won or lost
+//	c139         what has to be clear of a great opportunity: the card, signs, gaps, win rates
 //	order        placed, attributed to customers, taken back
 //	orderimport  orders from files
 package sales
 
 import (
 	"context"
+	"time"
 
+	"github.com/google/uuid"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/c139"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/catalogue"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/opportunity"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/order"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/orderimport"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/pipeline"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/pricing"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/scoring"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/team"
 	"github.com/guanxi-crm/guanxi/services/sales/migrations"
 )
@@ -37,18 +52,41 @@ func Module() app.Module {
 			orders := order.New(d.DB, d.Outbox, d.Clock)
 			imports := orderimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock).Within(d.Turns)
 			teams := team.New(d.DB, d.Clock)
-			eraser := erasure.New(d.DB, erasure.Rooms{Erase: order.Erase})
+			pipelines := pipeline.New(d.DB, opportunity.Uses(), d.Clock)
+			scores := scoring.New(d.DB, d.Clock)
+			cards := c139.New(d.DB, d.Clock)
+			goods, prices := catalogue.New(d.DB, d.Clock), pricing.New(d.DB, d.Clock)
+			// Cards are found by the contacts of their opportunities, so they are emptied before those.
+			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(c139.Erase, order.Erase, pricing.Erase)})
 			return app.Parts{
-				Routes: []func(*httpx.API){orders.Routes, imports.Routes, teams.Routes},
+				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, cards.Routes},
 				// One consumer for all that is told of customers: in the stream of one the erasure comes after every name.
-				Consumers: []inbox.Consumer{alias.With(eraser.With(orders.Customers()))},
+				Consumers: []inbox.Consumer{alias.With(eraser.With(orders.Customers())), prices.Tiers(), cards.Consumer()},
 				Worker: func(r worker.Registry) {
 					eraser.Register(r)
 					imports.Register(r)
 					orders.Register(r)
 				},
-				Background: []func(context.Context) error{imports.Run},
+				Background: []func(context.Context) error{
+					imports.Run,
+					app.Every(time.Second, d.Log, "scores of leads and opportunities", scores.Background),
+				},
 			}, nil
 		},
+	}
+}
+
+// erasing has every room take out what it keeps that is personal, one after the other.
+func erasing(rooms ...func(context.Context, *pg.Tx, []uuid.UUID) ([]erasure.Erased, error)) func(context.Context, *pg.Tx, []uuid.UUID) ([]erasure.Erased, error) {
+	return func(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]erasure.Erased, error) {
+		var all []erasure.Erased
+		for _, room := range rooms {
+			done, err := room(ctx, tx, customers)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, done...)
+		}
+		return all, nil
 	}
 }
