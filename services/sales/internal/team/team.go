@@ -278,8 +278,10 @@ func (p Person) check() (Person, faults) {
 	}
 	f.zone(p.Zone)
 	if p.Hours != nil {
-		hours, faults := p.Hours.Normalise()
-		f = append(f, faults...)
+		hours, wrong := p.Hours.Normalise()
+		for _, w := range wrong {
+			f.add("hours."+w.Location, w.Code, w.Message)
+		}
 		p.Hours = &hours
 	}
 	return p, f

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
+
+	"github.com/guanxi-crm/guanxi/platform/rota"
 )
 
 // Candidate is an agent who is available, with what they have at the moment.
@@ -33,15 +35,11 @@ type Placement struct {
 // Plan gives tickets to agents, in the order of the tickets, as their queues' strategies say. Nobody gets more than their
 // capacity, nor what they cannot do, nor what they gave back. A ticket for which there is nobody is left out.
 func Plan(queues map[string]Queue, agents []Candidate, waiting []Waiting) []Placement {
-	load, turns := map[string]int{}, map[string]map[string]int64{}
-	last := map[string]int64{} // turn of a queue
-	for _, a := range agents {
-		load[a.Subject] = a.Load
-		turns[a.Subject] = map[string]int64{}
-		for queue, turn := range a.Turns {
-			turns[a.Subject][queue] = turn
-			last[queue] = max(last[queue], turn)
-		}
+	turns := rota.New()
+	able := make(map[string]*Candidate, len(agents))
+	for i, a := range agents {
+		turns.Add(a.Subject, a.Load, a.Capacity, a.Turns)
+		able[a.Subject] = &agents[i]
 	}
 	var plan []Placement
 	for _, w := range waiting {
@@ -50,23 +48,15 @@ func Plan(queues map[string]Queue, agents []Candidate, waiting []Waiting) []Plac
 			continue
 		}
 		need := slices.Concat(q.Skills, w.Need)
-		var best *Candidate
-		for i := range agents {
-			a := &agents[i]
-			if load[a.Subject] >= a.Capacity || a.Subject == w.ReleasedBy || !a.fits(q.Code, need) {
-				continue
-			}
-			if best == nil || before(q.Strategy, need, a, best, load, turns, q.Code) {
-				best = a
+		var can []string
+		for _, a := range agents {
+			if a.Subject != w.ReleasedBy && a.fits(q.Code, need) {
+				can = append(can, a.Subject)
 			}
 		}
-		if best == nil {
-			continue
+		if best, ok := turns.First(q.Code, can, q.Strategy.order(need, able)); ok {
+			plan = append(plan, Placement{TicketID: w.TicketID, Queue: q.Code, Subject: best, Turn: turns.Take(q.Code, best)})
 		}
-		last[q.Code]++
-		load[best.Subject]++
-		turns[best.Subject][q.Code] = last[q.Code]
-		plan = append(plan, Placement{TicketID: w.TicketID, Queue: q.Code, Subject: best.Subject, Turn: last[q.Code]})
 	}
 	return plan
 }
@@ -86,24 +76,22 @@ func (a Agent) level(skill string) int {
 	return 0
 }
 
-// before tells whether a takes a ticket rather than b. What the strategy leaves open is decided by load, then by turn, then
-// by subject, so that the same state always leads to the same plan.
-func before(s Strategy, need []Level, a, b *Candidate, load map[string]int, turns map[string]map[string]int64, queue string) bool {
-	byTurn := cmp.Compare(turns[a.Subject][queue], turns[b.Subject][queue])
-	// Load is compared as a share of capacity: load a / capacity a < load b / capacity b.
-	byLoad := cmp.Compare(load[a.Subject]*b.Capacity, load[b.Subject]*a.Capacity)
-	bySkill := 0
-	for _, skill := range skillsOf(need) {
-		bySkill += b.level(skill) - a.level(skill)
-	}
-	subject := cmp.Compare(a.Subject, b.Subject)
+// order gives who comes first of those who could take a ticket; able are the agents by subject.
+func (s Strategy) order(need []Level, able map[string]*Candidate) func(a, b rota.Place) int {
 	switch s {
 	case RoundRobin:
-		return cmp.Or(byTurn, subject) < 0
+		return rota.ByTurn
 	case BestSkill:
-		return cmp.Or(bySkill, byLoad, byTurn, subject) < 0
+		skills := skillsOf(need)
+		return func(a, b rota.Place) int {
+			bySkill := 0
+			for _, skill := range skills {
+				bySkill += able[b.Subject].level(skill) - able[a.Subject].level(skill)
+			}
+			return cmp.Or(bySkill, rota.ByLoad(a, b))
+		}
 	default:
-		return cmp.Or(byLoad, byTurn, subject) < 0
+		return rota.ByLoad
 	}
 }
 
