@@ -12,6 +12,7 @@
 //	c139         what has to be clear of a great opportunity: the card, signs, gaps, win rates
 //	order        placed, attributed to customers, taken back
 //	orderimport  orders from files
+//	conversion   leads become customers with opportunities, and that is undone
 package sales
 
 import (
@@ -24,11 +25,14 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/erasure"
+	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/c139"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/catalogue"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/conversion"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/lead"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/opportunity"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/order"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/orderimport"
@@ -48,6 +52,7 @@ func Module() app.Module {
 		Title:      "Guanxi sales",
 		Migrations: migrations.FS,
 		Aliases:    true,
+		Peers:      []string{"accounts"},
 		Build: func(d app.Deps) (app.Parts, error) {
 			orders := order.New(d.DB, d.Outbox, d.Clock)
 			imports := orderimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock).Within(d.Turns)
@@ -57,6 +62,9 @@ func Module() app.Module {
 			cards := c139.New(d.DB, d.Clock)
 			goods, prices := catalogue.New(d.DB, d.Clock), pricing.New(d.DB, d.Clock)
 			// Cards are found by the contacts of their opportunities, so they are emptied before those.
+			starter := starts.New(d.DB, d.Flow)
+			leads, opportunities := lead.New(d.DB, d.Outbox, scores, d.Clock), opportunity.New(d.DB, d.Outbox, scores, d.Clock)
+			conversions := conversion.New(d.DB, d.Outbox, leads, opportunities, d.Peers, starter, name, d.Clock)
 			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(c139.Erase, order.Erase, pricing.Erase)})
 			return app.Parts{
 				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, cards.Routes},
@@ -66,9 +74,12 @@ func Module() app.Module {
 					eraser.Register(r)
 					imports.Register(r)
 					orders.Register(r)
+					conversions.Worker(r)
 				},
 				Background: []func(context.Context) error{
-					imports.Run,
+					imports.Run, starter.Run,
+					app.Every(time.Second, d.Log, "leads who may be customers", conversions.Match),
+					app.Every(time.Minute, d.Log, "conversions without a process", conversions.Sweep),
 					app.Every(time.Second, d.Log, "scores of leads and opportunities", scores.Background),
 				},
 			}, nil

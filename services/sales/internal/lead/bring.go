@@ -215,10 +215,7 @@ func (l Lead) scored(book *pipeline.Book) scoring.Case {
 	}
 	return scoring.Case{
 		ID: l.ID, Team: l.Team, Pipeline: l.Pipeline, Stage: stage, Stages: p.Codes(), Tags: l.Tags,
-		Fields: map[string]string{
-			"source": l.Source, "campaign": l.Campaign, "country": l.Country, "language": l.Language, "industry": l.Industry,
-			"capture": string(l.Capture), "email_state": correct(l.Email), "phone_state": correct(l.Phone), "authority": l.Authority,
-		},
+		Fields: l.Codes(),
 	}
 }
 
