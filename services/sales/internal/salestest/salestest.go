@@ -3,13 +3,17 @@
 package salestest
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/pgtest"
 	accountsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
 	referencev1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/reference/v1"
 	"github.com/guanxi-crm/guanxi/services/sales"
@@ -27,7 +31,21 @@ type World struct {
 // Start runs the service until the test ends.
 func Start(t *testing.T) *World {
 	t.Helper()
-	s := apptest.Start(t, sales.Module())
+	return world(t, apptest.Start(t, sales.Module()))
+}
+
+// StartFacing is Start with an API of accounts that the test makes up.
+func StartFacing(t *testing.T, accounts http.Handler) *World {
+	t.Helper()
+	api := httptest.NewServer(accounts)
+	t.Cleanup(api.Close)
+	s := apptest.StartOn(t, sales.Module(), pgtest.Database(t, sales.Module().Source()), func(cfg *app.Config) { cfg.Peers.URL = api.URL })
+	s.StopAtEnd()
+	return world(t, s)
+}
+
+func world(t *testing.T, s *apptest.Service) *World {
+	t.Helper()
 	return &World{Service: s, Sales: s.Token(auth.RoleSales, "pizza"), t: t, told: map[uuid.UUID]bool{}, from: map[string]*apptest.Accounts{}}
 }
 
