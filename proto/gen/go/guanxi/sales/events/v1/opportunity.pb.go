@@ -1013,6 +1013,125 @@ func (x *OpportunityStalled) GetStalledAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// OpportunityFollowUpAsked says that somebody is asked to do something about an opportunity that stalled.
+type OpportunityFollowUpAsked struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The opportunity's id, a UUIDv7.
+	OpportunityId string `protobuf:"bytes,1,opt,name=opportunity_id,json=opportunityId,proto3" json:"opportunity_id,omitempty"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,2,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The id of what is asked, a UUIDv7.
+	AskedId string `protobuf:"bytes,3,opt,name=asked_id,json=askedId,proto3" json:"asked_id,omitempty"`
+	// Code of what is asked for: "remind" (go on with it), "escalate" (look after whoever sells) or "propose_close" (lose it, or
+	// go on).
+	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Subject of who is asked; empty where nobody is known.
+	Subject string `protobuf:"bytes,5,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Code of the team; empty for none.
+	Team string `protobuf:"bytes,6,opt,name=team,proto3" json:"team,omitempty"`
+	// Code of why it stalled: "age", "no_next_step" or "next_step_overdue".
+	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Which time it stalled, from 1.
+	Stall int32 `protobuf:"varint,8,opt,name=stall,proto3" json:"stall,omitempty"`
+	// When it was asked.
+	AskedAt       *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=asked_at,json=askedAt,proto3" json:"asked_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpportunityFollowUpAsked) Reset() {
+	*x = OpportunityFollowUpAsked{}
+	mi := &file_guanxi_sales_events_v1_opportunity_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpportunityFollowUpAsked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpportunityFollowUpAsked) ProtoMessage() {}
+
+func (x *OpportunityFollowUpAsked) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_sales_events_v1_opportunity_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpportunityFollowUpAsked.ProtoReflect.Descriptor instead.
+func (*OpportunityFollowUpAsked) Descriptor() ([]byte, []int) {
+	return file_guanxi_sales_events_v1_opportunity_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *OpportunityFollowUpAsked) GetOpportunityId() string {
+	if x != nil {
+		return x.OpportunityId
+	}
+	return ""
+}
+
+func (x *OpportunityFollowUpAsked) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *OpportunityFollowUpAsked) GetAskedId() string {
+	if x != nil {
+		return x.AskedId
+	}
+	return ""
+}
+
+func (x *OpportunityFollowUpAsked) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *OpportunityFollowUpAsked) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *OpportunityFollowUpAsked) GetTeam() string {
+	if x != nil {
+		return x.Team
+	}
+	return ""
+}
+
+func (x *OpportunityFollowUpAsked) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *OpportunityFollowUpAsked) GetStall() int32 {
+	if x != nil {
+		return x.Stall
+	}
+	return 0
+}
+
+func (x *OpportunityFollowUpAsked) GetAskedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AskedAt
+	}
+	return nil
+}
+
 var File_guanxi_sales_events_v1_opportunity_proto protoreflect.FileDescriptor
 
 const file_guanxi_sales_events_v1_opportunity_proto_rawDesc = "" +
@@ -1137,7 +1256,19 @@ const file_guanxi_sales_events_v1_opportunity_proto_rawDesc = "" +
 	"\n" +
 	"stalled_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstalledAt:^\xa2\xbb\x18Z\n" +
 	"\vopportunity\x12\x0eopportunity_id\x1a\vcustomer_id\"\n" +
-	"stalled_at*\x13opportunity_stalled2\x05stage2\x06reasonBPZNgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1;saleseventsv1b\x06proto3"
+	"stalled_at*\x13opportunity_stalled2\x05stage2\x06reason\"\x89\x03\n" +
+	"\x18OpportunityFollowUpAsked\x12%\n" +
+	"\x0eopportunity_id\x18\x01 \x01(\tR\ropportunityId\x12\x1f\n" +
+	"\vcustomer_id\x18\x02 \x01(\tR\n" +
+	"customerId\x12\x19\n" +
+	"\basked_id\x18\x03 \x01(\tR\aaskedId\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x18\n" +
+	"\asubject\x18\x05 \x01(\tR\asubject\x12\x12\n" +
+	"\x04team\x18\x06 \x01(\tR\x04team\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12\x14\n" +
+	"\x05stall\x18\b \x01(\x05R\x05stall\x125\n" +
+	"\basked_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\aaskedAt:c\xa2\xbb\x18_\n" +
+	"\vopportunity\x12\x0eopportunity_id\x1a\vcustomer_id\"\basked_at*\x1bopportunity_follow_up_asked2\x04kind2\x06reasonBPZNgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1;saleseventsv1b\x06proto3"
 
 var (
 	file_guanxi_sales_events_v1_opportunity_proto_rawDescOnce sync.Once
@@ -1151,32 +1282,34 @@ func file_guanxi_sales_events_v1_opportunity_proto_rawDescGZIP() []byte {
 	return file_guanxi_sales_events_v1_opportunity_proto_rawDescData
 }
 
-var file_guanxi_sales_events_v1_opportunity_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_guanxi_sales_events_v1_opportunity_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_guanxi_sales_events_v1_opportunity_proto_goTypes = []any{
-	(*OpportunityOpened)(nil),       // 0: guanxi.sales.events.v1.OpportunityOpened
-	(*OpportunityStageChanged)(nil), // 1: guanxi.sales.events.v1.OpportunityStageChanged
-	(*OpportunityChanged)(nil),      // 2: guanxi.sales.events.v1.OpportunityChanged
-	(*OpportunityWon)(nil),          // 3: guanxi.sales.events.v1.OpportunityWon
-	(*OpportunityLost)(nil),         // 4: guanxi.sales.events.v1.OpportunityLost
-	(*OpportunityReopened)(nil),     // 5: guanxi.sales.events.v1.OpportunityReopened
-	(*OpportunityWithdrawn)(nil),    // 6: guanxi.sales.events.v1.OpportunityWithdrawn
-	(*OpportunityStalled)(nil),      // 7: guanxi.sales.events.v1.OpportunityStalled
-	(*timestamppb.Timestamp)(nil),   // 8: google.protobuf.Timestamp
+	(*OpportunityOpened)(nil),        // 0: guanxi.sales.events.v1.OpportunityOpened
+	(*OpportunityStageChanged)(nil),  // 1: guanxi.sales.events.v1.OpportunityStageChanged
+	(*OpportunityChanged)(nil),       // 2: guanxi.sales.events.v1.OpportunityChanged
+	(*OpportunityWon)(nil),           // 3: guanxi.sales.events.v1.OpportunityWon
+	(*OpportunityLost)(nil),          // 4: guanxi.sales.events.v1.OpportunityLost
+	(*OpportunityReopened)(nil),      // 5: guanxi.sales.events.v1.OpportunityReopened
+	(*OpportunityWithdrawn)(nil),     // 6: guanxi.sales.events.v1.OpportunityWithdrawn
+	(*OpportunityStalled)(nil),       // 7: guanxi.sales.events.v1.OpportunityStalled
+	(*OpportunityFollowUpAsked)(nil), // 8: guanxi.sales.events.v1.OpportunityFollowUpAsked
+	(*timestamppb.Timestamp)(nil),    // 9: google.protobuf.Timestamp
 }
 var file_guanxi_sales_events_v1_opportunity_proto_depIdxs = []int32{
-	8, // 0: guanxi.sales.events.v1.OpportunityOpened.opened_at:type_name -> google.protobuf.Timestamp
-	8, // 1: guanxi.sales.events.v1.OpportunityStageChanged.changed_at:type_name -> google.protobuf.Timestamp
-	8, // 2: guanxi.sales.events.v1.OpportunityChanged.changed_at:type_name -> google.protobuf.Timestamp
-	8, // 3: guanxi.sales.events.v1.OpportunityWon.won_at:type_name -> google.protobuf.Timestamp
-	8, // 4: guanxi.sales.events.v1.OpportunityLost.lost_at:type_name -> google.protobuf.Timestamp
-	8, // 5: guanxi.sales.events.v1.OpportunityReopened.reopened_at:type_name -> google.protobuf.Timestamp
-	8, // 6: guanxi.sales.events.v1.OpportunityWithdrawn.withdrawn_at:type_name -> google.protobuf.Timestamp
-	8, // 7: guanxi.sales.events.v1.OpportunityStalled.stalled_at:type_name -> google.protobuf.Timestamp
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	9, // 0: guanxi.sales.events.v1.OpportunityOpened.opened_at:type_name -> google.protobuf.Timestamp
+	9, // 1: guanxi.sales.events.v1.OpportunityStageChanged.changed_at:type_name -> google.protobuf.Timestamp
+	9, // 2: guanxi.sales.events.v1.OpportunityChanged.changed_at:type_name -> google.protobuf.Timestamp
+	9, // 3: guanxi.sales.events.v1.OpportunityWon.won_at:type_name -> google.protobuf.Timestamp
+	9, // 4: guanxi.sales.events.v1.OpportunityLost.lost_at:type_name -> google.protobuf.Timestamp
+	9, // 5: guanxi.sales.events.v1.OpportunityReopened.reopened_at:type_name -> google.protobuf.Timestamp
+	9, // 6: guanxi.sales.events.v1.OpportunityWithdrawn.withdrawn_at:type_name -> google.protobuf.Timestamp
+	9, // 7: guanxi.sales.events.v1.OpportunityStalled.stalled_at:type_name -> google.protobuf.Timestamp
+	9, // 8: guanxi.sales.events.v1.OpportunityFollowUpAsked.asked_at:type_name -> google.protobuf.Timestamp
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_guanxi_sales_events_v1_opportunity_proto_init() }
@@ -1190,7 +1323,7 @@ func file_guanxi_sales_events_v1_opportunity_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_guanxi_sales_events_v1_opportunity_proto_rawDesc), len(file_guanxi_sales_events_v1_opportunity_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
