@@ -3,11 +3,13 @@
 package salestest
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/guanxi-crm/guanxi/platform/app"
@@ -71,4 +73,17 @@ func (w *World) Tell(tenant string, customer uuid.UUID, system string, ids ...st
 	}
 	w.told[customer] = true
 	w.Publish("accounts", w.Accounts(tenant).Event(customer, message))
+}
+
+// Admin carries out a statement as the superuser, who is bound by nothing.
+func (w *World) Admin(sql string, args ...any) {
+	w.t.Helper()
+	conn, err := pgx.Connect(w.t.Context(), w.Database.AdminURL())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(w.t.Context())) }()
+	if _, err := conn.Exec(w.t.Context(), sql, args...); err != nil {
+		w.t.Fatalf("%s: %v", sql, err)
+	}
 }
