@@ -10,10 +10,10 @@ CREATE TABLE c139_version (
     cause           text        NOT NULL CHECK (cause IN ('people', 'structure')), -- somebody wrote, or the contacts changed
     at              timestamptz NOT NULL,
     by_subject      text        NOT NULL, -- empty where the contacts changed
-    clear           smallint    NOT NULL CHECK (clear BETWEEN 0 AND 9),
-    coached         smallint    NOT NULL CHECK (coached BETWEEN 0 AND clear),
-    leading         smallint    NOT NULL CHECK (leading BETWEEN 0 AND 3),
-    deciding        smallint    NOT NULL CHECK (deciding BETWEEN 0 AND 1),
+    things          smallint    NOT NULL CHECK (things BETWEEN 0 AND 9),       -- that were clear: C
+    coached         smallint    NOT NULL CHECK (coached BETWEEN 0 AND things), -- of them, confirmed by a coach
+    fronts          smallint    NOT NULL CHECK (fronts BETWEEN 0 AND 3),       -- signs of leading: F
+    wins            smallint    NOT NULL CHECK (wins BETWEEN 0 AND 1),         -- W
     fit_highest     boolean,    -- what the decision structure said of the signs; none: it could not tell
     key_people_help boolean,
     majority_chose  boolean,

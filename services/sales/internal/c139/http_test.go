@@ -218,7 +218,7 @@ func TestACardIsReadAsItWasAndItsChangesBetweenTwoTimes(t *testing.T) {
 	if code := o.Do(http.MethodGet, path(id)+"/changes?from="+ago(1)+"&until="+ago(2), o.Sales, nil).Code(); code != "range_empty" {
 		t.Error(code)
 	}
-	for _, sql := range []string{`UPDATE c139_version SET clear = 9`, `DELETE FROM c139_item`, `UPDATE c139_item SET holds = true`, `UPDATE c139_words SET known = ''`} {
+	for _, sql := range []string{`UPDATE c139_version SET things = 9`, `DELETE FROM c139_item`, `UPDATE c139_item SET holds = true`, `UPDATE c139_words SET known = ''`} {
 		if err := o.DB.Tx(t.Context(), "pizza", func(tx *pg.Tx) error { _, err := tx.ExecNow(t.Context(), sql); return err }); err == nil {
 			t.Errorf("the program may do %s", sql)
 		}

@@ -113,7 +113,7 @@ func save(tx *pg.Tx, c Card, cause string, changed []Entry) {
 	if cause == byStructure {
 		by = ""
 	}
-	tx.Queue(`INSERT INTO c139_version (tenant_id, opportunity_id, version, edition, cause, at, by_subject, clear, coached, leading, deciding,
+	tx.Queue(`INSERT INTO c139_version (tenant_id, opportunity_id, version, edition, cause, at, by_subject, things, coached, fronts, wins,
 			fit_highest, key_people_help, majority_chose, top_decides)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 		tx.Tenant(), c.Opportunity, c.Version, c.Edition, cause, c.At, by, n.Clear, n.Coached, n.Leading, n.Deciding,
@@ -143,7 +143,7 @@ func save(tx *pg.Tx, c Card, cause string, changed []Entry) {
 
 // logged gives versions of a card, the latest first, each with the items that it changed and what they were before.
 func logged(ctx context.Context, tx *pg.Tx, id uuid.UUID, from, until time.Time, before, limit int) ([]Logged, error) {
-	rows, err := tx.Query(ctx, `SELECT version, cause, at, by_subject, clear, coached, leading, deciding, fit_highest, key_people_help, majority_chose, top_decides
+	rows, err := tx.Query(ctx, `SELECT version, cause, at, by_subject, things, coached, fronts, wins, fit_highest, key_people_help, majority_chose, top_decides
 		FROM c139_version WHERE tenant_id = $1 AND opportunity_id = $2 AND at >= $3 AND at < $4 AND ($5 = 0 OR version < $5)
 		ORDER BY version DESC LIMIT $6`, tx.Tenant(), id, from, until, before, limit)
 	if err != nil {
@@ -186,7 +186,7 @@ func logged(ctx context.Context, tx *pg.Tx, id uuid.UUID, from, until time.Time,
 
 // closed counts closed opportunities by what their cards counted. The card of each is looked up by its key.
 func closed(ctx context.Context, tx *pg.Tx, q Query) ([]outcomes, error) {
-	rows, err := tx.Query(ctx, `SELECT v.version IS NOT NULL, coalesce(v.clear, 0), coalesce(v.coached, 0), coalesce(v.leading, 0), coalesce(v.deciding, 0),
+	rows, err := tx.Query(ctx, `SELECT v.version IS NOT NULL, coalesce(v.things, 0), coalesce(v.coached, 0), coalesce(v.fronts, 0), coalesce(v.wins, 0),
 			count(*) FILTER (WHERE o.state = 'won'), count(*) FILTER (WHERE o.state = 'lost')
 		FROM opportunity o LEFT JOIN LATERAL (SELECT * FROM c139_version c WHERE c.tenant_id = o.tenant_id AND c.opportunity_id = o.id
 			AND c.at <= o.closed_at - make_interval(hours => 24 * $5) ORDER BY c.version DESC LIMIT 1) v ON true
