@@ -15,10 +15,13 @@ import (
 type Scoring struct {
 	db    *pg.DB
 	clock func() time.Time
+	chunk int // outcomes that a rebuild counts at once
 }
 
 // New makes the capability.
-func New(db *pg.DB, clock func() time.Time) *Scoring { return &Scoring{db: db, clock: clock} }
+func New(db *pg.DB, clock func() time.Time) *Scoring {
+	return &Scoring{db: db, clock: clock, chunk: 2000}
+}
 
 func (s *Scoring) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
 

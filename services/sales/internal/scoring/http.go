@@ -136,7 +136,7 @@ type scoringSettingInput struct {
 }
 
 type scoringSettingBody struct {
-	Fields []string `json:"fields" nullable:"false" maxItems:"20" doc:"Of source, campaign, country, industry, language, email_state, phone_state, tags and stage." example:"[\"source\",\"country\",\"tags\",\"stage\"]"`
+	Fields []string `json:"fields" nullable:"false" maxItems:"20" doc:"Of source, campaign, country, industry, language, email_state, phone_state, capture, authority, tags and stage." example:"[\"source\",\"country\",\"tags\",\"stage\"]"`
 }
 
 func showSetting(set Setting, err error) (*scoringSettingAnswer, error) {

@@ -13,9 +13,6 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
 
-// rebuildChunk is how many outcomes are counted at once.
-const rebuildChunk = 2000
-
 // States of a rebuild.
 const (
 	rebuildQueued  = "queued"
@@ -114,8 +111,9 @@ func (s *Scoring) rebuildStep(ctx context.Context, tx *pg.Tx, id uuid.UUID) (mor
 	case rebuildQueued:
 		return true, s.beginRebuild(ctx, tx, r)
 	case rebuildRunning:
-		n, err := countChunk(ctx, tx, r)
-		if err != nil || n == rebuildChunk {
+		// It ends in a step that counted nothing: whoever has locked outcomes or counts must not wait for those who move counts.
+		n, err := countChunk(ctx, tx, r, s.chunk)
+		if err != nil || n > 0 {
 			return true, err
 		}
 		return false, s.endRebuild(ctx, tx, r)
@@ -140,9 +138,9 @@ func (s *Scoring) beginRebuild(ctx context.Context, tx *pg.Tx, r Rebuilding) err
 
 // countChunk counts the next outcomes that do not stand in the new generation yet. One that was taken back counts nothing, but its
 // values were seen.
-func countChunk(ctx context.Context, tx *pg.Tx, r Rebuilding) (n int, err error) {
+func countChunk(ctx context.Context, tx *pg.Tx, r Rebuilding, limit int) (n int, err error) {
 	rows, err := tx.Query(ctx, `SELECT case_id, no, won, at, team, fields, values, generations, taken_back_at IS NOT NULL FROM scoring_outcome
-		WHERE tenant_id = $1 AND (case_id, no) > ($2, $3) ORDER BY case_id, no LIMIT $4 FOR NO KEY UPDATE`, tx.Tenant(), r.afterCase, r.afterNo, rebuildChunk)
+		WHERE tenant_id = $1 AND (case_id, no) > ($2, $3) ORDER BY case_id, no LIMIT $4 FOR NO KEY UPDATE`, tx.Tenant(), r.afterCase, r.afterNo, limit)
 	if err != nil {
 		return 0, err
 	}

@@ -17,7 +17,7 @@ import (
 
 // Fields are those that a tenant may choose from.
 func Fields() []string {
-	return []string{"source", "campaign", "country", "industry", "language", "email_state", "phone_state", FieldTags, FieldStage}
+	return []string{"source", "campaign", "country", "industry", "language", "email_state", "phone_state", "capture", "authority", FieldTags, FieldStage}
 }
 
 // Setting is what a tenant has set.
