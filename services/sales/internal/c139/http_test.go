@@ -314,8 +314,11 @@ func TestTheWordsGoWithWhoeverTheyMayBeAbout(t *testing.T) {
 	if !slices.ContainsFunc(erased, func(e *erasurev1.Erased) bool { return e.GetWhat() == "c139_words" && e.GetCount() == 2 }) {
 		t.Errorf("%v", erased)
 	}
-	if left := o.Mentions("Schmidt-Rottluff"); len(left) != 1 || !strings.Contains(left[0], "another") {
+	if left := o.Mentions("Rottluff, the customer's", "Rottluff, the twin's", "Rottluff, with the coach"); len(left) != 0 {
 		t.Errorf("still there: %v", left)
+	}
+	if v := o.card(of["another"]); v.item("organisation").Known == "" {
+		t.Error("words about somebody else are gone")
 	}
 	a := o.Do(http.MethodPatch, path(of["the twin's"]), o.Sales, body{"entries": []body{said("payment")}}, "If-Match", "*")
 	if a.Status != http.StatusGone || a.Code() != "customer_erased" {
@@ -334,7 +337,7 @@ func TestACoachWhoWasMergedIsStillTheCoach(t *testing.T) {
 		t.Errorf("shown as %s", got)
 	}
 	for _, who := range []uuid.UUID{coach.CustomerID, survivor} {
-		if v := o.write(id, body{"code": "resources"}, said("resources", who.String())); v.Coached == 0 {
+		if v := o.write(id, body{"code": "competitors", "known": who.String()}, said("resources", who.String())); v.Coached == 0 {
 			t.Errorf("%+v", v)
 		}
 	}
