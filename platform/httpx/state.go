@@ -44,3 +44,11 @@ func MarkReplayed(ctx context.Context) {
 		st.header.Set(replayHeader, "true")
 	}
 }
+
+// AnswerHeader sets a header of the answer, whether it turns out well or a problem. Call it before the handler returns. Outside of a
+// request it does nothing.
+func AnswerHeader(ctx context.Context, name, value string) {
+	if st := stateOf(ctx); st != nil {
+		st.header.Set(name, value)
+	}
+}

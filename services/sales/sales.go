@@ -8,6 +8,8 @@
 //	team         who sells together, and when each of them is at work
 //	scoring      how likely leads and opportunities are to be won
 //	pipeline     pipelines and their stages; reasons for losses, competitors
+//	leadfield    what a tenant wants to know of its leads besides
+//	lead         who may want to buy, from their first word until they are a customer or lost; forms on websites
 //	opportunity  what customers may buy, from its opening until it is won or lost
 //	c139         what has to be clear of a great opportunity: the card, signs, gaps, win rates
 //	order        placed, attributed to customers, taken back
@@ -33,6 +35,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/sales/internal/catalogue"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/conversion"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/lead"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/leadfield"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/opportunity"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/order"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/orderimport"
@@ -65,9 +68,9 @@ func Module() app.Module {
 			starter := starts.New(d.DB, d.Flow)
 			leads, opportunities := lead.New(d.DB, d.Outbox, scores, d.Clock), opportunity.New(d.DB, d.Outbox, scores, d.Clock)
 			conversions := conversion.New(d.DB, d.Outbox, leads, opportunities, d.Peers, starter, name, d.Clock)
-			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(c139.Erase, order.Erase, pricing.Erase)})
+			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(c139.Erase, order.Erase, pricing.Erase, leads.EraseCustomers)})
 			return app.Parts{
-				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, cards.Routes},
+				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, cards.Routes},
 				// One consumer for all that is told of customers: in the stream of one the erasure comes after every name.
 				Consumers: []inbox.Consumer{alias.With(eraser.With(orders.Customers())), prices.Tiers(), cards.Consumer()},
 				Worker: func(r worker.Registry) {

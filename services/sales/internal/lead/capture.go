@@ -19,6 +19,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/leadfield"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/pipeline"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/team"
 )
 
 // Draft is what came in of somebody, as people and systems write it.
@@ -170,10 +171,10 @@ type World struct {
 	Setting   Setting
 	Fields    leadfield.Set
 	Pipelines *pipeline.Book
+	Teams     *team.Book // nil where nothing names a team
 }
 
-// Take makes a lead and its first enquiry of a draft, or names every field that is not right. What people typed of custom fields
-// is at custom_fields.
+// Take makes a lead and its first enquiry of a draft, or names every field that is not right.
 func Take(id, enquiry uuid.UUID, d Draft, w World, now time.Time) (Lead, Enquiry, []problem.Field) {
 	var f faults
 	profile := f.profile(d.Profile)
@@ -201,6 +202,12 @@ func Take(id, enquiry uuid.UUID, d Draft, w World, now time.Time) (Lead, Enquiry
 		f.add("captured_at", "captured_at_out_of_range", "must lie between the year 1900 and tomorrow")
 	}
 	l.EnquiredAt = l.CapturedAt
+	if w.Teams != nil {
+		f = append(f, assignable(l.Team, "", w.Teams)...)
+		if t, ok := w.Teams.Team(l.Team); ok && l.Pipeline == "" {
+			l.Pipeline = t.Pipeline
+		}
+	}
 	f.pipeline(&l, w.Pipelines)
 	e := Enquiry{
 		ID: enquiry, LeadID: id, ExternalRef: d.ExternalRef, Capture: d.Capture, Source: profile.Source, Campaign: profile.Campaign, FormID: d.FormID,

@@ -19,6 +19,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/sales/internal/leadfield"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/pipeline"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/scoring"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/team"
 )
 
 // Leads is what can be done with leads.
@@ -67,7 +68,7 @@ func (s *Leads) Capture(ctx context.Context, d Draft) (l Lead, made bool, err er
 
 // captureIn is Capture in a transaction.
 func (s *Leads) captureIn(ctx context.Context, tx *pg.Tx, d Draft) (l Lead, made bool, err error) {
-	w := look(tx)
+	w := s.look(tx, d.Team != "")
 	before := findKnown(tx, []externalref.Ref{d.ExternalRef})
 	root := alias.Root(tx, d.CustomerID)
 	if d.CustomerID != uuid.Nil {
@@ -102,12 +103,19 @@ type looked struct {
 	Setting   *Setting
 	Fields    leadfield.Set
 	Pipelines *pipeline.Book
+	Teams     *team.Book
 }
 
-// look queues the reading of what drafts are held against.
-func look(tx *pg.Tx) looked { return looked{setting(tx, ``), leadfield.All(tx), pipeline.All(tx)} }
+// look queues the reading of what drafts are held against, with the teams where one is named.
+func (s *Leads) look(tx *pg.Tx, teams bool) looked {
+	w := looked{Setting: setting(tx, ``), Fields: leadfield.All(tx), Pipelines: pipeline.All(tx)}
+	if teams {
+		w.Teams = team.All(tx, s.now())
+	}
+	return w
+}
 
-func (w looked) world() World { return World{*w.Setting, w.Fields, w.Pipelines} }
+func (w looked) world() World { return World{*w.Setting, w.Fields, w.Pipelines, w.Teams} }
 
 func differs(lead uuid.UUID) error {
 	return problem.New(problem.Conflict, "lead_differs",
