@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -57,6 +58,39 @@ func TestTheFirstEventsOfAggregatesAreFollowedByTheirSecond(t *testing.T) {
 	b.append(first(four), event(four, "second")) // not all are first ones
 	require.Equal(t, []string{four.String() + " 1", four.String() + " 2"},
 		rows[string](b, `SELECT aggregate_id || ' ' || seq FROM outbox ORDER BY id OFFSET 6`))
+}
+
+// Whether they are sent with one header for all or each with its own, the rows say the same.
+func TestFirstEventsAreKeptAlikeHoweverTheyAreSent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	at := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	for _, other := range []string{"", "time", "aggregate"} {
+		var events []outbox.Event
+		for n := range 4 {
+			e := event(uuid.New(), fmt.Sprint(n))
+			e.First, e.Time = true, at
+			if n == 2 && other == "time" {
+				e.Time = at.Add(time.Second)
+			}
+			if n == 2 && other == "aggregate" {
+				e.Aggregate = "other"
+			}
+			events = append(events, e)
+		}
+		b.append(events...)
+		for _, sent := range events {
+			b.append(outbox.Event{Aggregate: sent.Aggregate, ID: uuid.New(), Message: sent.Message, Time: sent.Time}) // alone
+		}
+		const what = `SELECT aggregate_type || ' ' || seq || ' ' || topic || ' ' || tenant_id || ' ' || convert_from(payload, 'UTF8') || ' ' || headers::text
+			FROM outbox ORDER BY id DESC`
+		got := rows[string](b, what)
+		require.ElementsMatch(t, got[:4], got[4:8], other)
+		ids := rows[string](b, `SELECT aggregate_id || ' ' || shard FROM outbox ORDER BY id DESC OFFSET 4 LIMIT 4`)
+		for _, e := range events {
+			require.Contains(t, ids, fmt.Sprintf("%s %d", e.ID, bus.Shard(tenant, e.Aggregate, e.ID.String())))
+		}
+	}
 }
 
 func TestConcurrentAppendsToTheSameAggregatesDoNotDeadlock(t *testing.T) {

@@ -50,6 +50,7 @@ type appended struct {
 	payloads     [][]byte
 
 	first bool       // each event is the first of its aggregate
+	alike bool       // they are of one type of aggregate and have the same headers
 	each  [][16]byte // the aggregate of each event
 }
 
@@ -65,15 +66,16 @@ func (o *Outbox) encode(ctx context.Context, tenant string, events []Event) (*ap
 	b := &appended{
 		shards: make([]int16, n), eventIDs: make([][16]byte, n), eventTypes: make([]string, n),
 		aggregateIDs: make([]string, n), aggregates: make([]int32, n), later: make([]int64, n),
-		headers: make([]string, n), payloads: make([][]byte, n), each: make([][16]byte, n), first: true,
+		headers: make([]string, n), payloads: make([][]byte, n), each: make([][16]byte, n), first: true, alike: true,
 	}
 	count := map[aggregate]int64{}
 	for i := range events {
 		e := &events[i]
-		if err := b.set(i, e, tenant, trace); err != nil {
+		if err := b.set(i, e, &events[max(i-1, 0)], tenant, trace); err != nil {
 			return nil, err
 		}
 		b.first = b.first && e.First
+		b.alike = b.alike && b.headers[i] == b.headers[0] && b.eventTypes[i] == b.eventTypes[0]
 		count[aggregate{e.Aggregate, e.ID}]++
 	}
 	b.first = b.first && len(count) == n
@@ -104,7 +106,8 @@ func (b *appended) distinct(count map[aggregate]int64) map[aggregate]int32 {
 	return place
 }
 
-func (b *appended) set(i int, e *Event, tenant string, trace propagation.MapCarrier) error {
+// set fills the place of the event. Before is the one before it, whose headers are the same where type and time are.
+func (b *appended) set(i int, e, before *Event, tenant string, trace propagation.MapCarrier) error {
 	if e.Aggregate == "" || e.ID == uuid.Nil || e.Message == nil || e.Time.IsZero() {
 		return fmt.Errorf("event %d of an append lacks its aggregate, id, message or time: %+v", i, e)
 	}
@@ -118,12 +121,18 @@ func (b *appended) set(i int, e *Event, tenant string, trace propagation.MapCarr
 			"The event %s would have %d bytes, of which at most %d can be published. Do it in smaller portions.",
 			name, len(payload), maxPayload)
 	}
-	headers, err := json.Marshal(storedHeaders{
-		Type: name, Time: e.Time.UTC(), Schema: "urn:guanxi:jsonschema:" + name,
-		TraceParent: trace["traceparent"], TraceState: trace["tracestate"],
-	})
-	if err != nil {
-		return err
+	var headers string
+	if i > 0 && e.Time.Equal(before.Time) && e.Message.ProtoReflect().Descriptor() == before.Message.ProtoReflect().Descriptor() {
+		headers = b.headers[i-1]
+	} else {
+		raw, err := json.Marshal(storedHeaders{
+			Type: name, Time: e.Time.UTC(), Schema: "urn:guanxi:jsonschema:" + name,
+			TraceParent: trace["traceparent"], TraceState: trace["tracestate"],
+		})
+		if err != nil {
+			return err
+		}
+		headers = string(raw)
 	}
 	eventID, err := uuid.NewV7()
 	if err != nil {
@@ -133,7 +142,7 @@ func (b *appended) set(i int, e *Event, tenant string, trace propagation.MapCarr
 	b.each[i] = e.ID
 	b.shards[i] = int16(bus.Shard(tenant, e.Aggregate, id))
 	b.eventIDs[i], b.eventTypes[i], b.aggregateIDs[i] = eventID, e.Aggregate, id
-	b.headers[i], b.payloads[i] = string(headers), payload
+	b.headers[i], b.payloads[i] = headers, payload
 	return nil
 }
 

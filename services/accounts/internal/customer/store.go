@@ -55,31 +55,65 @@ var whole = `SELECT ` + columns + ` FROM customer c ` + hanging(`c.id || c.alias
 
 // Insert queues new customers with what hangs on them, in two or three statements. An exclusive identity that another
 // customer has violates customer_identity_exclusive.
-func Insert(tx *pg.Tx, customers ...Customer) {
+func Insert(tx *pg.Tx, customers ...Customer) { NewInsertion(customers...).Queue(tx) }
+
+// Insertion is what Insert sends, which can be made while the database is busy with other things.
+type Insertion struct {
+	ids                           []uuid.UUID
+	kinds, sources                []string
+	display, given, family, legal []string
+	versions                      []int64
+	registered, changed           []time.Time
+	tags, owners, custom          []string
+	alike                         bool // but for names and tags they are the same
+	identities                    identityRows
+	addresses                     []Address
+}
+
+// NewInsertion makes the insertion of new customers.
+func NewInsertion(customers ...Customer) Insertion {
 	n := len(customers)
-	ids, kinds, sources := make([]uuid.UUID, n), make([]string, n), make([]string, n)
-	display, given, family, legal := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	versions, registered, changed := make([]int64, n), make([]time.Time, n), make([]time.Time, n)
-	tags, owners, custom := make([]string, n), make([]string, n), make([]string, n)
-	var known []Identity
-	var addresses []Address
-	for i, c := range customers {
-		ids[i], kinds[i], sources[i], versions[i] = c.ID, string(c.Kind), c.Source, c.Version
-		display[i], given[i], family[i], legal[i] = c.Display, c.Given, c.Family, c.Legal
-		registered[i], changed[i] = c.RegisteredAt, c.ChangedAt
-		tags[i], owners[i], custom[i] = joined(c.Tags), c.Owner, object(c.Custom)
-		known, addresses = append(known, c.rows...), append(addresses, c.Addresses...)
+	s := Insertion{
+		ids: make([]uuid.UUID, n), kinds: make([]string, n), sources: make([]string, n), display: make([]string, n), given: make([]string, n),
+		family: make([]string, n), legal: make([]string, n), versions: make([]int64, n), registered: make([]time.Time, n),
+		changed: make([]time.Time, n), tags: make([]string, n), owners: make([]string, n), custom: make([]string, n), alike: true,
 	}
-	tx.Queue(`INSERT INTO customer (tenant_id, id, version, kind, display_name, given_name, family_name, legal_name, source, registered_at,
-			changed_at, tags, owner, custom)
-		SELECT $1, n.id, n.version, n.kind, n.display_name, n.given_name, n.family_name, n.legal_name, n.source, n.registered_at,
-			n.changed_at, string_to_array(n.tags, E'\n'), n.owner, n.custom::jsonb
-		FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-			$10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[], $14::text[])
-			AS n(id, version, kind, display_name, given_name, family_name, legal_name, source, registered_at, changed_at, tags, owner, custom)`,
-		tx.Tenant(), ids, versions, kinds, display, given, family, legal, sources, registered, changed, tags, owners, custom)
-	insertIdentities(tx, known, ``)
-	saveAddresses(tx, addresses)
+	var known []Identity
+	for i, c := range customers {
+		s.ids[i], s.kinds[i], s.sources[i], s.versions[i] = c.ID, string(c.Kind), c.Source, c.Version
+		s.display[i], s.given[i], s.family[i], s.legal[i] = c.Display, c.Given, c.Family, c.Legal
+		s.registered[i], s.changed[i] = c.RegisteredAt, c.ChangedAt
+		s.tags[i], s.owners[i], s.custom[i] = joined(c.Tags), c.Owner, object(c.Custom)
+		known, s.addresses = append(known, c.rows...), append(s.addresses, c.Addresses...)
+		s.alike = s.alike && s.kinds[i] == s.kinds[0] && s.sources[i] == s.sources[0] && s.versions[i] == s.versions[0] && s.legal[i] == s.legal[0] &&
+			s.registered[i].Equal(s.registered[0]) && s.changed[i].Equal(s.changed[0]) && s.owners[i] == s.owners[0] && s.custom[i] == s.custom[0]
+	}
+	s.identities = newIdentityRows(known)
+	return s
+}
+
+// Queue queues the statements. What all customers of a file have in common is sent once: it is more than what tells them
+// apart.
+func (s Insertion) Queue(tx *pg.Tx) {
+	if s.alike && len(s.ids) > 0 {
+		tx.Queue(`INSERT INTO customer (tenant_id, id, version, kind, display_name, given_name, family_name, legal_name, source, registered_at,
+				changed_at, tags, owner, custom)
+			SELECT $1, n.id, $3, $4, n.display_name, n.given_name, n.family_name, $8, $9, $10, $11, string_to_array(n.tags, E'\n'), $13, $14::text::jsonb
+			FROM unnest($2::uuid[], $5::text[], $6::text[], $7::text[], $12::text[]) AS n(id, display_name, given_name, family_name, tags)`,
+			tx.Tenant(), s.ids, s.versions[0], s.kinds[0], s.display, s.given, s.family, s.legal[0], s.sources[0], s.registered[0],
+			s.changed[0], s.tags, s.owners[0], s.custom[0])
+	} else {
+		tx.Queue(`INSERT INTO customer (tenant_id, id, version, kind, display_name, given_name, family_name, legal_name, source, registered_at,
+				changed_at, tags, owner, custom)
+			SELECT $1, n.id, n.version, n.kind, n.display_name, n.given_name, n.family_name, n.legal_name, n.source, n.registered_at,
+				n.changed_at, string_to_array(n.tags, E'\n'), n.owner, n.custom::jsonb
+			FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+				$10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[], $14::text[])
+				AS n(id, version, kind, display_name, given_name, family_name, legal_name, source, registered_at, changed_at, tags, owner, custom)`,
+			tx.Tenant(), s.ids, s.versions, s.kinds, s.display, s.given, s.family, s.legal, s.sources, s.registered, s.changed, s.tags, s.owners, s.custom)
+	}
+	s.identities.queue(tx, ``)
+	saveAddresses(tx, s.addresses)
 }
 
 // Update queues what stands in the rows of customers that are locked, in one statement: everything but what hangs on
@@ -113,7 +147,7 @@ func Update(tx *pg.Tx, customers ...Customer) {
 
 // saveIdentities queues identities, new ones and others.
 func saveIdentities(tx *pg.Tx, known []Identity) {
-	insertIdentities(tx, known, ` ON CONFLICT (tenant_id, type, value, customer_id) DO UPDATE
+	newIdentityRows(known).queue(tx, ` ON CONFLICT (tenant_id, type, value, customer_id) DO UPDATE
 		SET valid_from = excluded.valid_from, valid_to = excluded.valid_to, verified_at = excluded.verified_at`)
 }
 
@@ -121,26 +155,51 @@ func saveIdentities(tx *pg.Tx, known []Identity) {
 // they are over.
 func InBulk(tx *pg.Tx) { tx.Queue(`SELECT set_config('guanxi.bulk', 'on', true)`) }
 
-// insertIdentities queues identities in the order of their key, so that two commands never wait for each other in a
-// circle; it is sorted here, where there is time while the database writes. Those of new customers meet none of the same key, and looking for one would take half as long again.
-func insertIdentities(tx *pg.Tx, known []Identity, onConflict string) {
-	if len(known) == 0 {
-		return
-	}
+// identityRows are identities as they are sent, in the order of their key, so that two commands never wait for each other
+// in a circle; they are sorted here, where there is time while the database writes.
+type identityRows struct {
+	ids                    []uuid.UUID
+	types, values          []string
+	added                  []time.Time
+	began, ended, verified []*time.Time
+	plain                  bool // added at one time, of no known beginning or end, and not verified
+}
+
+func newIdentityRows(known []Identity) identityRows {
 	known = slices.SortedFunc(slices.Values(known), func(a, b Identity) int {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Value, b.Value), bytes.Compare(a.CustomerID[:], b.CustomerID[:]))
 	})
 	n := len(known)
-	ids, types, values, added := make([]uuid.UUID, n), make([]string, n), make([]string, n), make([]time.Time, n)
-	began, ended, verified := make([]*time.Time, n), make([]*time.Time, n), make([]*time.Time, n)
+	s := identityRows{ids: make([]uuid.UUID, n), types: make([]string, n), values: make([]string, n), added: make([]time.Time, n), plain: true}
 	for i, k := range known {
-		ids[i], types[i], values[i], added[i] = k.CustomerID, string(k.Type), k.Value, k.AddedAt
-		began[i], ended[i], verified[i] = pg.OrNull(k.ValidFrom), pg.OrNull(k.ValidTo), pg.OrNull(k.VerifiedAt)
+		s.ids[i], s.types[i], s.values[i], s.added[i] = k.CustomerID, string(k.Type), k.Value, k.AddedAt
+		s.plain = s.plain && k.Validity == Validity{} && k.AddedAt.Equal(known[0].AddedAt)
 	}
-	tx.Queue(`INSERT INTO customer_identity (tenant_id, customer_id, type, value, added_at, valid_from, valid_to, verified_at)
-		SELECT $1, n.* FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[])
-			AS n(customer_id, type, value, added_at, valid_from, valid_to, verified_at)`+onConflict,
-		tx.Tenant(), ids, types, values, added, began, ended, verified)
+	if s.plain {
+		return s
+	}
+	s.began, s.ended, s.verified = make([]*time.Time, n), make([]*time.Time, n), make([]*time.Time, n)
+	for i, k := range known {
+		s.began[i], s.ended[i], s.verified[i] = pg.OrNull(k.ValidFrom), pg.OrNull(k.ValidTo), pg.OrNull(k.VerifiedAt)
+	}
+	return s
+}
+
+// queue queues the statement. Those of new customers meet none of the same key, and looking for one would take half as
+// long again.
+func (s identityRows) queue(tx *pg.Tx, onConflict string) {
+	switch {
+	case len(s.ids) == 0:
+	case s.plain:
+		tx.Queue(`INSERT INTO customer_identity (tenant_id, customer_id, type, value, added_at)
+			SELECT $1, n.*, $5::timestamptz FROM unnest($2::uuid[], $3::text[], $4::text[]) AS n(customer_id, type, value)`+onConflict,
+			tx.Tenant(), s.ids, s.types, s.values, s.added[0])
+	default:
+		tx.Queue(`INSERT INTO customer_identity (tenant_id, customer_id, type, value, added_at, valid_from, valid_to, verified_at)
+			SELECT $1, n.* FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[])
+				AS n(customer_id, type, value, added_at, valid_from, valid_to, verified_at)`+onConflict,
+			tx.Tenant(), s.ids, s.types, s.values, s.added, s.began, s.ended, s.verified)
+	}
 }
 
 // saveAddresses queues addresses, new ones and others.

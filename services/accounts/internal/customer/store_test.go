@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -15,6 +17,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/accountstest"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/identity"
 )
 
 // TestCustomersAreReadByTheirKeys holds the plans to indexes: under row level security a comparison that is not leakproof
@@ -113,5 +116,64 @@ func TestOfTwoWhoChangeTheSameOneIsRefused(t *testing.T) {
 	}
 	if got[http.StatusOK] != 1 || got[http.StatusPreconditionFailed] != cap(statuses)-1 {
 		t.Fatalf("%v, want one 200", got)
+	}
+}
+
+// What customers have in common is sent once: they are the same one by one, where all is, and together, where much is not.
+func TestNewCustomersAreKeptAlikeTogetherAndOneByOne(t *testing.T) {
+	t.Parallel()
+	db := accountstest.Start(t).DB
+	noon := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	number := func(n int) identity.Identity {
+		return identity.Identity{Type: identity.Phone, Value: fmt.Sprintf("+861380013800%d", n)}
+	}
+	drafts := []customer.Draft{
+		{}, {}, {Kind: customer.Organisation}, {Source: "shop"}, {Owner: "ann"}, {Tags: []string{"north", "vip"}}, {Custom: map[string]any{"size": "XL"}},
+		{Validity: map[identity.Identity]customer.Validity{number(7): {ValidFrom: noon, VerifiedAt: noon.Add(time.Hour)}}}, {},
+	}
+	var all []customer.Customer
+	for n, d := range drafts {
+		d.Names, d.Identities = customer.Names{Given: fmt.Sprint("Ann ", n), Family: "Smith"}, []identity.Identity{number(n)}
+		if n == 2 {
+			d.Names = customer.Names{Legal: "Smith Ltd."}
+		}
+		c, faults := customer.Register(uuid.Must(uuid.NewV7()), d, noon.Add(time.Duration(n/8)*time.Minute))
+		if len(faults) > 0 {
+			t.Fatal(faults)
+		}
+		c.Version = 1
+		all = append(all, c)
+	}
+	kept := func(tenant string, parts ...[]customer.Customer) (rows []string) {
+		err := db.Tx(t.Context(), tenant, func(tx *pg.Tx) error {
+			for _, part := range parts {
+				customer.Insert(tx, part...)
+			}
+			found, err := tx.Query(t.Context(), `SELECT (to_jsonb(x) - 'tenant_id')::text FROM customer x WHERE tenant_id = $1
+				UNION ALL SELECT (to_jsonb(x) - 'tenant_id')::text FROM customer_identity x WHERE tenant_id = $1 ORDER BY 1`, tenant)
+			if err != nil {
+				return err
+			}
+			rows, err = pgx.CollectRows(found, pgx.RowTo[string])
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	want := kept("pizza", slices.Collect(slices.Chunk(all, 1))...)
+	if len(want) != 2*len(all) {
+		t.Fatalf("%d rows are kept of %d customers", len(want), len(all))
+	}
+	if got := kept("music", all); !slices.Equal(got, want) {
+		t.Errorf("all at once:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for n, c := range all { // against mistakes that both ways share
+		for _, says := range []string{c.Display, c.Source, string(c.Kind), number(n).Value, c.ID.String()} {
+			if !strings.Contains(strings.Join(want, "\n"), says) {
+				t.Errorf("%s is not kept", says)
+			}
+		}
 	}
 }

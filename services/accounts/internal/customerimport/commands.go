@@ -166,6 +166,7 @@ func (m *importer) apply(ctx context.Context, tx *pg.Tx, job imports.Job, rows [
 // outcome is what a batch comes to.
 type outcome struct {
 	added    []customer.Customer
+	inserted customer.Insertion // them
 	changed  []customer.Changed
 	events   outbox.Encoded // of those who were added
 	rejected []imports.Rejection
@@ -178,6 +179,7 @@ func (m *importer) work(ctx context.Context, tenant string, b *batch, records []
 		out.rejected = append(out.rejected, b.take(r)...)
 	}
 	out.added, out.changed = b.result()
+	out.inserted = customer.NewInsertion(out.added...)
 	events := make([]outbox.Event, len(out.added))
 	for n, c := range out.added {
 		events[n] = customer.RegisteredEvent(c)
@@ -270,7 +272,7 @@ func (m *importer) save(ctx context.Context, tx *pg.Tx, out outcome, fields fiel
 	}
 	fields.Use(tx, used)
 	if len(out.added) > 0 {
-		customer.Insert(tx, out.added...)
+		out.inserted.Queue(tx)
 		m.outbox.AppendEncoded(tx, out.events)
 	}
 	return customer.Save(ctx, tx, m.outbox, out.changed...)
