@@ -182,7 +182,11 @@ var (
 	languagePattern = regexp.MustCompile(`^[a-z]{2,3}$`)
 )
 
-const codeRule = "must be a code of 1 to 64 lower-case letters, digits, - and _, beginning with a letter or a digit"
+// Coded tells whether s can be a code, as CodeRule says.
+func Coded(s string) bool { return codePattern.MatchString(s) }
+
+// CodeRule says what a code must be.
+const CodeRule = "must be a code of 1 to 64 lower-case letters, digits, - and _, beginning with a letter or a digit"
 
 type faults []problem.Field
 
@@ -191,8 +195,8 @@ func (f *faults) add(location, code, message string) {
 }
 
 func (f *faults) code(location, code string) {
-	if !codePattern.MatchString(code) {
-		f.add(location, "code_malformed", codeRule)
+	if !Coded(code) {
+		f.add(location, "code_malformed", CodeRule)
 	}
 }
 
