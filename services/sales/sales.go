@@ -66,23 +66,26 @@ func Module() app.Module {
 			goods, prices := catalogue.New(d.DB, d.Clock), pricing.New(d.DB, d.Clock)
 			// Cards are found by the contacts of their opportunities, so they are emptied before those.
 			starter := starts.New(d.DB, d.Flow)
-			leads, opportunities := lead.New(d.DB, d.Outbox, scores, d.Clock), opportunity.New(d.DB, d.Outbox, scores, d.Clock)
+			leads, opportunities := lead.New(d.DB, d.Outbox, scores, d.Clock), opportunity.New(d.DB, d.Outbox, scores, d.Clock).Following(d.Flow, starter, name)
 			conversions := conversion.New(d.DB, d.Outbox, leads, opportunities, d.Peers, starter, name, d.Clock)
-			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(c139.Erase, order.Erase, pricing.Erase, leads.EraseCustomers)})
+			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(c139.Erase, opportunity.Erase, order.Erase, pricing.Erase, leads.EraseCustomers)})
 			return app.Parts{
-				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, cards.Routes},
+				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, opportunities.Routes, cards.Routes},
 				// One consumer for all that is told of customers: in the stream of one the erasure comes after every name.
-				Consumers: []inbox.Consumer{alias.With(eraser.With(orders.Customers())), prices.Tiers(), cards.Consumer()},
+				Consumers: []inbox.Consumer{alias.With(eraser.With(orders.Customers())), prices.Tiers(), opportunities.Consumer(), cards.Consumer()},
 				Worker: func(r worker.Registry) {
 					eraser.Register(r)
 					imports.Register(r)
 					orders.Register(r)
 					conversions.Worker(r)
+					opportunities.Worker(r)
 				},
 				Background: []func(context.Context) error{
 					imports.Run, starter.Run,
 					app.Every(time.Second, d.Log, "leads who may be customers", conversions.Match),
 					app.Every(time.Minute, d.Log, "conversions without a process", conversions.Sweep),
+					app.Every(time.Second, d.Log, "opportunities that may have stalled", opportunities.Scan),
+					app.Every(time.Minute, d.Log, "follow-ups without a process", opportunities.Sweep),
 					app.Every(time.Second, d.Log, "scores of leads and opportunities", scores.Background),
 				},
 			}, nil

@@ -33,6 +33,7 @@ CREATE TABLE opportunity (
     stalled_reason    text        NOT NULL CHECK (stalled_reason IN ('', 'age', 'no_next_step', 'next_step_overdue')),
     stalls            integer     NOT NULL, -- how often it stalled
     look_at           timestamptz, -- when it may stall; none: not until something changes
+    follow_up_at      timestamptz, -- when its follow-up has to ask somebody; none: there is none, or it asked everybody
     moves             integer     NOT NULL, -- rows of its stage history
     followed          boolean     NOT NULL DEFAULT false, -- something hangs on it: a quote, an activity
     changed_at        timestamptz NOT NULL,
@@ -55,6 +56,7 @@ CREATE UNIQUE INDEX opportunity_lead ON opportunity (tenant_id, lead_id) WHERE l
 CREATE INDEX opportunity_owner ON opportunity (tenant_id, owner, id) WHERE state = 'open';
 CREATE INDEX opportunity_closed ON opportunity (tenant_id, closed_at, id) WHERE closed_at IS NOT NULL;
 CREATE INDEX opportunity_look ON opportunity (look_at) WHERE look_at IS NOT NULL;
+CREATE INDEX opportunity_follow_up ON opportunity (follow_up_at) WHERE follow_up_at IS NOT NULL;
 
 -- Where it stood, without a gap: each row holds from when it was entered until the next one. While a row's state is not open it
 -- stood closed in that stage. Rows are never changed: what was before stands in the row that ended it.
@@ -167,3 +169,34 @@ CREATE TABLE opportunity_asked (
 SELECT guanxi_tenant_table('opportunity_asked');
 CREATE UNIQUE INDEX opportunity_asked_once ON opportunity_asked (tenant_id, opportunity_id, stall, kind);
 CREATE INDEX opportunity_asked_open ON opportunity_asked (tenant_id, subject, id) WHERE done_at IS NULL;
+CREATE INDEX opportunity_asked_team ON opportunity_asked (tenant_id, team, id);
+
+-- +goose StatementBegin
+-- opportunity_due lists opportunities of all tenants that may have stalled by p_now.
+CREATE FUNCTION opportunity_due(p_now timestamptz, p_limit integer) RETURNS TABLE (tenant_id text, id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT o.tenant_id, o.id FROM opportunity o WHERE o.look_at <= p_now ORDER BY o.look_at LIMIT p_limit
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+-- opportunity_follow_up_late lists opportunities of all tenants about which somebody ought to have been asked before p_before: their
+-- process was ended by hand, or was lost.
+CREATE FUNCTION opportunity_follow_up_late(p_before timestamptz, p_limit integer) RETURNS TABLE (tenant_id text, id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT o.tenant_id, o.id FROM opportunity o WHERE o.follow_up_at < p_before ORDER BY o.follow_up_at LIMIT p_limit
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+DO $$
+DECLARE
+    t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY ['opportunity_due(timestamptz, integer)', 'opportunity_follow_up_late(timestamptz, integer)'] LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', t);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', t, guanxi_role('app'));
+    END LOOP;
+END
+$$;
+-- +goose StatementEnd

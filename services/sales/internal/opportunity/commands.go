@@ -12,6 +12,8 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/erasure"
+	"github.com/guanxi-crm/guanxi/platform/flow"
+	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
@@ -26,11 +28,21 @@ type Opportunities struct {
 	outbox  *outbox.Outbox
 	scoring *scoring.Scoring
 	clock   func() time.Time
+
+	flow    *flow.Client // nil: processes are not poked
+	starter *starts.Starter
+	service string // and task queue
 }
 
 // New makes the capability.
 func New(db *pg.DB, o *outbox.Outbox, s *scoring.Scoring, clock func() time.Time) *Opportunities {
 	return &Opportunities{db: db, outbox: o, scoring: s, clock: clock}
+}
+
+// Following has opportunities that stalled followed up by processes of the service.
+func (o *Opportunities) Following(fl *flow.Client, starter *starts.Starter, service string) *Opportunities {
+	o.flow, o.starter, o.service = fl, starter, service
+	return o
 }
 
 // now is cut to what the database keeps, so that an answer reads the same at once and later.
@@ -146,6 +158,9 @@ func (o Opportunity) scored(p pipeline.Pipeline) scoring.Case {
 func (o *Opportunities) Open(ctx context.Context, d Draft) (Opportunity, error) {
 	var made Opportunity
 	result, err := o.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+		if err := knownTeam(ctx, tx, d.Team); err != nil {
+			return pg.Result{}, err
+		}
 		now, events, err := o.OpenIn(ctx, tx, d)
 		if err != nil {
 			return pg.Result{}, err
@@ -210,6 +225,10 @@ func (o *Opportunities) work(ctx context.Context, tx *pg.Tx, id uuid.UUID, erase
 	stage, _, _ := t.p.Stage(done.is.Stage)
 	is := done.is.mended(stage, t.now)
 	save(tx, is)
+	if was.Stall.Reason != "" && is.Stall.Reason == "" {
+		settle(tx, t.now, id)
+		tx.OnCommit(func() { o.poke(ctx, is.ID) })
+	}
 	if done.entry.No > 0 {
 		saveEntry(tx, id, done.entry)
 	}
@@ -249,10 +268,24 @@ func (o *Opportunities) Move(ctx context.Context, id uuid.UUID, to string) (Oppo
 
 // Win closes an opportunity as won, by orders where they are known.
 func (o *Opportunities) Win(ctx context.Context, id uuid.UUID, orders ...uuid.UUID) (Opportunity, error) {
-	return o.do(ctx, id, func(tx *pg.Tx) (Opportunity, []outbox.Event, error) { return o.WinIn(ctx, tx, id, orders...) })
+	return o.do(ctx, id, func(tx *pg.Tx) (Opportunity, []outbox.Event, error) {
+		was, err := Get(ctx, tx, id)
+		if err != nil {
+			return was, nil, err
+		}
+		of, err := buyers(ctx, tx, orders)
+		if err != nil {
+			return was, nil, err
+		}
+		if faults := was.checkOrders(orders, of); len(faults) > 0 {
+			return was, nil, invalid(faults)
+		}
+		return o.WinIn(ctx, tx, id, orders...)
+	})
 }
 
-// WinIn is Win in somebody's transaction, who appends the events. One that is closed is the Conflict opportunity_closed.
+// WinIn is Win in somebody's transaction, who appends the events and knows the orders. One that is closed is the Conflict
+// opportunity_closed.
 func (o *Opportunities) WinIn(ctx context.Context, tx *pg.Tx, id uuid.UUID, orders ...uuid.UUID) (Opportunity, []outbox.Event, error) {
 	return o.work(ctx, tx, id, false, func(t turn, was Opportunity) (outcome, error) {
 		is, e, err := was.Win(orders, t.by, t.now)

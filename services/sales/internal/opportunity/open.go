@@ -1,6 +1,7 @@
 package opportunity
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -237,6 +238,7 @@ func begin(id uuid.UUID, d Draft, p pipeline.Pipeline, by string, now time.Time)
 		c.Root, c.ChangedAt, c.By = c.CustomerID, now, by
 		o.Contacts = append(o.Contacts, c)
 	}
+	slices.SortFunc(o.Contacts, func(a, b Contact) int { return bytes.Compare(a.CustomerID[:], b.CustomerID[:]) })
 	slices.SortFunc(f, func(a, b problem.Field) int { return strings.Compare(a.Location, b.Location) })
 	return o, f
 }

@@ -117,6 +117,7 @@ type Opportunity struct {
 	Stall           Stall
 	Stalls          int       // how often it stalled
 	LookAt          time.Time // when it may stall next; zero: not until something changes
+	FollowUpAt      time.Time // when its follow-up has to ask somebody; zero: there is none, or it asked everybody
 	Moves           int       // how many entries its stage history has
 	Followed        bool      // something hangs on it: a quote, an activity
 	ChangedAt       time.Time

@@ -46,7 +46,7 @@ func (o Opportunity) mended(s pipeline.Stage, now time.Time) Opportunity {
 	case reason != "":
 		o.LookAt = now
 	default:
-		o.Stall, o.LookAt = Stall{}, next
+		o.Stall, o.LookAt, o.FollowUpAt = Stall{}, next, time.Time{}
 	}
 	return o
 }
@@ -58,6 +58,6 @@ func (o Opportunity) found(s pipeline.Stage, now time.Time) (_ Opportunity, anew
 		return o, false
 	}
 	reason, _ := o.stalled(s, now)
-	o.Stall, o.Stalls, o.LookAt = Stall{At: now, Reason: reason}, o.Stalls+1, time.Time{}
+	o.Stall, o.Stalls, o.LookAt, o.FollowUpAt = Stall{At: now, Reason: reason}, o.Stalls+1, time.Time{}, now
 	return o, true
 }

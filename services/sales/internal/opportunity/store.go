@@ -24,7 +24,7 @@ const leadConstraint = "opportunity_lead"
 const columns = `o.id, o.version, o.customer_id, customer_root(o.tenant_id, o.customer_id), o.lead_id, o.name, o.pipeline, o.stage, o.state,
 	o.currency, o.amount_minor, o.expected_close_on, o.next_step, o.next_step_on, o.next_step_since, o.owner, o.team, o.source, o.campaign,
 	o.forecast_category, o.tags, o.custom_fields, o.score_fields, o.opened_at, o.stage_since, o.closed_at, o.reason, o.competitor,
-	o.stalled_at, o.stalled_reason, o.stalls, o.look_at, o.moves, o.followed, o.changed_at, o.changed_by`
+	o.stalled_at, o.stalled_reason, o.stalls, o.look_at, o.follow_up_at, o.moves, o.followed, o.changed_at, o.changed_by`
 
 // parts are what hangs on an opportunity o, each as one value.
 const parts = `LEFT JOIN LATERAL (SELECT jsonb_agg(jsonb_build_array(l.sku, l.quantity, l.unit_minor, l.amount_minor) ORDER BY l.no) AS lines
@@ -41,10 +41,10 @@ const selected = `SELECT ` + columns + `, l.lines, c.contacts, r.rivals, w.order
 
 // row is an opportunity as it is scanned.
 type row struct {
-	o                                       Opportunity
-	lead                                    *uuid.UUID
-	category                                *string
-	expected, step, closed, stalled, lookAt *time.Time
+	o                                                 Opportunity
+	lead                                              *uuid.UUID
+	category                                          *string
+	expected, step, closed, stalled, lookAt, followUp *time.Time
 }
 
 // into gives where the columns go.
@@ -53,7 +53,7 @@ func (r *row) into() []any {
 	return []any{
 		&o.ID, &o.Version, &o.CustomerID, &o.Root, &r.lead, &o.Name, &o.Pipeline, &o.Stage, &o.State, &o.Currency, &o.AmountMinor, &r.expected,
 		&o.NextStep, &r.step, &o.NextStepSince, &o.Owner, &o.Team, &o.Source, &o.Campaign, &r.category, &o.Tags, &o.Custom, &o.Fields,
-		&o.OpenedAt, &o.StageSince, &r.closed, &o.Reason, &o.Competitor, &r.stalled, &o.Stall.Reason, &o.Stalls, &r.lookAt, &o.Moves,
+		&o.OpenedAt, &o.StageSince, &r.closed, &o.Reason, &o.Competitor, &r.stalled, &o.Stall.Reason, &o.Stalls, &r.lookAt, &r.followUp, &o.Moves,
 		&o.Followed, &o.ChangedAt, &o.By,
 	}
 }
@@ -68,6 +68,7 @@ func (r *row) read() Opportunity {
 		o.Category = pipeline.Category(*r.category)
 	}
 	o.ExpectedCloseOn, o.NextStepOn, o.ClosedAt, o.Stall.At, o.LookAt = utc(r.expected), utc(r.step), utc(r.closed), utc(r.stalled), utc(r.lookAt)
+	o.FollowUpAt = utc(r.followUp)
 	o.NextStepSince, o.OpenedAt, o.StageSince, o.ChangedAt = o.NextStepSince.UTC(), o.OpenedAt.UTC(), o.StageSince.UTC(), o.ChangedAt.UTC()
 	return o
 }
@@ -168,12 +169,13 @@ func save(tx *pg.Tx, o Opportunity) {
 	tx.Queue(`UPDATE opportunity SET version = $3, name = $4, stage = $5, state = $6, currency = $7, amount_minor = $8, expected_close_on = $9,
 			next_step = $10, next_step_on = $11, next_step_since = $12, owner = $13, team = $14, source = $15, campaign = $16,
 			forecast_category = $17, tags = $18, custom_fields = $19, stage_since = $20, closed_at = $21, reason = $22, competitor = $23,
-			stalled_at = $24, stalled_reason = $25, stalls = $26, look_at = $27, moves = $28, changed_at = $29, changed_by = $30
+			stalled_at = $24, stalled_reason = $25, stalls = $26, look_at = $27, moves = $28, changed_at = $29, changed_by = $30,
+			follow_up_at = $31
 		WHERE tenant_id = $1 AND id = $2`,
 		tx.Tenant(), o.ID, o.Version, o.Name, o.Stage, o.State, o.Currency, o.AmountMinor, pg.OrNull(o.ExpectedCloseOn), o.NextStep,
 		pg.OrNull(o.NextStepOn), o.NextStepSince, o.Owner, o.Team, o.Source, o.Campaign, pg.OrNull(string(o.Category)), list(o.Tags),
 		mapping(o.Custom), o.StageSince, pg.OrNull(o.ClosedAt), o.Reason, o.Competitor, pg.OrNull(o.Stall.At), o.Stall.Reason, o.Stalls,
-		pg.OrNull(o.LookAt), o.Moves, o.ChangedAt, o.By)
+		pg.OrNull(o.LookAt), o.Moves, o.ChangedAt, o.By, pg.OrNull(o.FollowUpAt))
 }
 
 // saveEntry queues a row of the stage history.
@@ -228,6 +230,22 @@ func saveOrders(tx *pg.Tx, o Opportunity) {
 	tx.Queue(`DELETE FROM opportunity_order WHERE tenant_id = $1 AND opportunity_id = $2`, tx.Tenant(), o.ID)
 	tx.Queue(`INSERT INTO opportunity_order (tenant_id, opportunity_id, order_id) SELECT DISTINCT $1::text, $2::uuid, n FROM unnest($3::uuid[]) AS n`,
 		tx.Tenant(), o.ID, list(o.Orders))
+}
+
+// buyers gives the customers of orders as they are meant now; orders that are not known, or are nobody's yet, are left out.
+func buyers(ctx context.Context, tx *pg.Tx, orders []uuid.UUID) (map[uuid.UUID]uuid.UUID, error) {
+	of := make(map[uuid.UUID]uuid.UUID, len(orders))
+	if len(orders) == 0 {
+		return of, nil
+	}
+	rows, err := tx.Query(ctx, `SELECT s.id, customer_root(s.tenant_id, s.customer_id) FROM sales_order s
+		WHERE s.tenant_id = $1 AND s.id = ANY ($2::uuid[]) AND s.customer_id IS NOT NULL`, tx.Tenant(), orders)
+	if err != nil {
+		return nil, err
+	}
+	var id, customer uuid.UUID
+	_, err = pgx.ForEachRow(rows, []any{&id, &customer}, func() error { of[id] = customer; return nil })
+	return of, err
 }
 
 // list gives an empty list for none, as columns that are never null want it.
