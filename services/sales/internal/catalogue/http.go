@@ -45,7 +45,7 @@ type bySKU struct {
 }
 
 type productInput struct {
-	bySKU
+	SKU     string `path:"sku" maxLength:"64"`
 	IfMatch string `header:"If-Match" doc:"The ETag of the product as it was read; \"0\" makes it, * does not mind."`
 	Body    ProductBody
 }
@@ -222,7 +222,7 @@ type codeList struct {
 }
 
 type productCategoryInput struct {
-	byCode
+	Code    string `path:"code" maxLength:"64"`
 	IfMatch string `header:"If-Match" doc:"The ETag of the category as it was read; \"0\" makes it, * does not mind."`
 	Body    productCategoryBody
 }

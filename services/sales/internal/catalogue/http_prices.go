@@ -40,7 +40,7 @@ func moment(t *time.Time) time.Time {
 }
 
 type priceListInput struct {
-	byCode
+	Code    string `path:"code" maxLength:"64"`
 	IfMatch string `header:"If-Match" doc:"The ETag of the list as it was read; \"0\" makes it, * does not mind."`
 	Body    PriceListBody
 }
@@ -124,18 +124,20 @@ func showPrice(p Price) listPriceView {
 }
 
 type onePrice struct {
-	byCode
-	bySKU
+	Code string `path:"code" maxLength:"64"`
+	SKU  string `path:"sku" maxLength:"64"`
 }
 
 type listPriceInput struct {
-	onePrice
+	Code    string `path:"code" maxLength:"64"`
+	SKU     string `path:"sku" maxLength:"64"`
 	IfMatch string `header:"If-Match" doc:"The ETag of the price as it was read; \"0\" makes it, * does not mind."`
 	Body    ListPriceBody
 }
 
 type removePriceInput struct {
-	onePrice
+	Code    string `path:"code" maxLength:"64"`
+	SKU     string `path:"sku" maxLength:"64"`
 	IfMatch string `header:"If-Match" doc:"The ETag of the price as it was read."`
 }
 
@@ -152,7 +154,7 @@ func priceAnswered(p Price, err error) (*listPriceAnswer, error) {
 }
 
 type pricesInput struct {
-	byCode
+	Code string `path:"code" maxLength:"64"`
 	httpx.Page
 }
 
@@ -164,7 +166,7 @@ type listPricePage struct {
 }
 
 type priceBatchInput struct {
-	byCode
+	Code string `path:"code" maxLength:"64"`
 	Body priceBatch
 }
 

@@ -98,21 +98,23 @@ func above(prefix string) string { return prefix + "\U0010FFFF" }
 
 // listProducts gives up to limit products after a spot: by code or, where a prefix is asked for, by folded name and code.
 func listProducts(ctx context.Context, tx *pg.Tx, f filter, after productSpot, limit int) ([]Product, error) {
-	sql := `SELECT ` + productColumns + ` FROM product p` + ofCategory + ` WHERE p.tenant_id = $1 AND ($2 OR NOT p.archived)
-		AND ($3 = '' OR $3 = ANY (c.path))`
-	args := []any{tx.Tenant(), f.archived, f.category}
-	if f.prefix == "" {
-		sql += ` AND p.sku > $4 ORDER BY p.sku LIMIT $5`
-		args = append(args, after.SKU, limit)
-	} else {
-		sql += ` AND p.folded >= $4 AND p.folded < $5 AND (p.folded, p.sku) > ($6, $7) ORDER BY p.folded, p.sku LIMIT $8`
-		args = append(args, f.prefix, above(f.prefix), after.Folded, after.SKU, limit)
-	}
+	sql, args := productsSQL(tx.Tenant(), f, after, limit)
 	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, scanProduct)
+}
+
+func productsSQL(tenant string, f filter, after productSpot, limit int) (sql string, args []any) {
+	sql = `SELECT ` + productColumns + ` FROM product p` + ofCategory + ` WHERE p.tenant_id = $1 AND ($2 OR NOT p.archived)
+		AND ($3 = '' OR $3 = ANY (c.path))`
+	args = []any{tenant, f.archived, f.category}
+	if f.prefix == "" {
+		return sql + ` AND p.sku > $4 ORDER BY p.sku LIMIT $5`, append(args, after.SKU, limit)
+	}
+	return sql + ` AND p.folded >= $4 AND p.folded < $5 AND (p.folded, p.sku) > ($6, $7) ORDER BY p.folded, p.sku LIMIT $8`,
+		append(args, f.prefix, above(f.prefix), after.Folded, after.SKU, limit)
 }
 
 const categoryColumns = `k.code, k.name, coalesce(k.parent, ''), k.path, k.archived, k.version, k.changed_at`

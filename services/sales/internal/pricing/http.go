@@ -71,7 +71,7 @@ type byCode struct {
 }
 
 type priceRuleInput struct {
-	byCode
+	Code    string `path:"code" maxLength:"64"`
 	IfMatch string `header:"If-Match" doc:"The ETag of the rule as it was read; \"0\" makes it."`
 	Body    PriceRuleBody
 }
@@ -124,13 +124,13 @@ func benefitAnswered(b Benefit, err error) (*benefitAnswer, error) {
 }
 
 type benefitInput struct {
-	byCode
+	Code    string `path:"code" maxLength:"64"`
 	IfMatch string `header:"If-Match" doc:"The ETag of the benefit as it was read; \"0\" makes it."`
 	Body    BenefitBody
 }
 
 type benefitVersionsInput struct {
-	byCode
+	Code string `path:"code" maxLength:"64"`
 	httpx.Page
 }
 
