@@ -10,6 +10,7 @@
 //	pipeline     pipelines and their stages; reasons for losses, competitors
 //	leadfield    what a tenant wants to know of its leads besides
 //	lead         who may want to buy, from their first word until they are a customer or lost; forms on websites
+//	leadimport   leads from files, with what became of them
 //	opportunity  what customers may buy, from its opening until it is won or lost
 //	c139         what has to be clear of a great opportunity: the card, signs, gaps, win rates
 //	order        placed, attributed to customers, taken back
@@ -36,6 +37,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/sales/internal/conversion"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/lead"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/leadfield"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/leadimport"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/opportunity"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/order"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/orderimport"
@@ -67,21 +69,23 @@ func Module() app.Module {
 			// Cards are found by the contacts of their opportunities, so they are emptied before those.
 			starter := starts.New(d.DB, d.Flow)
 			leads, opportunities := lead.New(d.DB, d.Outbox, scores, d.Clock), opportunity.New(d.DB, d.Outbox, scores, d.Clock).Following(d.Flow, starter, name)
+			leadFiles := leadimport.New(d.DB, d.Outbox, d.Flow, name, leads, d.Clock).Within(d.Turns)
 			conversions := conversion.New(d.DB, d.Outbox, leads, opportunities, d.Peers, starter, name, d.Clock)
 			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(c139.Erase, opportunity.Erase, order.Erase, pricing.Erase, leads.EraseCustomers)})
 			return app.Parts{
-				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, opportunities.Routes, cards.Routes},
+				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, leadFiles.Routes, opportunities.Routes, cards.Routes},
 				// One consumer for all that is told of customers: in the stream of one the erasure comes after every name.
 				Consumers: []inbox.Consumer{alias.With(eraser.With(orders.Customers())), prices.Tiers(), opportunities.Consumer(), cards.Consumer()},
 				Worker: func(r worker.Registry) {
 					eraser.Register(r)
 					imports.Register(r)
+					leadFiles.Register(r)
 					orders.Register(r)
 					conversions.Worker(r)
 					opportunities.Worker(r)
 				},
 				Background: []func(context.Context) error{
-					imports.Run, starter.Run,
+					imports.Run, leadFiles.Run, starter.Run,
 					app.Every(time.Second, d.Log, "leads who may be customers", conversions.Match),
 					app.Every(time.Minute, d.Log, "conversions without a process", conversions.Sweep),
 					app.Every(time.Second, d.Log, "opportunities that may have stalled", opportunities.Scan),

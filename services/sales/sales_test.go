@@ -12,7 +12,10 @@ import (
 
 func TestTheHouseRulesHold(t *testing.T) {
 	t.Parallel()
-	apptest.Check(t, sales.Module())
+	apptest.CheckOpen(t, sales.Module(), map[string]string{
+		"fill-lead-form": "visitors of a website have no token; the key of the form is the right",
+		"ask-lead-form":  "browsers ask before they send it, without a token",
+	})
 }
 
 func TestATraceFollowsAnOrderToItsEvent(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 type Arrival struct {
 	Lead    Lead
 	Enquiry Enquiry
+	Owner   string  // subject of who looks after a new lead already; empty for nobody
 	Outcome Outcome // of what came in closed
 }
 
@@ -103,19 +104,28 @@ func (b *batch) take(a Arrival, found []twin) (uuid.UUID, error) {
 		b.asked, b.events = append(b.asked, e), append(b.events, enquiredEvent(now, e, b.now))
 		return t.id, nil
 	}
-	b.add(l, a.Enquiry)
-	return l.ID, nil
+	_, err := b.add(l, a)
+	return l.ID, err
 }
 
-// add keeps a new lead.
-func (b *batch) add(l Lead, e Enquiry) {
-	b.leads[l.ID] = l
-	b.fresh, b.asked, b.events = append(b.fresh, l.ID), append(b.asked, e), append(b.events, capturedEvent(l))
+// add keeps a new lead and gives it as it is then.
+func (b *batch) add(l Lead, a Arrival) (now Lead, err error) {
+	b.fresh, b.asked, b.events = append(b.fresh, l.ID), append(b.asked, a.Enquiry), append(b.events, capturedEvent(l))
+	if now = l; a.Owner != "" {
+		if now, err = l.Assign(l.Team, a.Owner, "hand", b.now); err != nil {
+			return l, err
+		}
+		b.events = append(b.events, assignedEvent(l, now, "hand"))
+	}
+	b.leads[l.ID] = now
+	return now, nil
 }
 
 // close keeps a new lead that came in closed.
 func (b *batch) close(l Lead, a Arrival) (err error) {
-	b.add(l, a.Enquiry)
+	if l, err = b.add(l, a); err != nil {
+		return err
+	}
 	l.Stage = a.Outcome.Stage
 	if a.Outcome.State == Converted {
 		l, err = l.Convert(l.CustomerID, uuid.Nil, uuid.Nil, a.Outcome.At)

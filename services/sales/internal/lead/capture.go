@@ -107,6 +107,9 @@ func (f *faults) contact(c Contact, region string) Contact {
 	return c
 }
 
+// somebody tells whether there is anything by which a lead can be worked on.
+func (c Contact) somebody() bool { return strings.TrimSpace(c.Name+c.Company+c.Email+c.Phone) != "" }
+
 // website gives the domain of an address as people write it, without www.
 func website(typed string) (domain string, ok bool) {
 	if len(typed) > maxWebsite {
@@ -182,7 +185,7 @@ func Take(id, enquiry uuid.UUID, d Draft, w World, now time.Time) (Lead, Enquiry
 	if profile.Country == "" {
 		profile.Country = contactpoint.Country(contact.Phone)
 	}
-	if d.CustomerID == uuid.Nil && contact.Name+contact.Company+contact.Email+contact.Phone == "" {
+	if d.CustomerID == uuid.Nil && !d.Contact.somebody() {
 		f.add("name", "contact_required", "one of name, company, email and phone must be given, or customer_id")
 	}
 	values, _, wrong := w.Fields.Values(d.Custom)

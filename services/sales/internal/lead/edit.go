@@ -83,10 +83,10 @@ func (l Lead) Edit(e Edit, w World, at time.Time) (now Lead, changed bool, wrong
 		set(one.to, one.from)
 	}
 	now.Profile = f.profile(now.Profile)
-	now.Contact = f.contact(now.Contact, regionOf(now.Country, w.Setting))
-	if now.CustomerID == uuid.Nil && now.Name+now.Company+now.Email+now.Phone == "" {
+	if now.CustomerID == uuid.Nil && !now.somebody() {
 		f.add("name", "contact_required", "one of name, company, email and phone must stay")
 	}
+	now.Contact = f.contact(now.Contact, regionOf(now.Country, w.Setting))
 	now.Domain = companyDomain(now.Contact)
 	if e.Tags != nil {
 		now.Tags = f.tags(*e.Tags)

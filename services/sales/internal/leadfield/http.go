@@ -71,7 +71,7 @@ type listAnswer struct{ Body leadFieldPage }
 
 type leadFieldPage struct {
 	Items      []leadFieldView `json:"items" nullable:"false" doc:"By name; archived ones too."`
-	NextCursor string            `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
+	NextCursor string          `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
 }
 
 // Routes adds the operations on custom fields of leads.
