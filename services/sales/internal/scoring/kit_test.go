@@ -149,3 +149,12 @@ func (d *desk) fields(fields ...string) {
 	}
 	d.pass()
 }
+
+// background does once what waits behind the scenes, of all tenants.
+func (d *desk) background() {
+	d.t.Helper()
+	d.hours += time.Hour
+	if err := d.scores.Background(d.t.Context()); err != nil {
+		d.t.Fatal(err)
+	}
+}

@@ -108,7 +108,8 @@ func loadWhole(ctx context.Context, tx *pg.Tx) (*model, error) {
 		return nil, err
 	}
 	m := &model{fields: set.Fields, teams: map[string]*table{}, all: newTable()}
-	rows, err := tx.Query(ctx, `SELECT team, field, value, won, lost FROM scoring_count WHERE tenant_id = $1 AND generation = $2`, tx.Tenant(), set.Generation)
+	rows, err := tx.Query(ctx, `SELECT team, field, value, won, lost FROM scoring_count
+		WHERE tenant_id = $1 AND generation = $2 AND field = ANY ($3)`, tx.Tenant(), set.Generation, set.needed())
 	if err != nil {
 		return nil, err
 	}

@@ -159,6 +159,7 @@ func (t *table) put(v value, c count) {
 // model is what was learnt.
 type model struct {
 	fields []string // that make factors
+	needed []string // those whose counts were read
 	teams  map[string]*table
 	all    *table // the sum over all teams, and over cases without one
 }

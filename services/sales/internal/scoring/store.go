@@ -34,6 +34,9 @@ type setting struct {
 	ChangedAt  time.Time
 }
 
+// needed are the fields whose counts scores are reckoned from: every outcome counts in a stage.
+func (s *setting) needed() []string { return append(slices.Clone(s.Fields), FieldStage) }
+
 // DefaultFields are those that make factors where a tenant set none.
 func DefaultFields() []string {
 	return []string{"source", "country", "email_state", "phone_state", FieldTags, FieldStage}
@@ -86,7 +89,7 @@ func loadModel(ctx context.Context, tx *pg.Tx, cases []Case) (*model, error) {
 }
 
 func loadCounts(ctx context.Context, tx *pg.Tx, set *setting, cases []Case) (*model, error) {
-	m := &model{fields: set.Fields, teams: map[string]*table{}}
+	m := &model{fields: set.Fields, needed: set.needed(), teams: map[string]*table{}}
 	teams := map[string]bool{}
 	for _, c := range cases {
 		if c.Team != "" {
@@ -108,7 +111,7 @@ func loadCounts(ctx context.Context, tx *pg.Tx, set *setting, cases []Case) (*mo
 
 func (m *model) loadTeams(ctx context.Context, tx *pg.Tx, generation int, teams []string) error {
 	rows, err := tx.Query(ctx, `SELECT team, field, value, won, lost FROM scoring_count
-		WHERE tenant_id = $1 AND generation = $2 AND team = ANY ($3)`, tx.Tenant(), generation, teams)
+		WHERE tenant_id = $1 AND generation = $2 AND team = ANY ($3) AND field = ANY ($4)`, tx.Tenant(), generation, teams, m.needed)
 	if err != nil {
 		return err
 	}
@@ -130,8 +133,8 @@ func (m *model) loadTeams(ctx context.Context, tx *pg.Tx, generation int, teams 
 // loadAll reads the sums over all teams. A tag that has too few outcomes in a team is left out there before it is added up.
 func (m *model) loadAll(ctx context.Context, tx *pg.Tx, generation int) error {
 	rows, err := tx.Query(ctx, `SELECT field, value, sum(won)::bigint, sum(lost)::bigint, count(*) FROM scoring_count
-		WHERE tenant_id = $1 AND generation = $2 AND (field <> $3 OR won + lost >= $4) GROUP BY field, value`,
-		tx.Tenant(), generation, FieldTags, fewest)
+		WHERE tenant_id = $1 AND generation = $2 AND field = ANY ($3) AND (field <> $4 OR won + lost >= $5) GROUP BY field, value`,
+		tx.Tenant(), generation, m.needed, FieldTags, fewest)
 	if err != nil {
 		return err
 	}
