@@ -91,7 +91,7 @@ func (s *Teams) PutPerson(ctx context.Context, p Person, fresh func(version int6
 }
 
 // TellAbsence says that somebody is not there for a time. One may say it of oneself; of others only who configures sales, or
-// leads a team that they are of: the problem absence_of_another.
+// leads a team that they are of (see Answerable).
 func (s *Teams) TellAbsence(ctx context.Context, subject string, a Absence) (Absence, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -101,7 +101,7 @@ func (s *Teams) TellAbsence(ctx context.Context, subject string, a Absence) (Abs
 	a = Absence{ID: id, From: exact(a.From), To: exact(a.To), By: caller(ctx).Subject, At: now}
 	result, err := s.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
 		lock(tx)
-		p, err := s.mayTell(ctx, tx, subject)
+		p, err := Answerable(ctx, tx, subject, now)
 		if err != nil {
 			return pg.Result{}, err
 		}
@@ -126,9 +126,10 @@ func (s *Teams) TellAbsence(ctx context.Context, subject string, a Absence) (Abs
 
 // DropAbsence takes back what was said of an absence: who was said to be away is there.
 func (s *Teams) DropAbsence(ctx context.Context, subject string, id uuid.UUID) error {
+	now := s.now()
 	_, err := s.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
 		lock(tx)
-		if _, err := s.mayTell(ctx, tx, subject); err != nil {
+		if _, err := Answerable(ctx, tx, subject, now); err != nil {
 			return pg.Result{}, err
 		}
 		if _, err := getAbsence(ctx, tx, subject, id); err != nil {
@@ -140,16 +141,17 @@ func (s *Teams) DropAbsence(ctx context.Context, subject string, id uuid.UUID) e
 	return err
 }
 
-// mayTell gives the person of a subject to whoever may say when they are away.
-func (s *Teams) mayTell(ctx context.Context, tx *pg.Tx, subject string) (Person, error) {
+// Answerable gives the person of a subject to whoever may answer for them: they themselves, who leads a team of theirs, and who
+// configures sales. Others get the problem seller_of_another; where there is no such person it is seller_not_found.
+func Answerable(ctx context.Context, tx *pg.Tx, subject string, now time.Time) (Person, error) {
 	me := caller(ctx)
 	var leads bool
 	tx.Queue(`SELECT EXISTS (SELECT FROM team_member m JOIN team t ON t.tenant_id = m.tenant_id AND t.code = m.team
 		WHERE m.tenant_id = $1 AND m.subject = $2 AND t.lead = $3)`, tx.Tenant(), subject, me.Subject).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&leads) })
-	p, err := FindPerson(ctx, tx, subject, s.now())
+	p, err := FindPerson(ctx, tx, subject, now)
 	if err == nil && subject != me.Subject && !leads && !me.Can(auth.SalesConfigure) {
-		err = problem.New(problem.Forbidden, "absence_of_another", "Only they themselves, who leads a team of theirs, or who configures sales can say when somebody is away.")
+		err = problem.New(problem.Forbidden, "seller_of_another", "Only they themselves, who leads a team of theirs, or who configures sales can do this for them.")
 	}
 	return p, err
 }
