@@ -32,6 +32,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/assignment"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/c139"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/catalogue"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/conversion"
@@ -71,9 +72,10 @@ func Module() app.Module {
 			leads, opportunities := lead.New(d.DB, d.Outbox, scores, d.Clock), opportunity.New(d.DB, d.Outbox, scores, d.Clock).Following(d.Flow, starter, name)
 			leadFiles := leadimport.New(d.DB, d.Outbox, d.Flow, name, leads, d.Clock).Within(d.Turns)
 			conversions := conversion.New(d.DB, d.Outbox, leads, opportunities, d.Peers, starter, name, d.Clock)
+			assignments := assignment.New(d.DB, d.Outbox, leads, d.Clock)
 			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(c139.Erase, opportunity.Erase, order.Erase, pricing.Erase, leads.EraseCustomers)})
 			return app.Parts{
-				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, leadFiles.Routes, opportunities.Routes, cards.Routes},
+				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, assignments.Routes, leadFiles.Routes, opportunities.Routes, cards.Routes},
 				// One consumer for all that is told of customers: in the stream of one the erasure comes after every name.
 				Consumers: []inbox.Consumer{alias.With(eraser.With(orders.Customers())), prices.Tiers(), opportunities.Consumer(), cards.Consumer()},
 				Worker: func(r worker.Registry) {
@@ -90,6 +92,7 @@ func Module() app.Module {
 					app.Every(time.Minute, d.Log, "conversions without a process", conversions.Sweep),
 					app.Every(time.Second, d.Log, "opportunities that may have stalled", opportunities.Scan),
 					app.Every(time.Minute, d.Log, "follow-ups without a process", opportunities.Sweep),
+					app.Every(time.Second, d.Log, "leads that nobody has", assignments.Pass),
 					app.Every(time.Second, d.Log, "scores of leads and opportunities", scores.Background),
 				},
 			}, nil
