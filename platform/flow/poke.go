@@ -43,7 +43,13 @@ func ListenForPokes(ctx workflow.Context) *Poked {
 // Wait waits until the workflow is poked, which may have been since the last call, or for so long; poked tells which it was. It
 // fails when ctx is cancelled.
 func (p *Poked) Wait(ctx workflow.Context, within time.Duration) (poked bool, err error) {
-	poked, err = workflow.AwaitWithTimeout(ctx, max(0, within), func() bool { return p.n > 0 })
+	return p.WaitOr(ctx, within, func() bool { return false })
+}
+
+// WaitOr is Wait that also ends once something else holds, which a decision of people may bring about.
+func (p *Poked) WaitOr(ctx workflow.Context, within time.Duration, holds func() bool) (poked bool, err error) {
+	_, err = workflow.AwaitWithTimeout(ctx, max(0, within), func() bool { return p.n > 0 || holds() })
+	poked = p.n > 0
 	p.n = 0
 	return poked, err
 }

@@ -110,19 +110,29 @@ func (q Quote) Check(d Decision) error {
 		return err
 	}
 	level := v.Approval.Level()
+	if err := d.fits(level.Code); err != nil {
+		return err
+	}
 	switch {
-	case d.Action != ActionApprove && d.Action != ActionReject:
-		return problem.New(problem.NotFound, "decision_unknown", "There is no such decision.")
-	case d.Level != level.Code:
-		return problem.New(problem.Conflict, "approval_level_passed", "The level that is asked now is %s: decide for that one.", level.Code)
-	case !d.By.Can(auth.QuotesApprove):
-		return problem.New(problem.Forbidden, "permission_missing", "This needs the permission %s.", auth.QuotesApprove)
 	case len(level.Approvers) > 0 && !slices.Contains(level.Approvers, d.By.Subject):
 		return problem.New(problem.Forbidden, "approver_unknown", "You are not among those who approve on the level %s.", level.Code)
 	case slices.Contains(v.Authors, d.By.Subject):
 		return problem.New(problem.Forbidden, "approval_own", "Nobody decides on a quote that they wrote, edited or submitted themselves.")
 	case !v.Approval.Policy.Twice && slices.ContainsFunc(v.Approval.Given, func(a Approver) bool { return a.By == d.By.Subject }):
 		return problem.New(problem.Forbidden, "approval_twice", "You approved this on a lower level: somebody else has to decide on this one.")
+	}
+	return nil
+}
+
+// fits refuses what nobody may decide while a level is asked.
+func (d Decision) fits(level string) error {
+	switch {
+	case d.Action != ActionApprove && d.Action != ActionReject:
+		return problem.New(problem.NotFound, "decision_unknown", "There is no such decision.")
+	case d.Level != level:
+		return problem.New(problem.Conflict, "approval_level_passed", "The level that is asked now is %s: decide for that one.", level)
+	case !d.By.Can(auth.QuotesApprove):
+		return problem.New(problem.Forbidden, "permission_missing", "This needs the permission %s.", auth.QuotesApprove)
 	}
 	return nil
 }
