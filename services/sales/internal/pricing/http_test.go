@@ -102,7 +102,7 @@ func (s *shop) hear(tenant string, events ...*loyaltyv1.TierChanged) {
 	s.Publish("loyalty", all...)
 	s.members += int64(len(events))
 	s.Eventually("loyalty's events are heard", func() bool {
-		return s.Count(`SELECT count(*) FROM inbox WHERE consumer = 'customer_tiers'`) == s.members
+		return s.Count(`SELECT coalesce(sum(next_offset), 0)::bigint FROM inbox_position WHERE consumer = 'customer_tiers'`) == s.members
 	})
 }
 
