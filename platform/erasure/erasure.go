@@ -179,11 +179,16 @@ func Refuse(tx *pg.Tx, customer uuid.UUID) {
 // not erased until the transaction ends. It is for consumers, who pass over what is told of the erased.
 func Known(tx *pg.Tx, customers []uuid.UUID) (erased map[uuid.UUID]bool) {
 	erased = make(map[uuid.UUID]bool)
-	customers = slices.Clone(customers)
-	slices.SortFunc(customers, func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) }) // as those who erase lock them
-	for _, c := range slices.Compact(customers) {
-		tx.Queue(`SELECT pg_advisory_xact_lock_shared(`+lockKey+`)`, tx.Tenant(), c.String())
+	if len(customers) == 0 {
+		return erased
 	}
+	texts := make([]string, len(customers))
+	for i, c := range customers {
+		texts[i] = c.String()
+	}
+	slices.Sort(texts) // as those who erase lock them
+	tx.Queue(`SELECT pg_advisory_xact_lock_shared(hashtextextended('erased_customer ' || $1 || ' ' || c.id, 0)) FROM unnest($2::text[]) AS c(id)`,
+		tx.Tenant(), slices.Compact(texts))
 	tx.Queue(`SELECT customer_id FROM erased_customer WHERE tenant_id = $1 AND customer_id = ANY($2::uuid[])`, tx.Tenant(), customers).
 		Query(func(rows pgx.Rows) error {
 			var id uuid.UUID
