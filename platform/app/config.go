@@ -114,6 +114,12 @@ type Config struct {
 			SecretKey string `koanf:"secret_key"`
 		} `koanf:"s3"`
 	} `koanf:"blob"`
+	// Sales is what only sales needs.
+	Sales struct {
+		// QuoteFonts are TrueType files (.ttf) by which quotes are drawn, each character by the first that has it. Without any, one that
+		// has Chinese characters is looked for where machines usually have it; Latin, Greek and Cyrillic letters are always there.
+		QuoteFonts []string `koanf:"quote_fonts"`
+	} `koanf:"sales"`
 }
 
 // PrivacyKey is what hashes of addresses are keyed with.
@@ -194,7 +200,7 @@ func LoadConfig(path string, environ []string) (Config, error) {
 }
 
 func isList(key string) bool {
-	return key == "run" || key == "kafka.brokers" || key == "http.trusted_proxies"
+	return key == "run" || key == "kafka.brokers" || key == "http.trusted_proxies" || key == "sales.quote_fonts"
 }
 
 func splitList(s string) []string {

@@ -26,7 +26,7 @@ func TestConfigReadsTheEnvironmentOverTheFileOverTheDefaults(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "guanxi.yaml")
 	write(t, path, "http:\n  addr: 0.0.0.0:9000\n  shutdown_delay: 7s\npg:\n  max_conns: 40\n")
-	cfg, err := app.LoadConfig(path, append(complete(), "GUANXI_PG_MAX_CONNS=20", "GUANXI_RUN=http,relay", "HOME=/root", "GUANXI_DATA=/data"))
+	cfg, err := app.LoadConfig(path, append(complete(), "GUANXI_PG_MAX_CONNS=20", "GUANXI_RUN=http,relay", "GUANXI_SALES_QUOTE_FONTS=/fonts/song.ttf, /fonts/more.ttf", "HOME=/root", "GUANXI_DATA=/data"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,6 +41,9 @@ func TestConfigReadsTheEnvironmentOverTheFileOverTheDefaults(t *testing.T) {
 	}
 	if len(cfg.Kafka.Brokers) != 2 || cfg.Kafka.Brokers[1] != "k1:9092" {
 		t.Errorf("brokers = %q", cfg.Kafka.Brokers)
+	}
+	if len(cfg.Sales.QuoteFonts) != 2 || cfg.Sales.QuoteFonts[1] != "/fonts/more.ttf" {
+		t.Errorf("fonts = %q", cfg.Sales.QuoteFonts)
 	}
 	if !cfg.Has(app.RoleHTTP) || cfg.Has(app.RoleWorkers) {
 		t.Errorf("run = %q", cfg.Run)

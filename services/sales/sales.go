@@ -15,6 +15,7 @@
 //	c139         what has to be clear of a great opportunity: the card, signs, gaps, win rates
 //	order        placed, attributed to customers, taken back
 //	orderimport  orders from files
+//	quote        what customers are offered: versions, approval, paper, and the order that comes of it
 //	conversion   leads become customers with opportunities, and that is undone
 package sales
 
@@ -44,6 +45,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/sales/internal/orderimport"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/pipeline"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/pricing"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/quote"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/scoring"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/team"
 	"github.com/guanxi-crm/guanxi/services/sales/migrations"
@@ -73,11 +75,16 @@ func Module() app.Module {
 			leadFiles := leadimport.New(d.DB, d.Outbox, d.Flow, name, leads, d.Clock).Within(d.Turns)
 			conversions := conversion.New(d.DB, d.Outbox, leads, opportunities, d.Peers, starter, name, d.Clock)
 			assignments := assignment.New(d.DB, d.Outbox, leads, d.Clock)
-			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(c139.Erase, opportunity.Erase, order.Erase, pricing.Erase, leads.EraseCustomers)})
+			fonts, err := quote.OpenFonts(d.Config.Sales.QuoteFonts)
+			if err != nil {
+				return app.Parts{}, err
+			}
+			quotes := quote.New(d.DB, d.Outbox, d.Flow, starter, quote.Rooms{Pricing: prices, Orders: orders, Opportunities: opportunities}, fonts, name, d.Clock)
+			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(quote.Erase, c139.Erase, opportunity.Erase, order.Erase, pricing.Erase, leads.EraseCustomers)})
 			return app.Parts{
-				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, assignments.Routes, leadFiles.Routes, opportunities.Routes, cards.Routes},
+				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, assignments.Routes, leadFiles.Routes, opportunities.Routes, cards.Routes, quotes.Routes},
 				// One consumer for all that is told of customers: in the stream of one the erasure comes after every name.
-				Consumers: []inbox.Consumer{alias.With(eraser.With(orders.Customers())), prices.Tiers(), opportunities.Consumer(), cards.Consumer()},
+				Consumers: []inbox.Consumer{alias.With(eraser.With(orders.Customers())), prices.Tiers(), opportunities.Consumer(), cards.Consumer(), quotes.Consumer()},
 				Worker: func(r worker.Registry) {
 					eraser.Register(r)
 					imports.Register(r)
@@ -85,6 +92,7 @@ func Module() app.Module {
 					orders.Register(r)
 					conversions.Worker(r)
 					opportunities.Worker(r)
+					quotes.Worker(r)
 				},
 				Background: []func(context.Context) error{
 					imports.Run, leadFiles.Run, starter.Run,
@@ -93,6 +101,8 @@ func Module() app.Module {
 					app.Every(time.Second, d.Log, "opportunities that may have stalled", opportunities.Scan),
 					app.Every(time.Minute, d.Log, "follow-ups without a process", opportunities.Sweep),
 					app.Every(time.Second, d.Log, "leads that nobody has", assignments.Pass),
+					app.Every(time.Second, d.Log, "quotes that were not answered in time", quotes.Expire),
+					app.Every(time.Minute, d.Log, "quotes without a process", quotes.Sweep),
 					app.Every(time.Second, d.Log, "scores of leads and opportunities", scores.Background),
 				},
 			}, nil
