@@ -171,8 +171,13 @@ func Refuse(tx *pg.Tx, customer uuid.UUID) {
 			if err := row.Scan(&erased); err != nil || !erased {
 				return err
 			}
-			return problem.New(problem.Gone, "customer_erased", "The customer was erased: nothing can be kept of them any more.")
+			return Gone()
 		})
+}
+
+// Gone is the problem with which work on an erased customer is refused: customer_erased.
+func Gone() error {
+	return problem.New(problem.Gone, "customer_erased", "The customer was erased: nothing can be kept of them any more.")
 }
 
 // Known queues the question which of the customers were erased; they are in the answer after the next round trip. The others are
