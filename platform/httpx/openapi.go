@@ -149,7 +149,7 @@ func (a *API) documented(op *Operation) *huma.Operation {
 	item := a.huma.OpenAPI().Paths[op.Path]
 	for method, d := range map[string]*huma.Operation{
 		http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put,
-		http.MethodPatch: item.Patch, http.MethodDelete: item.Delete, http.MethodHead: item.Head,
+		http.MethodPatch: item.Patch, http.MethodDelete: item.Delete, http.MethodHead: item.Head, http.MethodOptions: item.Options,
 	} {
 		if method == op.Method && d != nil {
 			return d
