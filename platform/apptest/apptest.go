@@ -69,12 +69,19 @@ func Start(t testing.TB, m app.Module) *Service {
 // namespace of the test's own. It gives a client of that namespace as well. Without roles it runs all of them.
 func StartLive(t testing.TB, m app.Module, roles ...string) (*Service, *flow.Client) {
 	t.Helper()
+	return StartLiveWith(t, m, func(*app.Config) {}, roles...)
+}
+
+// StartLiveWith is StartLive with a configuration that the caller may change.
+func StartLiveWith(t testing.TB, m app.Module, change func(*app.Config), roles ...string) (*Service, *flow.Client) {
+	t.Helper()
 	client, live := flowtest.LiveAt(t)
 	s := StartOn(t, m, pgtest.Database(t, m.Source()), func(cfg *app.Config) {
 		if cfg.Run = roles; len(roles) == 0 {
 			cfg.Run = app.AllRoles
 		}
 		cfg.Temporal.Address, cfg.Temporal.Namespace, cfg.Flow.Key = live.Address, live.Namespace, string(live.Key)
+		change(cfg)
 	})
 	s.StopAtEnd()
 	return s, client

@@ -80,9 +80,9 @@ func Module() app.Module {
 				return app.Parts{}, err
 			}
 			quotes := quote.New(d.DB, d.Outbox, d.Flow, starter, quote.Rooms{Pricing: prices, Orders: orders, Opportunities: opportunities}, fonts, name, d.Clock)
-			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(quote.Erase, c139.Erase, opportunity.Erase, order.Erase, pricing.Erase, leads.EraseCustomers)})
+			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(quote.Erase, conversion.Erase, c139.Erase, opportunity.Erase, order.Erase, pricing.Erase, leads.EraseCustomers)})
 			return app.Parts{
-				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, assignments.Routes, leadFiles.Routes, opportunities.Routes, cards.Routes, quotes.Routes},
+				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, assignments.Routes, leadFiles.Routes, opportunities.Routes, cards.Routes, quotes.Routes, conversions.Routes},
 				// One consumer for all that is told of customers: in the stream of one the erasure comes after every name.
 				Consumers: []inbox.Consumer{alias.With(eraser.With(orders.Customers())), prices.Tiers(), opportunities.Consumer(), cards.Consumer(), quotes.Consumer()},
 				Worker: func(r worker.Registry) {

@@ -15,6 +15,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/pgtest"
 	accountsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
 	referencev1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/reference/v1"
@@ -44,6 +45,15 @@ func StartFacing(t *testing.T, accounts http.Handler) *World {
 	s := apptest.StartOn(t, sales.Module(), pgtest.Database(t, sales.Module().Source()), func(cfg *app.Config) { cfg.Peers.URL = api.URL })
 	s.StopAtEnd()
 	return world(t, s)
+}
+
+// StartLiveFacing is StartFacing with workers on a real Temporal server; with all its roles, unless some are named.
+func StartLiveFacing(t *testing.T, accounts http.Handler, roles ...string) (*World, *flow.Client) {
+	t.Helper()
+	api := httptest.NewServer(accounts)
+	t.Cleanup(api.Close)
+	s, client := apptest.StartLiveWith(t, sales.Module(), func(cfg *app.Config) { cfg.Peers.URL = api.URL }, roles...)
+	return world(t, s), client
 }
 
 func world(t *testing.T, s *apptest.Service) *World {
