@@ -66,8 +66,14 @@ func saveForm(tx *pg.Tx, f Form) {
 		f.Version, f.ChangedAt, f.By)
 }
 
+// maxKey is longer than any key.
+const maxKey = 64
+
 // formByKey gives whose the form of a key is; ok is false where there is none. It looks over all tenants.
 func formByKey(ctx context.Context, db *pg.DB, key string) (of pg.Of, ok bool, err error) {
+	if len(key) > maxKey {
+		return pg.Of{}, false, nil
+	}
 	found, err := db.Across(ctx, `SELECT tenant_id, id FROM lead_form_by_key($1)`, key)
 	if err != nil || len(found) == 0 {
 		return pg.Of{}, false, err

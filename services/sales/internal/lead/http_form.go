@@ -168,7 +168,7 @@ func (s *Leads) formRoutes(api *httpx.API) {
 }
 
 type fillForm struct {
-	Key    string `path:"form_key" maxLength:"64"`
+	Key    string `path:"form_key"`
 	Origin string `header:"Origin" maxLength:"300" doc:"Of the website, as browsers send it."`
 	Body   filledForm
 }
