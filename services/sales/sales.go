@@ -13,6 +13,7 @@
 //	leadimport   leads from files, with what became of them
 //	opportunity  what customers may buy, from its opening until it is won or lost
 //	c139         what has to be clear of a great opportunity: the card, signs, gaps, win rates
+//	activity     tasks, calls, meetings, visits; what customers object, and what to answer
 //	order        placed, attributed to customers, taken back
 //	orderimport  orders from files
 //	quote        what customers are offered: versions, approval, paper, and the order that comes of it
@@ -33,6 +34,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/activity"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/assignment"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/c139"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/catalogue"
@@ -68,8 +70,8 @@ func Module() app.Module {
 			pipelines := pipeline.New(d.DB, opportunity.Uses(), d.Clock)
 			scores := scoring.New(d.DB, d.Clock)
 			cards := c139.New(d.DB, d.Clock)
+			activities := activity.New(d.DB, d.Ops, d.Outbox, d.Clock)
 			goods, prices := catalogue.New(d.DB, d.Clock), pricing.New(d.DB, d.Clock)
-			// Cards are found by the contacts of their opportunities, so they are emptied before those.
 			starter := starts.New(d.DB, d.Flow)
 			leads, opportunities := lead.New(d.DB, d.Outbox, scores, d.Clock), opportunity.New(d.DB, d.Outbox, scores, d.Clock).Following(d.Flow, starter, name)
 			leadFiles := leadimport.New(d.DB, d.Outbox, d.Flow, name, leads, d.Clock).Within(d.Turns)
@@ -80,9 +82,10 @@ func Module() app.Module {
 				return app.Parts{}, err
 			}
 			quotes := quote.New(d.DB, d.Outbox, d.Flow, starter, quote.Rooms{Pricing: prices, Orders: orders, Opportunities: opportunities}, fonts, name, d.Clock)
-			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(quote.Erase, conversion.Erase, c139.Erase, opportunity.Erase, order.Erase, pricing.Erase, leads.EraseCustomers)})
+			// Cards and activities are found by leads and by the contacts of opportunities, so they are emptied before those.
+			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(quote.Erase, conversion.Erase, activity.Erase, c139.Erase, opportunity.Erase, order.Erase, pricing.Erase, leads.EraseCustomers)})
 			return app.Parts{
-				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, assignments.Routes, leadFiles.Routes, opportunities.Routes, cards.Routes, quotes.Routes, conversions.Routes},
+				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, assignments.Routes, leadFiles.Routes, opportunities.Routes, cards.Routes, activities.Routes, quotes.Routes, conversions.Routes},
 				// One consumer for all that is told of customers: in the stream of one the erasure comes after every name.
 				Consumers: []inbox.Consumer{alias.With(eraser.With(orders.Customers())), prices.Tiers(), opportunities.Consumer(), cards.Consumer(), quotes.Consumer()},
 				Worker: func(r worker.Registry) {
@@ -100,6 +103,7 @@ func Module() app.Module {
 					app.Every(time.Minute, d.Log, "conversions without a process", conversions.Sweep),
 					app.Every(time.Second, d.Log, "opportunities that may have stalled", opportunities.Scan),
 					app.Every(time.Minute, d.Log, "follow-ups without a process", opportunities.Sweep),
+					app.Every(activity.RemindEvery, d.Log, "reminders of activities", activities.Remind),
 					app.Every(time.Second, d.Log, "leads that nobody has", assignments.Pass),
 					app.Every(time.Second, d.Log, "quotes that were not answered in time", quotes.Expire),
 					app.Every(time.Minute, d.Log, "quotes without a process", quotes.Sweep),
