@@ -11,6 +11,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/externalref"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
@@ -34,7 +35,7 @@ func New(db *pg.DB, o *outbox.Outbox, clock func() time.Time) *Orders {
 }
 
 // Place puts an order into the books. A draft with the external name of an order that is there already gives that order
-// again when both say the same, placed false, and is a Conflict, order_differs, otherwise.
+// again when both say the same, placed false, and is a Conflict, order_differs, otherwise. Gone: customer_erased.
 func (o *Orders) Place(ctx context.Context, d Draft) (order Order, placed bool, err error) {
 	order, placed, err = o.place(ctx, d)
 	if name, _ := pg.Constraint(err); name == externalIndex {
@@ -45,33 +46,17 @@ func (o *Orders) Place(ctx context.Context, d Draft) (order Order, placed bool, 
 
 // place takes two round trips: one to see what is known, one for all that is written.
 func (o *Orders) place(ctx context.Context, d Draft) (Order, bool, error) {
-	id, err := uuid.NewV7()
+	made, err := o.make(d)
 	if err != nil {
 		return Order{}, false, err
 	}
-	made, faults := Place(id, d, o.now())
-	if len(faults) > 0 {
-		return Order{}, false, problem.InvalidBody("order_invalid", "The order was not accepted: mend the fields named here.", faults)
-	}
 	result, err := o.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
-		found := Find(tx, names(d.ExternalRef))
-		root := alias.Root(tx, d.CustomerID)
-		if d.CustomerID == uuid.Nil {
-			root = customerref.Root(tx, d.CustomerRef)
-		}
-		customers, err := customerref.Resolve(ctx, tx, names(d.CustomerRef))
-		if err == nil {
-			err = tx.Flush(ctx) // the search, where there was no name to resolve that would have taken it along
-		}
+		there, known, err := o.look(ctx, tx, &made)
 		if err != nil {
 			return pg.Result{}, err
 		}
-		if there, known := found[d.ExternalRef]; known {
+		if known {
 			return pg.Result{ID: there.ID, Status: http.StatusOK}, same(there, made)
-		}
-		made = made.Of(customers)
-		if made.Root = *root; made.Root == uuid.Nil {
-			made.Root = made.CustomerID // the name was learned in this moment
 		}
 		Insert(tx, made)
 		return pg.Result{ID: made.ID, Status: http.StatusCreated}, o.outbox.Append(ctx, tx, PlacedEvent(made))
@@ -84,6 +69,84 @@ func (o *Orders) place(ctx context.Context, d Draft) (Order, bool, error) {
 	}
 	there, err := o.Get(ctx, result.ID)
 	return there, result.Status == http.StatusCreated, err
+}
+
+// PlaceIn is Place in somebody's transaction, who appends the events; none where the order is there already. What is queued is
+// written with the transaction: an order that somebody places at the same moment by the same external name, or of the same
+// quote, makes it fail by a constraint, for which see Placed.
+func (o *Orders) PlaceIn(ctx context.Context, tx *pg.Tx, d Draft) (Order, []outbox.Event, error) {
+	made, err := o.make(d)
+	if err != nil {
+		return Order{}, nil, err
+	}
+	there, known, err := o.look(ctx, tx, &made)
+	if err != nil {
+		return Order{}, nil, err
+	}
+	if known {
+		if err := same(there, made); err != nil {
+			return Order{}, nil, err
+		}
+		found, err := get(ctx, tx, there.ID)
+		return found, nil, err
+	}
+	Insert(tx, made)
+	return made, []outbox.Event{PlacedEvent(made)}, nil
+}
+
+// Placed gives the error of a transaction with PlaceIn as it is told: a quote of which there is an order is the Conflict
+// quote_ordered, an external name that was used in the same moment order_placed_meanwhile.
+func Placed(err error) error {
+	switch name, _ := pg.Constraint(err); name {
+	case quoteIndex:
+		return problem.New(problem.Conflict, "quote_ordered", "There is an order of this quote: a quote makes one order at most.").Because(err)
+	case externalIndex:
+		return problem.New(problem.Conflict, "order_placed_meanwhile", "Somebody placed an order of this external_ref at the same moment: try again.").Because(err)
+	}
+	return err
+}
+
+// make gives the order of a draft that nobody has looked up yet.
+func (o *Orders) make(d Draft) (Order, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Order{}, err
+	}
+	made, faults := Place(id, d, o.now())
+	if len(faults) > 0 {
+		return Order{}, problem.InvalidBody("order_invalid", "The order was not accepted: mend the fields named here.", faults)
+	}
+	return made, nil
+}
+
+// look finds out, in one round trip, whether the books have an order of this name, and gives the order its customer.
+func (o *Orders) look(ctx context.Context, tx *pg.Tx, made *Order) (there Known, known bool, err error) {
+	found := Find(tx, names(made.ExternalRef))
+	var erased map[uuid.UUID]bool
+	root := alias.Root(tx, made.CustomerID)
+	if made.CustomerID == uuid.Nil {
+		root = customerref.Root(tx, made.CustomerRef)
+	} else {
+		erased = erasure.Known(tx, []uuid.UUID{made.CustomerID})
+	}
+	customers, err := customerref.Resolve(ctx, tx, names(made.CustomerRef))
+	if err == nil {
+		err = tx.Flush(ctx) // the search, where there was no name to resolve that would have taken it along
+	}
+	if err != nil {
+		return Known{}, false, err
+	}
+	if there, known = found[made.ExternalRef]; known {
+		return there, true, nil // also of somebody who was erased: nothing new is kept
+	}
+	if erased[made.CustomerID] {
+		return Known{}, false, erasure.Gone()
+	}
+	*made = made.Of(customers)
+	if made.Root = *root; made.Root == uuid.Nil {
+		made.Root = made.CustomerID // the name was learned in this moment
+	}
+	return Known{}, false, nil
 }
 
 // names gives the name, if it is one, as the list that set-based functions take.
@@ -165,6 +228,7 @@ func PlacedEvent(o Order) outbox.Event {
 	return outbox.Event{Aggregate: aggregate, ID: o.ID, Time: o.RecordedAt, Message: &salesv1.OrderPlaced{
 		OrderId: o.ID.String(), ExternalRef: reference(o.ExternalRef), CustomerId: text(o.CustomerID), CustomerRef: reference(o.CustomerRef),
 		Channel: o.Channel, Currency: o.Currency, Lines: lines, Units: o.Units, TotalMinor: o.TotalMinor, PlacedAt: timestamppb.New(o.PlacedAt),
+		QuoteId: text(o.QuoteID), OpportunityId: text(o.OpportunityID),
 	}}
 }
 

@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -71,8 +72,8 @@ func (o *Orders) learn(ctx context.Context, tx *pg.Tx, events []inbox.Event) err
 			customers[externalref.Ref{System: r.GetSystem(), ID: r.GetId()}] = customer
 		}
 	}
-	if len(customers) == 0 {
-		return nil
+	if err := forget(ctx, tx, customers); err != nil || len(customers) == 0 {
+		return err
 	}
 	customerref.Learn(tx, customers)
 	attributed, err := attribute(ctx, tx, customers)
@@ -86,4 +87,17 @@ func (o *Orders) learn(ctx context.Context, tx *pg.Tx, events []inbox.Event) err
 	}
 	slices.SortFunc(told, func(a, b outbox.Event) int { return strings.Compare(a.ID.String(), b.ID.String()) })
 	return o.outbox.Append(ctx, tx, told...)
+}
+
+// forget takes the names of erased customers out: a topic that is read from its start must not bring them back.
+func forget(ctx context.Context, tx *pg.Tx, customers map[externalref.Ref]uuid.UUID) error {
+	if len(customers) == 0 {
+		return nil
+	}
+	erased := erasure.Known(tx, slices.Collect(maps.Values(customers)))
+	if err := tx.Flush(ctx); err != nil {
+		return err
+	}
+	maps.DeleteFunc(customers, func(_ externalref.Ref, customer uuid.UUID) bool { return erased[customer] })
+	return nil
 }

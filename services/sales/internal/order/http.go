@@ -10,6 +10,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/externalref"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
 
@@ -40,6 +41,8 @@ type orderView struct {
 	ReturnedMinor int64           `json:"returned_minor" doc:"What was given back, in minor units."`
 	PlacedAt      time.Time       `json:"placed_at" doc:"When the customer bought."`
 	RecordedAt    time.Time       `json:"recorded_at" doc:"When the order came in here."`
+	QuoteID       *uuid.UUID      `json:"quote_id,omitempty" format:"uuid" doc:"The quote that the customer accepted; absent where there was none."`
+	OpportunityID *uuid.UUID      `json:"opportunity_id,omitempty" format:"uuid" doc:"The opportunity that was won by it; absent for none."`
 }
 
 type orderLineView struct {
@@ -56,6 +59,7 @@ func show(o Order) orderView {
 		OrderID: o.ID, ExternalRef: showRef(o.ExternalRef), CustomerRef: showRef(o.CustomerRef), Channel: o.Channel,
 		Currency: o.Currency, Lines: make([]orderLineView, len(o.Lines)), Units: o.Units, TotalMinor: o.TotalMinor,
 		ReturnedUnits: o.ReturnedUnits, ReturnedMinor: o.ReturnedMinor, PlacedAt: o.PlacedAt, RecordedAt: o.RecordedAt,
+		QuoteID: pg.OrNull(o.QuoteID), OpportunityID: pg.OrNull(o.OpportunityID),
 	}
 	if o.CustomerID != uuid.Nil {
 		v.CustomerID = &o.Root
@@ -171,8 +175,8 @@ func (o *Orders) Routes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
 		ID: "place-order", Method: http.MethodPost, Path: "/v1/orders", Tag: tag, Summary: "Place an order",
 		Description: "An order whose external_ref is in the books already is answered as it stands (200) when it says the same, " +
-			"and refused (409) when it does not. The customer may be one who is not known yet.",
-		Permission: auth.OrdersWrite, Status: http.StatusCreated, Errors: []int{http.StatusConflict},
+			"and refused (409) when it does not. The customer may be one who is not known yet, but none who was erased (410).",
+		Permission: auth.OrdersWrite, Status: http.StatusCreated, Errors: []int{http.StatusConflict, http.StatusGone},
 	}, o.placeHTTP)
 	httpx.Register(api, httpx.Operation{
 		ID: "list-orders", Method: http.MethodGet, Path: "/v1/orders", Tag: tag, Summary: "List orders, the latest first",

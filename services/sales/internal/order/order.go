@@ -27,6 +27,9 @@ type Draft struct {
 	Lines       []DraftLine     // 1 to 1,000
 	TotalMinor  *int64          // a control: when given it must be the sum of the lines
 	PlacedAt    time.Time       // zero: now
+
+	// What it came of, where that is known; Nil: nothing. A quote makes one order at most.
+	QuoteID, OpportunityID uuid.UUID
 }
 
 // DraftLine is one line of a Draft.
@@ -63,6 +66,8 @@ type Order struct {
 	PlacedAt      time.Time // when the customer bought
 	RecordedAt    time.Time // when it came in here
 	Fingerprint   []byte    // of the draft; see Draft.Fingerprint
+
+	QuoteID, OpportunityID uuid.UUID // what it came of; Nil: nothing that is known
 }
 
 const (
@@ -81,6 +86,7 @@ func Place(id uuid.UUID, d Draft, now time.Time) (Order, []problem.Field) {
 	o := Order{
 		ID: id, ExternalRef: d.ExternalRef, CustomerID: d.CustomerID, CustomerRef: d.CustomerRef, Channel: d.Channel,
 		Currency: d.Currency, PlacedAt: d.PlacedAt, RecordedAt: now, Fingerprint: d.Fingerprint(),
+		QuoteID: d.QuoteID, OpportunityID: d.OpportunityID,
 	}
 	if (d.CustomerID == uuid.Nil) == d.CustomerRef.IsZero() {
 		fault("customer_id", "customer_required", "either customer_id or customer_ref must be given, not both")
@@ -145,9 +151,11 @@ func (d Draft) Fingerprint() []byte {
 	if !d.PlacedAt.IsZero() {
 		placedAt = d.PlacedAt.UTC().Format(time.RFC3339Nano)
 	}
-	raw, err := json.Marshal([]any{
-		1, d.CustomerID, d.CustomerRef.System, d.CustomerRef.ID, d.Channel, d.Currency, placedAt, d.Lines,
-	})
+	content := []any{1, d.CustomerID, d.CustomerRef.System, d.CustomerRef.ID, d.Channel, d.Currency, placedAt, d.Lines}
+	if d.QuoteID != uuid.Nil || d.OpportunityID != uuid.Nil { // what orders say that came before there were quotes stays as it was
+		content = append(content, d.QuoteID, d.OpportunityID)
+	}
+	raw, err := json.Marshal(content)
 	if err != nil {
 		panic("order: strings and numbers always have a JSON form: " + err.Error())
 	}

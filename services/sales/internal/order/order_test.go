@@ -120,6 +120,8 @@ func TestFingerprintTellsContentApart(t *testing.T) {
 		"amount":   func(d *order.Draft) { d.Lines[0].AmountMinor++ },
 		"order":    func(d *order.Draft) { slices.Reverse(d.Lines) },
 		"lines":    func(d *order.Draft) { d.Lines = d.Lines[:1] },
+		"quote":    func(d *order.Draft) { d.QuoteID = uuid.New() },
+		"won":      func(d *order.Draft) { d.OpportunityID = uuid.New() },
 	} {
 		other := pizzas()
 		change(&other)

@@ -18,12 +18,15 @@ import (
 // errNotFound is the same for an order that is not there and for another tenant's.
 var errNotFound = problem.New(problem.NotFound, "order_not_found", "There is no such order.")
 
-// externalIndex is the constraint that gives a selling system's name to one order only.
-const externalIndex = "sales_order_external"
+// externalIndex is the constraint that gives a selling system's name to one order only, quoteIndex the one that gives it a quote.
+const (
+	externalIndex = "sales_order_external"
+	quoteIndex    = "sales_order_quote"
+)
 
 const columns = `o.id, o.external_system, o.external_id, o.customer_id, customer_root(o.tenant_id, o.customer_id), o.customer_system, o.customer_external_id, o.channel,
 	o.currency, o.units, o.total_minor, o.returned_units, o.returned_minor, o.placed_at, o.recorded_at,
-	l.nos, l.skus, l.quantities, l.amounts, l.returned_quantities, l.returned_amounts`
+	o.quote_id, o.opportunity_id, l.nos, l.skus, l.quantities, l.amounts, l.returned_quantities, l.returned_amounts`
 
 // lines of an order o as arrays beside each other: one row an order, however many lines.
 const lines = `LEFT JOIN LATERAL (
@@ -42,15 +45,14 @@ func Insert(tx *pg.Tx, orders ...Order) {
 	systems, externalIDs := make([]*string, n), make([]*string, n)
 	customerSystems, customerIDs := make([]*string, n), make([]*string, n)
 	channels, currencies := make([]string, n), make([]string, n)
+	quotes, opportunities := make([]*uuid.UUID, n), make([]*uuid.UUID, n)
 	units, totals, placed, recorded := make([]int64, n), make([]int64, n), make([]time.Time, n), make([]time.Time, n)
 	var l lineArrays
 	for i := range orders {
 		o := &orders[i]
 		ids[i], fingerprints[i], channels[i], currencies[i] = o.ID, o.Fingerprint, o.Channel, o.Currency
 		units[i], totals[i], placed[i], recorded[i] = o.Units, o.TotalMinor, o.PlacedAt, o.RecordedAt
-		if o.CustomerID != uuid.Nil {
-			customers[i] = &o.CustomerID
-		}
+		customers[i], quotes[i], opportunities[i] = pg.OrNull(o.CustomerID), pg.OrNull(o.QuoteID), pg.OrNull(o.OpportunityID)
 		if !o.ExternalRef.IsZero() {
 			systems[i], externalIDs[i] = &o.ExternalRef.System, &o.ExternalRef.ID
 		}
@@ -63,13 +65,14 @@ func Insert(tx *pg.Tx, orders ...Order) {
 	}
 	// In the order of the external names, so that two imports of one file never wait for each other in a circle.
 	tx.Queue(`INSERT INTO sales_order (tenant_id, id, external_system, external_id, fingerprint, customer_id, customer_system,
-			customer_external_id, channel, currency, units, total_minor, placed_at, recorded_at)
+			customer_external_id, channel, currency, units, total_minor, placed_at, recorded_at, quote_id, opportunity_id)
 		SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::uuid[], $7::text[], $8::text[], $9::text[],
-			$10::text[], $11::bigint[], $12::bigint[], $13::timestamptz[], $14::timestamptz[]) AS n(id, external_system, external_id,
-			fingerprint, customer_id, customer_system, customer_external_id, channel, currency, units, total_minor, placed_at, recorded_at)
+			$10::text[], $11::bigint[], $12::bigint[], $13::timestamptz[], $14::timestamptz[], $15::uuid[], $16::uuid[]) AS n(id,
+			external_system, external_id, fingerprint, customer_id, customer_system, customer_external_id, channel, currency, units,
+			total_minor, placed_at, recorded_at, quote_id, opportunity_id)
 		ORDER BY n.external_system, n.external_id, n.id`,
 		tx.Tenant(), ids, systems, externalIDs, fingerprints, customers, customerSystems, customerIDs, channels, currencies,
-		units, totals, placed, recorded)
+		units, totals, placed, recorded, quotes, opportunities)
 	tx.Queue(`INSERT INTO order_line (tenant_id, order_id, line_no, sku, quantity, amount_minor)
 		SELECT $1, * FROM unnest($2::uuid[], $3::int[], $4::text[], $5::bigint[], $6::bigint[])`,
 		tx.Tenant(), l.owners, l.nos, l.skus, l.quantities, l.amounts)
@@ -177,14 +180,14 @@ func listSQL(tenant string, f Filter, limit int) (sql string, args []any) {
 func scan(row pgx.Row) (Order, error) {
 	var (
 		o                                       Order
-		customer, root                          *uuid.UUID
+		customer, root, quote, opportunity      *uuid.UUID
 		system, id, customerSystem, customerRef *string
 		nos                                     []int32
 		skus                                    []string
 		quantities, amounts, backQ, backA       []int64
 	)
 	err := row.Scan(&o.ID, &system, &id, &customer, &root, &customerSystem, &customerRef, &o.Channel, &o.Currency, &o.Units, &o.TotalMinor,
-		&o.ReturnedUnits, &o.ReturnedMinor, &o.PlacedAt, &o.RecordedAt, &nos, &skus, &quantities, &amounts, &backQ, &backA)
+		&o.ReturnedUnits, &o.ReturnedMinor, &o.PlacedAt, &o.RecordedAt, &quote, &opportunity, &nos, &skus, &quantities, &amounts, &backQ, &backA)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Order{}, errNotFound
 	}
@@ -193,6 +196,12 @@ func scan(row pgx.Row) (Order, error) {
 	}
 	if customer != nil {
 		o.CustomerID, o.Root = *customer, *root
+	}
+	if quote != nil {
+		o.QuoteID = *quote
+	}
+	if opportunity != nil {
+		o.OpportunityID = *opportunity
 	}
 	if system != nil {
 		o.ExternalRef = externalref.Ref{System: *system, ID: *id}
