@@ -300,7 +300,8 @@ func (d *desk) room(c class) (free int) {
 		return 0
 	}
 	count := func(p team.Person, n Need) {
-		if keeps := d.keeps(t, p, n); keeps == "" || t.OutsideHours == team.Next && (keeps == WaitsAway || keeps == WaitsOutsideHours) {
+		later := t.OutsideHours == team.Next && !d.nextWork(p).Equal(businesstime.Never)
+		if keeps := d.keeps(t, p, n); keeps == "" || later && (keeps == WaitsAway || keeps == WaitsOutsideHours) {
 			at := d.turns.Place(c.Team, p.Subject)
 			free += at.Capacity - at.Load
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/guanxi-crm/guanxi/services/sales/internal/lead"
 )
 
-// assignmentRule sends leads to a team.
-type assignmentRule struct {
+// leadRoutingRule sends leads to a team.
+type leadRoutingRule struct {
 	Name         string   `json:"name,omitempty" maxLength:"200" example:"Jiangsu and Zhejiang"`
 	Condition    string   `json:"condition,omitempty" maxLength:"2000" doc:"CEL over country, language, industry, source, campaign, channel (api, form, import or campaign_reply), state, pipeline, tags, custom (the tenant's own fields, such as custom.postal_code), score (percent), enquiries, budget_minor, currency and known_customer. Left out: fits every lead. One that cannot answer, such as for a field that the lead lacks, does not fit." example:"country == \"CN\" && custom.postal_code.startsWith(\"21\")"`
 	Team         string   `json:"team" maxLength:"64" doc:"Code of the team that gets it." example:"shanghai"`
@@ -23,36 +23,36 @@ type assignmentRule struct {
 	Skills       []string `json:"skills,omitempty" nullable:"false" maxItems:"20" doc:"Codes; only who has all of them gets it."`
 }
 
-// assignmentRuleList are the rules as the API takes them.
-type assignmentRuleList struct {
-	Rules []assignmentRule `json:"rules" nullable:"false" maxItems:"200" doc:"In order: the first that fits a lead holds. Those that send to a team in the archive are passed over."`
+// leadRoutingRules are the rules as the API takes them.
+type leadRoutingRules struct {
+	Rules []leadRoutingRule `json:"rules" nullable:"false" maxItems:"200" doc:"In order: the first that fits a lead holds. Those that send to a team in the archive are passed over."`
 }
 
-// assignmentRulesView are the rules as the API shows them.
-type assignmentRulesView struct {
-	Rules     []assignmentRule `json:"rules" nullable:"false" doc:"In order: the first that fits a lead holds."`
-	Version   int64            `json:"version" doc:"Rises by one with every change; the ETag. 0: none were set."`
-	ChangedAt *time.Time       `json:"changed_at,omitempty"`
-	ChangedBy string           `json:"changed_by,omitempty" doc:"Subject."`
+// leadRoutingRulesView are the rules as the API shows them.
+type leadRoutingRulesView struct {
+	Rules     []leadRoutingRule `json:"rules" nullable:"false" doc:"In order: the first that fits a lead holds."`
+	Version   int64             `json:"version" doc:"Rises by one with every change; the ETag. 0: none were set."`
+	ChangedAt *time.Time        `json:"changed_at,omitempty"`
+	ChangedBy string            `json:"changed_by,omitempty" doc:"Subject."`
 }
 
 type assignmentRulesAnswer struct {
 	ETag string `header:"ETag"`
-	Body assignmentRulesView
+	Body leadRoutingRulesView
 }
 
 func rulesAnswered(r Rules, err error) (*assignmentRulesAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := assignmentRulesView{Rules: make([]assignmentRule, len(r.Rules)), Version: r.Version, ChangedAt: pg.OrNull(r.ChangedAt), ChangedBy: r.By}
+	v := leadRoutingRulesView{Rules: make([]leadRoutingRule, len(r.Rules)), Version: r.Version, ChangedAt: pg.OrNull(r.ChangedAt), ChangedBy: r.By}
 	for i, rule := range r.Rules {
-		v.Rules[i] = assignmentRule(rule)
+		v.Rules[i] = leadRoutingRule(rule)
 	}
 	return &assignmentRulesAnswer{httpx.ETag(r.Version), v}, nil
 }
 
-func readRules(shown []assignmentRule) Rules {
+func readRules(shown []leadRoutingRule) Rules {
 	r := Rules{Rules: make([]Rule, len(shown))}
 	for i, rule := range shown {
 		r.Rules[i] = Rule(rule)
@@ -62,25 +62,25 @@ func readRules(shown []assignmentRule) Rules {
 
 type assignmentRulesInput struct {
 	IfMatch string `header:"If-Match" doc:"The ETag of the rules as they were read; \"0\" where none were set."`
-	Body    assignmentRuleList
+	Body    leadRoutingRules
 }
 
 type assignmentTryInput struct{ Body assignmentTry }
 
 // assignmentTry is a lead to try rules on.
 type assignmentTry struct {
-	LeadID uuid.UUID         `json:"lead_id" format:"uuid"`
-	Rules  *[]assignmentRule `json:"rules,omitempty" maxItems:"200" doc:"Rules to try; left out: those that are set."`
+	LeadID uuid.UUID          `json:"lead_id" format:"uuid"`
+	Rules  *[]leadRoutingRule `json:"rules,omitempty" maxItems:"200" doc:"Rules to try; left out: those that are set."`
 }
 
 type leadByID struct {
 	ID uuid.UUID `path:"lead_id" format:"uuid"`
 }
 
-type explainedAnswer struct{ Body leadAssignment }
+type explainedAnswer struct{ Body leadAssignmentExplained }
 
-// leadAssignment is where a lead stands on its way to somebody.
-type leadAssignment struct {
+// leadAssignmentExplained is where a lead stands on its way to somebody.
+type leadAssignmentExplained struct {
 	LeadID     uuid.UUID           `json:"lead_id" format:"uuid"`
 	State      lead.State          `json:"state" enum:"open,nurturing,qualified,converted,lost"`
 	Team       string              `json:"team" doc:"Code of the team that has it; empty for none."`
@@ -121,7 +121,7 @@ func explained(e Explained, err error) (*explainedAnswer, error) {
 		return nil, err
 	}
 	l := e.Lead
-	v := leadAssignment{
+	v := leadAssignmentExplained{
 		LeadID: l.ID, State: l.State, Team: l.Team, Owner: l.Owner, Waiting: e.Waits, Since: pg.OrNull(e.Since), Rules: []assignmentVerdict{},
 		Rule: e.Route.Rule, RouteTeam: e.Route.Team, Person: e.Route.Person, Language: e.Route.Language, Skills: e.Route.Skills,
 		Next: e.Choice.Owner, NextReason: e.Choice.Reason, WaitsFor: e.Choice.Waits, Until: pg.OrNull(e.Choice.Until.UTC()), People: []assignmentJudged{},

@@ -80,7 +80,7 @@ func FindPerson(ctx context.Context, tx *pg.Tx, subject string, since time.Time)
 // All queues the reading of the tenant's teams and people, those in the archive too; the book is filled in by the next round
 // trip. Absences that ended before since are left out.
 func All(tx *pg.Tx, since time.Time) *Book {
-	b := &Book{teams: map[string]Team{}, people: map[string]Person{}}
+	b := NewBook(nil, nil)
 	away := absences(tx, nil, since)
 	tx.Queue(`SELECT `+personColumns+` FROM team_person p WHERE p.tenant_id = $1`, tx.Tenant()).Query(func(rows pgx.Rows) error {
 		all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Person, error) { return scanPerson(row) })

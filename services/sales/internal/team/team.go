@@ -320,6 +320,18 @@ type Book struct {
 	people map[string]Person
 }
 
+// NewBook makes a book of teams and people.
+func NewBook(teams []Team, people []Person) *Book {
+	b := &Book{teams: make(map[string]Team, len(teams)), people: make(map[string]Person, len(people))}
+	for _, t := range teams {
+		b.teams[t.Code] = t
+	}
+	for _, p := range people {
+		b.people[p.Subject] = p
+	}
+	return b
+}
+
 // Team gives the team of a code, one in the archive too.
 func (b *Book) Team(code string) (Team, bool) {
 	t, ok := b.teams[code]
