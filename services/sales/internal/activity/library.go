@@ -49,7 +49,7 @@ func objectionInvalid(faults []problem.Field) error {
 }
 
 // AddObjection puts an objection into the library. A code that another one has, or had, is a Conflict: objection_exists.
-func (a *Activities) AddObjection(ctx context.Context, code string, t Text) (Objection, error) {
+func (a *Activities) AddObjection(ctx context.Context, code string, t Wording) (Objection, error) {
 	caller, _ := auth.From(ctx)
 	faults := t.faults("text.", maxObjection)
 	if !codeShape.MatchString(code) {
@@ -75,7 +75,7 @@ func (a *Activities) AddObjection(ctx context.Context, code string, t Text) (Obj
 }
 
 // SetObjection says an objection in other words, or archives it, or puts it back.
-func (a *Activities) SetObjection(ctx context.Context, code string, t Text, archived bool, fresh func(version int64) error) (Objection, error) {
+func (a *Activities) SetObjection(ctx context.Context, code string, t Wording, archived bool, fresh func(version int64) error) (Objection, error) {
 	caller, _ := auth.From(ctx)
 	_, err := a.db.Command(ctx, caller.Tenant, func(tx *pg.Tx) (pg.Result, error) {
 		was, err := lockObjection(ctx, tx, code)
@@ -98,7 +98,7 @@ func (a *Activities) SetObjection(ctx context.Context, code string, t Text, arch
 }
 
 // AddAnswer puts an answer to an objection into the library, by the caller.
-func (a *Activities) AddAnswer(ctx context.Context, code string, t Text) (Answer, error) {
+func (a *Activities) AddAnswer(ctx context.Context, code string, t Wording) (Answer, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Answer{}, err

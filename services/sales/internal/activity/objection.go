@@ -14,7 +14,7 @@ import (
 type Objection struct {
 	Code      string
 	Version   int64
-	Text      Text // 1 to 500 characters each
+	Text      Wording // 1 to 500 characters each
 	Archived  bool
 	ChangedAt time.Time
 	ChangedBy string
@@ -24,7 +24,7 @@ type Objection struct {
 type Answer struct {
 	ID         uuid.UUID // UUIDv7
 	Objection  string    // code
-	Text       Text      // 1 to 2,000 characters each
+	Text       Wording      // 1 to 2,000 characters each
 	Author     string    // subject
 	CreatedAt  time.Time
 	ArchivedAt time.Time

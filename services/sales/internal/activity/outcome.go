@@ -19,8 +19,8 @@ const (
 	Bad     Effect = "bad"
 )
 
-// Text is a text in both languages.
-type Text struct {
+// Wording is a text in both languages.
+type Wording struct {
 	EN string `json:"en" minLength:"1" maxLength:"2000"`
 	ZH string `json:"zh" minLength:"1" maxLength:"2000"`
 }
@@ -28,7 +28,7 @@ type Text struct {
 // Outcome is what can come of an activity.
 type Outcome struct {
 	Code   string `json:"code"`
-	Name   Text   `json:"name"`
+	Name   Wording   `json:"name"`
 	Effect Effect `json:"effect"`
 	Kinds  []Kind `json:"kinds,omitempty"` // of activities that can have it; none: all
 }
@@ -45,13 +45,13 @@ type Outcomes struct {
 func standard() Outcomes {
 	talks := []Kind{Call, Meeting, Visit}
 	return Outcomes{List: []Outcome{
-		{"done", Text{"Done", "已完成"}, Neutral, nil},
-		{"interested", Text{"Interested", "有兴趣"}, Good, talks},
-		{"agreed", Text{"Agreed to the next step", "同意下一步"}, Good, talks},
-		{"undecided", Text{"Wants to think about it", "需要考虑"}, Neutral, talks},
-		{"not_interested", Text{"Not interested", "没有兴趣"}, Bad, talks},
-		{"not_reached", Text{"Nobody was reached", "未联系上"}, Neutral, talks},
-		{"not_done", Text{"Could not be done", "未能完成"}, Neutral, []Kind{Task}},
+		{"done", Wording{"Done", "已完成"}, Neutral, nil},
+		{"interested", Wording{"Interested", "有兴趣"}, Good, talks},
+		{"agreed", Wording{"Agreed to the next step", "同意下一步"}, Good, talks},
+		{"undecided", Wording{"Wants to think about it", "需要考虑"}, Neutral, talks},
+		{"not_interested", Wording{"Not interested", "没有兴趣"}, Bad, talks},
+		{"not_reached", Wording{"Nobody was reached", "未联系上"}, Neutral, talks},
+		{"not_done", Wording{"Could not be done", "未能完成"}, Neutral, []Kind{Task}},
 	}}
 }
 
@@ -104,7 +104,7 @@ func outcomeFaults(list []Outcome) (faults []problem.Field) {
 }
 
 // faults notes what is wrong with a text that takes so many characters.
-func (t Text) faults(at string, most int) (faults []problem.Field) {
+func (t Wording) faults(at string, most int) (faults []problem.Field) {
 	for _, one := range []struct{ language, text string }{{"en", t.EN}, {"zh", t.ZH}} {
 		if n := utf8.RuneCountInString(one.text); n < 1 || n > most {
 			faults = append(faults, problem.Field{Location: at + one.language, Code: "text_malformed", Message: fmt.Sprintf("must be 1 to %d characters", most)})
