@@ -101,9 +101,7 @@ func Register(id uuid.UUID, d Draft, at time.Time) (Customer, []problem.Field) {
 	if utf8.RuneCountInString(c.Source) > maxSource || strings.ContainsFunc(c.Source, unicode.IsControl) {
 		faults = append(faults, problem.Field{Location: "source", Code: "source_malformed", Message: "must be a code of at most 64 characters"})
 	}
-	for _, one := range slices.SortedFunc(slices.Values(d.Identities), identity.Compare) {
-		c, _ = c.identify(one, d.Validity[one], at)
-	}
+	c = c.begin(d.Identities, d.Validity, at)
 	c.Version = 1
 	if len(c.Identities) > MaxIdentities {
 		faults = append(faults, tooManyIdentities)

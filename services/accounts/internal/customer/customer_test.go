@@ -1,6 +1,7 @@
 package customer_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -87,6 +88,18 @@ func TestAnIdentityGivenTwiceIsKeptOnce(t *testing.T) {
 	more, added := c.Identify(card, later)
 	if !added || more.Version != 2 || more.ChangedAt != later || len(c.Identities) != 2 {
 		t.Fatalf("added %v: %+v; before %+v", added, more, c)
+	}
+	var many []identity.Identity
+	for n := range 24 { // twelve, each twice
+		many = append(many, identity.Identity{Type: identity.Phone, Value: fmt.Sprintf("+86138001380%02d", n%12)})
+	}
+	c, _ = customer.Register(uuid.New(), customer.Draft{Identities: many, Validity: map[identity.Identity]customer.Validity{many[3]: {VerifiedAt: noon}}}, noon)
+	same, _ := customer.Register(c.ID, customer.Draft{Identities: many}, noon)
+	for n := range many[:12] {
+		if len(c.Identities) != 12 || len(same.Identities) != 12 || same.Identities[n].Identity != many[n] || c.Identities[n].Identity != many[n] ||
+			c.Identities[n].VerifiedAt.IsZero() != (n != 3) || !same.Identities[n].VerifiedAt.IsZero() {
+			t.Fatalf("of twelve, given twice: %+v and %+v", c.Identities, same.Identities)
+		}
 	}
 }
 

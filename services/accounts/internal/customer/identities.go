@@ -62,6 +62,25 @@ func (c Customer) identify(i identity.Identity, v Validity, at time.Time) (with 
 	return c.with(rows, at), true
 }
 
+// begin gives a new customer with its identities.
+func (c Customer) begin(all []identity.Identity, validity map[identity.Identity]Validity, at time.Time) Customer {
+	all = slices.SortedFunc(slices.Values(all), identity.Compare)
+	if len(validity) > 0 {
+		for _, one := range all {
+			c, _ = c.identify(one, validity[one], at)
+		}
+		return c
+	}
+	if len(all) == 0 {
+		return c
+	}
+	rows := make([]Identity, 0, len(all))
+	for _, one := range slices.Compact(all) {
+		rows = append(rows, Identity{Identity: one, CustomerID: c.As, AddedAt: at})
+	}
+	return c.with(rows, at)
+}
+
 // Verify gives the customer for whom the identity was shown to be theirs at a time; changed is false when that was
 // known already. It is NotFound where the customer does not have it, a Conflict where it has ended.
 func (c Customer) Verify(i identity.Identity, verified, at time.Time) (with Customer, changed bool, err error) {
@@ -122,11 +141,20 @@ func (c Customer) with(rows []Identity, at time.Time) Customer {
 // then the one that was verified last, then the first.
 func unite(rows []Identity) []Identity {
 	out := make([]Identity, 0, len(rows))
-	place := make(map[identity.Identity]int, len(rows))
+	var place map[identity.Identity]int
+	if len(rows) > 8 { // as hardly anybody has; a few are found sooner by looking at each
+		place = make(map[identity.Identity]int, len(rows))
+	}
 	for _, row := range rows {
 		n, seen := place[row.Identity]
+		if place == nil {
+			n = slices.IndexFunc(out, func(o Identity) bool { return o.Identity == row.Identity })
+			seen = n >= 0
+		}
 		if !seen {
-			place[row.Identity] = len(out)
+			if place != nil {
+				place[row.Identity] = len(out)
+			}
 			out = append(out, row)
 			continue
 		}

@@ -166,20 +166,24 @@ type identityRows struct {
 }
 
 func newIdentityRows(known []Identity) identityRows {
-	known = slices.SortedFunc(slices.Values(known), func(a, b Identity) int {
+	n := len(known)
+	sorted := make([]*Identity, n) // a row is long: sorting is mostly moving
+	for i := range known {
+		sorted[i] = &known[i]
+	}
+	slices.SortFunc(sorted, func(a, b *Identity) int {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Value, b.Value), bytes.Compare(a.CustomerID[:], b.CustomerID[:]))
 	})
-	n := len(known)
 	s := identityRows{ids: make([]uuid.UUID, n), types: make([]string, n), values: make([]string, n), added: make([]time.Time, n), plain: true}
-	for i, k := range known {
+	for i, k := range sorted {
 		s.ids[i], s.types[i], s.values[i], s.added[i] = k.CustomerID, string(k.Type), k.Value, k.AddedAt
-		s.plain = s.plain && k.Validity == Validity{} && k.AddedAt.Equal(known[0].AddedAt)
+		s.plain = s.plain && k.Validity == Validity{} && k.AddedAt.Equal(sorted[0].AddedAt)
 	}
 	if s.plain {
 		return s
 	}
 	s.began, s.ended, s.verified = make([]*time.Time, n), make([]*time.Time, n), make([]*time.Time, n)
-	for i, k := range known {
+	for i, k := range sorted {
 		s.began[i], s.ended[i], s.verified[i] = pg.OrNull(k.ValidFrom), pg.OrNull(k.ValidTo), pg.OrNull(k.VerifiedAt)
 	}
 	return s

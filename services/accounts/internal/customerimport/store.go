@@ -30,7 +30,7 @@ func taken(ctx context.Context, tx *pg.Tx, policy imports.Policy, records []reco
 		return nil, nil
 	}
 	rows, err := tx.Query(ctx, `SELECT n.type, n.value FROM unnest($2::text[], $3::text[]) AS n(type, value)
-		CROSS JOIN LATERAL (SELECT FROM customer_identity WHERE tenant_id = $1 AND type = n.type AND value = n.value AND valid_to IS NULL LIMIT 1) k`,
+		WHERE EXISTS (SELECT FROM customer_identity WHERE tenant_id = $1 AND type = n.type AND value = n.value AND valid_to IS NULL OFFSET 0)`,
 		tx.Tenant(), types, values)
 	if err != nil {
 		return nil, err
