@@ -851,6 +851,124 @@ func (x *LeadHandedOver) GetHandedOverAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// LeadTouchDue says that a lead that is warmed up is to hear from marketing now.
+type LeadTouchDue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lead's id, a UUIDv7.
+	LeadId string `protobuf:"bytes,1,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
+	// The customer's id, a UUID; empty where nobody is known: then who the lead is stands in sales alone.
+	CustomerId string `protobuf:"bytes,2,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The id of the case of nurturing, a UUIDv7.
+	NurturingId string `protobuf:"bytes,3,opt,name=nurturing_id,json=nurturingId,proto3" json:"nurturing_id,omitempty"`
+	// Code of the programme that it is warmed up by.
+	Programme string `protobuf:"bytes,4,opt,name=programme,proto3" json:"programme,omitempty"`
+	// Code of what it is to hear, such as "white_paper".
+	Touch string `protobuf:"bytes,5,opt,name=touch,proto3" json:"touch,omitempty"`
+	// The id of the contact at accounts, by which the address can be fetched, a UUID; empty where nobody is known.
+	ContactId string `protobuf:"bytes,6,opt,name=contact_id,json=contactId,proto3" json:"contact_id,omitempty"`
+	// Code of the channel, such as "email".
+	Channel string `protobuf:"bytes,7,opt,name=channel,proto3" json:"channel,omitempty"`
+	// Until when the address can be fetched at accounts; absent where nobody is known.
+	ValidUntil *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
+	// When it is due.
+	DueAt         *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeadTouchDue) Reset() {
+	*x = LeadTouchDue{}
+	mi := &file_guanxi_sales_events_v1_lead_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeadTouchDue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeadTouchDue) ProtoMessage() {}
+
+func (x *LeadTouchDue) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_sales_events_v1_lead_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeadTouchDue.ProtoReflect.Descriptor instead.
+func (*LeadTouchDue) Descriptor() ([]byte, []int) {
+	return file_guanxi_sales_events_v1_lead_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *LeadTouchDue) GetLeadId() string {
+	if x != nil {
+		return x.LeadId
+	}
+	return ""
+}
+
+func (x *LeadTouchDue) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *LeadTouchDue) GetNurturingId() string {
+	if x != nil {
+		return x.NurturingId
+	}
+	return ""
+}
+
+func (x *LeadTouchDue) GetProgramme() string {
+	if x != nil {
+		return x.Programme
+	}
+	return ""
+}
+
+func (x *LeadTouchDue) GetTouch() string {
+	if x != nil {
+		return x.Touch
+	}
+	return ""
+}
+
+func (x *LeadTouchDue) GetContactId() string {
+	if x != nil {
+		return x.ContactId
+	}
+	return ""
+}
+
+func (x *LeadTouchDue) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *LeadTouchDue) GetValidUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ValidUntil
+	}
+	return nil
+}
+
+func (x *LeadTouchDue) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
 var File_guanxi_sales_events_v1_lead_proto protoreflect.FileDescriptor
 
 const file_guanxi_sales_events_v1_lead_proto_rawDesc = "" +
@@ -952,7 +1070,21 @@ const file_guanxi_sales_events_v1_lead_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x14\n" +
 	"\x05score\x18\x05 \x01(\x05R\x05score\x12@\n" +
 	"\x0ehanded_over_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\fhandedOverAt:N\xa2\xbb\x18J\n" +
-	"\x04lead\x12\alead_id\x1a\vcustomer_id\"\x0ehanded_over_at*\x10lead_handed_over2\x02to2\x06reasonBPZNgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1;saleseventsv1b\x06proto3"
+	"\x04lead\x12\alead_id\x1a\vcustomer_id\"\x0ehanded_over_at*\x10lead_handed_over2\x02to2\x06reason\"\x9d\x03\n" +
+	"\fLeadTouchDue\x12\x17\n" +
+	"\alead_id\x18\x01 \x01(\tR\x06leadId\x12\x1f\n" +
+	"\vcustomer_id\x18\x02 \x01(\tR\n" +
+	"customerId\x12!\n" +
+	"\fnurturing_id\x18\x03 \x01(\tR\vnurturingId\x12\x1c\n" +
+	"\tprogramme\x18\x04 \x01(\tR\tprogramme\x12\x14\n" +
+	"\x05touch\x18\x05 \x01(\tR\x05touch\x12\x1d\n" +
+	"\n" +
+	"contact_id\x18\x06 \x01(\tR\tcontactId\x12\x18\n" +
+	"\achannel\x18\a \x01(\tR\achannel\x12;\n" +
+	"\vvalid_until\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"validUntil\x121\n" +
+	"\x06due_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt:S\xa2\xbb\x18O\n" +
+	"\x04lead\x12\alead_id\x1a\vcustomer_id\"\x06due_at*\x0elead_touch_due2\tprogramme2\x05touch2\achannelBPZNgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1;saleseventsv1b\x06proto3"
 
 var (
 	file_guanxi_sales_events_v1_lead_proto_rawDescOnce sync.Once
@@ -966,7 +1098,7 @@ func file_guanxi_sales_events_v1_lead_proto_rawDescGZIP() []byte {
 	return file_guanxi_sales_events_v1_lead_proto_rawDescData
 }
 
-var file_guanxi_sales_events_v1_lead_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_guanxi_sales_events_v1_lead_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_guanxi_sales_events_v1_lead_proto_goTypes = []any{
 	(*LeadCaptured)(nil),          // 0: guanxi.sales.events.v1.LeadCaptured
 	(*LeadEnquired)(nil),          // 1: guanxi.sales.events.v1.LeadEnquired
@@ -977,23 +1109,26 @@ var file_guanxi_sales_events_v1_lead_proto_goTypes = []any{
 	(*LeadLost)(nil),              // 6: guanxi.sales.events.v1.LeadLost
 	(*LeadReopened)(nil),          // 7: guanxi.sales.events.v1.LeadReopened
 	(*LeadHandedOver)(nil),        // 8: guanxi.sales.events.v1.LeadHandedOver
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*LeadTouchDue)(nil),          // 9: guanxi.sales.events.v1.LeadTouchDue
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
 }
 var file_guanxi_sales_events_v1_lead_proto_depIdxs = []int32{
-	9, // 0: guanxi.sales.events.v1.LeadCaptured.captured_at:type_name -> google.protobuf.Timestamp
-	9, // 1: guanxi.sales.events.v1.LeadEnquired.enquired_at:type_name -> google.protobuf.Timestamp
-	9, // 2: guanxi.sales.events.v1.LeadAssigned.assigned_at:type_name -> google.protobuf.Timestamp
-	9, // 3: guanxi.sales.events.v1.LeadQualified.qualified_at:type_name -> google.protobuf.Timestamp
-	9, // 4: guanxi.sales.events.v1.LeadConverted.converted_at:type_name -> google.protobuf.Timestamp
-	9, // 5: guanxi.sales.events.v1.LeadConversionUndone.undone_at:type_name -> google.protobuf.Timestamp
-	9, // 6: guanxi.sales.events.v1.LeadLost.lost_at:type_name -> google.protobuf.Timestamp
-	9, // 7: guanxi.sales.events.v1.LeadReopened.reopened_at:type_name -> google.protobuf.Timestamp
-	9, // 8: guanxi.sales.events.v1.LeadHandedOver.handed_over_at:type_name -> google.protobuf.Timestamp
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	10, // 0: guanxi.sales.events.v1.LeadCaptured.captured_at:type_name -> google.protobuf.Timestamp
+	10, // 1: guanxi.sales.events.v1.LeadEnquired.enquired_at:type_name -> google.protobuf.Timestamp
+	10, // 2: guanxi.sales.events.v1.LeadAssigned.assigned_at:type_name -> google.protobuf.Timestamp
+	10, // 3: guanxi.sales.events.v1.LeadQualified.qualified_at:type_name -> google.protobuf.Timestamp
+	10, // 4: guanxi.sales.events.v1.LeadConverted.converted_at:type_name -> google.protobuf.Timestamp
+	10, // 5: guanxi.sales.events.v1.LeadConversionUndone.undone_at:type_name -> google.protobuf.Timestamp
+	10, // 6: guanxi.sales.events.v1.LeadLost.lost_at:type_name -> google.protobuf.Timestamp
+	10, // 7: guanxi.sales.events.v1.LeadReopened.reopened_at:type_name -> google.protobuf.Timestamp
+	10, // 8: guanxi.sales.events.v1.LeadHandedOver.handed_over_at:type_name -> google.protobuf.Timestamp
+	10, // 9: guanxi.sales.events.v1.LeadTouchDue.valid_until:type_name -> google.protobuf.Timestamp
+	10, // 10: guanxi.sales.events.v1.LeadTouchDue.due_at:type_name -> google.protobuf.Timestamp
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_guanxi_sales_events_v1_lead_proto_init() }
@@ -1007,7 +1142,7 @@ func file_guanxi_sales_events_v1_lead_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_guanxi_sales_events_v1_lead_proto_rawDesc), len(file_guanxi_sales_events_v1_lead_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
