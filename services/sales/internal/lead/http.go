@@ -110,8 +110,8 @@ func answered(status int) func(Seen, error) (*leadAnswer, error) {
 	}
 }
 
-// leadContact are the words about somebody, as they come in.
-type leadContact struct {
+// LeadContact are the words about somebody, as they come in.
+type LeadContact struct {
 	Name     string `json:"name,omitempty" maxLength:"200" doc:"Of the person." example:"Lily Chen"`
 	Company  string `json:"company,omitempty" maxLength:"200" example:"Northern Pizza"`
 	JobTitle string `json:"job_title,omitempty" maxLength:"200" example:"Head of purchasing"`
@@ -124,7 +124,7 @@ type leadContact struct {
 	Message  string `json:"message,omitempty" maxLength:"5000" doc:"What they want, in their words. It goes into no event."`
 }
 
-func (c leadContact) contact() Contact {
+func (c LeadContact) contact() Contact {
 	return Contact{Name: c.Name, Company: c.Company, JobTitle: c.JobTitle, Email: c.Email, Phone: c.Phone, Website: c.Website}
 }
 
@@ -132,7 +132,7 @@ func (c leadContact) contact() Contact {
 type newLead struct {
 	ExternalRef *leadRef   `json:"external_ref,omitempty" doc:"The other system's name for what came in. The same sent again is answered as it stands."`
 	CustomerID  *uuid.UUID `json:"customer_id,omitempty" format:"uuid" doc:"Whom it is known to be. Without it one of name, company, email and phone must be given."`
-	leadContact
+	LeadContact
 	Source   string                     `json:"source,omitempty" maxLength:"64" doc:"Code of where the interest came from." example:"fair"`
 	Campaign string                     `json:"campaign,omitempty" maxLength:"64" doc:"Code."`
 	Team     string                     `json:"team,omitempty" maxLength:"64" doc:"Code; absent: the rules of assignment say."`
@@ -164,7 +164,7 @@ type captureLead struct{ Body newLead }
 type newCampaignReply struct {
 	Campaign   string     `json:"campaign" minLength:"1" maxLength:"64" doc:"Code of the campaign that they answer." example:"autumn-26"`
 	CustomerID *uuid.UUID `json:"customer_id,omitempty" format:"uuid" doc:"Who answers, where that is known. Without it one of name, company, email and phone must be given."`
-	leadContact
+	LeadContact
 	ExternalRef *leadRef `json:"external_ref,omitempty" doc:"The other system's name for the reply. The same sent again is answered as it stands."`
 	Source      string   `json:"source,omitempty" maxLength:"64" doc:"Code of the channel." example:"mailing"`
 	Team        string   `json:"team,omitempty" maxLength:"64" doc:"Code; absent: the rules of assignment say."`

@@ -13,8 +13,8 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
 
-// leadFormContent is what people say of a form.
-type leadFormContent struct {
+// LeadFormContent is what people say of a form.
+type LeadFormContent struct {
 	Name      string          `json:"name" minLength:"1" maxLength:"200" example:"Ask for an offer"`
 	Origins   []string        `json:"origins" nullable:"false" minItems:"1" maxItems:"20" doc:"Of the websites that it stands on: browsers send it from nowhere else." example:"[\"https://www.example.com\"]"`
 	Fields    []leadFormField `json:"fields" nullable:"false" minItems:"1" maxItems:"50" doc:"What it asks for. One of name, company, email and phone must be there."`
@@ -31,7 +31,7 @@ type leadFormField struct {
 	Required bool   `json:"required,omitempty"`
 }
 
-func (c leadFormContent) content() FormContent {
+func (c LeadFormContent) content() FormContent {
 	f := FormContent{Name: c.Name, Origins: c.Origins, Trap: c.Trap, Source: c.Source, Campaign: c.Campaign, Team: c.Team, Tags: c.Tags, PerMinute: c.PerMinute}
 	for _, one := range c.Fields {
 		f.Fields = append(f.Fields, FormField(one))
@@ -44,7 +44,7 @@ type leadFormView struct {
 	Code   string    `json:"code" example:"offer"`
 	Key    string    `json:"form_key" doc:"By which the website sends it, to /v1/forms/{form_key}/leads. No secret, but it cannot be guessed."`
 	State  string    `json:"state" enum:"open,closed"`
-	leadFormContent
+	LeadFormContent
 	Version   int64     `json:"version" doc:"The ETag."`
 	ChangedAt time.Time `json:"changed_at"`
 	ChangedBy string    `json:"changed_by" doc:"Subject."`
@@ -53,7 +53,7 @@ type leadFormView struct {
 func showLeadForm(f Form) leadFormView {
 	v := leadFormView{
 		FormID: f.ID, Code: f.Code, Key: f.Key, State: "closed", Version: f.Version, ChangedAt: f.ChangedAt, ChangedBy: f.By,
-		leadFormContent: leadFormContent{
+		LeadFormContent: LeadFormContent{
 			Name: f.Name, Origins: orEmpty(f.Origins), Fields: make([]leadFormField, len(f.Fields)), Trap: f.Trap, Source: f.Source, Campaign: f.Campaign,
 			Team: f.Team, Tags: f.Tags, PerMinute: f.PerMinute,
 		},
@@ -87,7 +87,7 @@ type defineLeadForm struct{ Body newLeadForm }
 // newLeadForm is what a form is made of.
 type newLeadForm struct {
 	Code string `json:"code" maxLength:"64" doc:"For life." example:"offer"`
-	leadFormContent
+	LeadFormContent
 }
 
 // LeadFormPath names a form.
@@ -105,7 +105,7 @@ func (e LeadFormEdit) fresh(version int64) error { return httpx.IfMatch(e.IfMatc
 
 type changeLeadForm struct {
 	LeadFormEdit
-	Body leadFormContent
+	Body LeadFormContent
 }
 
 type listLeadForms struct{ httpx.Page }

@@ -10,14 +10,14 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 )
 
-// leadSettingBody is what a tenant wants of leads.
-type leadSettingBody struct {
+// LeadSettings is what a tenant wants of leads.
+type LeadSettings struct {
 	Dedupe []Key  `json:"dedupe" nullable:"false" maxItems:"3" enum:"email,phone,company" doc:"By what two leads are the same; company: the domain, with names that are alike. None: each capture is a lead of its own."`
 	Region string `json:"region" minLength:"2" maxLength:"2" doc:"ISO 3166-1 code of the country that a telephone number without one is of." example:"CN"`
 }
 
 type leadSettingView struct {
-	leadSettingBody
+	LeadSettings
 	Version   int64      `json:"version" doc:"0: what every tenant has that set nothing; the ETag."`
 	ChangedAt *time.Time `json:"changed_at,omitempty"`
 	ChangedBy string     `json:"changed_by,omitempty" doc:"Subject."`
@@ -33,13 +33,13 @@ func answerSetting(s Setting, err error) (*leadSettingAnswer, error) {
 		return nil, err
 	}
 	return &leadSettingAnswer{httpx.ETag(s.Version), leadSettingView{
-		leadSettingBody{orEmpty(s.Dedupe), s.Region}, s.Version, pg.OrNull(s.ChangedAt), s.By,
+		LeadSettings{orEmpty(s.Dedupe), s.Region}, s.Version, pg.OrNull(s.ChangedAt), s.By,
 	}}, nil
 }
 
 type setUpLeads struct {
 	IfMatch string `header:"If-Match" doc:"The ETag of the setting as it was read."`
-	Body    leadSettingBody
+	Body    LeadSettings
 }
 
 func (s *Leads) settingRoutes(api *httpx.API) {

@@ -13,8 +13,8 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 )
 
-// leadChecklist is what was found; what is left out stays as it is.
-type leadChecklist struct {
+// LeadChecklist is what was found; what is left out stays as it is.
+type LeadChecklist struct {
 	Need        *string  `json:"need,omitempty" maxLength:"5000" doc:"What they need, in words."`
 	BudgetMinor *int64   `json:"budget_minor,omitempty" minimum:"0" doc:"In minor units of budget_currency." example:"5000000"`
 	Currency    *string  `json:"budget_currency,omitempty" maxLength:"3" doc:"ISO 4217." example:"CNY"`
@@ -23,7 +23,7 @@ type leadChecklist struct {
 	Clear       []string `json:"clear,omitempty" nullable:"false" maxItems:"2" enum:"budget,decide_by" doc:"What is not known any more."`
 }
 
-func (c leadChecklist) check() (Check, error) {
+func (c LeadChecklist) check() (Check, error) {
 	found := Check{Need: c.Need, BudgetMinor: c.BudgetMinor, Currency: c.Currency, Authority: c.Authority, NoBudget: slices.Contains(c.Clear, "budget")}
 	if slices.Contains(c.Clear, "decide_by") {
 		found.DecideBy = &time.Time{}
@@ -54,7 +54,7 @@ type leadChange struct {
 	Pipeline *string                    `json:"pipeline,omitempty" maxLength:"64" doc:"Code; empty: the tenant's first."`
 	Tags     *[]string                  `json:"tags,omitempty" nullable:"false" maxItems:"50" doc:"All of them."`
 	Custom   map[string]json.RawMessage `json:"custom_fields,omitempty" doc:"Values by the name of the field; null takes one away."`
-	leadChecklist
+	LeadChecklist
 }
 
 type changeLead struct {
@@ -65,7 +65,7 @@ type changeLead struct {
 
 type qualifyLead struct {
 	LeadPath
-	Body leadChecklist
+	Body LeadChecklist
 }
 
 type loseLead struct {
