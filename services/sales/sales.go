@@ -17,6 +17,7 @@
 //	order        placed, attributed to customers, taken back
 //	orderimport  orders from files
 //	quote        what customers are offered: versions, approval, paper, and the order that comes of it
+//	forecast     what opportunities will bring: weighted, snapshots of weeks, targets, accuracy
 //	conversion   leads become customers with opportunities, and that is undone
 package sales
 
@@ -30,6 +31,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/erasure"
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
@@ -39,6 +41,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/sales/internal/c139"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/catalogue"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/conversion"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/forecast"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/lead"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/leadfield"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/leadimport"
@@ -77,6 +80,7 @@ func Module() app.Module {
 			leadFiles := leadimport.New(d.DB, d.Outbox, d.Flow, name, leads, d.Clock).Within(d.Turns)
 			conversions := conversion.New(d.DB, d.Outbox, leads, opportunities, d.Peers, starter, name, d.Clock)
 			assignments := assignment.New(d.DB, d.Outbox, leads, d.Clock)
+			forecasts := forecast.New(d.DB, d.Outbox, d.Clock)
 			fonts, err := quote.OpenFonts(d.Config.Sales.QuoteFonts)
 			if err != nil {
 				return app.Parts{}, err
@@ -85,7 +89,7 @@ func Module() app.Module {
 			// Cards and activities are found by leads and by the contacts of opportunities, so they are emptied before those.
 			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(quote.Erase, conversion.Erase, activity.Erase, c139.Erase, opportunity.Erase, order.Erase, pricing.Erase, leads.EraseCustomers)})
 			return app.Parts{
-				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, assignments.Routes, leadFiles.Routes, opportunities.Routes, cards.Routes, activities.Routes, quotes.Routes, conversions.Routes},
+				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, assignments.Routes, leadFiles.Routes, opportunities.Routes, cards.Routes, activities.Routes, quotes.Routes, conversions.Routes, forecasts.Routes},
 				// One consumer for all that is told of customers: in the stream of one the erasure comes after every name.
 				Consumers: []inbox.Consumer{alias.With(eraser.With(orders.Customers())), prices.Tiers(), opportunities.Consumer(), cards.Consumer(), quotes.Consumer()},
 				Worker: func(r worker.Registry) {
@@ -96,7 +100,9 @@ func Module() app.Module {
 					conversions.Worker(r)
 					opportunities.Worker(r)
 					quotes.Worker(r)
+					forecasts.Register(r)
 				},
+				Schedules: []flow.Schedule{forecast.Schedule()},
 				Background: []func(context.Context) error{
 					imports.Run, leadFiles.Run, starter.Run,
 					app.Every(time.Second, d.Log, "leads who may be customers", conversions.Match),
