@@ -60,12 +60,19 @@ func (d Due) At() time.Time {
 		return time.Date(year, month, day+1, 0, 0, 0, 0, zone).UTC()
 	}
 	clock, _ := time.Parse(hhmm, d.Time)
-	return time.Date(year, month, day, clock.Hour(), clock.Minute(), 0, 0, zone).UTC()
+	at := time.Date(year, month, day, clock.Hour(), clock.Minute(), 0, 0, zone)
+	for _, back := range []time.Duration{time.Hour, time.Hour / 2} { // as far as clocks are put back
+		if first := at.Add(-back); first.Format(wall) == at.Format(wall) {
+			return first.UTC()
+		}
+	}
+	return at.UTC()
 }
 
 const (
 	hhmm    = "15:04"
 	dayForm = "2006-01-02"
+	wall    = dayForm + " " + hhmm
 )
 
 // Links says whom and what an activity is about.

@@ -15,10 +15,10 @@ import (
 
 // ActivityOutcome is what can come of an activity.
 type ActivityOutcome struct {
-	Code   string `json:"code" maxLength:"64" example:"interested"`
-	Name   Wording   `json:"name"`
-	Effect Effect `json:"effect" enum:"good,neutral,bad" doc:"What it is for whoever sells: by it answers to objections are ranked."`
-	Kinds  []Kind `json:"kinds,omitempty" nullable:"false" maxItems:"4" doc:"Of activities that can have it: task, call, meeting, visit. Absent: all."`
+	Code   string  `json:"code" maxLength:"64" example:"interested"`
+	Name   Wording `json:"name"`
+	Effect Effect  `json:"effect" enum:"good,neutral,bad" doc:"What it is for whoever sells: by it answers to objections are ranked."`
+	Kinds  []Kind  `json:"kinds,omitempty" nullable:"false" maxItems:"4" doc:"Of activities that can have it: task, call, meeting, visit. Absent: all."`
 }
 
 type activityOutcomes struct {
@@ -54,7 +54,7 @@ type newActivityOutcomes struct {
 // objectionView is an objection as the API shows it.
 type objectionView struct {
 	Code      string    `json:"code"`
-	Text      Wording      `json:"text"`
+	Text      Wording   `json:"text"`
 	Archived  bool      `json:"archived" doc:"It is not chosen any more."`
 	Version   int64     `json:"version" doc:"The ETag."`
 	ChangedAt time.Time `json:"changed_at"`
@@ -86,8 +86,8 @@ type ObjectionPath struct {
 type createObjection struct{ Body newObjection }
 
 type newObjection struct {
-	Code string `json:"code" maxLength:"64" doc:"It cannot be changed." example:"too_expensive"`
-	Text Wording   `json:"text" doc:"What customers say; up to 500 characters each."`
+	Code string  `json:"code" maxLength:"64" doc:"It cannot be changed." example:"too_expensive"`
+	Text Wording `json:"text" doc:"What customers say; up to 500 characters each."`
 }
 
 type changeObjection struct {
@@ -95,7 +95,7 @@ type changeObjection struct {
 	IfMatch string `header:"If-Match" doc:"The ETag of the objection as it was read."`
 	Body    struct {
 		Text     Wording `json:"text" doc:"Up to 500 characters each."`
-		Archived bool `json:"archived,omitempty" doc:"It is not chosen any more."`
+		Archived bool    `json:"archived,omitempty" doc:"It is not chosen any more."`
 	}
 }
 
@@ -125,7 +125,7 @@ func (a *Activities) listObjections(ctx context.Context, in *listObjections) (*o
 type objectionReply struct {
 	ID         uuid.UUID  `json:"answer_id" format:"uuid"`
 	Objection  string     `json:"objection" doc:"Code."`
-	Text       Wording       `json:"text"`
+	Text       Wording    `json:"text"`
 	Author     string     `json:"author" doc:"Subject."`
 	CreatedAt  time.Time  `json:"created_at"`
 	ArchivedAt *time.Time `json:"archived_at,omitempty" doc:"From when on it is not chosen any more."`

@@ -24,7 +24,7 @@ type Objection struct {
 type Answer struct {
 	ID         uuid.UUID // UUIDv7
 	Objection  string    // code
-	Text       Wording      // 1 to 2,000 characters each
+	Text       Wording   // 1 to 2,000 characters each
 	Author     string    // subject
 	CreatedAt  time.Time
 	ArchivedAt time.Time

@@ -27,10 +27,10 @@ type Wording struct {
 
 // Outcome is what can come of an activity.
 type Outcome struct {
-	Code   string `json:"code"`
-	Name   Wording   `json:"name"`
-	Effect Effect `json:"effect"`
-	Kinds  []Kind `json:"kinds,omitempty"` // of activities that can have it; none: all
+	Code   string  `json:"code"`
+	Name   Wording `json:"name"`
+	Effect Effect  `json:"effect"`
+	Kinds  []Kind  `json:"kinds,omitempty"` // of activities that can have it; none: all
 }
 
 // Outcomes are what can come of a tenant's activities.
