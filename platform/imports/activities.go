@@ -49,6 +49,7 @@ func (i *Imports) process(ctx context.Context, in input) (Progress, error) {
 		parser: newParser(s.Format, s.Plan),
 		number: s.Rows,
 	}
+	r.together, r.column = i.kind.together(s.Columns)
 	prepare, err := i.prepare(ctx, s.Job)
 	if err != nil {
 		return Progress{}, err

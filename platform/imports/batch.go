@@ -32,6 +32,7 @@ type batch struct {
 	err            error // why it could not be read
 
 	values []string // of all rows
+	used   int      // of values
 }
 
 // rejected is a rejection with the row it is about.
@@ -46,18 +47,35 @@ type reader struct {
 	scanner *scanner
 	parser  *parser
 	number  int64 // data rows read so far
+
+	// together is the place of the column by which rows belong together, -1 where each is for itself, and column its name. Then
+	// a batch goes on to the end of those that it began; held is the record that was seen to be none of them.
+	together int
+	column   string
+	held     *record
+}
+
+// next gives the next record.
+func (r *reader) next() (record, error) {
+	if r.held == nil {
+		return r.scanner.next()
+	}
+	rec := *r.held
+	r.held = nil
+	return rec, nil
 }
 
 // read fills b with the next records. What b held before is no longer valid.
 func (r *reader) read(b *batch) error {
-	width := len(r.parser.schema.columns)
-	if b.values == nil {
-		b.values = make([]string, batchRows*width)
-	}
-	b.rows, b.rejected, b.count, b.ended = b.rows[:0], b.rejected[:0], 0, false
-	begin := r.scanner.position
-	for len(b.rows) < batchRows && b.count < 2*batchRows && r.scanner.position-begin < batchBytes {
-		rec, err := r.scanner.next()
+	b.rows, b.rejected, b.count, b.ended, b.used = b.rows[:0], b.rejected[:0], 0, false, 0
+	at := run{column: r.column}
+	for begin := r.scanner.position; ; {
+		full := len(b.rows) >= batchRows || b.count >= 2*batchRows || r.scanner.position-begin >= batchBytes
+		if full && r.together < 0 {
+			break
+		}
+		b.position, b.line = r.scanner.position, r.scanner.line
+		rec, err := r.next()
 		if errors.Is(err, io.EOF) {
 			b.ended = true
 			break
@@ -65,11 +83,22 @@ func (r *reader) read(b *batch) error {
 		if err != nil {
 			return err
 		}
+		values := b.place(len(r.parser.schema.columns))
+		faults := r.parser.row(rec, values)
+		if r.together >= 0 {
+			key := at.keyOf(values, r.together, faults)
+			if full && at.over(key) {
+				at.end(b)
+				r.held = &rec
+				return nil
+			}
+			if err := b.bounded(r.scanner.position - begin); err != nil {
+				return err
+			}
+			at.add(b, key, rec.line, len(faults) > 0)
+		}
 		b.count++
 		r.number++
-		at := len(b.rows) * width
-		values := b.values[at : at+width : at+width]
-		faults := r.parser.row(rec, values)
 		for _, f := range faults {
 			b.rejected = append(b.rejected, rejected{
 				Rejection: Rejection{Line: rec.line, Column: f.column, Code: f.code, Reason: f.reason},
@@ -78,10 +107,23 @@ func (r *reader) read(b *batch) error {
 		}
 		if len(faults) == 0 {
 			b.rows = append(b.rows, Row{Line: rec.line, Number: r.number, schema: r.parser.schema, values: values, more: r.parser.more, raw: rec.raw})
+			b.used += len(values)
 		}
 	}
+	at.end(b)
 	b.position, b.line = r.scanner.position, r.scanner.line
 	return nil
+}
+
+// place gives room for the values of the next row, which is taken where the row is one of the batch.
+func (b *batch) place(width int) []string {
+	if b.values == nil {
+		b.values = make([]string, batchRows*width)
+	}
+	if b.used+width > len(b.values) {
+		return make([]string, width) // of a batch that goes on
+	}
+	return b.values[b.used : b.used+width : b.used+width]
 }
 
 // errMoved says that somebody else works on the import: this attempt is a leftover.
@@ -172,12 +214,20 @@ func (i *Imports) bisect(ctx context.Context, tx *pg.Tx, job Job, rows []Row) (f
 	case len(rows) == 1:
 		return []Rejection{reject(rows[0], err)}, nil
 	}
-	half := len(rows) / 2
-	first, err := i.bisect(ctx, tx, job, rows[:half])
+	place, _ := i.kind.together(job.Columns)
+	middle := half(rows, place)
+	if middle == 0 {
+		found = nil
+		for _, row := range rows {
+			found = append(found, reject(row, err))
+		}
+		return found, nil
+	}
+	first, err := i.bisect(ctx, tx, job, rows[:middle])
 	if err != nil {
 		return nil, err
 	}
-	second, err := i.bisect(ctx, tx, job, rows[half:])
+	second, err := i.bisect(ctx, tx, job, rows[middle:])
 	return append(first, second...), err
 }
 

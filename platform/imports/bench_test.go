@@ -19,7 +19,7 @@ func BenchmarkRead(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for n := 0; n < b.N; {
-		r := &reader{scanner: newScanner(strings.NewReader(file.String()), formatCSV, 0, 0), parser: newParser(formatCSV, p)}
+		r := &reader{scanner: newScanner(strings.NewReader(file.String()), formatCSV, 0, 0), parser: newParser(formatCSV, p), together: -1}
 		for bt := new(batch); n < b.N && !bt.ended; n += len(bt.rows) {
 			if err := r.read(bt); err != nil {
 				b.Fatal(err)

@@ -92,6 +92,10 @@ type Kind struct {
 	// the order of the file, while up to two before are still to be written: what it read may have changed when Apply comes
 	// to it, which is for Apply to see.
 	Prepare func(ctx context.Context, tx *pg.Tx, job Job) (func(ctx context.Context, rows []Row) error, error)
+	// Together, where there is one, gives the column by which rows belong together that stand one after the other: all of one
+	// value come to Apply in one call, which may then have more than 1,000 rows, or to none where one of them cannot be read.
+	// Empty: each row is for itself. It is asked with the columns of the mapping.
+	Together func(columns []string) string
 	// Apply brings up to 1,000 rows in, set by set, in the given transaction of the tenant; the import's progress moves
 	// in the same one. It returns the rows it does not take. An error that is the rows' own fault (a violated
 	// constraint, a problem of the caller's kind) makes the batch be split until the culprits stand alone; any other
