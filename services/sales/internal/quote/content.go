@@ -115,11 +115,16 @@ func (o Offer) Normalise(p Policy, now time.Time) (Offer, time.Time, []problem.F
 		o.Lines = nil
 	}
 	f.discount("discount", o.Discount)
-	lines := make([]OfferLine, len(o.Lines))
+	lines, units := make([]OfferLine, len(o.Lines)), int64(0)
 	for i, l := range o.Lines {
 		lines[i] = f.line(fmt.Sprintf("lines[%d].", i), l)
+		if l.Quantity > 0 && l.Quantity <= money.Max {
+			units = min(units+l.Quantity, money.Max+1)
+		}
 	}
-	o.Lines = lines
+	if o.Lines = lines; units > money.Max {
+		f.add("lines", "quantity_too_large", "must be of at most %d units together", money.Max)
+	}
 	end := f.validity(&o, p, now)
 	return o, end, f
 }

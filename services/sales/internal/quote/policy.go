@@ -128,13 +128,10 @@ func (p Policy) Normalise() (Policy, []problem.Field) {
 	if _, ok := businesstime.Zone(p.TimeZone); !ok {
 		f.add("time_zone", "time_zone_unknown", "must be a time zone's name, such as Asia/Shanghai")
 	}
-	hours, wrong := p.Hours.Normalise()
-	p.Hours = hours
+	var wrong []problem.Field
+	p.Hours, wrong = p.Hours.Normalise()
 	for _, w := range wrong {
 		f.add("working_hours."+w.Location, w.Code, "%s", w.Message)
-	}
-	if slices.ContainsFunc(p.Levels, func(l Level) bool { return l.Working }) && len(wrong) == 0 && !p.opens() {
-		f.add("working_hours", "working_hours_required", "must be open at some time, where a level answers within working hours")
 	}
 	if p.ValidityDays < 0 || p.ValidityDays > maxValidity {
 		f.add("validity_days", "out_of_range", "must be 0 to %d", maxValidity)
@@ -144,17 +141,6 @@ func (p Policy) Normalise() (Policy, []problem.Field) {
 		f.add("language", "language_unknown", "must be en or zh")
 	}
 	return p, f
-}
-
-// opens tells whether there are weekly working hours at all.
-func (p Policy) opens() bool {
-	w := p.Hours.Week
-	for _, day := range [][]businesstime.Interval{w.Monday, w.Tuesday, w.Wednesday, w.Thursday, w.Friday, w.Saturday, w.Sunday} {
-		if len(day) > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 func (f *faults) limits(at string, l Limits) {
