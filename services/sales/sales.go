@@ -14,11 +14,13 @@
 //	opportunity  what customers may buy, from its opening until it is won or lost
 //	c139         what has to be clear of a great opportunity: the card, signs, gaps, win rates
 //	activity     tasks, calls, meetings, visits; what customers object, and what to answer
+//	assignment   who gets a lead: rules of territory, turns, loads, working hours
 //	order        placed, attributed to customers, taken back
 //	orderimport  orders from files
 //	quote        what customers are offered: versions, approval, paper, and the order that comes of it
 //	forecast     what opportunities will bring: weighted, snapshots of weeks, targets, accuracy
 //	conversion   leads become customers with opportunities, and that is undone
+//	nurture      leads warmed up by marketing and handed over to sales
 package sales
 
 import (
@@ -45,6 +47,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/sales/internal/lead"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/leadfield"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/leadimport"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/nurture"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/opportunity"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/order"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/orderimport"
@@ -79,6 +82,7 @@ func Module() app.Module {
 			leads, opportunities := lead.New(d.DB, d.Outbox, scores, d.Clock), opportunity.New(d.DB, d.Outbox, scores, d.Clock).Following(d.Flow, starter, name)
 			leadFiles := leadimport.New(d.DB, d.Outbox, d.Flow, name, leads, d.Clock).Within(d.Turns)
 			conversions := conversion.New(d.DB, d.Outbox, leads, opportunities, d.Peers, starter, name, d.Clock)
+			nurturing := nurture.New(d.DB, d.Outbox, d.Flow, starter, leads, name, d.Clock)
 			assignments := assignment.New(d.DB, d.Outbox, leads, d.Clock)
 			forecasts := forecast.New(d.DB, d.Outbox, d.Clock)
 			fonts, err := quote.OpenFonts(d.Config.Sales.QuoteFonts)
@@ -89,7 +93,7 @@ func Module() app.Module {
 			// Cards and activities are found by leads and by the contacts of opportunities, so they are emptied before those.
 			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(quote.Erase, conversion.Erase, activity.Erase, c139.Erase, opportunity.Erase, order.Erase, pricing.Erase, leads.EraseCustomers)})
 			return app.Parts{
-				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, assignments.Routes, leadFiles.Routes, opportunities.Routes, cards.Routes, activities.Routes, quotes.Routes, conversions.Routes, forecasts.Routes},
+				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, assignments.Routes, nurturing.Routes, leadFiles.Routes, opportunities.Routes, cards.Routes, activities.Routes, quotes.Routes, conversions.Routes, forecasts.Routes},
 				// One consumer for all that is told of customers: in the stream of one the erasure comes after every name.
 				Consumers: []inbox.Consumer{alias.With(eraser.With(orders.Customers())), prices.Tiers(), opportunities.Consumer(), cards.Consumer(), quotes.Consumer()},
 				Worker: func(r worker.Registry) {
@@ -98,6 +102,7 @@ func Module() app.Module {
 					leadFiles.Register(r)
 					orders.Register(r)
 					conversions.Worker(r)
+					nurturing.Worker(r)
 					opportunities.Worker(r)
 					quotes.Worker(r)
 					forecasts.Register(r)
@@ -111,6 +116,8 @@ func Module() app.Module {
 					app.Every(time.Minute, d.Log, "follow-ups without a process", opportunities.Sweep),
 					app.Every(activity.RemindEvery, d.Log, "reminders of activities", activities.Remind),
 					app.Every(time.Second, d.Log, "leads that nobody has", assignments.Pass),
+					app.Every(5*time.Second, d.Log, "leads that are warmed up and were changed", nurturing.Tell),
+					app.Every(time.Minute, d.Log, "nurturings without a process", nurturing.Sweep),
 					app.Every(time.Second, d.Log, "quotes that were not answered in time", quotes.Expire),
 					app.Every(time.Minute, d.Log, "quotes without a process", quotes.Sweep),
 					app.Every(time.Second, d.Log, "scores of leads and opportunities", scores.Background),
