@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/externalref"
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/imports"
@@ -23,7 +24,7 @@ func New(db *pg.DB, o *outbox.Outbox, fl *flow.Client, service string, clock fun
 	m := &importer{outbox: o, clock: clock}
 	return imports.New(db, o, fl, service, imports.Kind{
 		Path: "/v1/orders/imports", Name: "orders", Permission: auth.OrdersImport,
-		Columns: columns(), Apply: m.apply, Finished: finished,
+		Columns: columns(), Together: together, Apply: m.apply, Finished: finished,
 	}, clock)
 }
 
@@ -34,33 +35,34 @@ type importer struct {
 
 // apply brings a batch in with two round trips, however many rows it has: what is known of its orders and customers,
 // and all that is written.
-func (m *importer) apply(ctx context.Context, tx *pg.Tx, _ imports.Job, rows []imports.Row) ([]imports.Rejection, error) {
-	var (
-		now              = m.clock().UTC().Truncate(time.Microsecond)
-		orders           = make([]order.Order, 0, len(rows))
-		lines            = make([]int64, 0, len(rows))
-		names, customers = make([]externalref.Ref, 0, len(rows)), make([]externalref.Ref, 0, len(rows))
-		rejected         []imports.Rejection
-	)
-	for _, row := range rows {
-		o, faults := read(row.Line, row.Get, uuid.Must(uuid.NewV7()), now)
-		if len(faults) > 0 {
-			rejected = append(rejected, faults...)
-			continue
-		}
-		orders, lines = append(orders, o), append(lines, row.Line)
-		names, customers = append(names, o.ExternalRef), append(customers, o.CustomerRef)
-	}
-	if len(orders) == 0 {
+func (m *importer) apply(ctx context.Context, tx *pg.Tx, job imports.Job, rows []imports.Row) ([]imports.Rejection, error) {
+	groups, rejected := grouped(rows, together(job.Columns) != "", m.clock().UTC().Truncate(time.Microsecond))
+	if len(groups) == 0 {
 		return rejected, nil
 	}
-	b := &batch{seen: order.Find(tx, names)}
-	known, err := customerref.Resolve(ctx, tx, customers)
+	var (
+		names = make([]externalref.Ref, len(groups))
+		refs  = make([]externalref.Ref, 0, len(groups))
+		ids   []uuid.UUID
+	)
+	for i, g := range groups {
+		names[i] = g.order.ExternalRef
+		if g.order.CustomerID != uuid.Nil {
+			ids = append(ids, g.order.CustomerID)
+		} else {
+			refs = append(refs, g.order.CustomerRef)
+		}
+	}
+	b := &batch{seen: order.Find(tx, names), erased: erasure.Known(tx, ids)}
+	known, err := customerref.Resolve(ctx, tx, refs)
+	if err == nil {
+		err = tx.Flush(ctx) // where there was no name to resolve that would have taken it along
+	}
 	if err != nil {
 		return nil, err
 	}
-	for i, o := range orders {
-		rejected = append(rejected, b.take(lines[i], o.Of(known))...)
+	for _, g := range groups {
+		rejected = append(rejected, b.take(g.rows, g.order.Of(known))...)
 	}
 	if len(b.fresh) == 0 {
 		return rejected, nil

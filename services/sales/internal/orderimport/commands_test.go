@@ -115,3 +115,89 @@ func TestImportedOrdersFindTheirCustomers(t *testing.T) {
 			WHERE r.system = o.customer_system AND r.external_id = o.customer_external_id`) == orders
 	})
 }
+
+// invoices is a file in which orders have lines.
+var invoices = url.Values{"format": {"csv"}, "header": {"true"}}
+
+const invoicesHeader = "external_id,line,customer,customer_system,placed_at,quantity,amount,currency,sku,channel\n"
+
+func TestOrdersOfSeveralLinesComeInWhereverAFileIsCut(t *testing.T) {
+	t.Parallel()
+	w := salestest.Start(t)
+	integrator := w.Token(auth.RoleIntegrator, "music")
+	var file strings.Builder
+	file.WriteString(invoicesHeader)
+	rows, orders := 0, 0
+	for ; rows < 3500; orders++ { // cut three times, in the middle of an order each time
+		for l := range 7 {
+			fmt.Fprintf(&file, "I%d,%d,c%d,erp,20261120,2,10.0%d,USD,CD-%d,till\n", orders, l+1, orders%50, l, l)
+			rows++
+		}
+	}
+	for range 2 {
+		if v := bring(w, integrator, invoices, file.String()); v.State != "finished" || v.Accepted != int64(rows) || v.Rejected != 0 {
+			t.Fatalf("%+v", v)
+		}
+	}
+	if n := w.Count(`SELECT count(*) FROM sales_order WHERE units = 14 AND total_minor = 7021`); n != int64(orders) {
+		t.Errorf("%d orders have their 7 lines, want %d", n, orders)
+	}
+	if n := len(w.EventsOf("OrderPlaced", orders)); n != orders {
+		t.Errorf("%d orders were told of", n)
+	}
+	other := bring(w, integrator, invoices, strings.Replace(file.String(), "I3,2,c3,erp,20261120,2,10.01", "I3,2,c3,erp,20261120,2,10.02", 1))
+	if other.Rejected != 7 {
+		t.Errorf("with one other line: %+v", other)
+	}
+	for _, r := range w.Rejections(other) {
+		if r.String() != fmt.Sprintf("%d external_id order_differs", r.Line) {
+			t.Errorf("%s", r)
+		}
+	}
+}
+
+func TestAnOrderThatContradictsItselfIsLeftOutWhole(t *testing.T) {
+	t.Parallel()
+	w := salestest.Start(t)
+	integrator := w.Token(auth.RoleIntegrator, "music")
+	v := bring(w, integrator, invoices, invoicesHeader+
+		"A,1,c1,erp,20261120,1,10.00,USD,X,till\nA,2,c1,erp,20261120,1,10.00,EUR,Y,till\n"+
+		"B,1,c1,erp,20261120,1,10.00,USD,X,till\nB,2,c1,erp,20261120,1,,USD,Y,till\n"+
+		"C,1,c1,erp,20261120,1,10.00,USD,X,till\nC,2,c1,erp,20261120,1,5.00,USD,Y,till\n"+
+		"A,1,c1,erp,20261120,1,10.00,USD,X,till\n")
+	var got []string
+	for _, r := range w.Rejections(v) {
+		got = append(got, r.String())
+	}
+	want := []string{"2 external_id together_incomplete", "3 currency currency_mixed", "4 external_id together_incomplete", "5 amount required"}
+	if !slices.Equal(got, want) || v.Accepted != 3 {
+		t.Fatalf("%+v %q", v, got)
+	}
+	if n := w.Count(`SELECT count(*) FROM sales_order WHERE (external_id, total_minor) IN (('A', 1000), ('C', 1500))`); n != 2 {
+		t.Errorf("%d of the two good orders are there", n)
+	}
+}
+
+func TestRowsOfErasedCustomersAreRefused(t *testing.T) {
+	t.Parallel()
+	w := salestest.Start(t)
+	integrator := w.Token(auth.RoleIntegrator, "music")
+	wei, li := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
+	w.Tell("music", wei, "erp", "wei")
+	w.Eventually("the name is known", func() bool { return w.Count(`SELECT count(*) FROM customer_ref`) == 1 })
+	w.AskToErase("music", wei)
+	const header = "external_id,line,customer_id,customer,customer_system,system,placed_at,quantity,amount,currency\n"
+	v := bring(w, integrator, invoices, header+
+		"A,1,"+wei.String()+",,,erp,20261120,1,10.00,USD\nA,2,"+wei.String()+",,,erp,20261120,1,10.00,USD\n"+
+		"B,1,"+li.String()+",,,erp,20261120,1,10.00,USD\nC,1,,wei,erp,,20261120,1,10.00,USD\n")
+	var got []string
+	for _, r := range w.Rejections(v) {
+		got = append(got, r.String())
+	}
+	if want := []string{"2 customer_id customer_erased", "3 customer_id customer_erased"}; !slices.Equal(got, want) {
+		t.Fatalf("%+v %q", v, got)
+	}
+	if n := w.Count(`SELECT count(*) FROM sales_order WHERE external_id = 'B' AND customer_id = $1 OR external_id = 'C' AND customer_id IS NULL`, li); n != 2 {
+		t.Errorf("%d of the two others are there: one by the id, one of a name that is nobody's", n)
+	}
+}

@@ -27,7 +27,11 @@ func purchase(changes row) row {
 }
 
 func readRow(line int64, r row) (order.Order, []imports.Rejection) {
-	return read(line, func(column string) string { return r[column] }, uuid.New(), noon)
+	one, faults := read(line, func(column string) string { return r[column] }, false)
+	if len(faults) > 0 {
+		return order.Order{}, faults
+	}
+	return place([]reading{one}, uuid.New(), noon)
 }
 
 func TestReadTakesARowAsItIsMeant(t *testing.T) {
@@ -74,6 +78,11 @@ func TestReadNamesLineColumnAndReason(t *testing.T) {
 		{"a system in capitals", row{"customer_system": "CDNOW", "system": "cdnow"}, []string{"customer_system system_malformed"}},
 		{"no id", row{"external_id": " "}, []string{"external_id external_id_malformed"}},
 		{"an endless article", row{"sku": strings.Repeat("x", 65)}, []string{"sku sku_malformed"}},
+		{"a customer by our id", row{"customer": "", "customer_system": "", "system": "cdnow", "customer_id": "01890000-0000-7000-8000-000000000007"}, nil},
+		{"a customer by both", row{"customer_id": "01890000-0000-7000-8000-000000000007"}, []string{"customer_id customer_required"}},
+		{"a customer's id that is none", row{"customer_id": "17"}, []string{"customer_id customer_id_invalid"}},
+		{"nobody's id", row{"customer_id": "00000000-0000-0000-0000-000000000000"}, []string{"customer_id customer_id_invalid"}},
+		{"no customer", row{"customer": "", "system": "cdnow"}, []string{"customer external_id_malformed"}},
 		{"all wrong", row{"external_id": "", "customer": "", "placed_at": "", "quantity": "", "amount": ""},
 			[]string{"external_id external_id_malformed", "customer external_id_malformed", "placed_at time_malformed",
 				"quantity quantity_malformed", "amount amount_malformed"}},
@@ -114,7 +123,7 @@ func TestABatchTakesEachOrderOnce(t *testing.T) {
 	}
 	for i, r := range rows {
 		o, faults := readRow(int64(i+1), purchase(r.changes))
-		faults = append(faults, b.take(int64(i+1), o)...)
+		faults = append(faults, b.take([]reading{{at: int64(i + 1)}}, o)...)
 		code := ""
 		if len(faults) > 0 {
 			code = faults[0].Code
