@@ -13,8 +13,8 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
 
-// scopeQuery is what part of a forecast is asked for.
-type scopeQuery struct {
+// ScopeQuery is what part of a forecast is asked for.
+type ScopeQuery struct {
 	Pipeline string `query:"pipeline" maxLength:"64" doc:"Code."`
 	Team     string `query:"team" maxLength:"64" doc:"Code."`
 	Owner    string `query:"owner" maxLength:"255" doc:"Subject. Without sales.report one sees one's own only, which need not be said."`
@@ -22,16 +22,16 @@ type scopeQuery struct {
 	To       string `query:"to" maxLength:"7" doc:"Last month." example:"2026-12"`
 }
 
-func (q scopeQuery) scope() Scope {
+func (q ScopeQuery) scope() Scope {
 	return Scope{Pipeline: q.Pipeline, Team: q.Team, Owner: q.Owner, From: q.From, To: q.To}
 }
 
-// groupQuery is by what sums are split.
-type groupQuery struct {
+// GroupQuery is by what sums are split.
+type GroupQuery struct {
 	By []string `query:"by" enum:"pipeline,team,owner,month" doc:"By what sums are split beside category and currency; separated by commas." example:"month,owner"`
 }
 
-func (q groupQuery) by() (b By) {
+func (q GroupQuery) by() (b By) {
 	for _, one := range q.By {
 		switch one {
 		case "pipeline":
@@ -48,8 +48,8 @@ func (q groupQuery) by() (b By) {
 }
 
 type forecastInput struct {
-	scopeQuery
-	groupQuery
+	ScopeQuery
+	GroupQuery
 }
 
 type forecastAnswer struct{ Body forecastView }
@@ -150,8 +150,8 @@ func (f *Forecasts) snapshotsHTTP(ctx context.Context, in *snapshotsInput) (*sna
 }
 
 type snapshotInput struct {
-	scopeQuery
-	groupQuery
+	ScopeQuery
+	GroupQuery
 	ID uuid.UUID `path:"snapshot_id" format:"uuid"`
 }
 
@@ -172,7 +172,7 @@ func (f *Forecasts) thenHTTP(ctx context.Context, in *snapshotInput) (*snapshotS
 
 type snapshotLinesInput struct {
 	httpx.Page
-	scopeQuery
+	ScopeQuery
 	ID uuid.UUID `path:"snapshot_id" format:"uuid"`
 }
 
@@ -206,7 +206,7 @@ func (f *Forecasts) linesHTTP(ctx context.Context, in *snapshotLinesInput) (*sna
 
 type changesInput struct {
 	httpx.Page
-	scopeQuery
+	ScopeQuery
 	Was uuid.UUID `query:"from_snapshot" required:"true" format:"uuid" doc:"The earlier snapshot."`
 	Is  uuid.UUID `query:"to_snapshot" required:"true" format:"uuid" doc:"The later snapshot."`
 }

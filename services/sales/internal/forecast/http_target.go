@@ -24,10 +24,11 @@ type newTargetBody struct {
 
 type targetAnswer struct {
 	ETag string `header:"ETag"`
-	Body targetView
+	Body ForecastTargetView
 }
 
-type targetView struct {
+// ForecastTargetView is a target as the API shows it.
+type ForecastTargetView struct {
 	TargetID    uuid.UUID `json:"target_id" format:"uuid"`
 	Team        string    `json:"team,omitempty"`
 	Owner       string    `json:"owner,omitempty"`
@@ -39,8 +40,8 @@ type targetView struct {
 	ChangedAt   time.Time `json:"changed_at"`
 }
 
-func showTarget(t Target) targetView {
-	v := targetView{TargetID: t.ID, Period: t.Period, Currency: t.Currency, AmountMinor: t.AmountMinor, Version: t.Version, ChangedBy: t.By, ChangedAt: t.ChangedAt}
+func showTarget(t Target) ForecastTargetView {
+	v := ForecastTargetView{TargetID: t.ID, Period: t.Period, Currency: t.Currency, AmountMinor: t.AmountMinor, Version: t.Version, ChangedBy: t.By, ChangedAt: t.ChangedAt}
 	if t.Kind == OfTeam {
 		v.Team = t.Who
 	} else {
@@ -98,7 +99,7 @@ type attainmentPage struct {
 }
 
 type attainmentView struct {
-	targetView
+	ForecastTargetView
 	ClosedMinor   int64   `json:"closed_minor" doc:"Won in the period, in the target's currency."`
 	Attained      float64 `json:"attained_percent" doc:"What was won, of the target."`
 	WeightedMinor int64   `json:"weighted_minor" doc:"Expected of what is open and to close in the period, weighted."`
@@ -133,7 +134,7 @@ func (f *Forecasts) attainmentHTTP(ctx context.Context, in *attainmentInput) (*a
 	return &attainmentAnswer{attainmentPage{items, next}}, err
 }
 
-type accuracyInput struct{ scopeQuery }
+type accuracyInput struct{ ScopeQuery }
 
 type accuracyAnswer struct{ Body accuracyView }
 
