@@ -225,6 +225,7 @@ func TestWhatIsSaidOfALeadIsChangedAsItWasRead(t *testing.T) {
 	}
 	d.Want(http.StatusPreconditionFailed, http.MethodPatch, path, d.Sales, body{"company": "x"}, nil, "If-Match", `"1"`)
 	d.Want(http.StatusPreconditionRequired, http.MethodPatch, path, d.Sales, body{"company": "x"}, nil)
+	now = leadView{}
 	d.Want(http.StatusOK, http.MethodPatch, path, d.Sales, body{"clear": []string{"budget"}, "custom_fields": body{"ovens": nil}}, &now, "If-Match", `"2"`)
 	if now.Budget != nil || len(now.Custom) != 0 {
 		t.Errorf("%+v", now)
@@ -371,6 +372,7 @@ func TestLeadsRefuseBadInput(t *testing.T) {
 	l := d.capture(http.StatusCreated, lily())
 	path := "/v1/leads/" + l.LeadID
 	var f formView
+	d.Want(http.StatusCreated, http.MethodPost, "/v1/lead-fields", d.manager, body{"name": "ovens", "title": "Ovens", "type": "integer"}, nil)
 	d.Want(http.StatusCreated, http.MethodPost, "/v1/lead-forms", d.manager, offer(), &f)
 	forms := "/v1/lead-forms/" + f.FormID
 	any1 := http.Header{"If-Match": {"*"}}

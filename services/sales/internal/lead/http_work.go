@@ -16,7 +16,7 @@ import (
 // LeadChecklist is what was found; what is left out stays as it is.
 type LeadChecklist struct {
 	Need        *string  `json:"need,omitempty" maxLength:"5000" doc:"What they need, in words."`
-	BudgetMinor *int64   `json:"budget_minor,omitempty" minimum:"0" doc:"In minor units of budget_currency." example:"5000000"`
+	BudgetMinor *int64   `json:"budget_minor,omitempty" minimum:"0" maximum:"9007199254740991" doc:"In minor units of budget_currency." example:"5000000"`
 	Currency    *string  `json:"budget_currency,omitempty" maxLength:"3" doc:"ISO 4217." example:"CNY"`
 	Authority   *string  `json:"authority,omitempty" enum:"decision_maker,influencer,user,none," doc:"Who the contact is in the decision." example:"decision_maker"`
 	DecideBy    *string  `json:"decide_by,omitempty" format:"date" doc:"When they want to have decided." example:"2026-12-31"`

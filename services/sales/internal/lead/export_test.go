@@ -1,0 +1,4 @@
+package lead
+
+// ListSQL is the statement that lists leads.
+var ListSQL = listSQL
