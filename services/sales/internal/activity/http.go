@@ -304,7 +304,7 @@ func (a *Activities) Routes(api *httpx.API) {
 
 func (a *Activities) planRoutes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-activities-create", Method: http.MethodPost, Path: "/v1/activities", Tag: tag, Permission: auth.SalesWrite, Status: http.StatusCreated,
+		ID: "plan-activity", Method: http.MethodPost, Path: "/v1/activities", Tag: tag, Permission: auth.SalesWrite, Status: http.StatusCreated,
 		Summary:     "Plan a task, a call, a meeting or a visit",
 		Description: "It is on a customer, a lead or an opportunity, or on several that are of one another. Whoever is to do it is reminded in their working hours.",
 		Errors:      []int{http.StatusGone},
@@ -314,18 +314,18 @@ func (a *Activities) planRoutes(api *httpx.API) {
 		return a.answered(http.StatusCreated)(a.Create(ctx, in.Body.Kind, of, in.Body.plan(caller.Subject)))
 	})
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-activities-list", Method: http.MethodGet, Path: "/v1/activities", Tag: tag, Permission: auth.SalesRead,
+		ID: "list-activities", Method: http.MethodGet, Path: "/v1/activities", Tag: tag, Permission: auth.SalesRead,
 		Summary:     "List activities",
 		Description: "owner=me&state=open&due_before=<the end of today> is what the caller has to do today; overdue=true what is late.",
 	}, a.list)
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-activities-get", Method: http.MethodGet, Path: "/v1/activities/{activity_id}", Tag: tag, Permission: auth.SalesRead,
+		ID: "get-activity", Method: http.MethodGet, Path: "/v1/activities/{activity_id}", Tag: tag, Permission: auth.SalesRead,
 		Summary: "Read an activity", Errors: []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *ActivityPath) (*activityAnswer, error) {
 		return a.answered(http.StatusOK)(a.Get(ctx, in.ID))
 	})
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-activities-change", Method: http.MethodPut, Path: "/v1/activities/{activity_id}", Tag: tag, Permission: auth.SalesWrite,
+		ID: "change-activity", Method: http.MethodPut, Path: "/v1/activities/{activity_id}", Tag: tag, Permission: auth.SalesWrite,
 		Summary:     "Plan an open activity anew",
 		Description: "Where day, owner or reminders are others, reminders that were not given yet are put in their place, and those that were are given anew.",
 		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusGone},
@@ -334,7 +334,7 @@ func (a *Activities) planRoutes(api *httpx.API) {
 		return a.answered(http.StatusOK)(a.Replan(ctx, in.ID, in.Body.plan(caller.Subject), func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }))
 	})
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-activities-reassign", Method: http.MethodPost, Path: "/v1/activities/{activity_id}/reassign", Tag: tag, Permission: auth.SalesWrite,
+		ID: "reassign-activity", Method: http.MethodPost, Path: "/v1/activities/{activity_id}/reassign", Tag: tag, Permission: auth.SalesWrite,
 		Summary: "Give an open activity to somebody else", Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusGone},
 	}, func(ctx context.Context, in *reassignActivity) (*activityAnswer, error) {
 		return a.answered(http.StatusOK)(a.Reassign(ctx, in.ID, in.Body.Owner))
@@ -343,7 +343,7 @@ func (a *Activities) planRoutes(api *httpx.API) {
 
 func (a *Activities) doRoutes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-activities-complete", Method: http.MethodPost, Path: "/v1/activities/{activity_id}/complete", Tag: tag, Permission: auth.SalesWrite,
+		ID: "complete-activity", Method: http.MethodPost, Path: "/v1/activities/{activity_id}/complete", Tag: tag, Permission: auth.SalesWrite,
 		Summary:     "Say what came of an activity",
 		Description: "With what the customer objected, and what was answered: by what follows, answers are ranked. The next step of an opportunity is left to whoever sells.",
 		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusGone},
@@ -354,17 +354,17 @@ func (a *Activities) doRoutes(api *httpx.API) {
 		}))
 	})
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-activities-cancel", Method: http.MethodPost, Path: "/v1/activities/{activity_id}/cancel", Tag: tag, Permission: auth.SalesWrite,
+		ID: "cancel-activity", Method: http.MethodPost, Path: "/v1/activities/{activity_id}/cancel", Tag: tag, Permission: auth.SalesWrite,
 		Summary: "Say that an activity is not to be done any more", Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusGone},
 	}, func(ctx context.Context, in *cancelActivity) (*activityAnswer, error) {
 		return a.answered(http.StatusOK)(a.Cancel(ctx, in.ID, in.Body.Reason))
 	})
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-activity-reminders-list", Method: http.MethodGet, Path: "/v1/activity-reminders", Tag: tag, Permission: auth.SalesRead,
+		ID: "list-activity-reminders", Method: http.MethodGet, Path: "/v1/activity-reminders", Tag: tag, Permission: auth.SalesRead,
 		Summary: "List what the caller was reminded of and has not seen",
 	}, a.listReminders)
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-activity-reminders-see", Method: http.MethodPost, Path: "/v1/activities/{activity_id}/reminders/{no}/seen", Tag: tag, Permission: auth.SalesRead,
+		ID: "see-activity-reminder", Method: http.MethodPost, Path: "/v1/activities/{activity_id}/reminders/{no}/seen", Tag: tag, Permission: auth.SalesRead,
 		Summary: "Say that the caller has seen a reminder", Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, func(ctx context.Context, in *ReminderPath) (*struct{}, error) { return nil, a.See(ctx, in.ID, in.No) })
 }

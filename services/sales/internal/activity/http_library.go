@@ -216,13 +216,13 @@ func places(x float64) *float64 {
 
 func (a *Activities) libraryRoutes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-activity-outcomes-get", Method: http.MethodGet, Path: "/v1/activity-outcomes", Tag: tag, Permission: auth.SalesRead,
+		ID: "get-activity-outcomes", Method: http.MethodGet, Path: "/v1/activity-outcomes", Tag: tag, Permission: auth.SalesRead,
 		Summary: "Read what can come of activities",
 	}, func(ctx context.Context, _ *struct{}) (*activityOutcomes, error) {
 		return outcomesAnswered(a.Outcomes(ctx))
 	})
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-activity-outcomes-set", Method: http.MethodPut, Path: "/v1/activity-outcomes", Tag: tag, Permission: auth.SalesConfigure,
+		ID: "set-activity-outcomes", Method: http.MethodPut, Path: "/v1/activity-outcomes", Tag: tag, Permission: auth.SalesConfigure,
 		Summary: "Say what can come of activities",
 	}, func(ctx context.Context, in *setActivityOutcomes) (*activityOutcomes, error) {
 		list := make([]Outcome, len(in.Body.Outcomes))
@@ -232,25 +232,25 @@ func (a *Activities) libraryRoutes(api *httpx.API) {
 		return outcomesAnswered(a.SetOutcomes(ctx, list, func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }))
 	})
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-objections-create", Method: http.MethodPost, Path: "/v1/objections", Tag: tag, Permission: auth.SalesConfigure, Status: http.StatusCreated,
+		ID: "add-objection", Method: http.MethodPost, Path: "/v1/objections", Tag: tag, Permission: auth.SalesConfigure, Status: http.StatusCreated,
 		Summary: "Put an objection into the library", Errors: []int{http.StatusConflict},
 	}, func(ctx context.Context, in *createObjection) (*objectionAnswered, error) {
 		o, err := a.AddObjection(ctx, in.Body.Code, in.Body.Text)
 		return answeredObjection(http.StatusCreated, o, err)
 	})
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-objections-list", Method: http.MethodGet, Path: "/v1/objections", Tag: tag, Permission: auth.SalesRead,
+		ID: "list-objections", Method: http.MethodGet, Path: "/v1/objections", Tag: tag, Permission: auth.SalesRead,
 		Summary: "List what customers object",
 	}, a.listObjections)
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-objections-get", Method: http.MethodGet, Path: "/v1/objections/{code}", Tag: tag, Permission: auth.SalesRead,
+		ID: "get-objection", Method: http.MethodGet, Path: "/v1/objections/{code}", Tag: tag, Permission: auth.SalesRead,
 		Summary: "Read an objection", Errors: []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *ObjectionPath) (*objectionAnswered, error) {
 		o, err := a.Objection(ctx, in.Code)
 		return answeredObjection(http.StatusOK, o, err)
 	})
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-objections-change", Method: http.MethodPut, Path: "/v1/objections/{code}", Tag: tag, Permission: auth.SalesConfigure,
+		ID: "change-objection", Method: http.MethodPut, Path: "/v1/objections/{code}", Tag: tag, Permission: auth.SalesConfigure,
 		Summary: "Say an objection in other words, archive it or put it back", Errors: []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *changeObjection) (*objectionAnswered, error) {
 		o, err := a.SetObjection(ctx, in.Code, in.Body.Text, in.Body.Archived, func(version int64) error { return httpx.IfMatch(in.IfMatch, version) })
@@ -261,14 +261,14 @@ func (a *Activities) libraryRoutes(api *httpx.API) {
 
 func (a *Activities) replyRoutes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-objection-answers-create", Method: http.MethodPost, Path: "/v1/objections/{code}/answers", Tag: tag, Permission: auth.SalesWrite, Status: http.StatusCreated,
+		ID: "add-objection-answer", Method: http.MethodPost, Path: "/v1/objections/{code}/answers", Tag: tag, Permission: auth.SalesWrite, Status: http.StatusCreated,
 		Summary: "Put an answer into the library", Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, func(ctx context.Context, in *createReply) (*replyAnswered, error) {
 		r, err := a.AddAnswer(ctx, in.Code, in.Body.Text)
 		return answeredReply(http.StatusCreated, r, err)
 	})
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-objection-answers-rank", Method: http.MethodGet, Path: "/v1/objections/{code}/answers", Tag: tag, Permission: auth.SalesRead,
+		ID: "rank-objection-answers", Method: http.MethodGet, Path: "/v1/objections/{code}/answers", Tag: tag, Permission: auth.SalesRead,
 		Summary:     "Rank the answers to an objection by what followed",
 		Description: "Measured anew each time, of the completed activities in which they were given.",
 		Errors:      []int{http.StatusNotFound},
@@ -276,7 +276,7 @@ func (a *Activities) replyRoutes(api *httpx.API) {
 	for _, archived := range []bool{true, false} {
 		name, summary := map[bool]string{true: "archive", false: "restore"}[archived], map[bool]string{true: "Take an answer out of the library", false: "Put an answer back into the library"}[archived]
 		httpx.Register(api, httpx.Operation{
-			ID: "sales-objection-answers-" + name, Method: http.MethodPost, Path: "/v1/objections/{code}/answers/{answer_id}/" + name, Tag: tag,
+			ID: name + "-objection-answer", Method: http.MethodPost, Path: "/v1/objections/{code}/answers/{answer_id}/" + name, Tag: tag,
 			Permission: auth.SalesConfigure, Summary: summary, Errors: []int{http.StatusNotFound},
 		}, func(ctx context.Context, in *ReplyPath) (*replyAnswered, error) {
 			r, err := a.ArchiveAnswer(ctx, in.Code, in.ID, archived)

@@ -350,13 +350,13 @@ const tag = "C139"
 // Routes registers the operations on C139 cards.
 func (c *Cards) Routes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-c139-get", Method: http.MethodGet, Path: "/v1/opportunities/{opportunity_id}/c139", Tag: tag, Permission: auth.SalesRead,
+		ID: "get-c139-card", Method: http.MethodGet, Path: "/v1/opportunities/{opportunity_id}/c139", Tag: tag, Permission: auth.SalesRead,
 		Summary:     "Read the C139 card of an opportunity",
 		Description: "Nine things to have clear, three signs of leading, and the one that decides. Every opportunity has a card; before anybody wrote, its version is 0 and it shows what the decision structure says.",
 		Errors:      []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *getCard) (*cardAnswer, error) { return answered(c.Get(ctx, in.ID, in.At)) })
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-c139-write", Method: http.MethodPatch, Path: "/v1/opportunities/{opportunity_id}/c139", Tag: tag, Permission: auth.SalesWrite,
+		ID: "change-c139-card", Method: http.MethodPatch, Path: "/v1/opportunities/{opportunity_id}/c139", Tag: tag, Permission: auth.SalesWrite,
 		Summary:     "Say what is known",
 		Description: "Every change is a version, and what was before stays readable. What holds needs evidence. The card of a closed opportunity is not changed any more.",
 		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusGone},
@@ -364,21 +364,21 @@ func (c *Cards) Routes(api *httpx.API) {
 		return answered(c.Write(ctx, in.ID, in.Body.change(c.now()), func(edition int) error { return httpx.IfMatch(in.IfMatch, int64(edition)) }))
 	})
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-c139-changes", Method: http.MethodGet, Path: "/v1/opportunities/{opportunity_id}/c139/changes", Tag: tag, Permission: auth.SalesRead,
+		ID: "list-c139-changes", Method: http.MethodGet, Path: "/v1/opportunities/{opportunity_id}/c139/changes", Tag: tag, Permission: auth.SalesRead,
 		Summary: "List what changed between two times",
 		Errors:  []int{http.StatusNotFound},
 	}, c.listLog)
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-c139-gaps", Method: http.MethodGet, Path: "/v1/opportunities/{opportunity_id}/c139/gaps", Tag: tag, Permission: auth.SalesRead,
+		ID: "list-c139-gaps", Method: http.MethodGet, Path: "/v1/opportunities/{opportunity_id}/c139/gaps", Tag: tag, Permission: auth.SalesRead,
 		Summary: "List what to find out next, with what to ask and whom",
 		Errors:  []int{http.StatusNotFound},
 	}, c.listGaps)
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-c139-items", Method: http.MethodGet, Path: "/v1/c139-items", Tag: tag, Permission: auth.SalesRead,
+		ID: "list-c139-items", Method: http.MethodGet, Path: "/v1/c139-items", Tag: tag, Permission: auth.SalesRead,
 		Summary: "List the items of every card",
 	}, listItems)
 	httpx.Register(api, httpx.Operation{
-		ID: "sales-c139-win-rates", Method: http.MethodGet, Path: "/v1/c139-win-rates", Tag: tag, Permission: auth.SalesRead,
+		ID: "get-c139-win-rates", Method: http.MethodGet, Path: "/v1/c139-win-rates", Tag: tag, Permission: auth.SalesRead,
 		Summary:     "Measure how many were won, by what their cards counted",
 		Description: "Of opportunities that are won or lost by now, by the card as it stood when they were closed, or days before.",
 	}, c.getWinRates)
