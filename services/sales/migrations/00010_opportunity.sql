@@ -137,20 +137,6 @@ CREATE TABLE opportunity_order (
 );
 SELECT guanxi_tenant_table('opportunity_order');
 
-CREATE TABLE opportunity_field (
-    tenant_id  text        NOT NULL,
-    name       text        NOT NULL,
-    title      text        NOT NULL,
-    type       text        NOT NULL,
-    choices    text[]      NOT NULL,
-    archived   boolean     NOT NULL DEFAULT false,
-    used       boolean     NOT NULL DEFAULT false,
-    version    bigint      NOT NULL,
-    changed_at timestamptz NOT NULL,
-    PRIMARY KEY (tenant_id, name)
-);
-SELECT guanxi_tenant_table('opportunity_field');
-
 -- What the follow-up of a stalled opportunity asked people to do.
 CREATE TABLE opportunity_asked (
     tenant_id      text        NOT NULL,

@@ -27,6 +27,7 @@ type Change struct {
 	Campaign        *string
 	Category        *pipeline.Category // empty: the stage's
 	Tags            *[]string
+	Custom          map[string]any // all values of custom fields, where one is another; nil: they stay
 }
 
 var (
@@ -80,6 +81,10 @@ func (o Opportunity) Change(c Change, s pipeline.Stage, by string, now time.Time
 			o.Tags = tags
 			changed = append(changed, "tags")
 		}
+	}
+	if c.Custom != nil {
+		o.Custom = c.Custom
+		changed = append(changed, "custom_fields")
 	}
 	if len(f) > 0 {
 		return was, nil, invalid(f)

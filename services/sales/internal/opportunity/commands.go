@@ -18,6 +18,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/leadfield"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/pipeline"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/scoring"
 )
@@ -71,7 +72,7 @@ func (o *Opportunities) OpenIn(ctx context.Context, tx *pg.Tx, d Draft) (Opportu
 		people[i] = c.CustomerID
 		erasure.Refuse(tx, c.CustomerID)
 	}
-	root, roots, book := alias.Root(tx, d.CustomerID), alias.Roots(tx, people), pipeline.All(tx)
+	root, roots, book, custom := alias.Root(tx, d.CustomerID), alias.Roots(tx, people), pipeline.All(tx), leadfield.All(tx)
 	if err := tx.Flush(ctx); err != nil {
 		return Opportunity{}, nil, err
 	}
@@ -80,7 +81,9 @@ func (o *Opportunities) OpenIn(ctx context.Context, tx *pg.Tx, d Draft) (Opportu
 		return Opportunity{}, nil, invalid(faults)
 	}
 	made, faults := begin(id, d, p, by, now)
-	if len(faults) > 0 {
+	var wrong []problem.Field
+	made.Custom, _, wrong = custom.Merge(nil, d.Custom)
+	if faults = append(faults, wrong...); len(faults) > 0 {
 		return Opportunity{}, nil, invalid(faults)
 	}
 	made.Root = *root
@@ -94,6 +97,7 @@ func (o *Opportunities) OpenIn(ctx context.Context, tx *pg.Tx, d Draft) (Opportu
 	stage, _, _ := p.Stage(made.Stage)
 	made = made.mended(stage, now)
 	insert(tx, made)
+	custom.Use(tx, made.Custom)
 	saveEntry(tx, made.ID, e)
 	if err := o.scoring.Save(ctx, tx, made.scored(p)); err != nil {
 		return Opportunity{}, nil, err

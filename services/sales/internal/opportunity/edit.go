@@ -12,6 +12,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/leadfield"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/pipeline"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/team"
 )
@@ -39,12 +40,27 @@ func (o *Opportunities) edit(ctx context.Context, id uuid.UUID, fresh Fresh, rul
 
 // Change changes what people write of an opportunity, if it still is as the caller saw it. Values of custom fields are given by
 // name, as JSON; null takes one away.
-func (o *Opportunities) Change(ctx context.Context, id uuid.UUID, c Change, _ map[string]json.RawMessage, fresh Fresh) (Opportunity, error) {
+func (o *Opportunities) Change(ctx context.Context, id uuid.UUID, c Change, given map[string]json.RawMessage, fresh Fresh) (Opportunity, error) {
 	return o.edit(ctx, id, fresh, func(t turn, was Opportunity, s pipeline.Stage) (Opportunity, []string, error) {
 		if c.Team != nil && *c.Team != was.Team {
 			if err := knownTeam(ctx, t.tx, *c.Team); err != nil {
 				return was, nil, err
 			}
+		}
+		if len(given) == 0 {
+			return was.Change(c, s, t.by, t.now)
+		}
+		custom := leadfield.All(t.tx)
+		if err := t.tx.Flush(ctx); err != nil {
+			return was, nil, err
+		}
+		values, differ, faults := custom.Merge(was.Custom, given)
+		if len(faults) > 0 {
+			return was, nil, invalid(faults)
+		}
+		if differ {
+			c.Custom = values
+			custom.Use(t.tx, values)
 		}
 		return was.Change(c, s, t.by, t.now)
 	})

@@ -85,7 +85,7 @@ type opportunityView struct {
 	Campaign        string                   `json:"campaign" doc:"Code."`
 	Category        pipeline.Category        `json:"forecast_category,omitempty" enum:"pipeline,best_case,commit" doc:"Its own; absent: the stage's holds."`
 	Tags            []string                 `json:"tags" nullable:"false" doc:"Codes, by code."`
-	CustomFields    map[string]any           `json:"custom_fields" doc:"Values by the names of the tenant's fields."`
+	CustomFields    map[string]any           `json:"custom_fields" doc:"Values by the names of the tenant's fields of leads, which opportunities have as well."`
 	Contacts        []opportunityContactView `json:"contacts" nullable:"false"`
 	Competitors     []opportunityRivalView   `json:"competitors" nullable:"false"`
 	Orders          []uuid.UUID              `json:"orders" nullable:"false" doc:"That it was won by."`
@@ -161,7 +161,7 @@ type newOpportunity struct {
 	Category        pipeline.Category       `json:"forecast_category,omitempty" enum:"pipeline,best_case,commit" doc:"Absent: the stage's."`
 	Tags            []string                `json:"tags,omitempty" nullable:"false" maxItems:"50" doc:"Codes."`
 	Contacts        []newOpportunityContact `json:"contacts,omitempty" nullable:"false" maxItems:"100"`
-	CustomFields    map[string]any          `json:"custom_fields,omitempty" doc:"Values by the names of the tenant's fields."`
+	CustomFields    map[string]any          `json:"custom_fields,omitempty" doc:"Values by the names of the tenant's fields of leads, which opportunities have as well."`
 }
 
 type newOpportunityContact struct {

@@ -53,11 +53,15 @@ func open(t testing.TB) *shop {
 	s := &shop{t: t, now: thursday}
 	s.database = pgtest.Database(t, sales.Module().Source())
 	s.db = s.database.DB(pg.App)
-	clock := func() time.Time { return s.now }
+	s.use(func() time.Time { return s.now })
+	return s
+}
+
+// use makes the capabilities with a clock.
+func (s *shop) use(clock func() time.Time) {
 	s.all = opportunity.New(s.db, outbox.New("sales"), scoring.New(s.db, clock), clock).Following(nil, starts.New(s.db, nil), "sales")
 	s.pipelines = pipeline.New(s.db, opportunity.Uses(), clock)
 	s.teams = team.New(s.db, clock)
-	return s
 }
 
 func (s *shop) as(p auth.Principal) context.Context { return auth.With(s.t.Context(), p) }
@@ -136,7 +140,7 @@ func (s *shop) erased(customers ...uuid.UUID) {
 	s.t.Helper()
 	s.tx("pizza", func(tx *pg.Tx) error {
 		for _, c := range customers {
-			tx.Queue(`INSERT INTO erased_customer (tenant_id, customer_id, erasure_id) VALUES ('pizza', $1, $1)`, c)
+			tx.Queue(`INSERT INTO erased_customer (tenant_id, customer_id, erasure_id) VALUES ('pizza', $1, $1) ON CONFLICT DO NOTHING`, c)
 		}
 		done, err := opportunity.Erase(s.t.Context(), tx, customers)
 		for _, d := range done {

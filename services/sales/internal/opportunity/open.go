@@ -37,8 +37,8 @@ type Draft struct {
 	Campaign        string
 	Category        pipeline.Category
 	Tags            []string
-	Custom          map[string]json.RawMessage
-	Fields          map[string]string // of the lead, for scoring: codes only
+	Custom          map[string]json.RawMessage // values by the names of the tenant's fields of leads
+	Fields          map[string]string          // of the lead, for scoring: codes only
 	Contacts        []Contact
 }
 

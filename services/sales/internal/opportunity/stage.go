@@ -1,6 +1,7 @@
 package opportunity
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -159,7 +160,8 @@ func (o Opportunity) Win(orders []uuid.UUID, by string, now time.Time) (Opportun
 		return o, Entry{}, err
 	}
 	o, e := o.enter(o.Stage, Won, by, now)
-	o.ClosedAt, o.Orders = e.EnteredAt, orders
+	o.ClosedAt = e.EnteredAt
+	o.Orders = slices.Compact(slices.SortedFunc(slices.Values(orders), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }))
 	return o.changed(by, now), e, nil
 }
 
