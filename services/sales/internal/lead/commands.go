@@ -28,11 +28,18 @@ type Leads struct {
 	outbox *outbox.Outbox
 	scores *scoring.Scoring
 	clock  func() time.Time
+	forget []func(tx *pg.Tx, leads []uuid.UUID)
 }
 
 // New makes the capability.
 func New(db *pg.DB, o *outbox.Outbox, scores *scoring.Scoring, clock func() time.Time) *Leads {
 	return &Leads{db: db, outbox: o, scores: scores, clock: clock}
+}
+
+// Forgetting has rooms that keep words about leads take them out with the leads', in the same transaction.
+func (s *Leads) Forgetting(rooms ...func(tx *pg.Tx, leads []uuid.UUID)) *Leads {
+	s.forget = append(s.forget, rooms...)
+	return s
 }
 
 func (s *Leads) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }

@@ -69,6 +69,9 @@ func (s *Leads) eraseAll(ctx context.Context, tx *pg.Tx, leads []Lead) (notes, r
 		return 0, 0, err
 	}
 	SaveAll(tx, erased...)
+	for _, room := range s.forget {
+		room(tx, ids)
+	}
 	tx.Queue(`UPDATE lead_enquiry SET name = '', company = '', email = '', phone = '', message = '', external_system = NULL, external_id = NULL,
 		fingerprint = NULL WHERE tenant_id = $1 AND lead_id = ANY ($2::uuid[])`, tx.Tenant(), ids)
 	tag, err := tx.ExecNow(ctx, `UPDATE lead_note SET words = '' WHERE tenant_id = $1 AND lead_id = ANY ($2::uuid[]) AND words <> ''`, tx.Tenant(), ids)

@@ -23,9 +23,11 @@ type view struct {
 	Version           int64
 }
 
-func enquiry(custom body) body {
-	return body{"kind": "enquiry", "channel": "web", "subject": "x", "impact": 3, "urgency": 3, "custom_fields": custom}
-}
+// manager is the token of who may define fields.
+func manager(w *salestest.World) string { return w.Token(auth.RoleManager, "pizza") }
+
+// somebody is a lead with values of fields.
+func somebody(custom body) body { return body{"name": "Lily Chen", "custom_fields": custom} }
 
 func TestAFieldIsDefinedUsedAndChanged(t *testing.T) {
 	t.Parallel()
@@ -40,10 +42,10 @@ func TestAFieldIsDefinedUsedAndChanged(t *testing.T) {
 	}
 	w.Want(http.StatusOK, http.MethodPatch, root+"/oven", manager(w), body{"type": "choices"}, nil, "If-Match", `"1"`)
 	var made struct {
-		ID     string `json:"ticket_id"`
+		ID     string `json:"lead_id"`
 		Custom body   `json:"custom_fields"`
 	}
-	w.Want(http.StatusCreated, http.MethodPost, "/v1/tickets", w.Sales, enquiry(body{"oven": []string{"right", "left"}}), &made)
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/leads", w.Sales, somebody(body{"oven": []string{"right", "left"}}), &made)
 	if fmt.Sprint(made.Custom) != "map[oven:[left right]]" {
 		t.Fatalf("%+v", made)
 	}
@@ -59,8 +61,8 @@ func TestAFieldIsDefinedUsedAndChanged(t *testing.T) {
 	w.Want(http.StatusOK, http.MethodPatch, root+"/oven", manager(w), body{"choices": []string{"middle", "left", "right"}}, nil, "If-Match", `"2"`)
 	w.Want(http.StatusPreconditionFailed, http.MethodPatch, root+"/oven", manager(w), body{"archived": true}, nil, "If-Match", `"2"`)
 	w.Want(http.StatusOK, http.MethodPatch, root+"/oven", manager(w), body{"archived": true}, nil, "If-Match", `"3"`)
-	w.Want(http.StatusUnprocessableEntity, http.MethodPost, "/v1/tickets", w.Sales, enquiry(body{"oven": []string{"left"}}), nil)
-	w.Want(http.StatusOK, http.MethodPatch, "/v1/tickets/"+made.ID, w.Sales, body{"custom_fields": body{"oven": nil}}, nil, "If-Match", "*")
+	w.Want(http.StatusUnprocessableEntity, http.MethodPost, "/v1/leads", w.Sales, somebody(body{"oven": []string{"left"}}), nil)
+	w.Want(http.StatusOK, http.MethodPatch, "/v1/leads/"+made.ID, w.Sales, body{"custom_fields": body{"oven": nil}}, nil, "If-Match", "*")
 }
 
 func TestFieldsAreATenantsOwn(t *testing.T) {
@@ -85,7 +87,7 @@ func TestFieldsAreATenantsOwn(t *testing.T) {
 			}
 		}
 	}
-	music := w.Token(auth.RoleAgent, "music")
+	music := w.Token(auth.RoleSales, "music")
 	if got := names(w.Sales); !slices.Equal(got, []string{"a text", "b text", "c text"}) {
 		t.Errorf("pizza has %q", got)
 	}
@@ -93,7 +95,7 @@ func TestFieldsAreATenantsOwn(t *testing.T) {
 		t.Errorf("music has %q", got)
 	}
 	w.Want(http.StatusNotFound, http.MethodGet, root+"/b", music, nil, nil)
-	w.Want(http.StatusUnprocessableEntity, http.MethodPost, "/v1/tickets", music, enquiry(body{"b": "x"}), nil)
+	w.Want(http.StatusUnprocessableEntity, http.MethodPost, "/v1/leads", music, somebody(body{"b": "x"}), nil)
 	w.Want(http.StatusForbidden, http.MethodPost, root, w.Sales, body{"name": "d", "title": "d", "type": "text"}, nil)
 }
 
