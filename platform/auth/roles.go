@@ -182,7 +182,7 @@ func permissionsOf(role string) []Permission {
 	case RolePlatformAdmin:
 		return []Permission{TenantsRead, TenantsManage, Operate}
 	case RoleService:
-		return []Permission{CustomersRead, CustomersWrite}
+		return []Permission{CustomersRead, CustomersWrite, TenantsRead}
 	default:
 		return nil
 	}

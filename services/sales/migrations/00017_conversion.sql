@@ -16,6 +16,7 @@ CREATE TABLE lead_conversion (
     contact_etag         text        NOT NULL,
     relationship_id      uuid,                 -- that the conversion made
     opportunity_id       uuid,
+    currency             text        NOT NULL, -- in which the tenant reports, as accounts gave it
     refusal              text        NOT NULL, -- code of why not, or of why it was not undone
     candidates           jsonb       NOT NULL, -- customers who may be meant, where that is why
     requested_by         text        NOT NULL, -- subject

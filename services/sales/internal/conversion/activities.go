@@ -16,6 +16,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/lead"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/opportunity"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/pipeline"
 )
 
 // Names under which the activities are registered.
@@ -58,6 +59,10 @@ func (c *Conversions) introduce(ctx context.Context, in Input) (Progress, error)
 		return was.progress(), err
 	}
 	// What was registered before the call that is refused is to be put back too, so it is noted in any case.
+	currency, err := c.accounts.currency(ctx)
+	if err != nil {
+		return Progress{}, err
+	}
 	customer, contact, relationship, err := c.parties(ctx, was, l)
 	var no *refusal
 	if err != nil && !errors.As(err, &no) {
@@ -69,7 +74,7 @@ func (c *Conversions) introduce(ctx context.Context, in Input) (Progress, error)
 		if now.State != Running || now.Customer.ID != uuid.Nil { // by another attempt
 			return now, nil
 		}
-		now = now.Introduced(customer, contact, relationship, c.now())
+		now = now.Introduced(customer, contact, relationship, currency, c.now())
 		if no != nil {
 			now = now.Refuse(no.code, no.candidates, c.now())
 		}
@@ -79,10 +84,9 @@ func (c *Conversions) introduce(ctx context.Context, in Input) (Progress, error)
 
 // refused gives what accounts refused for good; nil where it is to be tried again.
 func refused(err error) *refusal {
-	p := problem.From(err)
-	switch p.Kind {
+	switch problem.KindOf(err) {
 	case problem.NotFound, problem.Gone, problem.Conflict, problem.Unprocessable:
-		return &refusal{code: p.Code}
+		return &refusal{code: problem.From(err).Code}
 	default:
 		return nil
 	}
@@ -135,7 +139,7 @@ func (c *Conversions) parties(ctx context.Context, was Conversion, l lead.Lead) 
 func (c *Conversions) party(ctx context.Context, who somebody, system string, was Conversion, l lead.Lead) (Party, error) {
 	who.AllowDuplicate = was.Wish.AllowDuplicate
 	made, err := c.accounts.register(ctx, who, system, l.ID, was.ID)
-	if problem.From(err).Code != "duplicate_suspected" {
+	if !says(err, "duplicate_suspected") {
 		return made, err
 	}
 	candidates, err := c.accounts.matches(ctx, who)
@@ -174,7 +178,18 @@ func (c *Conversions) open(ctx context.Context, in Input) (Progress, error) {
 		if _, err := l.Convert(now.Customer.ID, now.Contact.ID, now.ID, at); err != nil {
 			return now, err
 		}
-		made, events, err := c.opportunities.OpenIn(ctx, tx, now.draft(l))
+		d, book := now.draft(l), pipeline.All(tx)
+		if err := tx.Flush(ctx); err != nil {
+			return now, err
+		}
+		p, known := book.Find(d.Pipeline)
+		if d.Pipeline == "" {
+			p, known = book.Default()
+		}
+		if known && p.Currency == "" {
+			d.Currency = cmp.Or(d.Currency, now.Currency)
+		}
+		made, events, err := c.opportunities.OpenIn(ctx, tx, d)
 		if err != nil {
 			return now, err
 		}

@@ -60,7 +60,7 @@ func (c *Conversions) Convert(ctx context.Context, leadID uuid.UUID, w Wish) (Co
 		switch {
 		case err == nil && (was.State == Running || was.State == Converted || was.State == Undoing):
 			return pg.Result{ID: was.ID, Status: http.StatusAccepted}, nil
-		case err != nil && problem.From(err).Kind != problem.NotFound:
+		case err != nil && problem.KindOf(err) != problem.NotFound:
 			return pg.Result{}, err
 		}
 		made, err := Request(id, l, w, caller.Subject, c.now())

@@ -65,6 +65,7 @@ type Conversion struct {
 	Contact        Party // ID Nil: the customer is the person, or nobody is known
 	RelationshipID uuid.UUID
 	OpportunityID  uuid.UUID
+	Currency       string // in which the tenant reports
 	Refusal        string // code
 	Candidates     []lead.Candidate
 	RequestedBy    string // subject
@@ -101,9 +102,9 @@ func (c Conversion) step(at time.Time) Conversion {
 	return c
 }
 
-// Introduced notes who the lead is at accounts.
-func (c Conversion) Introduced(customer, contact Party, relationship uuid.UUID, at time.Time) Conversion {
-	c.Customer, c.Contact, c.RelationshipID = customer, contact, relationship
+// Introduced notes who the lead is at accounts, and in which currency the tenant reports.
+func (c Conversion) Introduced(customer, contact Party, relationship uuid.UUID, currency string, at time.Time) Conversion {
+	c.Customer, c.Contact, c.RelationshipID, c.Currency = customer, contact, relationship, currency
 	return c.step(at)
 }
 

@@ -31,7 +31,7 @@ type convertedOpportunity struct {
 	Name            string `json:"name,omitempty" maxLength:"200" doc:"The company's or the person's name where it is left out."`
 	Pipeline        string `json:"pipeline,omitempty" maxLength:"64" doc:"Code; the lead's, else the tenant's default one."`
 	Stage           string `json:"stage,omitempty" maxLength:"64" doc:"Code; the pipeline's first where it is left out."`
-	Currency        string `json:"currency,omitempty" maxLength:"3" doc:"ISO 4217; the lead's budget's, else the pipeline's."`
+	Currency        string `json:"currency,omitempty" maxLength:"3" doc:"ISO 4217; the lead's budget's, else the pipeline's, else the tenant's."`
 	AmountMinor     int64  `json:"amount_minor,omitempty" minimum:"0" doc:"In minor units; the lead's budget, where neither amount nor currency is given."`
 	ExpectedCloseOn string `json:"expected_close_on,omitempty" format:"date"`
 	NextStep        string `json:"next_step,omitempty" maxLength:"500"`

@@ -28,7 +28,7 @@ func (c *Conversions) Match(ctx context.Context) error {
 		for _, one := range due {
 			ctx := auth.With(ctx, auth.Principal{Subject: "process:lead_matching", Tenant: one.Tenant})
 			if err := c.match(ctx, one.ID); err != nil {
-				if problem.From(err).Kind == problem.NotFound && problem.From(err).Code == "lead_not_found" {
+				if says(err, "lead_not_found") {
 					continue
 				}
 				return fmt.Errorf("lead %s of %s: %w", one.ID, one.Tenant, err)
@@ -102,7 +102,7 @@ func (c *Conversions) candidates(ctx context.Context, l lead.Lead) (all []lead.C
 		return all, customer{}, nil
 	}
 	found, err := c.accounts.get(ctx, all[0].CustomerID)
-	if kind := problem.From(err).Kind; err != nil && (kind == problem.NotFound || kind == problem.Gone) {
+	if kind := problem.KindOf(err); kind == problem.NotFound || kind == problem.Gone {
 		return nil, customer{}, nil
 	}
 	if err != nil || !found.verified(reached(l)) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/peer"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/lead"
@@ -107,6 +108,15 @@ func (a accounts) get(ctx context.Context, id uuid.UUID) (customer, error) {
 	return c, err
 }
 
+// currency gives the one in which the tenant reports.
+func (a accounts) currency(ctx context.Context) (string, error) {
+	var tenant struct {
+		Currency string `json:"currency"`
+	}
+	_, err := a.peers.Call(ctx, peer.Request{Service: service, Method: http.MethodGet, Path: "/v1/tenants/" + auth.Tenant(ctx)}, &tenant)
+	return tenant.Currency, err
+}
+
 // matches gives the customers who may be somebody, the surest first.
 func (a accounts) matches(ctx context.Context, who somebody) ([]lead.Candidate, error) {
 	var found struct {
@@ -139,7 +149,7 @@ func (a accounts) register(ctx context.Context, who somebody, system string, lea
 	answer, err := a.peers.Call(ctx, peer.Request{
 		Service: service, Method: http.MethodPost, Path: "/v1/customers", Body: who, Key: conversion.String() + "/" + system,
 	}, &made)
-	if problem.From(err).Code == "identity_taken" {
+	if says(err, "identity_taken") {
 		there, _, err := a.known(ctx, name) // by an attempt whose answer was lost
 		return there, err
 	}
@@ -176,7 +186,7 @@ func (a accounts) relate(ctx context.Context, contact, organisation uuid.UUID) (
 		Service: service, Method: http.MethodPost, Path: "/v1/customers/" + contact.String() + "/relationships",
 		Body: map[string]any{"kind": "contact_of", "related_id": organisation},
 	}, &made)
-	if problem.From(err).Code == "relationship_exists" {
+	if says(err, "relationship_exists") {
 		return uuid.Nil, nil
 	}
 	return made.RelationshipID, err
@@ -185,8 +195,8 @@ func (a accounts) relate(ctx context.Context, contact, organisation uuid.UUID) (
 // changed tells whether something happened to whom the conversion registered.
 func (a accounts) changed(ctx context.Context, p Party) (bool, error) {
 	now, err := a.get(ctx, p.ID)
-	switch kind := problem.From(err).Kind; {
-	case err != nil && (kind == problem.Gone || kind == problem.NotFound):
+	switch kind := problem.KindOf(err); {
+	case kind == problem.Gone || kind == problem.NotFound:
 		return true, nil
 	case err != nil:
 		return false, err
@@ -229,9 +239,15 @@ func (a accounts) putBack(ctx context.Context, c Conversion) error {
 	return nil
 }
 
+// says tells whether accounts, or a rule, refused with the code.
+func says(err error, code string) bool {
+	p := problem.From(err)
+	return p != nil && p.Code == code
+}
+
 // over tells whether there is nothing to put back any more.
 func over(err error) bool {
-	switch problem.From(err).Kind {
+	switch problem.KindOf(err) {
 	case problem.NotFound, problem.Gone, problem.Conflict:
 		return true
 	default:

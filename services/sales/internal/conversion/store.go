@@ -20,7 +20,7 @@ var errNotFound = problem.New(problem.NotFound, "conversion_not_found", "There i
 const oneIndex = "lead_conversion_one"
 
 const columns = `c.id, c.lead_id, c.state, c.settled, c.wish, c.customer_id, c.customer_created, c.customer_etag, c.contact_id, c.contact_created,
-	c.contact_etag, c.relationship_id, c.opportunity_id, c.refusal, c.candidates, c.requested_by, c.requested_at, c.undone_by, c.step_at, c.version`
+	c.contact_etag, c.relationship_id, c.opportunity_id, c.refusal, c.candidates, c.requested_by, c.requested_at, c.undone_by, c.step_at, c.version, c.currency`
 
 func scan(row pgx.Row) (Conversion, error) {
 	var (
@@ -29,7 +29,7 @@ func scan(row pgx.Row) (Conversion, error) {
 		customer, contact, relationship, opportunity *uuid.UUID
 	)
 	err := row.Scan(&c.ID, &c.LeadID, &c.State, &c.Settled, &wish, &customer, &c.Customer.Created, &c.Customer.ETag, &contact, &c.Contact.Created,
-		&c.Contact.ETag, &relationship, &opportunity, &c.Refusal, &candidates, &c.RequestedBy, &c.RequestedAt, &c.UndoneBy, &c.StepAt, &c.Version)
+		&c.Contact.ETag, &relationship, &opportunity, &c.Refusal, &candidates, &c.RequestedBy, &c.RequestedAt, &c.UndoneBy, &c.StepAt, &c.Version, &c.Currency)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Conversion{}, errNotFound
 	}
@@ -62,8 +62,8 @@ func latest(ctx context.Context, tx *pg.Tx, leadID uuid.UUID) (Conversion, error
 func insert(tx *pg.Tx, c Conversion) error {
 	wish, err := json.Marshal(c.Wish)
 	tx.Queue(`INSERT INTO lead_conversion (tenant_id, id, lead_id, state, settled, wish, customer_created, customer_etag, contact_created, contact_etag,
-			refusal, candidates, requested_by, requested_at, undone_by, step_at, version)
-		VALUES ($1, $2, $3, $4, $5, $6, false, '', false, '', '', '[]', $7, $8, '', $8, $9)`,
+			refusal, candidates, requested_by, requested_at, undone_by, step_at, version, currency)
+		VALUES ($1, $2, $3, $4, $5, $6, false, '', false, '', '', '[]', $7, $8, '', $8, $9, '')`,
 		tx.Tenant(), c.ID, c.LeadID, c.State, c.Settled, wish, c.RequestedBy, c.RequestedAt, c.Version)
 	return err
 }
@@ -75,10 +75,10 @@ func save(tx *pg.Tx, c Conversion) error {
 	candidates, err := json.Marshal(c.Candidates)
 	tx.Queue(`UPDATE lead_conversion SET state = $3, settled = $4, customer_id = $5, customer_created = $6, customer_etag = $7, contact_id = $8,
 			contact_created = $9, contact_etag = $10, relationship_id = $11, opportunity_id = $12, refusal = $13, candidates = $14, undone_by = $15,
-			step_at = $16, version = $17
+			step_at = $16, version = $17, currency = $18
 		WHERE tenant_id = $1 AND id = $2`, tx.Tenant(), c.ID, c.State, c.Settled, pg.OrNull(c.Customer.ID), c.Customer.Created, c.Customer.ETag,
 		pg.OrNull(c.Contact.ID), c.Contact.Created, c.Contact.ETag, pg.OrNull(c.RelationshipID), pg.OrNull(c.OpportunityID), c.Refusal, candidates,
-		c.UndoneBy, c.StepAt, c.Version)
+		c.UndoneBy, c.StepAt, c.Version, c.Currency)
 	return err
 }
 
