@@ -162,6 +162,7 @@ func TestWhoMaySayThatSomebodyIsAway(t *testing.T) {
 	for _, one := range []int{0, 2} {
 		h.Want(http.StatusNoContent, http.MethodDelete, "/v1/sellers/li/absences/"+told[one].AbsenceID, h.manager, nil, nil)
 	}
+	p = seller{}
 	h.Want(http.StatusOK, http.MethodGet, "/v1/sellers/li", h.Sales, nil, &p)
 	if !p.Working || len(p.Absences) != 1 || p.Absences[0].To != nil {
 		t.Errorf("%+v", p)
