@@ -19,6 +19,7 @@
 //	orderimport  orders from files
 //	quote        what customers are offered: versions, approval, paper, and the order that comes of it
 //	forecast     what opportunities will bring: weighted, snapshots of weeks, targets, accuracy
+//	funnel       how many go from step to step, and how long that takes
 //	conversion   leads become customers with opportunities, and that is undone
 //	nurture      leads warmed up by marketing and handed over to sales
 package sales
@@ -44,6 +45,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/sales/internal/catalogue"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/conversion"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/forecast"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/funnel"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/lead"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/leadfield"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/leadimport"
@@ -79,7 +81,7 @@ func Module() app.Module {
 			activities := activity.New(d.DB, d.Ops, d.Outbox, d.Clock)
 			goods, prices := catalogue.New(d.DB, d.Clock), pricing.New(d.DB, d.Clock)
 			starter := starts.New(d.DB, d.Flow)
-			leads, opportunities := lead.New(d.DB, d.Outbox, scores, d.Clock), opportunity.New(d.DB, d.Outbox, scores, d.Clock).Following(d.Flow, starter, name)
+			leads, opportunities := lead.New(d.DB, d.Outbox, scores, d.Clock).Forgetting(activity.EraseLeads), opportunity.New(d.DB, d.Outbox, scores, d.Clock).Following(d.Flow, starter, name)
 			leadFiles := leadimport.New(d.DB, d.Outbox, d.Flow, name, leads, d.Clock).Within(d.Turns)
 			conversions := conversion.New(d.DB, d.Outbox, leads, opportunities, d.Peers, starter, name, d.Clock)
 			nurturing := nurture.New(d.DB, d.Outbox, d.Flow, starter, leads, name, d.Clock)
@@ -93,7 +95,7 @@ func Module() app.Module {
 			// Cards and activities are found by leads and by the contacts of opportunities, so they are emptied before those.
 			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(quote.Erase, conversion.Erase, activity.Erase, c139.Erase, opportunity.Erase, order.Erase, pricing.Erase, leads.EraseCustomers)})
 			return app.Parts{
-				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, assignments.Routes, nurturing.Routes, leadFiles.Routes, opportunities.Routes, cards.Routes, activities.Routes, quotes.Routes, conversions.Routes, forecasts.Routes},
+				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, assignments.Routes, nurturing.Routes, leadFiles.Routes, opportunities.Routes, cards.Routes, activities.Routes, quotes.Routes, conversions.Routes, forecasts.Routes, funnel.New(d.DB, d.Clock).Routes},
 				// One consumer for all that is told of customers: in the stream of one the erasure comes after every name.
 				Consumers: []inbox.Consumer{alias.With(eraser.With(orders.Customers())), prices.Tiers(), opportunities.Consumer(), cards.Consumer(), quotes.Consumer()},
 				Worker: func(r worker.Registry) {

@@ -84,7 +84,7 @@ func (f *Forecasts) Judge(ctx context.Context, scope Scope) (a Accuracy, err err
 		return a, err
 	}
 	err = f.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
-		set := queueSetting(tx)
+		set := SettingOf(tx)
 		if err := tx.Flush(ctx); err != nil {
 			return err
 		}

@@ -105,7 +105,7 @@ func (f *Forecasts) SetZone(ctx context.Context, zone, ifMatch string) (Setting,
 	var set Setting
 	_, err = f.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
 		tx.Queue(`SELECT pg_advisory_xact_lock(hashtextextended('forecast_setting' || chr(31) || $1::text, 0))`, tx.Tenant())
-		was := queueSetting(tx)
+		was := SettingOf(tx)
 		if err := tx.Flush(ctx); err != nil {
 			return pg.Result{}, err
 		}
@@ -121,8 +121,8 @@ func (f *Forecasts) SetZone(ctx context.Context, zone, ifMatch string) (Setting,
 	return set, err
 }
 
-// own narrows what is asked for to what the caller may see: all with sales.report, else what is the caller's own.
-func own(ctx context.Context, owner string) (string, error) {
+// Own narrows what is asked for to what the caller may see: all with sales.report, else what is the caller's own.
+func Own(ctx context.Context, owner string) (string, error) {
 	caller, _ := auth.From(ctx)
 	if caller.Can(auth.SalesReport) {
 		return owner, nil

@@ -17,7 +17,7 @@ const most = 5000
 func (f *Forecasts) Setting(ctx context.Context) (Setting, error) {
 	var set *Setting
 	err := f.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
-		set = queueSetting(tx)
+		set = SettingOf(tx)
 		return nil
 	})
 	if err != nil {
@@ -51,7 +51,7 @@ func (f *Forecasts) Now(ctx context.Context, scope Scope, by By) (all []Sum, zon
 }
 
 func narrowed(ctx context.Context, scope Scope) (Scope, error) {
-	owner, err := own(ctx, scope.Owner)
+	owner, err := Own(ctx, scope.Owner)
 	if err != nil {
 		return scope, err
 	}

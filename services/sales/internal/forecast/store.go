@@ -21,8 +21,8 @@ type Setting struct {
 	ChangedAt time.Time
 }
 
-// queueSetting queues the reading of the tenant's setting; it is filled in by the next round trip.
-func queueSetting(tx *pg.Tx) *Setting {
+// SettingOf queues the reading of the tenant's setting; it is filled in by the next round trip.
+func SettingOf(tx *pg.Tx) *Setting {
 	s := &Setting{Zone: time.UTC}
 	tx.Queue(`SELECT zone, version, by_subject, changed_at FROM forecast_setting WHERE tenant_id = $1`, tx.Tenant()).QueryRow(func(row pgx.Row) error {
 		var zone string
@@ -41,7 +41,7 @@ func queueSetting(tx *pg.Tx) *Setting {
 
 // present reads what opportunities are weighted by, and the zone.
 func present(ctx context.Context, tx *pg.Tx) (*Setting, pgx.NamedArgs, error) {
-	set, book := queueSetting(tx), pipeline.All(tx)
+	set, book := SettingOf(tx), pipeline.All(tx)
 	if err := tx.Flush(ctx); err != nil {
 		return nil, nil, err
 	}
