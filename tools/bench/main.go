@@ -42,6 +42,7 @@ func figures() []figure {
 		{"expiry", measureExpiry},
 		{"complaints", measureComplaints},
 		{"tickets", measureTickets},
+		{"orders", measureOrders},
 	}
 }
 
