@@ -53,6 +53,14 @@ func (a *Activities) Create(ctx context.Context, kind Kind, of Links, p Plan) (A
 		if of.Customer != uuid.Nil {
 			erasure.Refuse(tx, of.Customer)
 		}
+		if of.Lead != uuid.Nil { // it is not erased until this is written: after the customer, as those who erase lock them
+			switch l, err := lead.Lock(ctx, tx, of.Lead); {
+			case err != nil:
+				return pg.Result{}, err
+			case !l.ErasedAt.IsZero():
+				return pg.Result{}, errLeadErased
+			}
+		}
 		w, err := working(ctx, tx, p.Owner, now)
 		if err != nil {
 			return pg.Result{}, err
@@ -270,14 +278,6 @@ func (a *Activities) Complete(ctx context.Context, id uuid.UUID, r Result) (Acti
 		outcomes, library := queueOutcomes(t.tx), queueLibrary(t.tx, r.Objection)
 		if err := t.tx.Flush(ctx); err != nil {
 			return was, nil, err
-		}
-		if was.Lead != uuid.Nil && r.Report != "" {
-			switch l, err := lead.Get(ctx, t.tx, was.Lead); {
-			case err != nil:
-				return was, nil, err
-			case !l.ErasedAt.IsZero():
-				return was, nil, errLeadErased
-			}
 		}
 		is, err := was.Complete(r, *outcomes, *library, t.by, t.now)
 		if err != nil {

@@ -224,7 +224,7 @@ func TestAnswersAreRankedByWhatFollowedInTheHistory(t *testing.T) {
 	if len(all) != 3 || all[0].ID != good || all[1].ID != poor || all[2].ID != fresh {
 		t.Fatalf("%+v", all)
 	}
-	if r := all[0]; r.Given != 3 || r.Worked != 2 || r.Nothing != 1 || !r.Enough || *r.Rate != 0.6667 || *r.Low != 0.2076 {
+	if r := all[0]; r.Given != 3 || r.Worked != 2 || r.Nothing != 1 || !r.Enough || *r.Rate != 0.6667 || *r.Low != 0.2077 {
 		t.Errorf("%+v", r)
 	}
 	if r := all[1]; r.Worked != 0 || r.Failed != 1 || r.Nothing != 2 || *r.Low != 0 {
@@ -324,6 +324,24 @@ func TestTheWordsOfActivitiesGoWithWhoeverTheyMayBeAbout(t *testing.T) {
 		if a := o.Do(http.MethodPost, "/v1/activities"+what, o.Sales, b); a.Status != http.StatusGone {
 			t.Errorf("%s: %d %s", what, a.Status, a.Body)
 		}
+	}
+}
+
+func TestTheWordsAboutALeadGoWithTheLead(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	lead := o.captured()
+	toDo, done := o.create(body{"lead_id": lead, "title": "Rottluff to do"}), o.create(body{"lead_id": lead, "title": "Rottluff done"})
+	o.do(done.ID, "complete", body{"outcome": "undecided", "report": "Rottluff of the report"})
+	o.Want(http.StatusNoContent, http.MethodDelete, "/v1/leads/"+lead, o.manager, nil, nil)
+	if left := o.Mentions("Rottluff"); len(left) != 0 {
+		t.Errorf("still there: %v", left)
+	}
+	if v := o.get(toDo.ID); v.State != "cancelled" || v.Reason != "lead_erased" {
+		t.Errorf("%+v", v)
+	}
+	if a := o.Do(http.MethodPost, "/v1/activities", o.Sales, body{"kind": "call", "title": "Call", "due_on": soon(1), "lead_id": lead}); a.Code() != "lead_erased" {
+		t.Errorf("%d %s", a.Status, a.Body)
 	}
 }
 
