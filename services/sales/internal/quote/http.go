@@ -36,20 +36,21 @@ type createQuote struct{ Body newQuote }
 type editQuote struct {
 	ID      uuid.UUID `path:"quote_id" format:"uuid"`
 	IfMatch string    `header:"If-Match" doc:"The ETag of the quote as it was read."`
-	Body    quoteContent
+	Body    QuoteContent
 }
 
 type byQuote struct {
 	ID uuid.UUID `path:"quote_id" format:"uuid"`
 }
 
-type byQuoteVersion struct {
+// ByQuoteVersion names a version of a quote.
+type ByQuoteVersion struct {
 	ID      uuid.UUID `path:"quote_id" format:"uuid"`
 	Version int       `path:"version" minimum:"1" maximum:"1000"`
 }
 
 type acceptQuote struct {
-	byQuoteVersion
+	ByQuoteVersion
 	Body *quoteAcceptance
 }
 
@@ -64,7 +65,7 @@ type endQuote struct {
 }
 
 type declineQuote struct {
-	byQuoteVersion
+	ByQuoteVersion
 	Body quoteReason
 }
 
@@ -75,7 +76,7 @@ type quoteReason struct {
 }
 
 type approveQuote struct {
-	byQuoteVersion
+	ByQuoteVersion
 	Body quoteConsent
 }
 
@@ -86,7 +87,7 @@ type quoteConsent struct {
 }
 
 type rejectQuote struct {
-	byQuoteVersion
+	ByQuoteVersion
 	Body quoteRefusal
 }
 
@@ -107,7 +108,7 @@ type listQuotes struct {
 type quoteListAnswer struct{ Body quotePage }
 
 type quotePage struct {
-	Items      []quoteSummary `json:"items" nullable:"false"`
+	Items      []QuoteSummary `json:"items" nullable:"false"`
 	NextCursor string         `json:"next_cursor,omitempty" doc:"Where the next page begins; absent on the last one."`
 }
 
@@ -218,7 +219,7 @@ func (s *Quotes) reading(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
 		ID: "get-quote-version", Method: http.MethodGet, Path: pathVersion, Tag: tagQuotes, Summary: "Read a version of a quote",
 		Permission: auth.SalesRead, Errors: []int{http.StatusNotFound},
-	}, func(ctx context.Context, in *byQuoteVersion) (*quoteAnswer, error) {
+	}, func(ctx context.Context, in *ByQuoteVersion) (*quoteAnswer, error) {
 		t, err := s.Version(ctx, in.ID, int32(in.Version))
 		answer, err := answered(http.StatusOK)(t, err)
 		if err == nil {
@@ -280,14 +281,14 @@ func (s *Quotes) going(api *httpx.API) {
 		ID: "submit-quote", Method: http.MethodPost, Path: pathVersion + "/submit", Tag: tagQuotes, Summary: "Have a quote approved",
 		Description: "Within the seller's own limits it is approved at once; otherwise the levels of the policy are asked, one after the other.",
 		Permission:  auth.SalesWrite, Status: http.StatusOK, Errors: conflicts,
-	}, func(ctx context.Context, in *byQuoteVersion) (*quoteAnswer, error) {
+	}, func(ctx context.Context, in *ByQuoteVersion) (*quoteAnswer, error) {
 		return answered(http.StatusOK)(s.Submit(ctx, in.ID, int32(in.Version)))
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "send-quote", Method: http.MethodPost, Path: pathVersion + "/send", Tag: tagQuotes, Summary: "Mark an approved quote as sent",
 		Description: "From then on it stays as it is and can be accepted; the version that was sent before it is withdrawn. A quote that cannot be drawn is not sent.",
 		Permission:  auth.SalesWrite, Status: http.StatusOK, Errors: conflicts,
-	}, func(ctx context.Context, in *byQuoteVersion) (*quoteAnswer, error) {
+	}, func(ctx context.Context, in *ByQuoteVersion) (*quoteAnswer, error) {
 		return answered(http.StatusOK)(s.Send(ctx, in.ID, int32(in.Version)))
 	})
 	httpx.Register(api, httpx.Operation{

@@ -45,8 +45,8 @@ type newQuoteLine struct {
 	Tax            *quoteTax      `json:"tax,omitempty" doc:"As the caller reckons it; left out: none."`
 }
 
-// quoteContent is what a version says, as it is written.
-type quoteContent struct {
+// QuoteContent is what a version says, as it is written.
+type QuoteContent struct {
 	Currency   string         `json:"currency" doc:"ISO 4217, of every amount; that of the opportunity and the price list." example:"CNY"`
 	PriceList  string         `json:"price_list,omitempty" maxLength:"64" doc:"Code; left out: the one of the currency."`
 	Title      string         `json:"title,omitempty" maxLength:"200"`
@@ -58,7 +58,7 @@ type quoteContent struct {
 	Lines      []newQuoteLine `json:"lines" nullable:"false" minItems:"1" maxItems:"500"`
 }
 
-func (c quoteContent) offer() Offer {
+func (c QuoteContent) offer() Offer {
 	o := Offer{Content: Content{Currency: c.Currency, PriceList: c.PriceList, Title: c.Title, Recipient: c.Recipient, Terms: c.Terms,
 		ValidUntil: c.ValidUntil, TimeZone: c.TimeZone, Discount: c.Discount.discount()}}
 	for _, l := range c.Lines {
@@ -75,7 +75,7 @@ func (c quoteContent) offer() Offer {
 type newQuote struct {
 	CustomerID    uuid.UUID  `json:"customer_id" format:"uuid"`
 	OpportunityID *uuid.UUID `json:"opportunity_id,omitempty" format:"uuid" doc:"An open one of the customer."`
-	quoteContent
+	QuoteContent
 }
 
 // quoteLineView is a line with its amounts.
@@ -206,8 +206,8 @@ func showVersion(v Version) quoteVersionView {
 		SentAt: pg.OrNull(v.SentAt), EndedAt: pg.OrNull(v.EndedAt)}
 }
 
-// quoteSummary is a quote in a list: with its latest version, without lines.
-type quoteSummary struct {
+// QuoteSummary is a quote in a list: with its latest version, without lines.
+type QuoteSummary struct {
 	QuoteID       uuid.UUID        `json:"quote_id" format:"uuid"`
 	Number        string           `json:"number" example:"Q-000017"`
 	CustomerID    uuid.UUID        `json:"customer_id" format:"uuid" doc:"The customer whom the quote's id means now."`
@@ -218,15 +218,15 @@ type quoteSummary struct {
 	ChangedAt     time.Time        `json:"changed_at"`
 }
 
-func showSummary(q Quote) quoteSummary {
+func showSummary(q Quote) QuoteSummary {
 	last := q.Latest()
-	return quoteSummary{QuoteID: q.ID, Number: q.Name(), CustomerID: q.Root, OpportunityID: pg.OrNull(q.OpportunityID), State: last.State,
+	return QuoteSummary{QuoteID: q.ID, Number: q.Name(), CustomerID: q.Root, OpportunityID: pg.OrNull(q.OpportunityID), State: last.State,
 		Latest: showVersion(last), CreatedAt: q.CreatedAt, ChangedAt: q.ChangedAt}
 }
 
 // quoteFull is a quote as the API shows it.
 type quoteFull struct {
-	quoteSummary
+	QuoteSummary
 	Lines    []quoteLineView     `json:"lines" nullable:"false" doc:"Of the latest version, or of the one that was asked for."`
 	Version  *quoteVersionView   `json:"shown,omitempty" doc:"The version that was asked for."`
 	Versions []quoteVersionBrief `json:"versions" nullable:"false"`
@@ -252,7 +252,7 @@ type quoteStep struct {
 }
 
 func show(t Told) quoteFull {
-	v := quoteFull{quoteSummary: showSummary(t.Quote), Lines: []quoteLineView{}, Versions: make([]quoteVersionBrief, len(t.Versions)), Steps: make([]quoteStep, len(t.Steps))}
+	v := quoteFull{QuoteSummary: showSummary(t.Quote), Lines: []quoteLineView{}, Versions: make([]quoteVersionBrief, len(t.Versions)), Steps: make([]quoteStep, len(t.Steps))}
 	for _, l := range t.Versions[t.Shown-1].Lines {
 		v.Lines = append(v.Lines, showLine(l))
 	}

@@ -137,6 +137,15 @@ func (s *shop) told(event string) (n int) {
 	return n
 }
 
+// event gives the last event of a type that waits to be published.
+func (s *shop) event(name string) (payload []byte) {
+	s.t.Helper()
+	require.NoError(s.t, s.database.DB(pg.Relay).System(s.t.Context(), func(tx *pg.Tx) error {
+		return tx.QueryRow(s.t.Context(), `SELECT payload FROM outbox WHERE headers::text LIKE '%events.v1.' || $1 || '"%' ORDER BY id DESC LIMIT 1`, name).Scan(&payload)
+	}))
+	return payload
+}
+
 // steps gives what happened to a quote.
 func steps(q quote.Told) (all []string) {
 	for _, s := range q.Steps {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/golden"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/quote"
@@ -222,6 +223,7 @@ func TestAQuoteIsTakenUntilItsLastDayEnds(t *testing.T) {
 	now := s.get(second.ID)
 	require.Equal(t, quote.Expired, now.Latest().State)
 	require.Equal(t, 1, s.told("QuoteExpired"), "it is told once")
+	golden.JSON(t, "testdata/expired.event.json", s.event("QuoteExpired"))
 	_, err = s.quotes.Accept(s.as(mei), second.ID, 1, false)
 	require.Equal(t, "quote_expired", code(err))
 	edited, err := s.quotes.Edit(s.as(mei), second.ID, free(0), always)

@@ -13,6 +13,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/flowtest"
+	"github.com/guanxi-crm/guanxi/platform/golden"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/quote"
 )
 
@@ -92,6 +93,8 @@ func TestSilenceEscalatesAndAfterTheLastLevelRejects(t *testing.T) {
 	require.Equal(t, quote.Draft, end.Latest().State)
 	require.Equal(t, 2, c.told("QuoteApprovalRequested"))
 	require.Equal(t, 1, c.told("QuoteRejected"))
+	golden.JSON(t, "testdata/rejected.event.json", c.event("QuoteRejected"))
+	golden.JSON(t, "testdata/escalated.event.json", c.event("QuoteApprovalRequested"))
 	require.Zero(t, end.Latest().Approval.DueAt)
 }
 
@@ -153,9 +156,11 @@ func TestADecisionIsMadeOnce(t *testing.T) {
 	require.Equal(t, []string{"approve team by wang 1h0m0s", "reject company by wang 3h0m0s"}, when(end))
 	require.Equal(t, "margin", end.Steps[3].Code)
 	require.Equal(t, quote.Draft, end.Latest().State)
-	last := len(c.answers) - 1
-	require.NoError(t, c.answers[last])
-	require.ErrorContains(t, c.answers[last-1], "idempotency_key_reused")
+	require.Len(t, c.answers, 5)
+	require.ErrorContains(t, c.answers[2], "idempotency_key_reused", "which is refused before the one beside it is answered")
+	for _, i := range []int{0, 1, 3, 4} {
+		require.NoError(t, c.answers[i])
+	}
 }
 
 func TestTheRowDecidesWhoMay(t *testing.T) {
