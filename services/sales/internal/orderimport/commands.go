@@ -24,7 +24,7 @@ func New(db *pg.DB, o *outbox.Outbox, fl *flow.Client, service string, clock fun
 	m := &importer{outbox: o, clock: clock}
 	return imports.New(db, o, fl, service, imports.Kind{
 		Path: "/v1/orders/imports", Name: "orders", Permission: auth.OrdersImport,
-		Columns: columns(), Together: together, Apply: m.apply, Finished: finished,
+		Columns: columns(), Together: together, Prepare: m.prepare, Apply: m.apply, Finished: finished,
 	}, clock)
 }
 
@@ -33,10 +33,19 @@ type importer struct {
 	clock  func() time.Time
 }
 
+// prepare reads a batch while others are written.
+func (m *importer) prepare(_ context.Context, _ *pg.Tx, job imports.Job) (func(context.Context, []imports.Row) error, error) {
+	several := together(job.Columns) != ""
+	return func(_ context.Context, rows []imports.Row) error {
+		prepare(rows, several, m.clock().UTC().Truncate(time.Microsecond))
+		return nil
+	}, nil
+}
+
 // apply brings a batch in with two round trips, however many rows it has: what is known of its orders and customers,
 // and all that is written.
-func (m *importer) apply(ctx context.Context, tx *pg.Tx, job imports.Job, rows []imports.Row) ([]imports.Rejection, error) {
-	groups, rejected := grouped(rows, together(job.Columns) != "", m.clock().UTC().Truncate(time.Microsecond))
+func (m *importer) apply(ctx context.Context, tx *pg.Tx, _ imports.Job, rows []imports.Row) ([]imports.Rejection, error) {
+	groups, rejected := prepared(rows)
 	if len(groups) == 0 {
 		return rejected, nil
 	}

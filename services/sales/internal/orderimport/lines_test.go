@@ -27,7 +27,8 @@ func orders(rows ...row) (taken, refused []string) {
 		}
 		all[i] = imports.NewRow(int64(i+1), columns, values)
 	}
-	groups, rejected := grouped(all, true, noon)
+	prepare(all, true, noon)
+	groups, rejected := prepared(all)
 	for _, g := range groups {
 		text := g.order.ExternalRef.System + "/" + g.order.ExternalRef.ID + ":"
 		for _, l := range g.order.Lines {

@@ -206,35 +206,44 @@ func beside(rows []reading, faults []imports.Rejection) []imports.Rejection {
 	return faults
 }
 
-// group is rows that make one order, as they were read.
+// group is rows that make one order, as they were read: the order, or why there is none.
 type group struct {
-	rows  []reading
-	order order.Order
+	rows     []reading
+	order    order.Order
+	rejected []imports.Rejection
 }
 
-// grouped makes orders of the rows: of each for itself, or of those that stand together and are of one external name.
-func grouped(rows []imports.Row, several bool, now time.Time) (groups []group, rejected []imports.Rejection) {
-	groups = make([]group, 0, len(rows))
-	all := make([]reading, 0, len(rows))
-	for from := 0; from < len(rows); {
-		begin, faults := len(all), []imports.Rejection(nil)
-		to := from
+// prepare makes orders of the rows, of each for itself or of those that stand together and are of one external name, and leaves
+// each with the first of its rows.
+func prepare(rows []imports.Row, several bool, now time.Time) {
+	groups, all := make([]group, len(rows)), make([]reading, 0, len(rows))
+	for from, n := 0, 0; from < len(rows); n++ {
+		g, begin, to := &groups[n], len(all), from
 		for ; to < len(rows) && (to == from || several && sameOrder(rows[to], rows[from])); to++ {
 			r, wrong := read(rows[to].Line, rows[to].Get, several)
-			all, faults = append(all, r), append(faults, wrong...)
+			all, g.rejected = append(all, r), append(g.rejected, wrong...)
 		}
-		of := all[begin:len(all):len(all)]
+		if g.rows = all[begin:len(all):len(all)]; len(g.rejected) > 0 {
+			g.rejected = beside(g.rows, g.rejected)
+		} else {
+			g.order, g.rejected = place(g.rows, uuid.Must(uuid.NewV7()), now)
+		}
+		rows[from].Prepared = g
 		from = to
-		if len(faults) > 0 {
-			rejected = append(rejected, beside(of, faults)...)
-			continue
+	}
+}
+
+// prepared gives the orders of rows that prepare has seen, and what was refused of them.
+func prepared(rows []imports.Row) (groups []*group, rejected []imports.Rejection) {
+	groups = make([]*group, 0, len(rows))
+	for i := 0; i < len(rows); {
+		g, _ := rows[i].Prepared.(*group)
+		i += len(g.rows)
+		if len(g.rejected) > 0 {
+			rejected = append(rejected, g.rejected...)
+		} else {
+			groups = append(groups, g)
 		}
-		o, faults := place(of, uuid.Must(uuid.NewV7()), now)
-		if len(faults) > 0 {
-			rejected = append(rejected, faults...)
-			continue
-		}
-		groups = append(groups, group{of, o})
 	}
 	return groups, rejected
 }
