@@ -410,11 +410,11 @@ type LeadConverted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The lead's id, a UUIDv7.
 	LeadId string `protobuf:"bytes,1,opt,name=lead_id,json=leadId,proto3" json:"lead_id,omitempty"`
-	// The customer's id, a UUID.
+	// The customer's id, a UUID; empty where it came in from a file as won and nobody is known.
 	CustomerId string `protobuf:"bytes,2,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
 	// The id of the person who is the customer's contact, a customer of accounts as well; empty where the customer is that person.
 	ContactId string `protobuf:"bytes,3,opt,name=contact_id,json=contactId,proto3" json:"contact_id,omitempty"`
-	// The opportunity's id, a UUIDv7.
+	// The opportunity's id, a UUIDv7; empty where it came in from a file as won.
 	OpportunityId string `protobuf:"bytes,4,opt,name=opportunity_id,json=opportunityId,proto3" json:"opportunity_id,omitempty"`
 	// Whether the customer was made by the conversion; false: was known before.
 	CustomerCreated bool `protobuf:"varint,5,opt,name=customer_created,json=customerCreated,proto3" json:"customer_created,omitempty"`
