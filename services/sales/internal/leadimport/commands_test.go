@@ -174,7 +174,7 @@ func TestAFileWithColumnsOfNobodysIsRefused(t *testing.T) {
 		code string
 	}{
 		"a column that is none":            {"name,shoe\nAnn,4\n", "column_unknown"},
-		"a custom field that is not there": {"name,custom:shoe\nAnn,4\n", "column_unknown"},
+		"a custom field that is not there": {"name,custom:shoe\nAnn,4\n", "mapping_target_unknown"},
 	} {
 		answer := w.Do(http.MethodPost, path+"?format=csv", w.Token(auth.RoleIntegrator, "pizza"), c.file, "Content-Type", "text/plain")
 		if answer.Status != http.StatusUnprocessableEntity || answer.Code() != c.code {
