@@ -228,7 +228,7 @@ func TestACardIsReadAsItWasAndItsChangesBetweenTwoTimes(t *testing.T) {
 func TestWinRatesAreOfTheCardsAsTheyStood(t *testing.T) {
 	t.Parallel()
 	o := start(t)
-	close := func(id uuid.UUID, state string, daysAgo int) {
+	end := func(id uuid.UUID, state string, daysAgo int) {
 		o.Admin(`UPDATE opportunity SET state = $2, closed_at = now() - make_interval(days => $3), reason = CASE WHEN $2 = 'lost' THEN 'price' ELSE '' END WHERE id = $1`, id, state, daysAgo)
 	}
 	for n := range 4 { // a thing was clear 40 days before the end, five 10 days before
@@ -236,16 +236,16 @@ func TestWinRatesAreOfTheCardsAsTheyStood(t *testing.T) {
 		o.write(id, said("payment"))
 		o.write(id, said("resources"), said("competitors"), said("our_plan"), said("buying_process"))
 		o.Admin(`UPDATE c139_version SET at = now() - CASE version WHEN 1 THEN interval '42 days' ELSE interval '12 days' END WHERE opportunity_id = $1`, id)
-		close(id, map[bool]string{true: "won", false: "lost"}[n < 3], 2)
+		end(id, map[bool]string{true: "won", false: "lost"}[n < 3], 2)
 	}
-	close(o.opened("pizza", newID(), 50), "lost", 2)
+	end(o.opened("pizza", newID(), 50), "lost", 2)
 	still := o.opened("pizza", newID(), 50)
 	o.write(still, said("payment"))
 	withdrawn := o.opened("pizza", newID(), 50)
 	o.write(withdrawn, said("payment"))
-	close(withdrawn, "withdrawn", 1)
+	end(withdrawn, "withdrawn", 1)
 	foreign := o.opened("music", newID(), 50)
-	close(foreign, "won", 1)
+	end(foreign, "won", 1)
 	type rate struct {
 		By, Band          string
 		Closed, Won, Lost int
