@@ -43,6 +43,7 @@ func figures() []figure {
 		{"complaints", measureComplaints},
 		{"tickets", measureTickets},
 		{"orders", measureOrders},
+		{"board", measureBoard},
 		{"scoring", measureScoring},
 	}
 }
