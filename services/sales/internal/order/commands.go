@@ -225,7 +225,7 @@ func PlacedEvent(o Order) outbox.Event {
 	for i, l := range o.Lines {
 		lines[i] = &salesv1.OrderLine{LineNo: l.No, Sku: l.SKU, Quantity: l.Quantity, AmountMinor: l.AmountMinor}
 	}
-	return outbox.Event{Aggregate: aggregate, ID: o.ID, Time: o.RecordedAt, Message: &salesv1.OrderPlaced{
+	return outbox.Event{Aggregate: aggregate, ID: o.ID, First: true, Time: o.RecordedAt, Message: &salesv1.OrderPlaced{
 		OrderId: o.ID.String(), ExternalRef: reference(o.ExternalRef), CustomerId: text(o.CustomerID), CustomerRef: reference(o.CustomerRef),
 		Channel: o.Channel, Currency: o.Currency, Lines: lines, Units: o.Units, TotalMinor: o.TotalMinor, PlacedAt: timestamppb.New(o.PlacedAt),
 		QuoteId: text(o.QuoteID), OpportunityId: text(o.OpportunityID),

@@ -41,18 +41,18 @@ const lines = `LEFT JOIN LATERAL (
 // violates sales_order_external.
 func Insert(tx *pg.Tx, orders ...Order) {
 	n := len(orders)
-	ids, customers, fingerprints := make([]uuid.UUID, n), make([]*uuid.UUID, n), make([][]byte, n)
-	systems, externalIDs := make([]*string, n), make([]*string, n)
+	// Ids travel as bytes: a uuid.UUID would as text.
+	ids, customers, quotes, opportunities := make([][16]byte, n), make([]*[16]byte, n), make([]*[16]byte, n), make([]*[16]byte, n)
+	systems, externalIDs, fingerprints := make([]*string, n), make([]*string, n), make([][]byte, n)
 	customerSystems, customerIDs := make([]*string, n), make([]*string, n)
 	channels, currencies := make([]string, n), make([]string, n)
-	quotes, opportunities := make([]*uuid.UUID, n), make([]*uuid.UUID, n)
 	units, totals, placed, recorded := make([]int64, n), make([]int64, n), make([]time.Time, n), make([]time.Time, n)
 	var l lineArrays
 	for i := range orders {
 		o := &orders[i]
 		ids[i], fingerprints[i], channels[i], currencies[i] = o.ID, o.Fingerprint, o.Channel, o.Currency
 		units[i], totals[i], placed[i], recorded[i] = o.Units, o.TotalMinor, o.PlacedAt, o.RecordedAt
-		customers[i], quotes[i], opportunities[i] = pg.OrNull(o.CustomerID), pg.OrNull(o.QuoteID), pg.OrNull(o.OpportunityID)
+		customers[i], quotes[i], opportunities[i] = orNull(&o.CustomerID), orNull(&o.QuoteID), orNull(&o.OpportunityID)
 		if !o.ExternalRef.IsZero() {
 			systems[i], externalIDs[i] = &o.ExternalRef.System, &o.ExternalRef.ID
 		}
@@ -78,9 +78,17 @@ func Insert(tx *pg.Tx, orders ...Order) {
 		tx.Tenant(), l.owners, l.nos, l.skus, l.quantities, l.amounts)
 }
 
+// orNull gives an id as bytes; nil for Nil.
+func orNull(id *uuid.UUID) *[16]byte {
+	if *id == uuid.Nil {
+		return nil
+	}
+	return (*[16]byte)(id)
+}
+
 // lineArrays holds lines of orders or of returns, column by column.
 type lineArrays struct {
-	owners              []uuid.UUID
+	owners              [][16]byte
 	nos                 []int32
 	skus                []string
 	quantities, amounts []int64
