@@ -64,7 +64,7 @@ func (l *live) takes(change body) (lead string, v view) {
 	var made struct {
 		ID string `json:"lead_id"`
 	}
-	l.Want(http.StatusCreated, http.MethodPost, "/v1/leads", l.manager, body{"email": uuid.NewString() + "@example.com", "customer_id": uuid.Must(uuid.NewV7())}, &made)
+	l.Want(http.StatusCreated, http.MethodPost, "/v1/leads", l.manager, body{"name": somebody(), "customer_id": uuid.Must(uuid.NewV7())}, &made)
 	l.Want(http.StatusCreated, http.MethodPost, "/v1/leads/"+made.ID+"/nurture", l.manager, body{"programme": "welcome"}, &v)
 	return made.ID, v
 }
