@@ -10,18 +10,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
-	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/golden"
 	"github.com/guanxi-crm/guanxi/platform/httpx/badinput"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	erasurev1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/erasure/activities/v1"
-	salesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/opportunity"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/salestest"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/scoring"
@@ -55,14 +50,13 @@ func (v view) item(code string) entry {
 type office struct {
 	*salestest.World
 	t     *testing.T
-	seq   map[uuid.UUID]int64
 	music string // the token of somebody who sells for another tenant
 }
 
 func start(t *testing.T) *office {
 	t.Helper()
 	w := salestest.Start(t)
-	return &office{World: w, t: t, seq: map[uuid.UUID]int64{}, music: w.Token(auth.RoleSales, "music")}
+	return &office{World: w, t: t, music: w.Token(auth.RoleSales, "music")}
 }
 
 func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
@@ -108,31 +102,15 @@ func (o *office) write(id uuid.UUID, entries ...body) (v view) {
 	return v
 }
 
-// moved tells the service that the contacts of an opportunity changed, and waits until that was heard.
-func (o *office) moved(id uuid.UUID, sql string, args ...any) {
+// leans says how a decision maker leans, and waits until the card knows it.
+func (o *office) leans(id uuid.UUID, who opportunity.Contact, leaning int) {
 	o.t.Helper()
 	before := o.Count(`SELECT count(*) FROM c139_version WHERE opportunity_id = $1`, id)
-	o.Admin(sql, args...)
-	m := &salesv1.OpportunityChanged{OpportunityId: id.String(), CustomerId: newID().String(), ChangedFields: []string{"contacts"}, ChangedAt: timestamppb.Now()}
-	o.Publish("sales", o.event(id, m))
+	o.Want(http.StatusOK, http.MethodPut, "/v1/opportunities/"+id.String()+"/contacts/"+who.CustomerID.String(), o.Sales,
+		body{"role": who.Role, "influence": who.Influence, "leaning": leaning}, nil, "If-Match", "*")
 	o.Eventually("the card knows of the contacts", func() bool {
 		return o.Count(`SELECT count(*) FROM c139_version WHERE opportunity_id = $1`, id) > before
 	})
-}
-
-func (o *office) event(id uuid.UUID, m proto.Message) bus.Event {
-	o.t.Helper()
-	data, err := protojson.Marshal(m)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	o.seq[id]++
-	d := m.ProtoReflect().Descriptor()
-	return bus.Event{
-		ID: newID(), Type: string(d.FullName()), Source: "/guanxi/test", Tenant: "pizza", Epoch: 1, Topic: string(d.ParentFile().Package()),
-		AggregateType: "opportunity", AggregateID: id.String(), Sequence: o.seq[id], Time: time.Now().UTC(), Data: data,
-		Partition: bus.Shard("pizza", "opportunity", id.String()),
-	}
 }
 
 func TestACardGrowsFromNothing(t *testing.T) {
@@ -154,7 +132,7 @@ func TestACardGrowsFromNothing(t *testing.T) {
 	if e := v.item("payment"); e.CoachID != who || e.On == "" || e.Known != "It is known of payment" {
 		t.Errorf("%+v", e)
 	}
-	o.moved(id, `UPDATE opportunity_contact SET leaning = 2 WHERE customer_id = $1`, chief.CustomerID)
+	o.leans(id, chief, 2)
 	if v = o.card(id); v.Display != "3C 3F 1W" || v.Version != 1 {
 		t.Errorf("now he chose us: %+v", v)
 	}
@@ -177,7 +155,7 @@ func TestACardIsReadAsItWasAndItsChangesBetweenTwoTimes(t *testing.T) {
 	id := o.opened("pizza", newID(), 100, chief)
 	o.write(id, said("payment"))
 	o.write(id, said("payment"), said("resources"), said("fit_highest"))
-	o.moved(id, `UPDATE opportunity_contact SET leaning = 1 WHERE customer_id = $1`, chief.CustomerID)
+	o.leans(id, chief, 1)
 	o.write(id, body{"code": "payment", "known": "They changed the bank"})
 	for version, days := range map[int]int{1: 90, 2: 60, 3: 30} {
 		o.Admin(`UPDATE c139_version SET at = now() - make_interval(days => $3) WHERE opportunity_id = $1 AND version = $2`, id, version, days)
