@@ -81,9 +81,6 @@ func (n *Nurture) Begin(ctx context.Context, leadID uuid.UUID, programme string)
 		if err != nil {
 			return pg.Result{}, err
 		}
-		if l.State == lead.Nurturing {
-			return pg.Result{}, problem.New(problem.Conflict, "nurturing_running", "This lead is warmed up already.")
-		}
 		scores := scoring.Of(tx, []uuid.UUID{leadID})
 		p, err := latest(ctx, tx, programme, false)
 		switch {
@@ -100,12 +97,13 @@ func (n *Nurture) Begin(ctx context.Context, leadID uuid.UUID, programme string)
 		if l.CustomerID != uuid.Nil {
 			erasure.Refuse(tx, l.CustomerID)
 		}
-		l, events, err := n.leads.HandOverIn(ctx, tx, l, true, codeHand, scores.Get(leadID).Probability, now)
-		if err != nil {
-			return pg.Result{}, err
+		var events []outbox.Event
+		if l.State != lead.Nurturing { // marketing has one whose conversion was undone already; that no case of it runs the index says
+			if l, events, err = n.leads.HandOverIn(ctx, tx, l, true, codeHand, scores.Get(leadID).Probability, now); err != nil {
+				return pg.Result{}, err
+			}
 		}
-		c := begin(id, l, p, by, now)
-		insert(tx, c)
+		insert(tx, begin(id, l, p, by, now))
 		if err := n.outbox.Append(ctx, tx, events...); err != nil {
 			return pg.Result{}, err
 		}

@@ -1,6 +1,7 @@
 package nurture_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"time"
@@ -222,6 +223,39 @@ func TestWhatElseBecomesOfALeadEndsIt(t *testing.T) {
 			require.Zero(t, c.changed())
 		})
 	}
+}
+
+// A conversion ends the case; where it is undone, marketing has the lead again, and may take it in again.
+func TestALeadWhoseConversionWasUndoneMayBeTakenInAgain(t *testing.T) {
+	t.Parallel()
+	c := begun(t, nil, nil)
+	out := outbox.New("sales")
+	leads := lead.New(c.DB, out, scoring.New(c.DB, time.Now), time.Now)
+	change := func(do func(ctx context.Context, tx *pg.Tx, l lead.Lead) error) {
+		ctx := auth.With(t.Context(), wang)
+		require.NoError(t, c.DB.Tx(ctx, "pizza", func(tx *pg.Tx) error {
+			l, err := lead.Lock(ctx, tx, uuid.MustParse(c.lead))
+			require.NoError(t, err)
+			return do(ctx, tx, l)
+		}))
+	}
+	c.after(30*time.Hour, func() {
+		change(func(_ context.Context, tx *pg.Tx, l lead.Lead) error {
+			_, err := leads.ConvertIn(tx, l, uuid.New(), uuid.Nil, uuid.New(), time.Now())
+			return err
+		})
+		c.SignalWorkflow("poke", nil)
+	})
+	v := c.run()
+	require.Equal(t, []string{"cancelled", "converted"}, []string{v.Stage, v.Code})
+	change(func(ctx context.Context, tx *pg.Tx, l lead.Lead) error {
+		_, err := leads.UnconvertIn(ctx, tx, l, time.Now())
+		return err
+	})
+	require.Equal(t, "nurturing", c.state(c.lead))
+	again := c.nurtures(c.lead, "welcome")
+	require.NotEqual(t, c.of.ID, again.ID)
+	require.Equal(t, "nurturing_running", c.Want(http.StatusConflict, http.MethodPost, "/v1/leads/"+c.lead+"/nurture", c.manager, body{"programme": "welcome"}, nil).Code())
 }
 
 // A case goes on by the programme as it was when it began.
