@@ -129,7 +129,7 @@ func (c *Conversions) parties(ctx context.Context, was Conversion, l lead.Lead) 
 		}
 		return customer, contact, uuid.Nil, err
 	}
-	if relationship, err = c.accounts.relate(ctx, contact.ID, customer.ID); err != nil {
+	if relationship, err = c.accounts.relate(ctx, contact.ID, customer.ID, was.ID); err != nil {
 		return customer, contact, uuid.Nil, err
 	}
 	return customer, contact, relationship, c.read(ctx, &customer, &contact)

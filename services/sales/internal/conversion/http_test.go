@@ -46,7 +46,7 @@ func TestALeadWithoutACompanyBecomesAPerson(t *testing.T) {
 	t.Parallel()
 	d := open(t)
 	l := d.captured("", "Han Mei")
-	c := d.convert(l, nil)
+	c := d.convert(l, body{})
 	if c.State != "converted" || c.ContactID != nil || d.register.people[*c.CustomerID].Kind != "person" {
 		t.Fatalf("%+v", c)
 	}
@@ -210,7 +210,7 @@ func TestAFailureOfAnyCallChangesNothingInTheEnd(t *testing.T) {
 	d := open(t)
 	for n := 1; n <= most; n++ {
 		for _, after := range []bool{false, true} {
-			l := d.captured(fmt.Sprintf("Lotus Hotels %d %t", n, after), "Han Mei")
+			l := d.captured(fmt.Sprintf("Lotus%d%t", n, after), "Han Mei")
 			d.Eventually("accounts was asked who it may be", func() bool { return !d.read(l).CustomerCheckedAt.IsZero() })
 			d.register.mu.Lock()
 			from := len(d.register.calls)
@@ -316,7 +316,7 @@ func TestWhatCannotBeConverted(t *testing.T) {
 		"a name that is far too long": {path(l, "/convert"), d.Sales, body{"opportunity": body{"name": strings.Repeat("a", 201)}}, 422, "validation_failed"},
 	} {
 		var sent any
-		if c.body != nil {
+		if c.body != nil { // a nil body would be sent as null
 			sent = c.body
 		}
 		if got := d.Do(http.MethodPost, c.path, c.token, sent); got.Status != c.status || c.code != "" && got.Code() != c.code {

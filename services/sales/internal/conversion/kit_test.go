@@ -52,18 +52,18 @@ type identityView struct {
 // register stands in for the API of accounts, as far as conversions use it: it keeps the contract that an external id belongs to one
 // customer, and answers wrongly when it is told to. The real one is asked in the tests of the whole platform.
 type register struct {
-	mu        sync.Mutex
-	people    map[uuid.UUID]*somebody
-	contacts  map[[2]uuid.UUID]uuid.UUID // to relationship
-	ended     map[uuid.UUID]bool
-	alike     map[string][]uuid.UUID // by name: who may be meant
-	calls     []string
-	fail      func(n int, call string) (before, after bool) // of the nth call: what goes wrong before and after it was carried out
-	forbidden bool
+	mu       sync.Mutex
+	people   map[uuid.UUID]*somebody
+	contacts map[[2]uuid.UUID]uuid.UUID // to relationship
+	ended    map[uuid.UUID]bool
+	alike    map[string][]uuid.UUID // by name: who may be meant
+	calls    []string
+	fail     func(n int, call string) (before, after bool) // of the nth call: what goes wrong before and after it was carried out
+	answers  map[string]func() (int, int, any)             // by Idempotency-Key
 }
 
 func newRegister() *register {
-	return &register{people: map[uuid.UUID]*somebody{}, contacts: map[[2]uuid.UUID]uuid.UUID{}, ended: map[uuid.UUID]bool{}, alike: map[string][]uuid.UUID{}}
+	return &register{people: map[uuid.UUID]*somebody{}, contacts: map[[2]uuid.UUID]uuid.UUID{}, ended: map[uuid.UUID]bool{}, alike: map[string][]uuid.UUID{}, answers: map[string]func() (int, int, any){}}
 }
 
 // add registers somebody by hand.
@@ -91,7 +91,15 @@ func (r *register) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, `{"code":"internal"}`, http.StatusInternalServerError)
 		return
 	}
-	status, etag, answer := r.do(req)
+	key := req.Header.Get("Idempotency-Key")
+	if r.answers[key] == nil {
+		status, etag, answer := r.do(req)
+		r.answers[key] = func() (int, int, any) { return status, etag, answer }
+	}
+	status, etag, answer := r.answers[key]()
+	if key == "" {
+		delete(r.answers, key)
+	}
 	if after {
 		http.Error(w, `{"code":"internal"}`, http.StatusBadGateway)
 		return
@@ -274,7 +282,12 @@ func open(t *testing.T) *desk {
 // captured is a lead of the company's person.
 func (d *desk) captured(company, person string) lead.Lead {
 	d.t.Helper()
-	contact := lead.Contact{Company: company, Name: person, Email: strings.ToLower(strings.ReplaceAll(person+company, " ", "")) + "@example.com"}
+	contact := lead.Contact{Company: company, Name: person, Email: "hanmei@example.com"}
+	if company != "" {
+		contact.Email = "info@" + strings.ToLower(strings.ReplaceAll(company, " ", "-")) + ".com"
+	} else if person != "Han Mei" {
+		contact.Email = strings.ToLower(strings.ReplaceAll(person, " ", "")) + "@gmail.com"
+	}
 	l, _, err := d.leads.Capture(d.ctx, lead.Draft{Capture: lead.ByAPI, Contact: contact, Profile: lead.Profile{Source: "fair"}, Tags: []string{"hot"}})
 	if err != nil {
 		d.t.Fatal(err)

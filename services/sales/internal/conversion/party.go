@@ -178,15 +178,15 @@ func (a accounts) known(ctx context.Context, name identity) (Party, bool, error)
 }
 
 // relate makes a person a contact of an organisation; the id is Nil where the person is that already.
-func (a accounts) relate(ctx context.Context, contact, organisation uuid.UUID) (uuid.UUID, error) {
+func (a accounts) relate(ctx context.Context, contact, organisation, conversion uuid.UUID) (uuid.UUID, error) {
 	var made struct {
 		RelationshipID uuid.UUID `json:"relationship_id"`
 	}
 	_, err := a.peers.Call(ctx, peer.Request{
 		Service: service, Method: http.MethodPost, Path: "/v1/customers/" + contact.String() + "/relationships",
-		Body: map[string]any{"kind": "contact_of", "related_id": organisation},
+		Body: map[string]any{"kind": "contact_of", "related_id": organisation}, Key: conversion.String() + "/contact",
 	}, &made)
-	if says(err, "relationship_exists") {
+	if says(err, "relationship_exists") { // and it was not us, whom the key would have told so
 		return uuid.Nil, nil
 	}
 	return made.RelationshipID, err
