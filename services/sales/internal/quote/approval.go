@@ -185,9 +185,3 @@ func (q Quote) Silent(no int32, dueAt, at time.Time) Quote {
 	q.happened(step)
 	return q
 }
-
-// awaits tells whether the person may decide on the quote now.
-func (q Quote) awaits(who flow.Actor) bool {
-	v := q.Latest()
-	return q.Check(Decision{Version: v.No, Action: ActionApprove, Level: v.Approval.Level().Code, By: who}) == nil
-}

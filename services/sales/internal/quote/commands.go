@@ -19,6 +19,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/sales/internal/opportunity"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/order"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/pricing"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/team"
 )
 
 // Quotes is what can be done with quotes.
@@ -96,11 +97,12 @@ func (s *Quotes) Create(ctx context.Context, customer, of uuid.UUID, o Offer) (T
 			return pg.Result{}, err
 		}
 		q := Quote{ID: id, CustomerID: customer, Root: *root, OpportunityID: of}
-		if err := belongs(ctx, tx, q, o.Currency); err != nil {
+		zone, err := belongs(ctx, tx, q, o.Currency)
+		if err != nil {
 			return pg.Result{}, err
 		}
 		at := s.now()
-		w, err := s.write(ctx, tx, *root, o, *policy, at)
+		w, err := s.write(ctx, tx, *root, o, by(*policy, zone), at)
 		if err != nil {
 			return pg.Result{}, err
 		}
@@ -116,10 +118,11 @@ func (s *Quotes) Create(ctx context.Context, customer, of uuid.UUID, o Offer) (T
 	return s.told(ctx, result, err)
 }
 
-// belongs refuses an opportunity that is not one of the quote's customer, is closed, or is in another currency.
-func belongs(ctx context.Context, tx *pg.Tx, q Quote, currency string) error {
+// belongs refuses an opportunity that is not one of the quote's customer, is closed, or is in another currency. It gives the time
+// zone of the team that leads it; none where there is none.
+func belongs(ctx context.Context, tx *pg.Tx, q Quote, currency string) (zone string, err error) {
 	if q.OpportunityID == uuid.Nil {
-		return nil
+		return "", nil
 	}
 	of, err := opportunity.Get(ctx, tx, q.OpportunityID)
 	fault := func(location, code, message string) error {
@@ -127,17 +130,31 @@ func belongs(ctx context.Context, tx *pg.Tx, q Quote, currency string) error {
 	}
 	switch {
 	case problem.KindOf(err) == problem.NotFound:
-		return fault("opportunity_id", "opportunity_unknown", "must be an opportunity")
+		return "", fault("opportunity_id", "opportunity_unknown", "must be an opportunity")
 	case err != nil:
-		return err
+		return "", err
 	case of.Root != q.Root:
-		return fault("opportunity_id", "opportunity_of_another", "must be an opportunity of the customer")
+		return "", fault("opportunity_id", "opportunity_of_another", "must be an opportunity of the customer")
 	case of.State != opportunity.Open:
-		return fault("opportunity_id", "opportunity_closed", "must be an open opportunity")
+		return "", fault("opportunity_id", "opportunity_closed", "must be an open opportunity")
 	case of.Currency != currency:
-		return fault("currency", "currency_differs", "must be the opportunity's: "+of.Currency)
+		return "", fault("currency", "currency_differs", "must be the opportunity's: "+of.Currency)
+	case of.Team == "":
+		return "", nil
 	}
-	return nil
+	leads, err := team.Find(ctx, tx, of.Team)
+	if problem.KindOf(err) == problem.NotFound { // teams are codes, which anybody may have written
+		return "", nil
+	}
+	return leads.Zone, err
+}
+
+// by is the policy by which a quote is written, in the time zone of its team where it has one.
+func by(p Policy, zone string) Policy {
+	if zone != "" {
+		p.TimeZone = zone
+	}
+	return p
 }
 
 // told gives the quote that a command led to.
@@ -198,10 +215,11 @@ func (s *Quotes) Edit(ctx context.Context, id uuid.UUID, o Offer, fresh func(rev
 		if err := tx.Flush(ctx); err != nil {
 			return was, nil, err
 		}
-		if err := belongs(ctx, tx, was, o.Currency); err != nil {
+		zone, err := belongs(ctx, tx, was, o.Currency)
+		if err != nil {
 			return was, nil, err
 		}
-		w, err := s.write(ctx, tx, was.Root, o, *policy, at)
+		w, err := s.write(ctx, tx, was.Root, o, by(*policy, zone), at)
 		if err != nil {
 			return was, nil, err
 		}

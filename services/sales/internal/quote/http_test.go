@@ -42,6 +42,7 @@ type versionView struct {
 	State    string
 	Title    string
 	OrderID  string `json:"order_id"`
+	TimeZone string `json:"time_zone"`
 	Approval struct {
 		Level string
 		Given []struct{ Level, By string }
@@ -254,11 +255,24 @@ func TestAnAcceptanceWinsTheOpportunityWhereItIsAskedTo(t *testing.T) {
 	require.EqualValues(t, 1, h.Count(`SELECT count(*) FROM sales_order`), "what is refused leaves no order")
 	h.do(second, 1, "accept", nil)
 	bad(with(oven(customer), "opportunity_id", of.ID), "opportunity_closed")
+	led := h.led(customer)
+	require.Equal(t, "America/New_York", h.create(with(oven(customer), "opportunity_id", led)).Latest.TimeZone, "the last day ends where the team is")
+	require.Equal(t, "Asia/Shanghai", h.create(with(with(oven(customer), "opportunity_id", led), "time_zone", "Asia/Shanghai")).Latest.TimeZone)
 	none := h.offered(customer)
 	require.Equal(t, "quote_without_opportunity", h.Do(http.MethodPost, "/v1/quotes/"+none.ID+"/versions/1/accept", h.Sales, body{"win_opportunity": true}).Code())
 	var page struct{ Items []view }
 	h.Want(http.StatusOK, http.MethodGet, "/v1/quotes?opportunity_id="+of.ID, h.Sales, nil, &page)
 	require.Len(t, page.Items, 2)
+}
+
+// led is an opportunity of the customer that a team in New York leads.
+func (h *house) led(customer string) (opportunity string) {
+	h.Want(http.StatusOK, http.MethodPut, "/v1/teams/east", h.Manager, body{"name": "East", "time_zone": "America/New_York", "members": []string{}}, nil, "If-Match", `"0"`)
+	var of struct {
+		ID string `json:"opportunity_id"`
+	}
+	h.Want(http.StatusCreated, http.MethodPost, "/v1/opportunities", h.Sales, body{"customer_id": customer, "name": "Another kitchen", "currency": "CNY", "team": "east"}, &of)
+	return of.ID
 }
 
 func TestWhatPriceRulesTakeOffIsInTheQuote(t *testing.T) {

@@ -53,7 +53,7 @@ type QuoteContent struct {
 	Recipient  string         `json:"recipient,omitempty" maxLength:"1000" doc:"To whom it is addressed, as it stands on the paper."`
 	Terms      string         `json:"terms,omitempty" maxLength:"10000"`
 	ValidUntil string         `json:"valid_until,omitempty" format:"date" doc:"The last day on which it can be accepted; left out: by the policy." example:"2026-12-31"`
-	TimeZone   string         `json:"time_zone,omitempty" maxLength:"64" doc:"In which that day ends; left out: that of the policy." example:"Asia/Shanghai"`
+	TimeZone   string         `json:"time_zone,omitempty" maxLength:"64" doc:"In which that day ends; left out: that of the team of the opportunity, or else of the policy." example:"Asia/Shanghai"`
 	Discount   *quoteDiscount `json:"discount,omitempty" doc:"On the whole quote, beside those on lines; it is spread over the lines."`
 	Lines      []newQuoteLine `json:"lines" nullable:"false" minItems:"1" maxItems:"500"`
 }

@@ -227,23 +227,21 @@ func (p *paper) newPage() {
 	p.y = margin
 }
 
-// room begins another page where so much has no room on this one; it tells whether it did.
-func (p *paper) room(high float64) bool {
-	if p.y+high <= bottom {
-		return false
+// room begins another page where so much has no room on this one.
+func (p *paper) room(high float64) {
+	if p.y+high > bottom {
+		p.newPage()
 	}
-	p.newPage()
-	return true
 }
 
-// block draws lines of text from x on.
-func (p *paper) block(x, wide float64, s string, size float64) {
+// block draws lines of text of a width.
+func (p *paper) block(wide float64, s string, size float64) {
 	if s == "" {
 		return
 	}
 	for _, l := range p.wrap(s, wide, size) {
 		p.room(size * lead)
-		p.line(x, l, size, false, false)
+		p.line(margin, l, size, false, false)
 		p.y += size * lead
 	}
 }
@@ -253,11 +251,11 @@ func (p *paper) head(at time.Time) {
 	if zone, ok := businesstime.Zone(p.v.Content.TimeZone); ok {
 		at = at.In(zone)
 	}
-	p.block(margin, 110, p.v.Content.Issuer, normal)
+	p.block(110, p.v.Content.Issuer, normal)
 	p.y += 4
 	p.line(margin, p.say.Quote+" "+p.q.Name(), large, true, false)
 	p.y += large * lead
-	p.block(margin, pageWidth-2*margin, p.v.Content.Title, normal+2)
+	p.block(pageWidth-2*margin, p.v.Content.Title, normal+2)
 	p.y += 2
 	for _, l := range [][2]string{{p.say.Date, at.Format(time.DateOnly)}, {p.say.ValidUntil, fmt.Sprintf("%s (%s)", p.v.Content.ValidUntil, p.v.Content.TimeZone)}} {
 		p.line(margin, l[0]+": "+l[1], normal, false, false)
@@ -267,7 +265,7 @@ func (p *paper) head(at time.Time) {
 		p.y += 2
 		p.line(margin, p.say.To+":", normal, true, false)
 		p.y += normal * lead
-		p.block(margin, 110, p.v.Content.Recipient, normal)
+		p.block(110, p.v.Content.Recipient, normal)
 	}
 	p.y += 4
 }
@@ -365,7 +363,7 @@ func (p *paper) terms() {
 	p.room(3 * normal * lead)
 	p.line(margin, p.say.Terms, normal, true, false)
 	p.y += normal * lead
-	p.block(margin, pageWidth-2*margin, p.v.Content.Terms, normal)
+	p.block(pageWidth-2*margin, p.v.Content.Terms, normal)
 }
 
 // money writes an amount in major units, thousands set apart by commas: 12,345.60.

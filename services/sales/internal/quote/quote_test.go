@@ -195,7 +195,7 @@ func TestAQuoteIsTakenUntilItsLastDayEnds(t *testing.T) {
 	s.levels(nil) // the zone is Shanghai's
 	o := free(0)
 	o.ValidUntil = "2026-11-27"
-	make := func() quote.Told {
+	offered := func() quote.Told {
 		q, err := s.quotes.Create(s.as(mei), someone(), uuid.Nil, o)
 		require.NoError(t, err)
 		_, err = s.quotes.Submit(s.as(mei), q.ID, 1)
@@ -204,7 +204,7 @@ func TestAQuoteIsTakenUntilItsLastDayEnds(t *testing.T) {
 		require.NoError(t, err)
 		return q
 	}
-	first, second := make(), make()
+	first, second := offered(), offered()
 	drafted, err := s.quotes.Create(s.as(mei), someone(), uuid.Nil, o)
 	require.NoError(t, err)
 	s.now = time.Date(2026, 11, 27, 15, 59, 59, 999_999_000, time.UTC)
