@@ -276,6 +276,38 @@ func TestAccountsBeingAwayDelaysAndLosesNothing(t *testing.T) {
 	}
 }
 
+func TestAConversionWhoseProcessWasLostGoesOn(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	l := d.captured("Lotus Hotels", "Han Mei")
+	lose := func() {
+		t.Helper()
+		if err := d.DB.Tx(t.Context(), "pizza", func(tx *pg.Tx) error {
+			tx.Queue(`DELETE FROM process_start WHERE tenant_id = 'pizza'`)
+			tx.Queue(`UPDATE lead_conversion SET step_at = step_at - interval '1 hour' WHERE tenant_id = 'pizza'`)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		d.run()
+		if err := d.conversions.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.stop()
+	d.Want(http.StatusAccepted, http.MethodPost, path(l, "/convert"), d.Sales, body{}, nil)
+	lose()
+	if c := d.ended(l); c.State != "converted" {
+		t.Fatalf("%+v", c)
+	}
+	d.stop()
+	d.Want(http.StatusAccepted, http.MethodPost, path(l, "/unconvert"), d.Sales, nil, nil)
+	lose()
+	if c := d.ended(l); c.State != "undone" || d.register.standing() != 0 {
+		t.Fatalf("%+v", c)
+	}
+}
+
 func TestWhatCannotBeConverted(t *testing.T) {
 	t.Parallel()
 	d := open(t)

@@ -241,7 +241,7 @@ func (d *desk) run() {
 	d.t.Cleanup(api.Close)
 	peers := peer.New(func(string) (string, error) { return api.URL, nil }, key, time.Now)
 	scores, o, starter := scoring.New(d.DB, time.Now), outbox.New("sales"), starts.New(d.DB, d.Flow.Client())
-	conversions := conversion.New(d.DB, o, d.leads, opportunity.New(d.DB, o, scores, time.Now), peers, starter, "sales", time.Now)
+	d.conversions = conversion.New(d.DB, o, d.leads, opportunity.New(d.DB, o, scores, time.Now), peers, starter, "sales", time.Now)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wait sync.WaitGroup
 	wait.Go(func() {
@@ -250,12 +250,13 @@ func (d *desk) run() {
 		}
 	})
 	wait.Go(func() {
-		_ = app.Every(10*time.Millisecond, slog.New(slog.DiscardHandler), "matching", conversions.Match)(ctx)
+		_ = app.Every(10*time.Millisecond, slog.New(slog.DiscardHandler), "matching", d.conversions.Match)(ctx)
 	})
-	d.t.Cleanup(func() {
+	d.stop = func() {
 		cancel()
 		wait.Wait()
-	})
+	}
+	d.t.Cleanup(d.stop)
 }
 
 // desk is sales facing the register, with leads of the tenant pizza.
@@ -265,6 +266,9 @@ type desk struct {
 	register *register
 	leads    *lead.Leads
 	ctx      context.Context
+
+	conversions *conversion.Conversions
+	stop        func() // starting processes and matching
 }
 
 func open(t *testing.T) *desk {
