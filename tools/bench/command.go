@@ -86,7 +86,7 @@ func (b *bench) createThroughput(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	b.add(c.row(name).ratioAtLeast(0.6))
+	b.add(c.row(name).shareReached())
 	return b.settle(ctx)
 }
 

@@ -88,7 +88,7 @@ func (b *bench) openThroughput(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.add(c.row(op.name).ratioAtLeast(0.6))
+	b.add(c.row(op.name).shareReached())
 	return b.settle(ctx)
 }
 
