@@ -97,7 +97,7 @@ func half(rows []Row, place int) int {
 	if place < 0 {
 		return middle
 	}
-	for off := 0; off < len(rows); off++ {
+	for off := range rows {
 		for _, at := range []int{middle - off, middle + off} {
 			if at > 0 && at < len(rows) && rows[at].values[place] != rows[at-1].values[place] {
 				return at

@@ -191,7 +191,7 @@ func TestAThousandRowsAreOneBatchAndMoreAreNone(t *testing.T) {
 	if n := s.Count(`SELECT count(*) FROM price WHERE tier_quantities = '{10}' AND tier_minors[1] = unit_minor / 2`); n != 1000 {
 		t.Errorf("%d prices have their tier", n)
 	}
-	s.Want(http.StatusUnprocessableEntity, http.MethodPost, "/v1/products/batch", s.token, body{"items": append(rows, body{"sku": "X", "name": "X"})}, nil)
+	s.Want(http.StatusUnprocessableEntity, http.MethodPost, "/v1/products/batch", s.token, body{"items": slices.Concat(rows, []body{{"sku": "X", "name": "X"}})}, nil)
 	s.Want(http.StatusUnprocessableEntity, http.MethodPost, "/v1/products/batch", s.token, body{"items": []body{}}, nil)
 }
 
@@ -349,22 +349,22 @@ func TestTheCatalogueRefusesBadInput(t *testing.T) {
 			return string(raw)
 		}
 	}
-	any := http.Header{"If-Match": {"*"}}
+	star := http.Header{"If-Match": {"*"}}
 	for name, target := range map[string]badinput.Target{
 		"list products":   {Method: http.MethodGet, Path: "/v1/products", List: true},
 		"find products":   {Method: http.MethodGet, Path: "/v1/products?q=co", List: true},
 		"get product":     {Method: http.MethodGet, Path: "/v1/products/COLA", Owned: true},
-		"put product":     {Method: http.MethodPut, Path: "/v1/products/COLA", Body: `{"name":"Cola","archived":false}`, Version: true, Header: any},
+		"put product":     {Method: http.MethodPut, Path: "/v1/products/COLA", Body: `{"name":"Cola","archived":false}`, Version: true, Header: star},
 		"batch products":  {Method: http.MethodPost, Path: "/v1/products/batch", Body: items("name")(), Fresh: items("name"), OtherBody: items("name")(), Replay: true},
 		"list categories": {Method: http.MethodGet, Path: "/v1/product-categories", List: true},
 		"get category":    {Method: http.MethodGet, Path: "/v1/product-categories/food", Owned: true},
-		"put category":    {Method: http.MethodPut, Path: "/v1/product-categories/food", Body: `{"name":"Food"}`, Version: true, Header: any},
+		"put category":    {Method: http.MethodPut, Path: "/v1/product-categories/food", Body: `{"name":"Food"}`, Version: true, Header: star},
 		"list lists":      {Method: http.MethodGet, Path: "/v1/price-lists", List: true},
 		"get list":        {Method: http.MethodGet, Path: "/v1/price-lists/shops", Owned: true},
-		"put list":        {Method: http.MethodPut, Path: "/v1/price-lists/shops", Body: `{"name":"Shops","currency":"CNY"}`, Version: true, Header: any},
+		"put list":        {Method: http.MethodPut, Path: "/v1/price-lists/shops", Body: `{"name":"Shops","currency":"CNY"}`, Version: true, Header: star},
 		"list prices":     {Method: http.MethodGet, Path: "/v1/price-lists/shops/prices", List: true, Owned: true},
 		"get price":       {Method: http.MethodGet, Path: "/v1/price-lists/shops/prices/COLA", Owned: true},
-		"put price":       {Method: http.MethodPut, Path: "/v1/price-lists/shops/prices/COLA", Body: `{"unit_minor":500}`, Version: true, Owned: true, Header: any},
+		"put price":       {Method: http.MethodPut, Path: "/v1/price-lists/shops/prices/COLA", Body: `{"unit_minor":500}`, Version: true, Owned: true, Header: star},
 		"batch prices":    {Method: http.MethodPost, Path: "/v1/price-lists/shops/prices/batch", Body: items("unit_minor")(), Fresh: items("unit_minor"), OtherBody: items("unit_minor")(), Replay: true, Owned: true},
 	} {
 		t.Run(name, func(t *testing.T) {

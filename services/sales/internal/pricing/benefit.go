@@ -112,7 +112,7 @@ func (r Rule) faults() (benefits, named []string, f faults) {
 	if !r.To.IsZero() && !r.From.Before(r.To) {
 		f.add("valid_to", "validity_empty", "must be after valid_from")
 	}
-	benefits, named, wrong := check(r.Condition, r.Scope, "condition")
+	benefits, named, wrong := check(r.Condition, r.Scope)
 	return benefits, named, append(f, wrong...)
 }
 

@@ -70,18 +70,18 @@ func most(path []string) uint64 {
 	}
 }
 
-// check names all that is wrong with a condition, at the location, and gives the codes of the benefits that it reads, and the
+// check names all that is wrong with a rule's condition, and gives the codes of the benefits that it reads, and the
 // words of what it compares channels and price lists with.
-func check(text string, scope Scope, location string) (benefits, words []string, faults []problem.Field) {
+func check(text string, scope Scope) (benefits, words []string, faults []problem.Field) {
 	if text == "" {
 		return nil, nil, nil
 	}
 	reads := unfair(text)
 	if len(reads.faults) > 0 {
-		return nil, nil, expression.At(location, reads.faults)
+		return nil, nil, expression.At("condition", reads.faults)
 	}
 	_, faults = languages[scope].Compile(text, expression.Bool)
-	return reads.benefits, reads.words, expression.At(location, faults)
+	return reads.benefits, reads.words, expression.At("condition", faults)
 }
 
 // asked are the facts of one basket.

@@ -413,14 +413,14 @@ func TestPricesRefuseBadInput(t *testing.T) {
 	const rule = `{"name":"R","position":1,"scope":"line","condition":"quantity > 1","percent_hundredths":10,"exclusive":false}`
 	s.put("/v1/price-rules/r", body{"name": "R", "position": 1, "scope": "line", "percent_hundredths": 10})
 	calculate := `{"currency":"CNY","channel":"shop","lines":[{"sku":"COLA","quantity":%d}]}`
-	any := http.Header{"If-Match": {"*"}}
+	star := http.Header{"If-Match": {"*"}}
 	for name, target := range map[string]badinput.Target{
 		"list rules":    {Method: http.MethodGet, Path: "/v1/price-rules", List: true},
 		"get rule":      {Method: http.MethodGet, Path: "/v1/price-rules/r", Owned: true},
-		"put rule":      {Method: http.MethodPut, Path: "/v1/price-rules/r", Body: rule, Version: true, Header: any},
+		"put rule":      {Method: http.MethodPut, Path: "/v1/price-rules/r", Body: rule, Version: true, Header: star},
 		"list benefits": {Method: http.MethodGet, Path: "/v1/benefits", List: true},
 		"get benefit":   {Method: http.MethodGet, Path: "/v1/benefits/b", Owned: true},
-		"put benefit":   {Method: http.MethodPut, Path: "/v1/benefits/b", Body: `{"text_en":"A","text_zh":"B","tiers":["gold"]}`, Version: true, Header: any},
+		"put benefit":   {Method: http.MethodPut, Path: "/v1/benefits/b", Body: `{"text_en":"A","text_zh":"B","tiers":["gold"]}`, Version: true, Header: star},
 		"list versions": {Method: http.MethodGet, Path: "/v1/benefits/b/versions", List: true, Owned: true},
 		"calculate":     {Method: http.MethodPost, Path: "/v1/prices/calculate", Body: fmt.Sprintf(calculate, 1)},
 	} {

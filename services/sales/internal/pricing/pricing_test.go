@@ -224,7 +224,7 @@ func TestARuleThatReadsTheCustomerIsUnfair(t *testing.T) {
 		`"iPhone" == channel`, `channel != "vip-shop"`, `price_list == "tier-1"`, `price_list.contains("x")`, `channel + "x" == "iosx"`, `channel < "j"`,
 		`channel in skus`, `["ios"].exists(c, channel == c)`,
 	} {
-		_, _, f := check(text, Line, "condition")
+		_, _, f := check(text, Line)
 		if len(f) == 0 || slices.ContainsFunc(f, func(one problem.Field) bool {
 			return one.Code != codeUnfair || one.Location != "condition" || one.Message == ""
 		}) {
@@ -241,7 +241,7 @@ func TestARuleMayReadTheSale(t *testing.T) {
 		`!("a" in benefits) || "b" in benefits`: {"a", "b"}, `skus.exists(tier, tier == "COLA")`: nil, // a name of its own, that reads nothing
 		`basket_minor > 10000 && basket_units < 5 && currency == "CNY" && "food" in categories`: nil, `int(unit_minor) > 5`: nil,
 	} {
-		got, _, f := check(text, Line, "condition")
+		got, _, f := check(text, Line)
 		if len(f) > 0 || !slices.Equal(got, benefits) {
 			t.Errorf("%s: %v, benefits %q", text, f, got)
 		}
@@ -250,11 +250,11 @@ func TestARuleMayReadTheSale(t *testing.T) {
 		`quantity >`: "condition_malformed", `quantity + 1`: "condition_not_bool", `quantity == "a"`: "condition_malformed", `nothing(quantity)`: "condition_malformed",
 		strings.Repeat(" ", 2001): "condition_too_long", `skus.all(a, skus.all(b, skus.all(c, a != b)))`: "condition_too_costly",
 	} {
-		if _, _, f := check(text, Line, "condition"); len(f) == 0 || f[0].Code != code {
+		if _, _, f := check(text, Line); len(f) == 0 || f[0].Code != code {
 			t.Errorf("%.40s: %v, want %s", text, f, code)
 		}
 	}
-	if _, _, f := check(`quantity > 1`, Whole, "condition"); len(f) == 0 {
+	if _, _, f := check(`quantity > 1`, Whole); len(f) == 0 {
 		t.Error("a rule of the basket reads a line")
 	}
 }
