@@ -111,6 +111,10 @@ func TestWhatAnActivityIsAboutBelongsTogether(t *testing.T) {
 	if ids := o.list(o.Sales, "customer_id="+twin.String()); len(ids) != 5 {
 		t.Errorf("by another id of the customer: %v", ids)
 	}
+	o.Accounts("pizza").Undo(twin, customer)
+	if mine, theirs := o.list(o.Sales, "customer_id="+twin.String()), o.list(o.Sales, "customer_id="+customer.String()); len(mine) != 2 || len(theirs) != 3 {
+		t.Errorf("each has its own again: %v, %v", mine, theirs)
+	}
 }
 
 func TestMyDayAndWhatIsLate(t *testing.T) {
