@@ -88,11 +88,11 @@ func (w looked) typed(given map[string]string) map[string]json.RawMessage {
 
 // fingerprint is the draft's with what became of it.
 func (r Row) fingerprint() []byte {
-	print := r.Draft.fingerprint()
+	content := r.Draft.fingerprint()
 	if r.Outcome != (Outcome{}) {
-		print = append(print, []byte(string(r.Outcome.State)+" "+r.Outcome.Reason+" "+r.Outcome.Stage+" "+r.Outcome.At.UTC().Format(time.RFC3339Nano))...)
+		content = append(content, []byte(string(r.Outcome.State)+" "+r.Outcome.Reason+" "+r.Outcome.Stage+" "+r.Outcome.At.UTC().Format(time.RFC3339Nano))...)
 	}
-	return print
+	return content
 }
 
 // arrive makes an arrival of a row, or names what is not right of it.

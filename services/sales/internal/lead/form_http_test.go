@@ -151,7 +151,7 @@ func TestAFormIsChangedClosedAndGivenAnotherKey(t *testing.T) {
 	if twice := d.Do(http.MethodPost, "/v1/lead-forms", d.manager, offer()); twice.Status != http.StatusConflict || twice.Code() != "lead_form_exists" {
 		t.Errorf("%d %s", twice.Status, twice.Body)
 	}
-	change := with(offer(), "code", nil, "trap", nil)
+	change := with(offer(), "code", nil, "trap", nil, "per_minute", nil)
 	d.Want(http.StatusOK, http.MethodPut, form, d.manager, change, &f, "If-Match", `"1"`)
 	d.Want(http.StatusPreconditionFailed, http.MethodPut, form, d.manager, change, nil, "If-Match", `"1"`)
 	d.Want(http.StatusUnprocessableEntity, http.MethodPost, path, "", filled("name", "x", "fax", "1"), nil)

@@ -23,7 +23,7 @@ type LeadFormContent struct {
 	Campaign  string          `json:"campaign,omitempty" maxLength:"64" doc:"Code that its leads get."`
 	Team      string          `json:"team,omitempty" maxLength:"64" doc:"Code of the team that its leads are for."`
 	Tags      []string        `json:"tags,omitempty" nullable:"false" maxItems:"50" doc:"That its leads get."`
-	PerMinute int             `json:"per_minute" minimum:"1" maximum:"10000" default:"60" doc:"How often it can be filled in within a minute, by all together."`
+	PerMinute int             `json:"per_minute,omitempty" minimum:"1" maximum:"10000" default:"60" doc:"How often it can be filled in within a minute, by all together."`
 }
 
 type leadFormField struct {

@@ -206,6 +206,42 @@ func TestALeadIsWorkedOn(t *testing.T) {
 	golden.JSON(t, "testdata/lead_enquired.json", d.EventsOf("LeadEnquired", 1)[0].Data)
 }
 
+func TestOfTwoWhoEndALeadAtOnceOneDoes(t *testing.T) {
+	t.Parallel()
+	d := start(t)
+	l := d.capture(http.StatusCreated, lily())
+	statuses := make([]int, 8)
+	var wait sync.WaitGroup
+	for n := range statuses {
+		wait.Go(func() {
+			what, b := "lose", body{"reason": "no_need"}
+			if n%2 == 1 {
+				what, b = "qualify", body{}
+			}
+			statuses[n] = d.Do(http.MethodPost, "/v1/leads/"+l.LeadID+"/"+what, d.Sales, b).Status
+		})
+	}
+	wait.Wait()
+	lost, qualified := 0, 0
+	for n, status := range statuses {
+		switch {
+		case status == http.StatusOK && n%2 == 0:
+			lost++
+		case status == http.StatusOK:
+			qualified++
+		case status != http.StatusConflict:
+			t.Errorf("got %d", status)
+		}
+	}
+	now := d.get(l.LeadID)
+	if lost != 1 || qualified > 1 || now.State != "lost" || now.Version != int64(2+qualified) {
+		t.Errorf("lost %d, qualified %d times: %+v", lost, qualified, now)
+	}
+	if n := d.Count(`SELECT sum(lost)::bigint FROM scoring_count WHERE field = 'source'`); n != 1 {
+		t.Errorf("it counts as lost %d times", n)
+	}
+}
+
 func TestWhatIsSaidOfALeadIsChangedAsItWasRead(t *testing.T) {
 	t.Parallel()
 	d := start(t)

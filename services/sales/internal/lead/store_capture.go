@@ -69,6 +69,20 @@ func holdAll(tx *pg.Tx) {
 // maxAtCompany is how many open leads of one company are looked at: the youngest.
 const maxAtCompany = 100
 
+// twinsSQL looks for open leads by each key of each lead that comes in.
+const twinsSQL = `SELECT n.place, c.id, c.key, c.name, c.company
+	FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY AS n(customer, email, phone, domain, place)
+	CROSS JOIN LATERAL (
+		(SELECT l.id, 'customer' AS key, l.name, l.company FROM lead l WHERE n.customer IS NOT NULL AND l.tenant_id = $1
+			AND l.customer_id = ANY ((SELECT customer_group($1, n.customer))::uuid[]) AND` + working + `1)
+		UNION ALL (SELECT l.id, 'email', l.name, l.company FROM lead l WHERE n.email <> '' AND l.tenant_id = $1 AND l.email = n.email AND` + working + `1)
+		UNION ALL (SELECT l.id, 'phone', l.name, l.company FROM lead l WHERE n.phone <> '' AND l.tenant_id = $1 AND l.phone = n.phone AND` + working + `1)
+		UNION ALL (SELECT l.id, 'company', l.name, l.company FROM lead l WHERE n.domain <> '' AND l.tenant_id = $1 AND l.domain = n.domain AND` + working + `$6)
+	) c`
+
+// working are those that something may still come of, the youngest first.
+const working = ` l.state IN ('open', 'nurturing', 'qualified') ORDER BY l.id DESC LIMIT `
+
 // twins gives, for each of the leads, the open ones that it may be the same as by the keys. Each is looked for by its whole key.
 func twins(ctx context.Context, tx *pg.Tx, leads []Lead, keys []Key) ([][]twin, error) {
 	n := len(leads)
@@ -84,16 +98,7 @@ func twins(ctx context.Context, tx *pg.Tx, leads []Lead, keys []Key) ([][]twin, 
 		customers[i] = id(l.CustomerID)
 		emails[i], phones[i], domains[i] = by(KeyEmail, l.Email), by(KeyPhone, l.Phone), by(KeyCompany, l.Domain)
 	}
-	const of = ` l.state IN ('open', 'nurturing', 'qualified') ORDER BY l.id DESC LIMIT `
-	rows, err := tx.Query(ctx, `SELECT n.place, c.id, c.key, c.name, c.company
-		FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY AS n(customer, email, phone, domain, place)
-		CROSS JOIN LATERAL (
-			(SELECT l.id, 'customer' AS key, l.name, l.company FROM lead l WHERE n.customer IS NOT NULL AND l.tenant_id = $1
-				AND l.customer_id = ANY ((SELECT customer_group($1, n.customer))::uuid[]) AND`+of+`1)
-			UNION ALL (SELECT l.id, 'email', l.name, l.company FROM lead l WHERE n.email <> '' AND l.tenant_id = $1 AND l.email = n.email AND`+of+`1)
-			UNION ALL (SELECT l.id, 'phone', l.name, l.company FROM lead l WHERE n.phone <> '' AND l.tenant_id = $1 AND l.phone = n.phone AND`+of+`1)
-			UNION ALL (SELECT l.id, 'company', l.name, l.company FROM lead l WHERE n.domain <> '' AND l.tenant_id = $1 AND l.domain = n.domain AND`+of+`$6)
-		) c`, tx.Tenant(), customers, emails, phones, domains, maxAtCompany)
+	rows, err := tx.Query(ctx, twinsSQL, tx.Tenant(), customers, emails, phones, domains, maxAtCompany)
 	if err != nil {
 		return nil, err
 	}
