@@ -154,7 +154,7 @@ func remember(tx *pg.Tx, waits []wait, now time.Time) {
 	ids, rules, versions, generations, since := make([]uuid.UUID, n), make([]int32, n), make([]int64, n), make([]int64, n), make([]time.Time, n)
 	teams, persons, languages, skills, notTo := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	for i, w := range waits {
-		ids[i], rules[i], versions[i], generations[i], since[i] = w.lead, int32(w.Rule), w.version, w.generation, w.since //nolint:gosec // at most 200 rules
+		ids[i], rules[i], versions[i], generations[i], since[i] = w.lead, int32(w.Rule), w.version, w.generation, w.since
 		teams[i], persons[i], languages[i], skills[i], notTo[i] = w.Team, w.Person, w.Language, w.Skills, w.NotTo
 	}
 	tx.Queue(`INSERT INTO assignment_wait (tenant_id, lead_id, team, rule, person, language, skills, not_to, lead_version, generation, since, looked_at)
