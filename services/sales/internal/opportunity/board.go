@@ -134,7 +134,8 @@ func (o *Opportunities) Board(ctx context.Context, v View) (p pipeline.Pipeline,
 			place[s.Code] = &columns[i]
 		}
 		v.queueSums(tx, p, place)
-		rows, err := v.cardsOfAll(ctx, tx, p)
+		sql, args := v.cards(tx.Tenant(), p)
+		rows, err := tx.Query(ctx, sql, args...)
 		if err != nil {
 			return struct{}{}, err
 		}
@@ -157,20 +158,25 @@ func (v View) cursor(last Card) []string {
 	return []string{o.column, o.keyOf(last), last.ID.String()}
 }
 
-// queueSums queues what the stages come to.
-func (v View) queueSums(tx *pg.Tx, p pipeline.Pipeline, place map[string]*Column) {
-	where := v.open(tx.Tenant())
+// sums is the statement of what the stages come to.
+func (v View) sums(tenant string, p pipeline.Pipeline) (sql string, args []any) {
+	where := v.open(tenant)
 	probabilities := make([]int32, len(p.Stages))
 	for i, s := range p.Stages {
 		probabilities[i] = s.Probability
 	}
 	n := len(where.args)
 	// Halves are rounded up, away from 0, since nothing is below it. A sum that no integer holds is shown as the largest.
-	sql := fmt.Sprintf(`SELECT o.stage, o.currency, count(*), least(sum(o.amount_minor), 9223372036854775807)::bigint,
+	return fmt.Sprintf(`SELECT o.stage, o.currency, count(*), least(sum(o.amount_minor), 9223372036854775807)::bigint,
 			least(sum((o.amount_minor * s.probability * 2 + 100) / 200), 9223372036854775807)::bigint
 		FROM opportunity o JOIN unnest($%d::text[], $%d::int[]) AS s(code, probability) ON s.code = o.stage
-		WHERE %s GROUP BY o.stage, o.currency ORDER BY o.currency`, n+1, n+2, where)
-	tx.Queue(sql, append(where.args, p.Codes(), probabilities)...).Query(func(rows pgx.Rows) error {
+		WHERE %s GROUP BY o.stage, o.currency ORDER BY o.currency`, n+1, n+2, where), append(where.args, p.Codes(), probabilities)
+}
+
+// queueSums queues what the stages come to.
+func (v View) queueSums(tx *pg.Tx, p pipeline.Pipeline, place map[string]*Column) {
+	sql, args := v.sums(tx.Tenant(), p)
+	tx.Queue(sql, args...).Query(func(rows pgx.Rows) error {
 		var stage string
 		var s Sum
 		_, err := pgx.ForEachRow(rows, []any{&stage, &s.Currency, &s.Count, &s.AmountMinor, &s.WeightedMinor}, func() error {
@@ -182,14 +188,13 @@ func (v View) queueSums(tx *pg.Tx, p pipeline.Pipeline, place map[string]*Column
 	})
 }
 
-// cardsOfAll gives the first cards of every stage, one more than is shown.
-func (v View) cardsOfAll(ctx context.Context, tx *pg.Tx, p pipeline.Pipeline) (pgx.Rows, error) {
-	where, o := v.open(tx.Tenant()), v.order()
+// cards is the statement of the first cards of every stage, one more than is shown.
+func (v View) cards(tenant string, p pipeline.Pipeline) (sql string, args []any) {
+	where, o := v.open(tenant), v.order()
 	n := len(where.args)
-	sql := fmt.Sprintf(`SELECT c.* FROM unnest($%d::text[]) WITH ORDINALITY AS s(code, place)
+	return fmt.Sprintf(`SELECT c.* FROM unnest($%d::text[]) WITH ORDINALITY AS s(code, place)
 		CROSS JOIN LATERAL (SELECT %s FROM opportunity o WHERE %s AND o.stage = s.code ORDER BY %s LIMIT %d) c
-		ORDER BY s.place`, n+1, cardColumns, where, o.by(), v.Cards+1)
-	return tx.Query(ctx, sql, append(where.args, p.Codes())...)
+		ORDER BY s.place`, n+1, cardColumns, where, o.by(), v.Cards+1), append(where.args, p.Codes())
 }
 
 // by is the ORDER BY.

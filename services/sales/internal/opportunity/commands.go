@@ -21,6 +21,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/sales/internal/leadfield"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/pipeline"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/scoring"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/team"
 )
 
 // Opportunities is what can be done with opportunities.
@@ -76,6 +77,11 @@ func (o *Opportunities) OpenIn(ctx context.Context, tx *pg.Tx, d Draft) (Opportu
 	if err := tx.Flush(ctx); err != nil {
 		return Opportunity{}, nil, err
 	}
+	if d.Pipeline == "" && d.Team != "" {
+		if d.Pipeline, err = pipelineOf(ctx, tx, book, d.Team); err != nil {
+			return Opportunity{}, nil, err
+		}
+	}
 	p, faults := chosen(book, d.Pipeline)
 	if len(faults) > 0 {
 		return Opportunity{}, nil, invalid(faults)
@@ -121,6 +127,18 @@ func chosen(book *pipeline.Book, code string) (pipeline.Pipeline, []problem.Fiel
 		f.add("pipeline", "pipeline_archived", "is in the archive: nothing new is opened in it")
 	}
 	return p, f
+}
+
+// pipelineOf gives the pipeline that a team sells along; empty where it has none of its own that anything can be opened in.
+func pipelineOf(ctx context.Context, tx *pg.Tx, book *pipeline.Book, code string) (string, error) {
+	found, err := team.Find(ctx, tx, code)
+	if problem.KindOf(err) == problem.NotFound {
+		return "", nil
+	}
+	if p, known := book.Find(found.Pipeline); err != nil || !known || p.Archived {
+		return "", err
+	}
+	return found.Pipeline, nil
 }
 
 func invalid(faults []problem.Field) error {

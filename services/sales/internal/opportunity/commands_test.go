@@ -102,6 +102,33 @@ func TestScoringLearnsFromWhatIsClosed(t *testing.T) {
 	require.Equal(t, "lost", state)
 }
 
+func TestWithoutOneTheTeamsPipelineIsTaken(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	own := pipeline.Standard()
+	own.Code, own.Currency = "key-accounts", "EUR"
+	_, err := s.pipelines.Make(s.as(wang), own)
+	require.NoError(t, err)
+	for code, along := range map[string]string{"north": "key-accounts", "south": "", "east": "nowhere"} {
+		_, err := s.teams.PutTeam(s.as(wang), team.Team{Code: code, Name: code, Pipeline: along}, anyVersion)
+		require.NoError(t, err)
+	}
+	of := func(team string) string {
+		return s.opens(func(d *opportunity.Draft) { d.Team, d.Pipeline = team, "" }).Pipeline
+	}
+	require.Equal(t, []string{"key-accounts", "standard", "standard", "standard"}, []string{of("north"), of("south"), of("east"), of("")})
+	o := s.opens(func(d *opportunity.Draft) { d.Team, d.Currency = "north", "" })
+	require.Equal(t, "EUR", o.Currency, "the pipeline's")
+	// A tenant whose pipelines are all in the archive says in which one.
+	own.Archived = true
+	_, err = s.pipelines.Change(s.as(eve), "key-accounts", own, anyVersion)
+	require.Equal(t, "pipeline_not_found", code(err))
+	_, err = s.pipelines.Change(s.as(eve), "standard", own, anyVersion)
+	require.NoError(t, err)
+	_, err = s.all.Open(s.as(eve), draft(nil))
+	require.Equal(t, "pipeline_unknown", problem.From(err).Fields[0].Code)
+}
+
 func TestEventsTellHowLongItTook(t *testing.T) {
 	t.Parallel()
 	s := open(t)

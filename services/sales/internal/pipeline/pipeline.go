@@ -206,9 +206,9 @@ func (f *faults) name(location, name string) string {
 	return name
 }
 
-func (f *faults) between(location string, v, low, high int32) {
-	if v < low || v > high {
-		f.add(location, "out_of_range", fmt.Sprintf("must be %d to %d", low, high))
+func (f *faults) upTo(location string, v, high int32) {
+	if v < 0 || v > high {
+		f.add(location, "out_of_range", fmt.Sprintf("must be 0 to %d", high))
 	}
 }
 
@@ -249,8 +249,8 @@ func (s *Stage) check(at string, f *faults) {
 		f.add(at+"code", "code_malformed", codeRule)
 	}
 	s.Name = f.name(at+"name", s.Name)
-	f.between(at+"probability", s.Probability, 0, 100)
-	f.between(at+"age_limit_days", s.AgeLimitDays, 0, maxAge)
+	f.upTo(at+"probability", s.Probability, 100)
+	f.upTo(at+"age_limit_days", s.AgeLimitDays, maxAge)
 	if s.Category == "" {
 		s.Category = CategoryPipeline
 	}
@@ -272,9 +272,9 @@ func (s *Stage) check(at string, f *faults) {
 
 // check names what is not right about the days.
 func (u FollowUp) check(f *faults) {
-	f.between("follow_up.remind_days", u.RemindDays, 0, maxFollowUp)
-	f.between("follow_up.escalate_days", u.EscalateDays, 0, maxFollowUp)
-	f.between("follow_up.close_days", u.CloseDays, 0, maxFollowUp)
+	f.upTo("follow_up.remind_days", u.RemindDays, maxFollowUp)
+	f.upTo("follow_up.escalate_days", u.EscalateDays, maxFollowUp)
+	f.upTo("follow_up.close_days", u.CloseDays, maxFollowUp)
 	if u.RemindDays > u.EscalateDays || u.EscalateDays > u.CloseDays {
 		f.add("follow_up", "follow_up_out_of_order", "must remind first, then ask the team's lead, then propose to close: days must not fall")
 	}
