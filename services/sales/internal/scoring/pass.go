@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// passChunk is how many cases are scored, and locked, at once.
-	passChunk = 2000
+	// passChunk is how many cases are scored at once.
+	passChunk = 5000
 	// lease is how long a pass has a tenant to itself after its last chunk: when its process dies, another one goes on.
 	lease = time.Minute
 	// rest is how many times as long as the pass took a tenant is left alone after it, so that scoring takes a tenth of the time at most.
@@ -129,41 +129,43 @@ func loadWhole(ctx context.Context, tx *pg.Tx) (*model, error) {
 	return m, err
 }
 
-// scoreChunk scores the next open cases after one. They are locked meanwhile, so that no newer score is overwritten by an older one of
-// another state of the case.
+// scoreChunk scores the next open cases after one, and gives the last of them. Cases are not locked meanwhile: one that somebody saved in between
+// keeps the score that it got then, and the chunk is to be done once more, since that may have been by older counts.
 func (s *Scoring) scoreChunk(ctx context.Context, tx *pg.Tx, m *model, after uuid.UUID) (last uuid.UUID, more bool, changed int64, err error) {
 	now := s.now()
+	tx.PlanForAny()
 	tx.Queue(`UPDATE scoring_pass SET leased_until = $2 WHERE tenant_id = $1`, tx.Tenant(), now.Add(lease))
-	rows, err := tx.Query(ctx, `SELECT c.id, c.team, c.pipeline, c.stage, c.stages[1:1], c.fields, c.tags, coalesce(c.probability, 0) FROM scoring_case c
-		WHERE c.tenant_id = $1 AND c.state = 'open' AND c.id > $2 ORDER BY c.id LIMIT $3 FOR NO KEY UPDATE`, tx.Tenant(), after, passChunk)
+	rows, err := tx.Query(ctx, `SELECT c.id, c.team, c.pipeline, c.stage, c.stages[1:1], c.fields, c.tags, coalesce(c.probability, 0), c.xmin::text::bigint
+		FROM scoring_case c WHERE c.tenant_id = $1 AND c.state = 'open' AND c.id > $2 ORDER BY c.id LIMIT $3`, tx.Tenant(), after, passChunk)
 	if err != nil {
 		return after, false, 0, err
 	}
 	var (
 		ids           []uuid.UUID
+		versions      []int64
 		probabilities []*int32
 		read          int
+		c             Case
+		was           int32
+		version       int64
 	)
-	for rows.Next() {
-		var (
-			c   Case
-			was int32
-		)
-		if err := rows.Scan(&c.ID, &c.Team, &c.Pipeline, &c.Stage, &c.Stages, &c.Fields, &c.Tags, &was); err != nil {
-			return after, false, 0, err
-		}
+	_, err = pgx.ForEachRow(rows, []any{&c.ID, &c.Team, &c.Pipeline, &c.Stage, &c.Stages, &c.Fields, &c.Tags, &was, &version}, func() error {
 		read++
 		last = c.ID
 		if is := m.reckon(c).Probability; is != was {
-			ids, probabilities = append(ids, c.ID), append(probabilities, pg.OrNull(is))
+			ids, versions, probabilities = append(ids, c.ID), append(versions, version), append(probabilities, pg.OrNull(is))
 		}
+		c.Fields = nil // or the next one's would come on top of them
+		return nil
+	})
+	if err != nil || len(ids) == 0 {
+		return last, read == passChunk, 0, err
 	}
-	if err := rows.Err(); err != nil {
-		return after, false, 0, err
+	tag, err := tx.ExecNow(ctx, `UPDATE scoring_case c SET probability = n.probability, scored_at = $5
+		FROM unnest($2::uuid[], $3::bigint[], $4::integer[]) AS n(id, version, probability)
+		WHERE c.tenant_id = $1 AND c.id = n.id AND c.xmin::text::bigint = n.version`, tx.Tenant(), ids, versions, probabilities, now)
+	if err == nil && tag.RowsAffected() < int64(len(ids)) {
+		return after, true, tag.RowsAffected(), nil
 	}
-	if len(ids) > 0 {
-		tx.Queue(`UPDATE scoring_case c SET probability = n.probability, scored_at = $4 FROM unnest($2::uuid[], $3::integer[]) AS n(id, probability)
-			WHERE c.tenant_id = $1 AND c.id = n.id`, tx.Tenant(), ids, probabilities, now)
-	}
-	return last, read == passChunk, int64(len(ids)), nil
+	return last, read == passChunk, tag.RowsAffected(), err
 }
