@@ -118,6 +118,6 @@ func insert(tx *pg.Tx, leads []Lead) {
 	}
 	tx.Queue(`INSERT INTO lead (tenant_id, `+names+`) SELECT $1, `+values+` FROM `+recordset+` ORDER BY n.id`,
 		tx.Tenant(), asJSON(leads))
-	saveTags(tx, leads)
+	addTags(tx, leads)
 	saveHistory(tx, leads)
 }

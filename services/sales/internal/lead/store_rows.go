@@ -102,22 +102,34 @@ func searchKey(words string) string {
 	return words
 }
 
-// saveTags queues that leads have the tags that they have.
+// saveTags queues that leads that are there have the tags that they have.
 func saveTags(tx *pg.Tx, leads []Lead) {
-	var ids, each []uuid.UUID
-	var tags []string
-	for _, l := range leads {
-		ids = append(ids, l.ID)
-		for _, tag := range l.Tags {
-			each, tags = append(each, l.ID), append(tags, tag)
-		}
+	ids := make([]uuid.UUID, len(leads))
+	for i, l := range leads {
+		ids[i] = l.ID
 	}
+	each, tags := tagged(leads)
 	tx.Queue(`DELETE FROM lead_tag t WHERE t.tenant_id = $1 AND t.lead_id = ANY ($2::uuid[])
 		AND NOT EXISTS (SELECT FROM unnest($3::uuid[], $4::text[]) AS n(id, tag) WHERE n.id = t.lead_id AND n.tag = t.tag)`, tx.Tenant(), ids, each, tags)
-	if len(tags) > 0 {
+	addTags(tx, leads)
+}
+
+// addTags queues the tags of leads, those excepted that they have already.
+func addTags(tx *pg.Tx, leads []Lead) {
+	if each, tags := tagged(leads); len(tags) > 0 {
 		tx.Queue(`INSERT INTO lead_tag (tenant_id, lead_id, tag) SELECT $1, n.id, n.tag FROM unnest($2::uuid[], $3::text[]) AS n(id, tag)
 			ON CONFLICT DO NOTHING`, tx.Tenant(), each, tags)
 	}
+}
+
+// tagged gives each tag of each lead, side by side.
+func tagged(leads []Lead) (ids []uuid.UUID, tags []string) {
+	for _, l := range leads {
+		for _, tag := range l.Tags {
+			ids, tags = append(ids, l.ID), append(tags, tag)
+		}
+	}
+	return ids, tags
 }
 
 // saveHistory queues what was done to leads since they were read.
