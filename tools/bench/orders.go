@@ -176,12 +176,10 @@ func placed(string) string {
 
 // placeOrders compares POST /v1/orders with pgbench, which sends the same statements in the same batches.
 func (b *bench) placeOrders(ctx context.Context) error {
-	callers, closeAll, err := b.callers(ctx, tenant, b.addr(), b.clients)
-	defer closeAll()
-	if err != nil {
-		return err
-	}
-	err = callers[0].post("/v1/customers", `{"kind":"person","display_name":"Bench buyer","source":"bench","identities":[{"type":"external:shop","value":"`+buyer+`"}]}`)
+	err := b.api.Post(ctx, "/v1/customers", map[string]any{
+		"kind": "person", "display_name": "Bench buyer", "source": "bench",
+		"identities": []map[string]string{{"type": "external:shop", "value": buyer}},
+	}, nil)
 	if err != nil {
 		return err
 	}
@@ -195,6 +193,11 @@ func (b *bench) placeOrders(ctx context.Context) error {
 	}
 	b.add(recorded.rows(op.name)...)
 	p, err := newPgbench(b.dir, b.appURL(op.service), recorded, 10_000_000+callersSerials, 99_999_999)
+	if err != nil {
+		return err
+	}
+	callers, closeAll, err := b.callers(ctx, tenant, b.addr(), b.clients) // not before: one that says nothing for long is cut off
+	defer closeAll()
 	if err != nil {
 		return err
 	}
