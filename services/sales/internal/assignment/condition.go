@@ -1,6 +1,7 @@
 package assignment
 
 import (
+	"slices"
 	"strings"
 
 	"cel.dev/cel-go/cel"
@@ -106,6 +107,13 @@ func fits(condition string, f Facts) (yes bool, why error) {
 		"country": f.Country, "language": f.Language, "industry": f.Industry, "source": f.Source, "campaign": f.Campaign, "channel": f.Channel,
 		"state": f.State, "pipeline": f.Pipeline, "tags": tags, "custom": custom, "score": f.Score, "enquiries": f.Enquiries,
 		"budget_minor": f.BudgetMinor, "currency": f.Currency, "known_customer": f.KnownCustomer,
+	})
+}
+
+// asks tells whether a rule asks for a fact.
+func (r Rules) asks(fact string) bool {
+	return slices.ContainsFunc(r.Rules, func(rule Rule) bool {
+		return rule.Condition != "" && language.Known(rule.Condition, expression.Bool).Asks(fact)
 	})
 }
 

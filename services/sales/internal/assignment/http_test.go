@@ -435,6 +435,24 @@ func TestOneProcessAtATimeWorksOnATenant(t *testing.T) {
 	o.wants(id, "north", "ann")
 }
 
+// A tenant without rules and teams gives its leads out otherwise: nothing is remembered of them.
+func TestATenantThatDoesNotUseItIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	id := o.lead(nil)
+	o.pass()
+	if n := o.Count(`SELECT count(*) FROM assignment_wait`); n != 0 {
+		t.Errorf("%d are remembered", n)
+	}
+	if v := o.see(id); !v.Waiting || v.WaitsFor != "no_rule" {
+		t.Errorf("%+v", v)
+	}
+	o.team("north", "round_robin", 9, "ann")
+	o.all("north")
+	o.pass()
+	o.wants(id, "north", "ann")
+}
+
 // Somebody takes a lead by hand, and it goes round when it is given back, though not to them.
 func TestByHandAndBack(t *testing.T) {
 	t.Parallel()

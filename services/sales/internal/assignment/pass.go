@@ -115,7 +115,14 @@ func (s *Assignments) look(ctx context.Context, tx *pg.Tx) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	ids, err := fresh(ctx, tx, d.generation(), d.live(), now.Add(-recheck), batch)
+	if d.rules.Version == 0 && len(d.live()) == 0 { // the tenant gives its leads out otherwise
+		return 0, nil
+	}
+	var before time.Time // looked at before, what no rule fits is looked at again
+	if d.rules.asks("score") {
+		before = now.Add(-recheck)
+	}
+	ids, err := fresh(ctx, tx, d.generation(), d.live(), before, batch)
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
