@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,8 +28,8 @@ type importFlags struct {
 func (t *tool) importCommand() *cobra.Command {
 	var f importFlags
 	c := &cobra.Command{
-		Use:   "import customers|orders FILE",
-		Short: "Import a file of customers or orders (- reads standard input)",
+		Use:   "import customers|orders|leads FILE",
+		Short: "Import a file of customers, orders or leads (- reads standard input)",
 		Long: `Import streams the file to the platform, which works through it as a workflow: it may be killed anywhere, and
 no row is lost or taken twice. Rows with a fault are reported by row, column and reason; the good rows go in.
 
@@ -37,7 +38,7 @@ header, a column's number (#3), a constant ('text') or $line, the number of the 
 		Example: `  guanxictl --tenant music import customers CDNOW_master.txt --format whitespace --map external:cdnow=#1
   guanxictl --tenant pizza import orders orders.csv --map external_id=no --map placed_at=date ...`,
 		Args:      cobra.ExactArgs(2),
-		ValidArgs: []string{"customers", "orders"},
+		ValidArgs: importKinds(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request, err := f.request(args[0], args[1])
 			if err != nil {
@@ -57,11 +58,14 @@ header, a column's number (#3), a constant ('text') or $line, the number of the 
 	return c
 }
 
+// importKinds are what files can be of.
+func importKinds() []string { return []string{"customers", "orders", "leads"} }
+
 // request checks the flags. The body is opened later.
 func (f importFlags) request(kind, file string) (client.ImportRequest, error) {
 	r := client.ImportRequest{Kind: kind, Format: f.format, Mapping: f.mapping, Policy: f.policy, DryRun: f.dryRun}
-	if kind != "customers" && kind != "orders" {
-		return r, fmt.Errorf("import takes customers or orders, not %q", kind)
+	if !slices.Contains(importKinds(), kind) {
+		return r, fmt.Errorf("import takes customers, orders or leads, not %q", kind)
 	}
 	if r.Format == "" {
 		r.Format = formatOf(file)

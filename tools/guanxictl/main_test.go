@@ -37,7 +37,7 @@ func TestBadFlagsAreRefused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.csv")
 	require.NoError(t, os.WriteFile(file, []byte("a\n1\n"), 0o600))
 	for _, c := range []struct{ args, want string }{
-		{"import pets " + file, "customers or orders"},
+		{"import pets " + file, "customers, orders or leads"},
 		{"import orders " + file + " --format xml", "--format is csv, jsonl or whitespace"},
 		{"import orders " + file + " --policy replace", "--policy is skip or update"},
 		{"import orders " + file + " --map nothing", "not target=source"},

@@ -11,7 +11,7 @@ import (
 
 // ImportRequest is a file to import.
 type ImportRequest struct {
-	Kind string // customers or orders
+	Kind string // customers, orders or leads
 	Body io.Reader
 	// Format is csv, jsonl or whitespace.
 	Format string
