@@ -176,8 +176,8 @@ func TestASnapshotIsTakenOnceAWeekAndNeverChanges(t *testing.T) {
 func TestTheChangeBetweenTwoSnapshotsIsExplained(t *testing.T) {
 	t.Parallel()
 	o := officeOf(t, salestest.Start(t), "pizza", "2026-11-02")
-	open := func(amount int64, close string) uuid.UUID {
-		return o.opens(deal{stage: "proposal", amount: amount, owner: "ann", team: "north", close: close})
+	open := func(amount int64, closes string) uuid.UUID {
+		return o.opens(deal{stage: "proposal", amount: amount, owner: "ann", team: "north", close: closes})
 	}
 	ids := map[string]uuid.UUID{
 		"same": open(1, "2026-11-30"), "won": open(10, "2026-11-30"), "lost": open(100, "2026-11-30"), "withdrawn": open(1000, "2026-11-30"),
@@ -287,14 +287,14 @@ func TestPastForecastsAreJudgedByWhatCame(t *testing.T) {
 	late := o.opens(deal{stage: "proposal", amount: 200, owner: "ann", close: "2026-10-30"})
 	never := o.opens(deal{stage: "proposal", amount: 800, owner: "ann", close: "2026-10-30"})
 	o.opens(deal{stage: "new", amount: 1000, owner: "ann", close: "2026-10-30", currency: "JPY"})
-	o.week() // 10 + 100 + 400 = 510
+	o.week() // it says 510
 	o.is("2026-10-07")
 	o.becomes(early, "won")
 	o.is("2026-10-12")
-	o.week() // 100 + 100 + 400 = 600
+	o.week() // it says 600: the first is won
 	o.is("2026-10-19")
 	o.becomes(never, "lost")
-	o.week() // 100 + 100 = 200
+	o.week() // it says 200: the third is lost
 	o.is("2026-10-29")
 	o.becomes(late, "won")
 	if a, err := o.forecasts.Judge(o.as(), forecast.Scope{From: "2026-10"}); err != nil || a.Reason != "no_month_over" {

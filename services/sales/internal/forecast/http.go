@@ -22,9 +22,7 @@ type ScopeQuery struct {
 	To       string `query:"to" maxLength:"7" doc:"Last month." example:"2026-12"`
 }
 
-func (q ScopeQuery) scope() Scope {
-	return Scope{Pipeline: q.Pipeline, Team: q.Team, Owner: q.Owner, From: q.From, To: q.To}
-}
+func (q ScopeQuery) scope() Scope { return Scope(q) }
 
 // GroupQuery is by what sums are split.
 type GroupQuery struct {

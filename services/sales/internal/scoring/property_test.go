@@ -17,13 +17,8 @@ import (
 	"github.com/guanxi-crm/guanxi/services/sales/internal/scoring"
 )
 
-// ledger reckons counts the plain way: what each case counted when it was closed, and which values were ever seen.
-type ledger struct {
-	start   time.Time
-	counted map[uuid.UUID]map[string][2]int
-	seen    map[string]bool
-	all     []closing
-}
+// ledger reckons counts the plain way: what each case counted whenever it was closed.
+type ledger struct{ all []closing }
 
 // closing is one case that was closed at a time, and whether that still holds.
 type closing struct {
