@@ -114,6 +114,15 @@ func (in *installation) tracesInTables(ctx context.Context, database string) (al
 
 func (in *installation) tracesOnTopic(ctx context.Context, topic string) (all []string) {
 	in.t.Helper()
+	in.wire(ctx, topic, func(partition int, raw []byte) {
+		all = append(all, found(fmt.Sprintf("%s/%d", topic, partition), raw)...)
+	})
+	return all
+}
+
+// wire gives every message of a topic, with its key and headers, as bytes.
+func (in *installation) wire(ctx context.Context, topic string, each func(partition int, raw []byte)) {
+	in.t.Helper()
 	first, next, err := in.bus.Offsets(ctx, topic)
 	if err != nil {
 		in.t.Fatal(err)
@@ -124,14 +133,13 @@ func (in *installation) tracesOnTopic(ctx context.Context, topic string) (all []
 			for _, h := range m.Headers {
 				raw = append(append(raw, h.Key...), h.Value...)
 			}
-			all = append(all, found(fmt.Sprintf("%s/%d", topic, partition), raw)...)
+			each(partition, raw)
 			return nil
 		})
 		if err != nil {
 			in.t.Fatal(err)
 		}
 	}
-	return all
 }
 
 // ouyang is a customer of whom every service knows something; the platform is told of her in every way there is.
@@ -164,7 +172,30 @@ func (in *installation) ouyang(ctx context.Context, d desk) (id, alias string) {
 		Lines: []client.OrderLine{{SKU: "pizza", Quantity: 1, AmountMinor: 8800}}}); err != nil {
 		in.t.Fatal(err)
 	}
+	in.prospect(ctx, d, id, alias)
 	return id, alias
+}
+
+// prospect is what sales knows of her: a lead that became an opportunity, with notes, a call, a quote and a card.
+func (in *installation) prospect(ctx context.Context, d desk, id, alias string) {
+	in.t.Helper()
+	var lead prospect
+	in.step(ctx, d.admin, "/v1/leads", "lead", object{
+		"name": "欧阳佩兰", "phone": "139 7700 1122", "email": "Peilan.Ouyang@example.net", "message": "兰州路77号", "customer_id": alias,
+	}, &lead)
+	path := "/v1/leads/" + lead.LeadID
+	in.step(ctx, d.admin, path+"/notes", "note", object{"words": "佩兰 likes mushrooms."}, nil)
+	in.step(ctx, d.admin, path+"/convert", "convert", object{"customer_id": id, "opportunity": object{"name": "Wedding of 佩兰"}}, nil)
+	made := where(ctx, in, d.admin, path+"/conversion", conversion.ended)
+	if made.State != "converted" {
+		in.t.Fatalf("%+v", made)
+	}
+	in.step(ctx, d.admin, "/v1/activities", "call", object{
+		"kind": "call", "title": "Call 佩兰", "notes": "139 7700 1122", "due_on": "2027-01-31", "opportunity_id": made.OpportunityID,
+	}, nil)
+	in.step(ctx, d.admin, "/v1/quotes", "quote", object{
+		"customer_id": alias, "currency": "CNY", "title": "For 欧阳佩兰", "recipient": "欧阳佩兰, 兰州路77号", "lines": []object{{"text": "Cake for 佩兰", "quantity": 1, "unit_price_minor": 8_800}},
+	}, nil)
 }
 
 // rejectedRows are a file's rows that are not taken, which keep what they say for a while.

@@ -236,7 +236,7 @@ type LeadAssigned struct {
 	Owner string `protobuf:"bytes,4,opt,name=owner,proto3" json:"owner,omitempty"`
 	// Subject of who did; empty for nobody.
 	OwnerBefore string `protobuf:"bytes,5,opt,name=owner_before,json=ownerBefore,proto3" json:"owner_before,omitempty"`
-	// Code of why: "rule", "round_robin", "least_loaded", "hand" or "released".
+	// Code of why: "rule", "round_robin", "least_loaded", "hand", "released" or "customer".
 	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
 	// When it was assigned.
 	AssignedAt    *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=assigned_at,json=assignedAt,proto3" json:"assigned_at,omitempty"`
