@@ -165,7 +165,7 @@ func (q Quote) Decide(d Decision, at time.Time) (Quote, error) {
 const silent = "silence"
 
 // Silent is what happens when the level that was asked until dueAt did not answer: the next one is asked, and after the last the
-// policy says. It changes nothing where somebody was faster.
+// policy says. Of a version whose last day has passed nobody is asked any more. It changes nothing where somebody was faster.
 func (q Quote) Silent(no int32, dueAt, at time.Time) Quote {
 	v, err := q.latest(no, InApproval)
 	if err != nil || !v.Approval.DueAt.Equal(dueAt) || at.Before(dueAt) {
@@ -173,14 +173,18 @@ func (q Quote) Silent(no int32, dueAt, at time.Time) Quote {
 	}
 	q, now := q.change(no)
 	a, step := v.Approval, Step{Action: ActionEscalate, Version: no, By: process, At: at, Level: v.Approval.Level().Code, Code: silent}
+	inTime := at.Before(v.ExpiresAt)
 	switch {
-	case a.At+1 < len(a.Policy.Levels):
+	case inTime && a.At+1 < len(a.Policy.Levels):
 		now.Approval = a.ask(a.At+1, true, at)
-	case a.Policy.Silence == SilenceAsksAgain:
+	case inTime && a.Policy.Silence == SilenceAsksAgain:
 		now.Approval = a.ask(a.At, true, at)
 	default:
 		step.Action = ActionReject
 		now.State, now.Approval = Draft, a.closed()
+	}
+	if !inTime {
+		step.Code = string(Expired)
 	}
 	q.happened(step)
 	return q

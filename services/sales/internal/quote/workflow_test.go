@@ -111,6 +111,16 @@ func TestSilenceOfTheLastLevelAsksAgainWhereThePolicySaysSo(t *testing.T) {
 	require.Equal(t, quote.Approved, end.Latest().State, "the level above may grant what the silent one might have")
 }
 
+func TestNobodyIsAskedAboutAQuoteWhoseLastDayHasPassed(t *testing.T) {
+	t.Parallel()
+	c := asked(t, 1500, func(p *quote.Policy) { p.Silence, p.ValidityDays = quote.SilenceAsksAgain, 1 })
+	end := c.run()
+	// The last day is Friday in Shanghai, which ends 30.5 hours after the beginning; the time of the board ends after 27 and 35.
+	require.Equal(t, []string{"escalate team by process:quote 19h0m0s", "escalate company by process:quote 27h0m0s", "reject company by process:quote 35h0m0s"}, when(end))
+	require.Equal(t, "expired", end.Steps[len(end.Steps)-1].Code)
+	require.Equal(t, quote.Draft, end.Latest().State)
+}
+
 func TestTheLevelThatIsEnoughApproves(t *testing.T) {
 	t.Parallel()
 	c := asked(t, 1500, nil)
