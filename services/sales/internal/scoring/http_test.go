@@ -254,3 +254,31 @@ func TestBadInputOfScoresIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestALeadIsScoredFromItsCaptureToItsLoss goes the whole way of a lead, through the rooms that own it.
+func TestALeadIsScoredFromItsCaptureToItsLoss(t *testing.T) {
+	t.Parallel()
+	w := salestest.Start(t)
+	d := deskOf(t, w, "pizza")
+	var lead struct {
+		LeadID string `json:"lead_id"`
+	}
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/leads", w.Sales, body{"name": "Lily Chen", "email": "lily@northern.example", "source": "fair", "country": "CN"}, &lead)
+	path := "/v1/leads/" + lead.LeadID
+	var got scored
+	w.Want(http.StatusOK, http.MethodGet, path+"/score", w.Sales, nil, &got)
+	if got.State != "open" || got.Probability != 0 || got.Words[0] != "There is nothing to reckon with yet: no case of this pipeline was won or lost." {
+		t.Fatalf("%+v", got)
+	}
+	w.Want(http.StatusOK, http.MethodPost, path+"/lose", w.Sales, body{"reason": "no_budget"}, nil)
+	d.count("", "source", "fair", "0.1/1.1")
+	d.count("", "stage", "standard/new", "0.1/1.1")
+	d.count("", "stage", "standard/qualified", "")
+	d.count("", "email_state", "correct", "0.1/1.1")
+	w.Want(http.StatusOK, http.MethodPost, path+"/reopen", w.Sales, nil, nil)
+	d.count("", "source", "fair", "0.1/0.1")
+	w.Want(http.StatusOK, http.MethodGet, path+"/score", w.Sales, nil, &got)
+	if got.State != "open" || got.Probability != 50 {
+		t.Fatalf("%+v", got)
+	}
+}
