@@ -99,6 +99,9 @@ func loadDemo(ctx context.Context, s *stack.Stack, repo string, report func(stri
 	if err := at.LoadLoyalty(ctx); err != nil {
 		return err
 	}
+	if err := at.LoadSales(ctx); err != nil {
+		return err
+	}
 	if err := at.LoadMusic(ctx, source); err != nil {
 		return err
 	}
