@@ -70,7 +70,7 @@ func (c *Conversions) introduce(ctx context.Context, in Input) (Progress, error)
 			return Progress{}, err
 		}
 	}
-	return c.step(ctx, in.ID, func(tx *pg.Tx, now Conversion) (Conversion, error) {
+	return c.step(ctx, in.ID, func(_ *pg.Tx, now Conversion) (Conversion, error) {
 		if now.State != Running || now.Customer.ID != uuid.Nil { // by another attempt
 			return now, nil
 		}

@@ -89,9 +89,9 @@ type customer struct {
 }
 
 // verified tells whether one of the identities was shown to be the customer's.
-func (c customer) verified(any []identity) bool {
+func (c customer) verified(known []identity) bool {
 	for _, has := range c.Identities {
-		for _, i := range any {
+		for _, i := range known {
 			if has.Type == i.Type && has.Value == i.Value && has.VerifiedAt != nil && has.ValidTo == nil {
 				return true
 			}

@@ -16,9 +16,6 @@ import (
 
 var errNotFound = problem.New(problem.NotFound, "conversion_not_found", "There is no such conversion.")
 
-// oneIndex is the constraint that gives a lead one conversion at most that holds.
-const oneIndex = "lead_conversion_one"
-
 const columns = `c.id, c.lead_id, c.state, c.settled, c.wish, c.customer_id, c.customer_created, c.customer_etag, c.contact_id, c.contact_created,
 	c.contact_etag, c.relationship_id, c.opportunity_id, c.refusal, c.candidates, c.requested_by, c.requested_at, c.undone_by, c.step_at, c.version, c.currency`
 
