@@ -69,14 +69,13 @@ func where[T any](ctx context.Context, in *installation, c *client.Client, path 
 
 // prospect is a lead as the API shows it.
 type prospect struct {
-	LeadID     string  `json:"lead_id"`
-	State      string  `json:"state"`
-	Owner      string  `json:"owner"`
-	Team       string  `json:"team"`
-	Company    string  `json:"company"`
-	Enquiries  int     `json:"enquiries"`
-	Score      float64 `json:"score"`
-	CustomerID string  `json:"customer_id"`
+	LeadID     string `json:"lead_id"`
+	State      string `json:"state"`
+	Owner      string `json:"owner"`
+	Team       string `json:"team"`
+	Company    string `json:"company"`
+	Enquiries  int    `json:"enquiries"`
+	CustomerID string `json:"customer_id"`
 }
 
 // conversion is one as the API shows it.
@@ -140,7 +139,7 @@ func (in *installation) sells(ctx context.Context, s stand) (form string) {
 	in.put(ctx, s.wang, http.MethodPut, "/v1/teams/catering", "*", object{"name": "Catering", "lead": "wang", "members": []string{"li"}})
 	in.put(ctx, s.wang, http.MethodPut, "/v1/assignment-rules", "*", object{"rules": []object{{"condition": `source == "web"`, "team": "catering"}}})
 	in.put(ctx, s.wang, http.MethodPut, "/v1/quote-policy", "*", object{
-		"discount_up_to": 500, "silence": "reject", "language": "en", "time_zone": "Asia/Shanghai", "validity_days": 30, "approve_twice": false, "working_hours": object{},
+		"discount_up_to": 500, "silence": "reject", "language": "en", "time_zone": "Asia/Shanghai", "validity_days": 30, "approve_twice": false, "working_hours": object{"monday": []object{{"from": "09:00", "to": "18:00"}}},
 		"levels": []object{{"code": "manager", "name": "Manager", "discount_up_to": 3000, "answer_seconds": 86400}},
 	})
 	var made struct {
@@ -164,7 +163,7 @@ func TestAFormOnTheWebsiteBecomesAnOrderAlthoughTheWorkersAreKilled(t *testing.T
 	in.fill(ctx, key, words)
 	in.fill(ctx, key, words) // pressed twice: no second lead
 	found := where(ctx, in, s.wang, "/v1/leads?source=web", func(page struct{ Items []prospect }) bool {
-		return len(page.Items) == 1 && page.Items[0].Owner == "li" && page.Items[0].Enquiries == 2 && page.Items[0].Score > 0
+		return len(page.Items) == 1 && page.Items[0].Owner == "li" && page.Items[0].Enquiries == 2
 	})
 	lead := "/v1/leads/" + found.Items[0].LeadID
 	in.step(ctx, s.li, lead+"/qualify", "qualify", object{"need": "Breakfast", "budget_minor": 12_000_000, "budget_currency": "CNY", "authority": "decision_maker"}, nil)

@@ -148,7 +148,7 @@ func For(ctx context.Context, purpose string) (Sight, error) {
 // usual is the purpose that is meant where none is named: of the roles' in the order of the platform's table, in which
 // those that see less come first.
 func usual(roles []string) Purpose {
-	for _, role := range auth.Roles() {
+	for _, role := range append(auth.Roles(), auth.RoleService) {
 		if g := grantOf(role); slices.Contains(roles, role) && len(g.purposes) > 0 {
 			return g.purposes[0]
 		}

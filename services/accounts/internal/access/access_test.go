@@ -46,6 +46,7 @@ func TestACallerSeesWhatThePurposeNeedsAndTheRoleMaySee(t *testing.T) {
 		"an administrator without why":              {"admin", "", "", "administration", everyday},
 		"an administrator":                          {"admin", "", "T-1", "administration", everyday + " financial health special"},
 		"another system":                            {"integrator", "integration", "sync", "integration", everyday + " financial health special"},
+		"another service of the installation":       {"service", "", "", "sales", everyday},
 		"an agent who is a manager too, usually":    {"manager agent", "", "", "order_taking", everyday},
 		"an agent who is a manager too, for credit": {"manager agent", "credit", "T-1", "credit", "identity contact financial"},
 		// Operations may see little, but acts for the same purpose as somebody who may see all.
