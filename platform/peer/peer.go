@@ -87,7 +87,7 @@ func (c *Client) Call(ctx context.Context, r Request, out any) (_ Answer, err er
 		}
 		return Answer{}, away(r.Service, withoutURL(err))
 	}
-	defer res.Body.Close() //nolint:errcheck // it was read
+	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {
 	case err != nil:
@@ -155,7 +155,7 @@ func refusal(service string, status int, body []byte) error {
 		Detail string          `json:"detail"`
 		Errors []problem.Field `json:"errors"`
 	}
-	_ = json.Unmarshal(body, &said) //nolint:errcheck // a proxy's answer has no code, and is told by its status
+	_ = json.Unmarshal(body, &said) // a proxy's answer has no code, and is told by its status
 	kind, known := problem.KindOfStatus(status)
 	switch {
 	case status >= http.StatusInternalServerError, status == http.StatusTooManyRequests:

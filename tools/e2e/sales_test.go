@@ -124,7 +124,7 @@ func (in *installation) fill(ctx context.Context, key string, fields map[string]
 		if err != nil {
 			return err
 		}
-		defer res.Body.Close() //nolint:errcheck // only its status is looked at
+		defer res.Body.Close()
 		if res.StatusCode != http.StatusAccepted {
 			return fmt.Errorf("the form is answered with %d", res.StatusCode)
 		}
