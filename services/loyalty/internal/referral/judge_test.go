@@ -157,8 +157,8 @@ func TestNobodyIsRewardedForWhoHadBoughtBeforeOrComesTooLate(t *testing.T) {
 	lily, before, late := w.Enrol(), customer(), customer()
 	one, two := w.name(lily, before), w.name(lily, late)
 	w.Admin(`UPDATE referral SET named_at = named_at - interval '100 days', expires_at = expires_at - interval '100 days' WHERE id = $1`, two.ID)
-	w.tell(loyaltytest.NewOrder(before).Placed(t, time.Now().AddDate(-1, 0, 0), 10_000), loyaltytest.NewOrder(before).Placed(t, soon(), 10_000),
-		loyaltytest.NewOrder(late).Placed(t, soon(), 10_000))
+	w.tell(loyaltytest.NewOrder(before).Placed(t, time.Now().AddDate(-1, 0, 0), 10_000)) // orders are on streams of their own: it is to be heard first
+	w.tell(loyaltytest.NewOrder(before).Placed(t, soon(), 10_000), loyaltytest.NewOrder(late).Placed(t, soon(), 10_000))
 	if got := w.get(one); got.State != "void" || got.Reason != "bought_before" {
 		t.Errorf("%+v", got)
 	}
