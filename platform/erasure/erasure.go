@@ -57,6 +57,21 @@ type Eraser struct {
 	rooms Rooms
 }
 
+// Each has every room take out what it keeps that is personal, one after the other.
+func Each(rooms ...func(context.Context, *pg.Tx, []uuid.UUID) ([]Erased, error)) func(context.Context, *pg.Tx, []uuid.UUID) ([]Erased, error) {
+	return func(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]Erased, error) {
+		var all []Erased
+		for _, room := range rooms {
+			done, err := room(ctx, tx, customers)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, done...)
+		}
+		return all, nil
+	}
+}
+
 // New makes the eraser of a service.
 func New(db *pg.DB, rooms Rooms) *Eraser { return &Eraser{db: db, rooms: rooms} }
 

@@ -21,7 +21,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/google/uuid"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/guanxi-crm/guanxi/platform/alias"
@@ -30,7 +29,6 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
-	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/audit"
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/earning"
@@ -74,7 +72,7 @@ func Module() app.Module {
 				grants      = grant.New(d.DB, points)
 				auditor     = audit.New(d.DB, d.Ops, d.Clock)
 				// Cases are locked before members, by everybody.
-				eraser = erasure.New(d.DB, erasure.Rooms{Erase: erasing(retentions.Erase, memberships.Erase, member.Erase, earning.Erase, reward.Erase)})
+				eraser = erasure.New(d.DB, erasure.Rooms{Erase: erasure.Each(retentions.Erase, memberships.Erase, member.Erase, earning.Erase, reward.Erase)})
 			)
 			return app.Parts{
 				Routes: []func(*httpx.API){
@@ -106,20 +104,5 @@ func Module() app.Module {
 				},
 			}, nil
 		},
-	}
-}
-
-// erasing has every room take out what it keeps that is personal, one after the other.
-func erasing(rooms ...func(context.Context, *pg.Tx, []uuid.UUID) ([]erasure.Erased, error)) func(context.Context, *pg.Tx, []uuid.UUID) ([]erasure.Erased, error) {
-	return func(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]erasure.Erased, error) {
-		var all []erasure.Erased
-		for _, room := range rooms {
-			done, err := room(ctx, tx, customers)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, done...)
-		}
-		return all, nil
 	}
 }

@@ -1,4 +1,5 @@
-// Package sales is what customers buy: orders from the till, the shop or a file, and what comes back of them.
+// Package sales leads from the first word of somebody who may want to buy to the order, and to what comes back of it; orders
+// from tills, shops and files come in here too.
 //
 // Rooms, each importing only those before it:
 //
@@ -28,7 +29,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/google/uuid"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/guanxi-crm/guanxi/platform/alias"
@@ -37,7 +37,6 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
-	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/activity"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/assignment"
@@ -72,46 +71,53 @@ func Module() app.Module {
 		Aliases:    true,
 		Peers:      []string{"accounts"},
 		Build: func(d app.Deps) (app.Parts, error) {
-			orders := order.New(d.DB, d.Outbox, d.Clock)
-			imports := orderimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock).Within(d.Turns)
-			teams := team.New(d.DB, d.Clock)
-			pipelines := pipeline.New(d.DB, opportunity.Uses(), d.Clock)
-			scores := scoring.New(d.DB, d.Clock)
-			cards := c139.New(d.DB, d.Clock)
-			activities := activity.New(d.DB, d.Ops, d.Outbox, d.Clock)
-			goods, prices := catalogue.New(d.DB, d.Clock), pricing.New(d.DB, d.Clock)
-			starter := starts.New(d.DB, d.Flow)
-			leads, opportunities := lead.New(d.DB, d.Outbox, scores, d.Clock).Forgetting(activity.EraseLeads), opportunity.New(d.DB, d.Outbox, scores, d.Clock).Following(d.Flow, starter, name)
-			leadFiles := leadimport.New(d.DB, d.Outbox, d.Flow, name, leads, d.Clock).Within(d.Turns)
-			conversions := conversion.New(d.DB, d.Outbox, leads, opportunities, d.Peers, starter, name, d.Clock)
-			nurturing := nurture.New(d.DB, d.Outbox, d.Flow, starter, leads, name, d.Clock)
-			assignments := assignment.New(d.DB, d.Outbox, leads, d.Clock)
-			forecasts := forecast.New(d.DB, d.Outbox, d.Clock)
+			var (
+				starter       = starts.New(d.DB, d.Flow)
+				goods, prices = catalogue.New(d.DB, d.Clock), pricing.New(d.DB, d.Clock)
+				teams         = team.New(d.DB, d.Clock)
+				pipelines     = pipeline.New(d.DB, opportunity.Uses(), d.Clock)
+				scores        = scoring.New(d.DB, d.Clock)
+				fields        = leadfield.New(d.DB, d.Clock)
+				leads         = lead.New(d.DB, d.Outbox, scores, d.Clock).Forgetting(activity.EraseLeads)
+				leadFiles     = leadimport.New(d.DB, d.Outbox, d.Flow, name, leads, d.Clock).Within(d.Turns)
+				opportunities = opportunity.New(d.DB, d.Outbox, scores, d.Clock).Following(d.Flow, starter, name)
+				cards         = c139.New(d.DB, d.Clock)
+				activities    = activity.New(d.DB, d.Ops, d.Outbox, d.Clock)
+				assignments   = assignment.New(d.DB, d.Outbox, leads, d.Clock)
+				orders        = order.New(d.DB, d.Outbox, d.Clock)
+				orderFiles    = orderimport.New(d.DB, d.Outbox, d.Flow, name, d.Clock).Within(d.Turns)
+				forecasts     = forecast.New(d.DB, d.Outbox, d.Clock)
+				funnels       = funnel.New(d.DB, d.Clock)
+				conversions   = conversion.New(d.DB, d.Outbox, leads, opportunities, d.Peers, starter, name, d.Clock)
+				nurturing     = nurture.New(d.DB, d.Outbox, d.Flow, starter, leads, name, d.Clock)
+				// Cards and activities are found by leads and by the contacts of opportunities, so they are emptied before those.
+				eraser = erasure.New(d.DB, erasure.Rooms{Erase: erasure.Each(quote.Erase, conversion.Erase, activity.Erase, c139.Erase, opportunity.Erase,
+					order.Erase, pricing.Erase, leads.EraseCustomers)})
+			)
 			fonts, err := quote.OpenFonts(d.Config.Sales.QuoteFonts)
 			if err != nil {
 				return app.Parts{}, err
 			}
 			quotes := quote.New(d.DB, d.Outbox, d.Flow, starter, quote.Rooms{Pricing: prices, Orders: orders, Opportunities: opportunities}, fonts, name, d.Clock)
-			// Cards and activities are found by leads and by the contacts of opportunities, so they are emptied before those.
-			eraser := erasure.New(d.DB, erasure.Rooms{Erase: erasing(quote.Erase, conversion.Erase, activity.Erase, c139.Erase, opportunity.Erase, order.Erase, pricing.Erase, leads.EraseCustomers)})
 			return app.Parts{
-				Routes: []func(*httpx.API){goods.Routes, prices.Routes, orders.Routes, imports.Routes, teams.Routes, pipelines.Routes, scores.Routes, leadfield.New(d.DB, d.Clock).Routes, leads.Routes, assignments.Routes, nurturing.Routes, leadFiles.Routes, opportunities.Routes, cards.Routes, activities.Routes, quotes.Routes, conversions.Routes, forecasts.Routes, funnel.New(d.DB, d.Clock).Routes},
+				Routes: []func(*httpx.API){
+					goods.Routes, prices.Routes, orders.Routes, orderFiles.Routes, teams.Routes, pipelines.Routes, scores.Routes, fields.Routes, leads.Routes,
+					assignments.Routes, nurturing.Routes, leadFiles.Routes, opportunities.Routes, cards.Routes, activities.Routes, quotes.Routes,
+					conversions.Routes, forecasts.Routes, funnels.Routes,
+				},
 				// One consumer for all that is told of customers: in the stream of one the erasure comes after every name.
 				Consumers: []inbox.Consumer{alias.With(eraser.With(orders.Customers())), prices.Tiers(), opportunities.Consumer(), cards.Consumer(), quotes.Consumer()},
 				Worker: func(r worker.Registry) {
-					eraser.Register(r)
-					imports.Register(r)
-					leadFiles.Register(r)
-					orders.Register(r)
-					conversions.Worker(r)
-					nurturing.Worker(r)
-					opportunities.Worker(r)
-					quotes.Worker(r)
-					forecasts.Register(r)
+					for _, register := range []func(worker.Registry){
+						eraser.Register, orderFiles.Register, leadFiles.Register, orders.Register, conversions.Worker, nurturing.Worker, opportunities.Worker,
+						quotes.Worker, forecasts.Register,
+					} {
+						register(r)
+					}
 				},
 				Schedules: []flow.Schedule{forecast.Schedule()},
 				Background: []func(context.Context) error{
-					imports.Run, leadFiles.Run, starter.Run,
+					orderFiles.Run, leadFiles.Run, starter.Run,
 					app.Every(time.Second, d.Log, "leads who may be customers", conversions.Match),
 					app.Every(time.Minute, d.Log, "conversions without a process", conversions.Sweep),
 					app.Every(time.Second, d.Log, "opportunities that may have stalled", opportunities.Scan),
@@ -126,20 +132,5 @@ func Module() app.Module {
 				},
 			}, nil
 		},
-	}
-}
-
-// erasing has every room take out what it keeps that is personal, one after the other.
-func erasing(rooms ...func(context.Context, *pg.Tx, []uuid.UUID) ([]erasure.Erased, error)) func(context.Context, *pg.Tx, []uuid.UUID) ([]erasure.Erased, error) {
-	return func(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]erasure.Erased, error) {
-		var all []erasure.Erased
-		for _, room := range rooms {
-			done, err := room(ctx, tx, customers)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, done...)
-		}
-		return all, nil
 	}
 }

@@ -28,7 +28,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/google/uuid"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/guanxi-crm/guanxi/platform/alias"
@@ -36,7 +35,6 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
-	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/attachment"
 	"github.com/guanxi-crm/guanxi/services/tickets/internal/bulk"
@@ -85,7 +83,7 @@ func Module() app.Module {
 			many := bulk.New(d.DB, macros, d.Log)
 			articles := knowledge.New(d.DB, all, d.Clock)
 			policies := policy.New(d.DB)
-			eraser := erasure.New(d.DB, erasure.Rooms{Holds: complaint.Holds, Erase: erasing(ticket.EraseWords, sla.Erase, complaint.Erase, survey.Erase, attachment.Erase)})
+			eraser := erasure.New(d.DB, erasure.Rooms{Holds: complaint.Holds, Erase: erasure.Each(ticket.EraseWords, sla.Erase, complaint.Erase, survey.Erase, attachment.Erase)})
 			surveys := survey.New(d.DB, d.Outbox, starter, d.Clock)
 			complaints := complaint.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
 			crises := crisis.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
@@ -124,19 +122,4 @@ func lasting(consumers ...inbox.Consumer) []inbox.Consumer {
 		consumers[i].Lasting = true
 	}
 	return consumers
-}
-
-// erasing has every room take out what it keeps that is personal, one after the other.
-func erasing(rooms ...func(context.Context, *pg.Tx, []uuid.UUID) ([]erasure.Erased, error)) func(context.Context, *pg.Tx, []uuid.UUID) ([]erasure.Erased, error) {
-	return func(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) ([]erasure.Erased, error) {
-		var all []erasure.Erased
-		for _, room := range rooms {
-			done, err := room(ctx, tx, customers)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, done...)
-		}
-		return all, nil
-	}
 }

@@ -187,30 +187,12 @@ func (s *Leads) save(ctx context.Context, tx *pg.Tx, b *batch, book *pipeline.Bo
 }
 
 // count has closed arrivals count at the times at which they were closed.
-func (s *Leads) count(ctx context.Context, tx *pg.Tx, closed []Arrival) error {
-	type when struct {
-		state State
-		at    time.Time
+func (s *Leads) count(ctx context.Context, tx *pg.Tx, arrived []Arrival) error {
+	closed := make([]scoring.Closed, len(arrived))
+	for i, a := range arrived {
+		closed[i] = scoring.Closed{ID: a.Lead.ID, Won: a.Outcome.State == Converted, At: a.Outcome.At}
 	}
-	together := make(map[when][]uuid.UUID)
-	var order []when
-	for _, a := range closed {
-		w := when{a.Outcome.State, a.Outcome.At}
-		if together[w] == nil {
-			order = append(order, w)
-		}
-		together[w] = append(together[w], a.Lead.ID)
-	}
-	for _, w := range order {
-		move := s.scores.Lost
-		if w.state == Converted {
-			move = s.scores.Won
-		}
-		if err := move(ctx, tx, w.at, together[w]...); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.scores.Close(ctx, tx, closed...)
 }
 
 // scored is the lead as its score is reckoned from: in codes.

@@ -3,6 +3,7 @@ package scoring
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -41,17 +42,38 @@ func (s *Scoring) Save(ctx context.Context, tx *pg.Tx, cases ...Case) error {
 // Won counts cases as won, as they were saved last, in all stages of their pipelines. One that is won already does not
 // count again; one that was lost no longer counts as lost. The cases and the counts stay locked until the transaction ends.
 func (s *Scoring) Won(ctx context.Context, tx *pg.Tx, at time.Time, ids ...uuid.UUID) error {
-	return s.move(ctx, tx, stateWon, at, ids)
+	return s.move(ctx, tx, all(ids, stateWon, at))
 }
 
 // Lost counts cases as lost, in the stages up to the one that they were lost in. See Won.
 func (s *Scoring) Lost(ctx context.Context, tx *pg.Tx, at time.Time, ids ...uuid.UUID) error {
-	return s.move(ctx, tx, stateLost, at, ids)
+	return s.move(ctx, tx, all(ids, stateLost, at))
+}
+
+// Closed is how a case ended.
+type Closed struct {
+	ID  uuid.UUID
+	Won bool
+	At  time.Time
+}
+
+// Close is Won and Lost of any number of cases that ended at times of their own, in the same number of statements. One that is
+// named twice ends as it is named last.
+func (s *Scoring) Close(ctx context.Context, tx *pg.Tx, closed ...Closed) error {
+	to := make(map[uuid.UUID]target, len(closed))
+	for _, c := range closed {
+		state := stateLost
+		if c.Won {
+			state = stateWon
+		}
+		to[c.ID] = target{state, c.At}
+	}
+	return s.move(ctx, tx, to)
 }
 
 // Reopened takes back exactly what the cases counted when they were closed, whatever was changed of them meanwhile.
 func (s *Scoring) Reopened(ctx context.Context, tx *pg.Tx, at time.Time, ids ...uuid.UUID) error {
-	return s.move(ctx, tx, stateOpen, at, ids)
+	return s.move(ctx, tx, all(ids, stateOpen, at))
 }
 
 // stateGone is where a case goes that is forgotten.
@@ -59,64 +81,87 @@ const stateGone = ""
 
 // Withdrawn forgets cases, open or closed, and takes back what they counted. Those that are not known are left out.
 func (s *Scoring) Withdrawn(ctx context.Context, tx *pg.Tx, at time.Time, ids ...uuid.UUID) error {
-	return s.move(ctx, tx, stateGone, at, ids)
+	return s.move(ctx, tx, all(ids, stateGone, at))
 }
 
-// move takes cases to another state and moves the counts accordingly.
-func (s *Scoring) move(ctx context.Context, tx *pg.Tx, to string, at time.Time, ids []uuid.UUID) error {
-	if len(ids) == 0 {
+// target is where a case goes, and when.
+type target struct {
+	state string
+	at    time.Time
+}
+
+func all(ids []uuid.UUID, state string, at time.Time) map[uuid.UUID]target {
+	to := make(map[uuid.UUID]target, len(ids))
+	for _, id := range ids {
+		to[id] = target{state, at}
+	}
+	return to
+}
+
+// move takes cases to other states and moves the counts accordingly.
+func (s *Scoring) move(ctx context.Context, tx *pg.Tx, to map[uuid.UUID]target) error {
+	if len(to) == 0 {
 		return nil
 	}
-	at = at.UTC().Truncate(time.Microsecond)
-	ids = slices.Clone(ids)
-	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
-	ids = slices.Compact(ids)
+	ids := slices.SortedFunc(maps.Keys(to), func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
 	set := queueSetting(tx, lockShared)
 	cases, err := lockCases(ctx, tx, ids)
 	if err != nil {
 		return err
 	}
-	if to != stateGone && len(cases) < len(ids) {
-		return fmt.Errorf("scoring: %d of %d cases were never saved", len(ids)-len(cases), len(ids))
+	if unknown := len(ids) - len(cases); unknown > 0 && to[ids[0]].state != stateGone {
+		return fmt.Errorf("scoring: %d of %d cases were never saved", unknown, len(ids))
 	}
-	var (
-		by     = moves{}
-		file   outcomes
-		moved  []uuid.UUID
-		opened []Case
-	)
+	m := movement{counts: moves{}}
 	for _, c := range cases {
-		if c.state == to {
-			continue
-		}
-		moved = append(moved, c.ID)
-		if c.counted != nil {
-			by.add(c.counted, set.held(c.counted.generations), -1)
-			file.takeBack(c.ID, c.last)
-		}
-		if to == stateWon || to == stateLost {
-			o := &outcome{won: to == stateWon, team: c.Team, values: c.counts(to == stateWon), generations: set.counting(at)}
-			by.add(o, o.generations, 1)
-			file.put(c.ID, c.last+1, o)
-		}
-		if to == stateOpen {
-			opened = append(opened, c.Case)
+		if goes := to[c.ID]; c.state != goes.state {
+			m.take(c, goes.state, goes.at.UTC().Truncate(time.Microsecond), set)
 		}
 	}
-	if len(moved) == 0 {
+	if len(m.moved) == 0 {
 		return nil
 	}
-	file.queue(tx, at)
-	by.queue(tx)
-	if to == stateGone {
-		tx.Queue(`DELETE FROM scoring_case WHERE tenant_id = $1 AND id = ANY ($2)`, tx.Tenant(), moved)
-	} else {
-		tx.Queue(`UPDATE scoring_case SET state = $3 WHERE tenant_id = $1 AND id = ANY ($2)`, tx.Tenant(), moved, to)
+	m.queue(tx)
+	return s.Save(ctx, tx, m.opened...)
+}
+
+// movement is what cases that go elsewhere change.
+type movement struct {
+	counts moves
+	file   outcomes
+	moved  []uuid.UUID
+	states []string // of moved, then
+	opened []Case
+}
+
+func (m *movement) take(c *locked, to string, at time.Time, set *setting) {
+	m.moved, m.states = append(m.moved, c.ID), append(m.states, to)
+	if c.counted != nil {
+		m.counts.add(c.counted, set.held(c.counted.generations), -1)
+		m.file.takeBack(c.ID, c.last, at)
 	}
-	if len(by) > 0 {
+	if to == stateWon || to == stateLost {
+		o := &outcome{won: to == stateWon, team: c.Team, values: c.Case.counts(to == stateWon), generations: set.counting(at)}
+		m.counts.add(o, o.generations, 1)
+		m.file.put(c.ID, c.last+1, o, at)
+	}
+	if to == stateOpen {
+		m.opened = append(m.opened, c.Case)
+	}
+}
+
+func (m *movement) queue(tx *pg.Tx) {
+	m.file.queue(tx)
+	m.counts.queue(tx)
+	if m.states[0] == stateGone { // as all of them
+		tx.Queue(`DELETE FROM scoring_case WHERE tenant_id = $1 AND id = ANY ($2)`, tx.Tenant(), m.moved)
+	} else {
+		tx.Queue(`UPDATE scoring_case s SET state = n.state FROM unnest($2::uuid[], $3::text[]) AS n(id, state)
+			WHERE s.tenant_id = $1 AND s.id = n.id`, tx.Tenant(), m.moved, m.states)
+	}
+	if len(m.counts) > 0 {
 		queueMark(tx)
 	}
-	return s.Save(ctx, tx, opened...)
 }
 
 // held leaves out the generations that are gone.
