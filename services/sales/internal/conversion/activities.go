@@ -263,13 +263,10 @@ func (c *Conversions) undo(ctx context.Context, in Input) (Progress, error) {
 			bought = ordered(tx, now.Customer.ID)
 		}
 		at := c.now()
-		followed := follows(tx, now.OpportunityID)
 		events, err := c.opportunities.WithdrawIn(ctx, tx, now.OpportunityID, at)
 		switch {
 		case err != nil:
 			return now, err
-		case *followed:
-			return now, problem.New(problem.Conflict, "opportunity_followed", "There are quotes or activities of the opportunity.")
 		case bought != nil && *bought:
 			return now, problem.New(problem.Conflict, "customer_followed", "There are orders of the customer.")
 		}

@@ -170,6 +170,17 @@ func TestWhatFollowedKeepsAConversion(t *testing.T) {
 		"an order": {func(d *desk, c shown) {
 			d.Want(http.StatusCreated, http.MethodPost, "/v1/orders", d.Sales, body{"customer_id": c.CustomerID, "currency": "CNY", "lines": []body{{"quantity": 1, "amount_minor": 100}}}, nil)
 		}, "customer_followed"},
+		"a quote of the opportunity": {func(d *desk, c shown) {
+			d.Want(http.StatusCreated, http.MethodPost, "/v1/quotes", d.Sales, body{
+				"customer_id": c.CustomerID, "opportunity_id": c.OpportunityID, "currency": "CNY", "lines": []body{{"text": "Cake", "quantity": 1, "unit_price_minor": 100}},
+			}, nil)
+		}, "opportunity_followed"},
+		"a call about the opportunity": {func(d *desk, c shown) {
+			d.Want(http.StatusCreated, http.MethodPost, "/v1/activities", d.Sales, body{"kind": "call", "title": "Call", "due_on": "2031-01-31", "opportunity_id": c.OpportunityID}, nil)
+		}, "opportunity_followed"},
+		"another stage of the opportunity": {func(d *desk, c shown) {
+			d.Want(http.StatusOK, http.MethodPost, "/v1/opportunities/"+c.OpportunityID.String()+"/move", d.Sales, body{"stage": "qualified"}, nil)
+		}, "opportunity_followed"},
 		"the customer was changed": {func(d *desk, c shown) {
 			d.register.mu.Lock()
 			defer d.register.mu.Unlock()

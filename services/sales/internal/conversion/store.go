@@ -87,15 +87,6 @@ func ordered(tx *pg.Tx, customer uuid.UUID) *bool {
 	return found
 }
 
-// follows queues the question whether there are quotes or activities of the opportunity.
-func follows(tx *pg.Tx, opportunity uuid.UUID) *bool {
-	found := new(bool)
-	tx.Queue(`SELECT EXISTS (SELECT FROM quote WHERE tenant_id = $1 AND opportunity_id = $2)
-			OR EXISTS (SELECT FROM activity WHERE tenant_id = $1 AND opportunity_id = $2)`, tx.Tenant(), opportunity).
-		QueryRow(func(row pgx.Row) error { return row.Scan(found) })
-	return found
-}
-
 // eraseWords queues that conversions to the customers no longer say how the opportunity was to be called, and counts them.
 func eraseWords(tx *pg.Tx, customers []uuid.UUID) (erased, left *int64) {
 	erased, left = new(int64), new(int64)
