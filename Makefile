@@ -25,9 +25,9 @@ GENERATED := proto/gen proto/jsonschema proto/asyncapi proto/openapi proto/basel
 # What stands between the services and the broker, and is therefore tried on Apache Kafka as well.
 KAFKA_PACKAGES := ./platform/bus/... ./platform/pg/outbox/... ./platform/pg/inbox/... ./tools/e2e/...
 
-# What has tests (build tag temporal) that want a real Temporal server.
-TEMPORAL_PACKAGES := ./platform/flow/... ./platform/imports ./services/tickets/... ./services/loyalty/internal/audit \
-	./services/accounts/internal/erasure ./services/accounts/internal/customerexport
+# What has tests (build tag temporal) that want a real Temporal server: every package with a live_test.go, so that none is
+# forgotten.
+TEMPORAL_PACKAGES := $(patsubst %/live_test.go,./%,$(wildcard platform/*/live_test.go platform/*/*/live_test.go services/*/internal/*/live_test.go))
 
 SAY := @echo '==>'
 
