@@ -33,9 +33,9 @@ type enquiry struct {
 
 func enquiries() []enquiry {
 	return []enquiry{
-		{"1", "莲花酒店集团", "韩梅", "mei.han@lianhua-hotels.example", "fair", "negotiation", 12_000_000, 35},
+		{"1", "莲花酒店集团", "韩梅", "mei.han@lianhua-hotels.example", "fair", "qualified", 12_000_000, 90},
 		{"2", "东方书店", "周文", "zhou@dongfang-books.example", "web", "proposal", 1_800_000, 60},
-		{"3", "Harbour Shipping", "Anna Berg", "anna.berg@harbour-shipping.example", "fair", "qualified", 4_500_000, 90},
+		{"3", "Harbour Shipping", "Anna Berg", "anna.berg@harbour-shipping.example", "fair", "negotiation", 4_500_000, 35},
 		{"4", "明日学校", "刘洋", "liu@mingri-school.example", "web", "", 0, 0},
 		{"5", "Green Tea Labs", "Tom Price", "tom@greentea-labs.example", "web", "", 0, 0},
 		{"6", "西湖摄影", "孙倩", "sun@xihu-photo.example", "web", "", 0, 0},
@@ -130,14 +130,15 @@ func (e enquiry) load(ctx context.Context, seller *client.Client) (opened bool, 
 	return true, e.quote(ctx, seller, c.CustomerID, c.OpportunityID)
 }
 
-// quote offers what was talked about, within what a seller may grant.
+// quote offers what was talked about, within what a seller may grant. It is in English: Chinese paper wants a font, which an
+// installation names in its configuration.
 func (e enquiry) quote(ctx context.Context, seller *client.Client, customer, opportunity string) error {
 	var q struct {
 		ID string `json:"quote_id"`
 	}
 	err := seller.Post(ctx, "/v1/quotes", object{
-		"customer_id": customer, "opportunity_id": opportunity, "currency": "CNY", "title": "早餐 Breakfast", "recipient": e.company,
-		"lines": []object{{"text": "早餐，每月 Breakfast, a month", "quantity": 12, "unit_price_minor": e.amount / 12, "tax": object{"rate": 600}}},
+		"customer_id": customer, "opportunity_id": opportunity, "currency": "CNY", "title": "Breakfast", "recipient": e.company,
+		"lines": []object{{"text": "Breakfast, a month", "quantity": 12, "unit_price_minor": e.amount / 12, "tax": object{"rate": 600}}},
 	}, &q)
 	if err != nil {
 		return err
