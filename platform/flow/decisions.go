@@ -54,3 +54,20 @@ func (x *Decisions[D, A]) Ask(ctx workflow.Context, activity string, out, in any
 func (x *Decisions[D, A]) Idle(ctx workflow.Context) bool {
 	return workflow.AllHandlersFinished(ctx) && x.asking == 0
 }
+
+// Steps does step after step until one says that the process is over, and then waits until whoever decided in the same moment has
+// an answer. When the history grows long, and nobody waits for one, it begins anew as the workflow of the name with the input:
+// what a step goes by has to be in the row.
+func (x *Decisions[D, A]) Steps(ctx workflow.Context, name string, in any, step func(workflow.Context) (over bool, err error)) error {
+	for over := false; !over; {
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() && x.Idle(ctx) {
+			return workflow.NewContinueAsNewError(ctx, name, in)
+		}
+		var err error
+		if over, err = step(ctx); err != nil {
+			return err
+		}
+	}
+	disconnected, _ := workflow.NewDisconnectedContext(ctx)
+	return workflow.Await(disconnected, func() bool { return x.Idle(disconnected) })
+}

@@ -33,6 +33,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/customfield"
 	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/flow/starts"
@@ -77,7 +78,7 @@ func Module() app.Module {
 				teams         = team.New(d.DB, d.Clock)
 				pipelines     = pipeline.New(d.DB, opportunity.Uses(), d.Clock)
 				scores        = scoring.New(d.DB, d.Clock)
-				fields        = leadfield.New(d.DB, d.Clock)
+				fields        = customfield.New(leadfield.Kind(), d.DB, d.Clock)
 				leads         = lead.New(d.DB, d.Outbox, scores, d.Clock).Forgetting(activity.EraseLeads)
 				leadFiles     = leadimport.New(d.DB, d.Outbox, d.Flow, name, leads, d.Clock).Within(d.Turns)
 				opportunities = opportunity.New(d.DB, d.Outbox, scores, d.Clock).Following(d.Flow, starter, name)

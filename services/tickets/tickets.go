@@ -32,6 +32,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/customfield"
 	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
@@ -89,7 +90,7 @@ func Module() app.Module {
 			crises := crisis.New(d.DB, d.Outbox, d.Flow, starter, name, d.Clock)
 			recoveries := recovery.New(d.DB, name, d.Clock)
 			return app.Parts{
-				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, field.New(d.DB, d.Clock).Routes, levels.Routes, all.Routes, router.Routes, files.Routes(all), links.Routes, macros.Routes, many.Routes, deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes, recoveries.Routes, crises.Routes, report.New(d.DB, d.Clock).Routes},
+				Routes: []func(*httpx.API){calendars.Routes, category.New(d.DB, d.Clock).Routes, customfield.New(field.Kind(), d.DB, d.Clock).Routes, levels.Routes, all.Routes, router.Routes, files.Routes(all), links.Routes, macros.Routes, many.Routes, deadlines.Routes, articles.Routes, policies.Routes, surveys.Routes, complaints.Routes, recoveries.Routes, crises.Routes, report.New(d.DB, d.Clock).Routes},
 				Consumers: append([]inbox.Consumer{purchase.Consumer(), alias.With(inbox.Consumer{Name: "customers", Pace: erasure.Pace})},
 					lasting(append(sla.Standings(), router.Consumer(), complaints.Processes(), complaints.Facts(), crises.Consumer(), surveys.Triggers(), recoveries.Cases(), eraser.Consumer())...)...),
 				Worker: func(r worker.Registry) {

@@ -22,7 +22,7 @@ CREATE TABLE lead_field (
     used       boolean     NOT NULL DEFAULT false, -- a lead has, or had, a value
     version    bigint      NOT NULL,
     changed_at timestamptz NOT NULL,
-    CONSTRAINT lead_field_key PRIMARY KEY (tenant_id, name)
+    PRIMARY KEY (tenant_id, name)
 );
 SELECT guanxi_tenant_table('lead_field');
 

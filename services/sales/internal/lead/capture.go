@@ -15,9 +15,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/guanxi-crm/guanxi/platform/contactpoint"
+	"github.com/guanxi-crm/guanxi/platform/customfield"
 	"github.com/guanxi-crm/guanxi/platform/externalref"
 	"github.com/guanxi-crm/guanxi/platform/problem"
-	"github.com/guanxi-crm/guanxi/services/sales/internal/leadfield"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/pipeline"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/team"
 )
@@ -172,7 +172,7 @@ func regionOf(country string, s Setting) string {
 // World is what a draft is held against: what the tenant has set.
 type World struct {
 	Setting   Setting
-	Fields    leadfield.Set
+	Fields    customfield.Set
 	Pipelines *pipeline.Book
 	Teams     *team.Book // nil where nothing names a team
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/customfield"
 	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/externalref"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
@@ -96,7 +97,7 @@ func (s *Leads) captureIn(ctx context.Context, tx *pg.Tx, d Draft) (l Lead, made
 		return Lead{}, false, problem.InvalidBody("lead_invalid", "The lead was not accepted: mend the fields named here.", faults)
 	}
 	one.Root = *root
-	w.Fields.Use(tx, one.Custom)
+	leadfield.Kind().Use(tx, w.Fields, one.Custom)
 	hold(tx, one, w.Setting.Dedupe)
 	now, err := s.bring(ctx, tx, w.world(), []Arrival{{Lead: one, Enquiry: enquiry}})
 	if err != nil {
@@ -108,14 +109,14 @@ func (s *Leads) captureIn(ctx context.Context, tx *pg.Tx, d Draft) (l Lead, made
 // looked is a World that is filled in by the next round trip.
 type looked struct {
 	Setting   *Setting
-	Fields    leadfield.Set
+	Fields    customfield.Set
 	Pipelines *pipeline.Book
 	Teams     *team.Book
 }
 
 // look queues the reading of what drafts are held against, with the teams where one is named.
 func (s *Leads) look(tx *pg.Tx, teams bool) looked {
-	w := looked{Setting: setting(tx, ``), Fields: leadfield.All(tx), Pipelines: pipeline.All(tx)}
+	w := looked{Setting: setting(tx, ``), Fields: leadfield.Kind().All(tx), Pipelines: pipeline.All(tx)}
 	if teams {
 		w.Teams = team.All(tx, s.now())
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/externalref"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/leadfield"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/pipeline"
 )
 
@@ -72,7 +73,7 @@ func (s *Leads) Import(ctx context.Context, tx *pg.Tx, rows []Row) ([][]problem.
 	if len(arrivals) == 0 {
 		return wrong, nil
 	}
-	w.Fields.Use(tx, used)
+	leadfield.Kind().Use(tx, w.Fields, used)
 	_, err := s.bring(ctx, tx, w.world(), arrivals)
 	return wrong, err
 }

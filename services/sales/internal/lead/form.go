@@ -14,7 +14,6 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/customfield"
 	"github.com/guanxi-crm/guanxi/platform/problem"
-	"github.com/guanxi-crm/guanxi/services/sales/internal/leadfield"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/team"
 )
 
@@ -70,7 +69,7 @@ func newKey() string {
 }
 
 // check gives the content as it is kept, and names what is not right.
-func (c FormContent) check(fields leadfield.Set, teams *team.Book) (FormContent, faults) {
+func (c FormContent) check(fields customfield.Set, teams *team.Book) (FormContent, faults) {
 	var f faults
 	if c.Name = f.line("name", c.Name); c.Name == "" {
 		f.add("name", "name_required", "must be given")
@@ -99,7 +98,7 @@ func (c FormContent) check(fields leadfield.Set, teams *team.Book) (FormContent,
 }
 
 // checkFields names fields that there are not, or not once, and that nobody could be reached by what is asked for.
-func (c FormContent) checkFields(fields leadfield.Set) (f faults) {
+func (c FormContent) checkFields(fields customfield.Set) (f faults) {
 	if n := len(c.Fields); n < 1 || n > maxFields {
 		f.add("fields", "fields_out_of_range", "must be 1 to %d", maxFields)
 	}
@@ -149,7 +148,7 @@ func (f Form) trapped(given map[string]string) bool {
 }
 
 // draft makes a draft of what somebody filled in, or names what is not right of it.
-func (f Form) draft(given map[string]string, fields leadfield.Set) (Draft, faults) {
+func (f Form) draft(given map[string]string, fields customfield.Set) (Draft, faults) {
 	var wrong faults
 	d := Draft{
 		Capture: ByForm, FormID: f.ID, Team: f.Team, Tags: f.Tags, Profile: Profile{Source: f.Source, Campaign: f.Campaign},

@@ -10,6 +10,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/leadfield"
 )
 
 // DefineForm makes a form. A code that another one has is a Conflict, lead_form_exists.
@@ -174,7 +175,7 @@ func (s *Leads) Fill(ctx context.Context, f Form, given map[string]string) error
 		if wrong = append(wrong, inForm(more)...); len(wrong) > 0 {
 			return pg.Result{}, problem.InvalidBody("lead_form_unfit", "The form was not accepted: mend the fields named here.", wrong)
 		}
-		w.Fields.Use(tx, l.Custom)
+		leadfield.Kind().Use(tx, w.Fields, l.Custom)
 		hold(tx, l, w.Setting.Dedupe)
 		_, err := s.bring(ctx, tx, w.world(), []Arrival{{Lead: l, Enquiry: enquiry}})
 		return pg.Result{ID: l.ID, Status: http.StatusAccepted}, err

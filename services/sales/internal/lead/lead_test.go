@@ -12,15 +12,15 @@ import (
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
+	"github.com/guanxi-crm/guanxi/platform/customfield"
 	"github.com/guanxi-crm/guanxi/platform/problem"
-	"github.com/guanxi-crm/guanxi/services/sales/internal/leadfield"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/pipeline"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 func world() World {
-	return World{Setting: Default(), Fields: leadfield.Set{}, Pipelines: &pipeline.Book{}}
+	return World{Setting: Default(), Fields: customfield.Set{}, Pipelines: &pipeline.Book{}}
 }
 
 // taken gives the lead of a draft, or the faults as "location code".

@@ -12,6 +12,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/leadfield"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/pipeline"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/scoring"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/team"
@@ -83,7 +84,7 @@ func (s *Leads) Edit(ctx context.Context, id uuid.UUID, e Edit, fresh func(versi
 			}
 			return l, nil, nil
 		}
-		w.Fields.Use(tx, now.Custom)
+		leadfield.Kind().Use(tx, w.Fields, now.Custom)
 		return now, nil, s.scores.Save(ctx, tx, now.scored(w.Pipelines))
 	})
 }

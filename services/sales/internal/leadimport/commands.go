@@ -31,7 +31,7 @@ type importer struct{ leads *lead.Leads }
 
 // check refuses a mapping that fills custom fields which the tenant does not have.
 func check(ctx context.Context, tx *pg.Tx, mapped []string) ([]string, error) {
-	fields := leadfield.All(tx)
+	fields := leadfield.Kind().All(tx)
 	if err := tx.Flush(ctx); err != nil {
 		return nil, err
 	}

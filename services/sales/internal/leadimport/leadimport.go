@@ -8,10 +8,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/guanxi-crm/guanxi/platform/customfield"
 	"github.com/guanxi-crm/guanxi/platform/externalref"
 	"github.com/guanxi-crm/guanxi/platform/imports"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/lead"
-	"github.com/guanxi-crm/guanxi/services/sales/internal/leadfield"
 )
 
 // customPrefix begins the columns of custom fields.
@@ -53,7 +53,7 @@ func columns() []imports.Column {
 }
 
 // unknown gives those of a mapping's columns that the tenant has no field for.
-func unknown(mapped []string, fields leadfield.Set) []string {
+func unknown(mapped []string, fields customfield.Set) []string {
 	return slices.DeleteFunc(slices.Clone(mapped), func(column string) bool {
 		name, custom := strings.CutPrefix(column, customPrefix)
 		d, defined := fields[name]

@@ -48,21 +48,7 @@ func Handle(ctx workflow.Context, in Input) error {
 	if err := p.listen(ctx); err != nil {
 		return err
 	}
-	for {
-		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() && workflow.AllHandlersFinished(ctx) {
-			return workflow.NewContinueAsNewError(ctx, WorkflowName, in)
-		}
-		over, err := p.step(ctx)
-		if err != nil {
-			return err
-		}
-		if over {
-			break
-		}
-	}
-	// Whoever decided in the same moment gets an answer.
-	disconnected, _ := workflow.NewDisconnectedContext(ctx)
-	return workflow.Await(disconnected, func() bool { return workflow.AllHandlersFinished(disconnected) })
+	return p.decisions.Steps(ctx, WorkflowName, in, p.step)
 }
 
 // handling is one run of the process.

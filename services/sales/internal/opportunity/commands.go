@@ -73,7 +73,7 @@ func (o *Opportunities) OpenIn(ctx context.Context, tx *pg.Tx, d Draft) (Opportu
 		people[i] = c.CustomerID
 		erasure.Refuse(tx, c.CustomerID)
 	}
-	root, roots, book, custom := alias.Root(tx, d.CustomerID), alias.Roots(tx, people), pipeline.All(tx), leadfield.All(tx)
+	root, roots, book, custom := alias.Root(tx, d.CustomerID), alias.Roots(tx, people), pipeline.All(tx), leadfield.Kind().All(tx)
 	if err := tx.Flush(ctx); err != nil {
 		return Opportunity{}, nil, err
 	}
@@ -103,7 +103,7 @@ func (o *Opportunities) OpenIn(ctx context.Context, tx *pg.Tx, d Draft) (Opportu
 	stage, _, _ := p.Stage(made.Stage)
 	made = made.mended(stage, now)
 	insert(tx, made)
-	custom.Use(tx, made.Custom)
+	leadfield.Kind().Use(tx, custom, made.Custom)
 	saveEntry(tx, made.ID, e)
 	if err := o.scoring.Save(ctx, tx, made.scored(p)); err != nil {
 		return Opportunity{}, nil, err

@@ -50,7 +50,7 @@ func (o *Opportunities) Change(ctx context.Context, id uuid.UUID, c Change, give
 		if len(given) == 0 {
 			return was.Change(c, s, t.by, t.now)
 		}
-		custom := leadfield.All(t.tx)
+		custom := leadfield.Kind().All(t.tx)
 		if err := t.tx.Flush(ctx); err != nil {
 			return was, nil, err
 		}
@@ -60,7 +60,7 @@ func (o *Opportunities) Change(ctx context.Context, id uuid.UUID, c Change, give
 		}
 		if differ {
 			c.Custom = values
-			custom.Use(t.tx, values)
+			leadfield.Kind().Use(t.tx, custom, values)
 		}
 		return was.Change(c, s, t.by, t.now)
 	})

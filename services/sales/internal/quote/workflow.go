@@ -68,17 +68,12 @@ func Ask(ctx workflow.Context, in Input) error {
 	if err := p.ask(ctx, loadActivity, in); err != nil {
 		return err
 	}
-	for !p.at.over() && p.early < patience {
-		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() && p.decisions.Idle(ctx) {
-			return workflow.NewContinueAsNewError(ctx, WorkflowName, in)
+	return p.decisions.Steps(ctx, WorkflowName, in, func(ctx workflow.Context) (over bool, err error) {
+		if over = p.at.over(); !over {
+			err = p.step(ctx)
 		}
-		if err := p.step(ctx); err != nil {
-			return err
-		}
-	}
-	// Whoever decided in the same moment gets an answer.
-	disconnected, _ := workflow.NewDisconnectedContext(ctx)
-	return workflow.Await(disconnected, func() bool { return p.decisions.Idle(disconnected) })
+		return p.at.over() || p.early >= patience, err
+	})
 }
 
 // asking is one run of the process.

@@ -40,18 +40,16 @@ func Handle(ctx workflow.Context, in Input) error {
 	if err := p.ask(ctx, loadActivity, in); err != nil {
 		return err
 	}
-	for !p.c.Over() && p.c.Stage != Proposed {
-		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() && workflow.AllHandlersFinished(ctx) {
-			return workflow.NewContinueAsNewError(ctx, WorkflowName, in)
+	return p.decisions.Steps(ctx, WorkflowName, in, func(ctx workflow.Context) (over bool, err error) {
+		if !p.ended() {
+			err = p.step(ctx)
 		}
-		if err := p.step(ctx); err != nil {
-			return err
-		}
-	}
-	// Whoever decided in the same moment gets an answer.
-	disconnected, _ := workflow.NewDisconnectedContext(ctx)
-	return workflow.Await(disconnected, func() bool { return workflow.AllHandlersFinished(disconnected) })
+		return p.ended(), err
+	})
 }
+
+// ended tells that nothing is left to be led.
+func (p *handling) ended() bool { return p.c.Over() || p.c.Stage == Proposed }
 
 // handling is one run of the process.
 type handling struct {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/alias"
+	"github.com/guanxi-crm/guanxi/platform/customfield"
 	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
@@ -51,9 +52,9 @@ func Open(ctx context.Context, tx *pg.Tx, o *outbox.Outbox, d Draft) (Ticket, er
 		erasure.Refuse(tx, d.CustomerID)
 		standing = sla.StandingOf(tx, d.CustomerID)
 	}
-	place, book, fields := category.At(tx, d.Category), sla.Read(tx), field.Set{}
+	place, book, fields := category.At(tx, d.Category), sla.Read(tx), customfield.Set{}
 	if len(d.Custom) > 0 {
-		fields = field.All(tx)
+		fields = field.Kind().All(tx)
 	}
 	if t.Number, err = nextNumber(ctx, tx); err != nil {
 		return Ticket{}, err
@@ -65,7 +66,7 @@ func Open(ctx context.Context, tx *pg.Tx, o *outbox.Outbox, d Draft) (Ticket, er
 	}
 	t.Root, t.Custom = *root, values
 	place.Use(tx, d.Category)
-	fields.Use(tx, values)
+	field.Kind().Use(tx, fields, values)
 	m := t.choose(book, *standing, place.Path)
 	what := sla.Opened
 	if t.Live {
@@ -246,7 +247,7 @@ func reclassify(ctx context.Context, tx *pg.Tx, o *outbox.Outbox, id uuid.UUID, 
 			erasure.Refuse(tx, now.CustomerID)
 		}
 	}
-	place, fields := category.At(tx, now.Category), field.All(tx)
+	place, fields := category.At(tx, now.Category), field.Kind().All(tx)
 	if err := tx.Flush(ctx); err != nil {
 		return Ticket{}, err
 	}
@@ -268,7 +269,7 @@ func reclassify(ctx context.Context, tx *pg.Tx, o *outbox.Outbox, id uuid.UUID, 
 		return Ticket{}, err
 	}
 	place.Use(tx, now.Category)
-	fields.Use(tx, custom)
+	field.Kind().Use(tx, fields, custom)
 	now.Root, now.Custom, now.ChangedAt = *root, custom, at
 	what := Edited
 	if picks(changed) {

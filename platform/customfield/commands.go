@@ -1,4 +1,4 @@
-package field
+package customfield
 
 import (
 	"context"
@@ -6,40 +6,42 @@ import (
 	"time"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
-	"github.com/guanxi-crm/guanxi/platform/customfield"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
 
-// Fields is what can be done with custom fields.
+// Fields is what can be done with custom fields of a kind.
 type Fields struct {
+	kind  Kind
 	db    *pg.DB
 	clock func() time.Time
 }
 
 // New makes the capability.
-func New(db *pg.DB, clock func() time.Time) *Fields { return &Fields{db: db, clock: clock} }
+func New(k Kind, db *pg.DB, clock func() time.Time) *Fields {
+	return &Fields{kind: k, db: db, clock: clock}
+}
 
-// Define makes a field. A name that is in use, by an archived field as well, is a Conflict, ticket_field_exists.
-func (f *Fields) Define(ctx context.Context, name string, form customfield.Form) (Definition, error) {
+// Define makes a field. A name that is in use, by an archived field as well, is a Conflict, <of>_field_exists.
+func (f *Fields) Define(ctx context.Context, name string, form Form) (Definition, error) {
 	made, faults := Define(name, form, f.now())
 	if len(faults) > 0 {
-		return Definition{}, invalid(faults)
+		return Definition{}, f.kind.invalid(faults)
 	}
 	result, err := f.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
-		known := All(tx)
+		known := f.kind.All(tx)
 		if err := tx.Flush(ctx); err != nil {
 			return pg.Result{}, err
 		}
 		if _, taken := known[name]; !taken && len(known) >= Most { // two at once may pass it together, which does no harm
-			return pg.Result{}, problem.New(problem.Unprocessable, "too_many_ticket_fields", "A tenant has at most %d fields, archived ones included.", Most)
+			return pg.Result{}, problem.New(problem.Unprocessable, "too_many_"+f.kind.Of+"_fields", "A tenant has at most %d fields, archived ones included.", Most)
 		}
-		insert(tx, made)
+		f.kind.insert(tx, made)
 		return pg.Result{Status: http.StatusCreated}, nil
 	})
-	if constraint, _ := pg.Constraint(err); constraint == key {
-		return Definition{}, problem.New(problem.Conflict, "ticket_field_exists",
+	if constraint, _ := pg.Constraint(err); constraint == f.kind.table()+"_pkey" {
+		return Definition{}, problem.New(problem.Conflict, f.kind.table()+"_exists",
 			"There is a field of this name already, which may be archived: change it, or choose another name.").Because(err)
 	}
 	if err == nil && result.Replayed { // the body is the same, and with it the name
@@ -52,7 +54,7 @@ func (f *Fields) Define(ctx context.Context, name string, form customfield.Form)
 // Patch is a change of a definition; what is nil stays as it is.
 type Patch struct {
 	Title    *string
-	Type     *customfield.Type
+	Type     *Type
 	Choices  *[]string
 	Archived *bool
 }
@@ -61,7 +63,7 @@ type Patch struct {
 func (f *Fields) Change(ctx context.Context, name string, p Patch, fresh func(version int64) error) (Definition, error) {
 	var now Definition
 	_, err := f.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
-		was, err := get(ctx, tx, name, `FOR UPDATE`)
+		was, err := f.kind.get(ctx, tx, name, `FOR UPDATE`)
 		if err != nil {
 			return pg.Result{}, err
 		}
@@ -84,10 +86,10 @@ func (f *Fields) Change(ctx context.Context, name string, p Patch, fresh func(ve
 		var changed bool
 		var faults []problem.Field
 		if now, changed, faults = was.Change(form, archived, f.now()); len(faults) > 0 {
-			return pg.Result{}, invalid(faults)
+			return pg.Result{}, f.kind.invalid(faults)
 		}
 		if changed {
-			save(tx, now)
+			f.kind.save(tx, now)
 		}
 		return pg.Result{Status: http.StatusOK}, nil
 	})
@@ -96,6 +98,6 @@ func (f *Fields) Change(ctx context.Context, name string, p Patch, fresh func(ve
 
 func (f *Fields) now() time.Time { return f.clock().UTC().Truncate(time.Microsecond) }
 
-func invalid(faults []problem.Field) error {
-	return problem.InvalidBody("ticket_field_invalid", "The field was not accepted: mend the fields named here.", faults)
+func (k Kind) invalid(faults []problem.Field) error {
+	return problem.InvalidBody(k.table()+"_invalid", "The field was not accepted: mend the fields named here.", faults)
 }
