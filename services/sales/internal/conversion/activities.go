@@ -216,7 +216,7 @@ func (c Conversion) draft(l lead.Lead) opportunity.Draft {
 	d := opportunity.Draft{
 		CustomerID: c.Customer.ID, LeadID: l.ID, Name: cmp.Or(w.Name, l.Company, l.Name, "-"), Pipeline: cmp.Or(w.Pipeline, l.Pipeline), Stage: w.Stage,
 		Currency: w.Currency, AmountMinor: w.AmountMinor, ExpectedCloseOn: w.ExpectedCloseOn, NextStep: w.NextStep, NextStepOn: w.NextStepOn,
-		Owner: l.Owner, Team: l.Team, Source: l.Source, Campaign: l.Campaign, Tags: slices.Clone(l.Tags), Fields: l.Codes(),
+		Owner: cmp.Or(l.Owner, c.RequestedBy), Team: l.Team, Source: l.Source, Campaign: l.Campaign, Tags: slices.Clone(l.Tags), Fields: l.Codes(),
 	}
 	if w.Currency == "" && l.BudgetMinor != nil && w.AmountMinor == 0 {
 		d.Currency, d.AmountMinor = l.Currency, *l.BudgetMinor

@@ -32,7 +32,7 @@ func TestALeadBecomesACompanyItsContactAndAnOpportunity(t *testing.T) {
 	if now := d.read(l); now.State != lead.Converted || now.CustomerID != *c.CustomerID || now.OpportunityID != *c.OpportunityID {
 		t.Errorf("the lead is %+v", now)
 	}
-	if n := d.Count(`SELECT count(*) FROM opportunity WHERE lead_id = $1 AND customer_id = $2 AND amount_minor = 5000000 AND source = 'fair'`, l.ID, *c.CustomerID); n != 1 {
+	if n := d.Count(`SELECT count(*) FROM opportunity WHERE lead_id = $1 AND customer_id = $2 AND amount_minor = 5000000 AND source = 'fair' AND owner = 'sales@pizza'`, l.ID, *c.CustomerID); n != 1 {
 		t.Errorf("%d opportunities of that kind", n)
 	}
 	event := d.EventsOf("LeadConverted", 1)[0]

@@ -98,7 +98,11 @@ func (r Row) fingerprint() []byte {
 
 // arrive makes an arrival of a row, or names what is not right of it.
 func (r Row) arrive(w World, now time.Time) (Arrival, faults) {
-	l, e, wrong := Take(uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7()), r.Draft, w, now)
+	d := r.Draft
+	if d.CapturedAt.IsZero() { // nobody wrote down when it came in: no later than it ended
+		d.CapturedAt = r.Outcome.At
+	}
+	l, e, wrong := Take(uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7()), d, w, now)
 	f := faults(wrong)
 	f = append(f, assignable("", r.Owner, w.Teams)...)
 	if t, ok := w.Teams.Team(l.Team); ok && r.Owner != "" {

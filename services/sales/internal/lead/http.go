@@ -53,7 +53,7 @@ type leadView struct {
 	Opportunity *uuid.UUID      `json:"opportunity_id,omitempty" format:"uuid" doc:"Of a converted one; absent where it came in as won."`
 	Candidates  []leadCandidate `json:"customer_candidates" nullable:"false" doc:"Customers who it may be."`
 	CheckedAt   *time.Time      `json:"customer_checked_at,omitempty" doc:"When it was last looked up who it may be."`
-	Score       int32           `json:"score" doc:"How likely it is won, in hundredths of a percent: 1 to 9999; 0 while nothing was learnt."`
+	Score       float64         `json:"score" doc:"How likely it is won, in percent with two decimals: 0.01 to 99.99; 0 while nothing was learnt." example:"7.48"`
 	Automatic   bool            `json:"score_automatic" doc:"The score was reckoned; false: set by hand."`
 	Enquiries   int             `json:"enquiries" doc:"How often they came, the first time included."`
 	EnquiredAt  time.Time       `json:"enquired_at" doc:"The last time."`
@@ -79,7 +79,7 @@ func show(s Seen) leadView {
 		QualifiedAt: instant(l.QualifiedAt), QualifiedBy: l.QualifiedBy, LostAt: instant(l.LostAt), LostReason: l.LostReason,
 		ConvertedAt: instant(l.ConvertedAt), CustomerID: id(l.Root), ContactID: id(l.ContactID), Opportunity: id(l.OpportunityID),
 		Candidates: make([]leadCandidate, len(l.Candidates)), CheckedAt: instant(l.CustomerCheckedAt),
-		Score: s.Score.Probability, Automatic: s.Score.Automatic, Enquiries: l.Enquiries, EnquiredAt: l.EnquiredAt, CapturedAt: l.CapturedAt,
+		Score: float64(s.Score.Probability) / 100, Automatic: s.Score.Automatic, Enquiries: l.Enquiries, EnquiredAt: l.EnquiredAt, CapturedAt: l.CapturedAt,
 		RecordedAt: l.RecordedAt, ChangedAt: l.ChangedAt, ErasedAt: instant(l.ErasedAt), Version: l.Version,
 	}
 	if l.Custom == nil {

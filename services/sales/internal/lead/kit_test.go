@@ -37,7 +37,7 @@ type leadView struct {
 	Currency   string `json:"budget_currency"`
 	DecideBy   string `json:"decide_by"`
 	Qualified  string `json:"qualified_by"`
-	Score      int32
+	Score      float64
 	Enquiries  int
 	ErasedAt   string `json:"erased_at"`
 	Version    int64

@@ -120,8 +120,8 @@ func TestTheLikeliestLeadsComeFirst(t *testing.T) {
 	}
 	var page struct{ Items []leadView }
 	d.Want(http.StatusOK, http.MethodGet, "/v1/leads?order=score&state=open", d.Sales, nil, &page)
-	if first, end := page.Items[0].Score, page.Items[3].Score; first <= end || end < 1 || first > 9999 {
-		t.Errorf("scores from %d to %d", first, end)
+	if first, end := page.Items[0].Score, page.Items[3].Score; first <= end || end < 0.01 || first > 99.99 {
+		t.Errorf("scores from %v to %v", first, end)
 	}
 }
 

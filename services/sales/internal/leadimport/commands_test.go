@@ -32,6 +32,20 @@ func rejections(w *salestest.World, i apptest.Import) (all []string) {
 	return all
 }
 
+func TestAClosedLeadOfWhichNobodyWroteDownWhenItCameInIsTaken(t *testing.T) {
+	t.Parallel()
+	w := salestest.Start(t)
+	file := "external_id,system,name,outcome,closed_at,reason\n1,old,Ann,won,2025-02-01,\n2,old,Bob,lost,2025-02-02,price\n"
+	for n, want := range []int64{2, 2} { // brought again it changes nothing
+		if v := bring(w, file); v.State != "finished" || v.Rejected != 0 {
+			t.Fatalf("time %d: %+v %v", n+1, v, rejections(w, v))
+		}
+		if n := w.Count(`SELECT count(*) FROM lead WHERE captured_at = coalesce(converted_at, lost_at)`); n != want {
+			t.Errorf("%d leads came in when they ended", n)
+		}
+	}
+}
+
 func TestClosedLeadsCountAtOnce(t *testing.T) {
 	t.Parallel()
 	w := salestest.Start(t)

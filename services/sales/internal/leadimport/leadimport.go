@@ -43,7 +43,7 @@ func columns() []imports.Column {
 		{Name: "owner", Doc: "subject of who looks after it"},
 		{Name: "pipeline", Doc: "code; the team's, or the tenant's first, where it is left out"},
 		{Name: "tags", Many: true, Doc: "several stand one a line, or as an array in JSON"},
-		{Name: "captured_at", Doc: "when it came in: RFC 3339, or a day such as 2026-11-22; now, where it is left out"},
+		{Name: "captured_at", Doc: "when it came in: RFC 3339, or a day such as 2026-11-22; where it is left out, closed_at, or now"},
 		{Name: "outcome", Doc: "won or lost; a lead without one is open"},
 		{Name: "closed_at", Doc: "when it was won or lost, as captured_at"},
 		{Name: "stage", Doc: "of a lost one, code of how far it came; the pipeline's first where it is left out"},
