@@ -91,7 +91,7 @@ func (n *Nurture) Begin(ctx context.Context, leadID uuid.UUID, programme string)
 			return pg.Result{}, err
 		case !p.Active:
 			return pg.Result{}, problem.New(problem.Conflict, "nurture_programme_inactive", "No leads are taken into this programme: make it active first.")
-		case p.HandOverScore > 0 && scores.Get(leadID).Probability >= p.HandOverScore:
+		case p.threshold() > 0 && scores.Get(leadID).Probability >= p.threshold():
 			return pg.Result{}, problem.New(problem.Conflict, "lead_ready", "The lead's score is as high already as this programme hands it over at.")
 		}
 		if l.CustomerID != uuid.Nil {

@@ -68,7 +68,7 @@ func TestALeadIsTakenIn(t *testing.T) {
 	h := open(t)
 	h.programme("welcome", nil)
 	h.programme("asleep", body{"active": false})
-	h.programme("hot", body{"hand_over_score": 4000})
+	h.programme("hot", body{"hand_over_score": 40})
 	lead := h.lead(nil)
 	begin := func(status int, programme string) string {
 		return h.Want(status, http.MethodPost, "/v1/leads/"+lead+"/nurture", h.manager, body{"programme": programme}, nil).Code()
@@ -137,7 +137,7 @@ func TestProgrammesAreKept(t *testing.T) {
 		{body{"name": " "}, "body.name"}, {body{"touches": []body{}}, "body.touches"},
 		{touches(body{"code": "A B"}), "body.touches[0].code"}, {touches(body{"after_seconds": -1}), "body.touches[0].after_seconds"},
 		{touches(body{"after_seconds": 31622401}), "body.touches[0].after_seconds"}, {touches(body{"channel": "E-Mail"}), "body.touches[0].channel"},
-		{body{"silence_seconds": -1}, "body.silence_seconds"}, {body{"hand_over_score": 10000}, "body.hand_over_score"},
+		{body{"silence_seconds": -1}, "body.silence_seconds"}, {body{"hand_over_score": 100}, "body.hand_over_score"},
 		{body{"on_silence": "forget"}, "body.on_silence"}, {body{"on_silence": "lose"}, "body.lost_reason"},
 		{body{"on_silence": "lose", "lost_reason": "unheard_of"}, "body.lost_reason"}, {body{"lost_reason": "no_need"}, "body.lost_reason"},
 		{body{"agreed_field": "A B"}, "body.agreed_field"},

@@ -117,7 +117,7 @@ func TestLiveASilentLeadComesBack(t *testing.T) {
 func TestLiveAScoreHandsALeadOver(t *testing.T) {
 	t.Parallel()
 	l := startLive(t)
-	lead, v := l.takes(body{"hand_over_score": 5000})
+	lead, v := l.takes(body{"hand_over_score": 50})
 	l.reach(v, "it has heard something", touched(1))
 	l.Want(http.StatusOK, http.MethodPut, "/v1/leads/"+lead+"/score", l.manager, body{"probability": 71.05}, nil)
 	v = l.reach(v, "it is handed over", func(v view) bool { return v.Stage == "handed_over" })

@@ -107,7 +107,7 @@ func (c Case) DueAt() time.Time {
 // begin gives the case of a lead that is taken into a programme.
 func begin(id uuid.UUID, l lead.Lead, p Programme, by string, now time.Time) Case {
 	c := Case{
-		ID: id, LeadID: l.ID, Programme: p.Code, ProgrammeVersion: p.Version, Stage: Running, Enquiries: l.Enquiries, Threshold: p.HandOverScore,
+		ID: id, LeadID: l.ID, Programme: p.Code, ProgrammeVersion: p.Version, Stage: Running, Enquiries: l.Enquiries, Threshold: p.threshold(),
 		Due: now.Add(p.Touches[0].wait()), StartedAt: now,
 	}
 	c.happened(Step{Action: ActionStart, By: by, At: now})

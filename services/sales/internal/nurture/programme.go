@@ -2,6 +2,7 @@ package nurture
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -39,11 +40,14 @@ type ProgrammeTerms struct {
 	Active         bool             `json:"active" doc:"Whether leads are taken into it. Those that are in it go on."`
 	Touches        []ProgrammeTouch `json:"touches" nullable:"false" minItems:"1" maxItems:"50" doc:"What the lead hears, one after the other."`
 	SilenceSeconds int64            `json:"silence_seconds" minimum:"0" maximum:"31622400" doc:"After the last touch; then the lead is silent to the end." example:"1209600"`
-	HandOverScore  int32            `json:"hand_over_score,omitempty" minimum:"0" maximum:"9999" doc:"Score in hundredths of a percent from which on the lead goes to sales; 0: whatever it is." example:"4000"`
+	HandOverScore  float64          `json:"hand_over_score,omitempty" minimum:"0" maximum:"99.99" doc:"Score in percent from which on the lead goes to sales; 0: whatever it is." example:"40"`
 	OnSilence      Silence          `json:"on_silence" enum:"recycle,lose" doc:"What becomes of a lead that is silent to the end. recycle: sales has it again. lose: it is lost."`
 	LostReason     string           `json:"lost_reason,omitempty" maxLength:"64" doc:"Code of why it is lost then; one of the tenant's reasons for leads." example:"no_answer"`
 	AgreedField    string           `json:"agreed_field,omitempty" maxLength:"64" doc:"Name of the tenant's own field, yes or no, by which whoever filled in a form agreed to hear from us. A lead that accounts does not know is touched only where it says yes; left out: never." example:"newsletter_agreed"`
 }
+
+// threshold is HandOverScore in hundredths of a percent, as scores are kept.
+func (p ProgrammeTerms) threshold() int32 { return int32(math.Round(100 * p.HandOverScore)) }
 
 // ProgrammeTouch is what a lead hears.
 type ProgrammeTouch struct {
@@ -58,7 +62,7 @@ const (
 	maxTouches = 50
 	maxName    = 200 // characters
 	mostWait   = 366 * 24 * 3600
-	mostScore  = 9999
+	mostScore  = 9999 // hundredths of a percent
 )
 
 var (
@@ -103,7 +107,7 @@ func (p Programme) check(reasons *pipeline.Reasons) (Programme, faults) {
 		}
 	}
 	f.between("silence_seconds", p.SilenceSeconds, 0, mostWait)
-	f.between("hand_over_score", int64(p.HandOverScore), 0, mostScore)
+	f.between("hand_over_score", int64(p.threshold()), 0, mostScore)
 	if p.AgreedField != "" && !fieldPattern.MatchString(p.AgreedField) {
 		f.add("agreed_field", "field_malformed", "must be the name of a field")
 	}

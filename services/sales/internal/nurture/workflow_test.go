@@ -134,7 +134,7 @@ func TestWhatHandsALeadOver(t *testing.T) {
 	t.Parallel()
 	t.Run("its score", func(t *testing.T) {
 		t.Parallel()
-		c := begun(t, customer(), body{"hand_over_score": 4000})
+		c := begun(t, customer(), body{"hand_over_score": 40})
 		c.after(30*time.Hour, func() {
 			c.Want(http.StatusOK, http.MethodPut, "/v1/leads/"+c.lead+"/score", c.manager, body{"probability": 39.99}, nil)
 			c.SignalWorkflow("poke", nil)
