@@ -137,12 +137,23 @@ func (c *Conversions) parties(ctx context.Context, was Conversion, l lead.Lead) 
 
 // party registers somebody, unless somebody alike is there and that was not allowed.
 func (c *Conversions) party(ctx context.Context, who somebody, system string, was Conversion, l lead.Lead) (Party, error) {
-	who.AllowDuplicate = was.Wish.AllowDuplicate
+	if there, found, err := c.accounts.known(ctx, identity{system, l.ID.String()}); err != nil || found {
+		return there, err
+	}
+	if who.AllowDuplicate = was.Wish.AllowDuplicate; !who.AllowDuplicate && who.Kind == organisation {
+		namesakes, err := c.accounts.namesakes(ctx, who.DisplayName)
+		if err != nil {
+			return Party{}, err
+		}
+		if len(namesakes) > 0 {
+			return Party{}, &refusal{code: "duplicate_suspected", candidates: namesakes}
+		}
+	}
 	made, err := c.accounts.register(ctx, who, system, l.ID, was.ID)
 	if !says(err, "duplicate_suspected") {
 		return made, err
 	}
-	candidates, err := c.accounts.matches(ctx, who)
+	candidates, err := c.accounts.candidates(ctx, who)
 	if err != nil {
 		return Party{}, err
 	}

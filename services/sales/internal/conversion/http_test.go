@@ -116,6 +116,28 @@ func TestSomebodyAlikeKeepsALeadFromBeingRegisteredTwice(t *testing.T) {
 	}
 }
 
+func TestACompanyOfTheSameNameIsNotRegisteredTwice(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	d.register.add("organisation", "Lotus Hotels Asia", nil)
+	lotus := d.register.add("organisation", "LOTUS Hotels", nil)
+	l := d.captured("Lotus Hotels", "Han Mei")
+	d.Eventually("accounts was asked who it may be", func() bool { return !d.read(l).CustomerCheckedAt.IsZero() })
+	if now := d.read(l); len(now.Candidates) != 1 || now.Candidates[0].CustomerID != lotus || now.Candidates[0].Reasons[0] != "same_name" {
+		t.Errorf("%+v", now.Candidates)
+	}
+	c := d.convert(l, body{})
+	if c.State != "refused" || c.Refusal != "duplicate_suspected" || len(c.Candidates) != 1 || c.Candidates[0].CustomerID != lotus {
+		t.Fatalf("%+v", c)
+	}
+	if c = d.convert(l, body{"customer_id": lotus}); c.State != "converted" || *c.CustomerID != lotus || c.ContactID == nil {
+		t.Errorf("the one that is meant: %+v", c)
+	}
+	if c = d.convert(d.captured("Lotus Hotels Asia", "Li Lei"), body{"allow_duplicate": true}); c.State != "converted" || !c.CustomerCreated {
+		t.Errorf("another one: %+v", c)
+	}
+}
+
 func TestACompanyThatWasRegisteredForAContactWhoIsThereIsPutBack(t *testing.T) {
 	t.Parallel()
 	d := open(t)

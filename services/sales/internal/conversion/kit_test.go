@@ -171,6 +171,14 @@ func (r *register) do(req *http.Request) (int, int, any) {
 			items = append(items, body{"customer_id": id, "rule": "email_and_name"})
 		}
 		return http.StatusOK, 0, body{"items": items}
+	case "/v1/customers/search":
+		items := []*somebody{}
+		for _, p := range r.people {
+			if p.Kind == req.URL.Query().Get("kind") && strings.Contains(strings.ToLower(p.Name), strings.ToLower(req.URL.Query().Get("q"))) {
+				items = append(items, p)
+			}
+		}
+		return http.StatusOK, 0, body{"items": items}
 	case "/v1/customers/lookup":
 		items := []*somebody{}
 		for _, p := range r.people {

@@ -88,7 +88,7 @@ func (c *Conversions) candidates(ctx context.Context, l lead.Lead) (all []lead.C
 		asked = append(asked, who)
 	}
 	for _, who := range asked {
-		found, err := c.accounts.matches(ctx, who)
+		found, err := c.accounts.candidates(ctx, who)
 		var wrong *problem.Error
 		if errors.As(err, &wrong) && wrong.Kind == problem.Unprocessable {
 			continue // accounts cannot read what stands there: nobody is found by it

@@ -4,10 +4,12 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/fold"
 	"github.com/guanxi-crm/guanxi/platform/peer"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/lead"
@@ -117,7 +119,45 @@ func (a accounts) currency(ctx context.Context) (string, error) {
 	return tenant.Currency, err
 }
 
-// matches gives the customers who may be somebody, the surest first.
+// candidates gives the customers who may be somebody: those who match by the tenant's rules, the surest first, and organisations of
+// the same name, which the rules need not know since people share names and companies hardly do.
+func (a accounts) candidates(ctx context.Context, who somebody) ([]lead.Candidate, error) {
+	all, err := a.matches(ctx, who)
+	if err != nil || who.Kind != organisation {
+		return all, err
+	}
+	namesakes, err := a.namesakes(ctx, who.DisplayName)
+	for _, n := range namesakes {
+		if !slices.ContainsFunc(all, func(c lead.Candidate) bool { return c.CustomerID == n.CustomerID }) {
+			all = append(all, n)
+		}
+	}
+	return all, err
+}
+
+// namesakes gives the organisations that are called so, whatever accents, case and blanks.
+func (a accounts) namesakes(ctx context.Context, name string) (all []lead.Candidate, err error) {
+	var found struct {
+		Items []struct {
+			customer
+			DisplayName string `json:"display_name"`
+		} `json:"items"`
+	}
+	_, err = a.peers.Call(ctx, peer.Request{
+		Service: service, Method: http.MethodGet, Path: "/v1/customers/search", Query: url.Values{"q": {name}, "kind": {organisation}, "limit": {"20"}},
+	}, &found)
+	if problem.KindOf(err) == problem.Unprocessable { // nobody is looked for by such a name, of one letter for instance
+		return nil, nil
+	}
+	for _, f := range found.Items {
+		if f.State == "active" && fold.Text(f.DisplayName) == fold.Text(name) {
+			all = append(all, lead.Candidate{CustomerID: f.CustomerID, Reasons: []string{"same_name"}})
+		}
+	}
+	return all, err
+}
+
+// matches gives the customers who may be somebody by the tenant's rules, the surest first.
 func (a accounts) matches(ctx context.Context, who somebody) ([]lead.Candidate, error) {
 	var found struct {
 		Items []struct {
@@ -137,13 +177,9 @@ func (a accounts) matches(ctx context.Context, who somebody) ([]lead.Candidate, 
 	return all, err
 }
 
-// register makes somebody a customer under a name of ours, or gives who has that name already. Whoever was archived when a
-// conversion was undone is taken out of the archive.
+// register makes somebody a customer under a name of ours, or gives who has that name already.
 func (a accounts) register(ctx context.Context, who somebody, system string, leadID, conversion uuid.UUID) (Party, error) {
 	name := identity{system, leadID.String()}
-	if there, found, err := a.known(ctx, name); err != nil || found {
-		return there, err
-	}
 	who.Source, who.Identities = "lead", append([]identity{name}, who.Identities...)
 	var made customer
 	answer, err := a.peers.Call(ctx, peer.Request{
@@ -156,7 +192,7 @@ func (a accounts) register(ctx context.Context, who somebody, system string, lea
 	return Party{ID: made.CustomerID, Created: true, ETag: answer.ETag}, err
 }
 
-// known gives who has a name of ours.
+// known gives who has a name of ours. Whoever was archived when a conversion was undone is taken out of the archive.
 func (a accounts) known(ctx context.Context, name identity) (Party, bool, error) {
 	var found struct {
 		Items []customer `json:"items"`
