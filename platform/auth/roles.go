@@ -45,7 +45,9 @@ const (
 	CatalogueRead  Permission = "catalogue.read"
 	CatalogueWrite Permission = "catalogue.write"
 	AnalyticsRead  Permission = "analytics.read"
-	LoyaltyRead    Permission = "loyalty.read"
+	// AnalyticsManage allows to define segments, tags, schemes, metrics and reports, and to fit models.
+	AnalyticsManage Permission = "analytics.manage"
+	LoyaltyRead     Permission = "loyalty.read"
 	// LoyaltyWrite allows to enrol members and to book points in their favour or to their charge.
 	LoyaltyWrite Permission = "loyalty.write"
 	// LoyaltyAudit allows the auditor's check of the whole ledger.
@@ -95,7 +97,7 @@ func Permissions() []Permission {
 		ConsentsWrite, InsightsWrite, ContactsReveal, AccessAudit, TenantsRead, TenantsManage,
 		OrdersRead, OrdersWrite, OrdersImport,
 		SalesRead, SalesWrite, SalesImport, SalesConfigure, SalesReport, QuotesApprove, CatalogueRead, CatalogueWrite,
-		AnalyticsRead, LoyaltyRead, LoyaltyWrite, LoyaltyAudit,
+		AnalyticsRead, AnalyticsManage, LoyaltyRead, LoyaltyWrite, LoyaltyAudit,
 		LoyaltyConfigure, LoyaltyAdjust, RetentionRead, RetentionManage, TicketsRead, TicketsWrite,
 		TicketsImport, TicketsConfigure, TicketsReport, KnowledgeWrite, SurveysRead, SurveysSend, SurveysManage,
 		ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, CrisesLead, Operate,
@@ -143,14 +145,14 @@ func permissionsOf(role string) []Permission {
 		}
 	case RoleMarketing:
 		return []Permission{
-			CustomersRead, OrdersRead, AnalyticsRead, LoyaltyRead,
+			CustomersRead, OrdersRead, AnalyticsRead, AnalyticsManage, LoyaltyRead,
 			SurveysRead, SurveysSend, SurveysManage, LoyaltyConfigure, RetentionRead, RetentionManage,
 			SalesRead, SalesWrite, SalesImport, SalesReport, CatalogueRead,
 		}
 	case RoleManager:
 		return []Permission{
 			CustomersRead, CustomersWrite, CustomersExport, CustomersMerge, ConsentsWrite, TenantsRead, OrdersRead, OrdersWrite,
-			AnalyticsRead, LoyaltyRead, LoyaltyWrite, TicketsRead, TicketsWrite, ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove,
+			AnalyticsRead, AnalyticsManage, LoyaltyRead, LoyaltyWrite, TicketsRead, TicketsWrite, ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove,
 			TicketsConfigure, TicketsReport, KnowledgeWrite, SurveysRead, SurveysSend, SurveysManage, CrisesLead,
 			LoyaltyConfigure, LoyaltyAdjust, RetentionRead, RetentionManage,
 			SalesRead, SalesWrite, SalesImport, SalesConfigure, SalesReport, QuotesApprove, CatalogueRead, CatalogueWrite,
@@ -165,7 +167,7 @@ func permissionsOf(role string) []Permission {
 	case RoleIntegrator:
 		return []Permission{
 			CustomersRead, CustomersWrite, CustomersImport, CustomersExport, CustomersMerge, ConsentsWrite, InsightsWrite, ContactsReveal,
-			OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead,
+			OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, AnalyticsManage,
 			LoyaltyRead, LoyaltyWrite, TicketsRead, TicketsWrite, ComplaintsRegister, ComplaintsRead,
 			TicketsImport, SurveysRead, SurveysSend, RetentionRead, RetentionManage,
 			SalesRead, SalesWrite, SalesImport, CatalogueRead, CatalogueWrite,
@@ -173,7 +175,7 @@ func permissionsOf(role string) []Permission {
 	case RoleAdmin:
 		return []Permission{
 			CustomersRead, CustomersWrite, CustomersImport, CustomersExport, CustomersMerge, CustomersErase, CustomersConfigure,
-			ConsentsWrite, InsightsWrite, AccessAudit, TenantsRead, OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyWrite, LoyaltyAudit, TicketsRead, TicketsWrite,
+			ConsentsWrite, InsightsWrite, AccessAudit, TenantsRead, OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, AnalyticsManage, LoyaltyRead, LoyaltyWrite, LoyaltyAudit, TicketsRead, TicketsWrite,
 			ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, Operate,
 			TicketsImport, TicketsConfigure, TicketsReport, KnowledgeWrite, SurveysRead, SurveysSend, SurveysManage, CrisesLead,
 			LoyaltyConfigure, LoyaltyAdjust, RetentionRead, RetentionManage,

@@ -39,6 +39,7 @@ quotes.approve      -     -     -         x       -          -          x     -
 catalogue.read      x     x     x         x       x          x          x     -
 catalogue.write     -     -     -         x       -          x          x     -
 analytics.read      -     x     x         x       x          x          x     -
+analytics.manage    -     -     x         x       -          x          x     -
 loyalty.read        x     x     x         x       x          x          x     -
 loyalty.write       -     -     -         x       -          x          x     -
 loyalty.audit       -     -     -         -       x          -          x     -

@@ -17,6 +17,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/revenue"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/rfm"
+	"github.com/guanxi-crm/guanxi/services/analytics/migrations"
 	"github.com/guanxi-crm/guanxi/services/analytics/projection"
 )
 
@@ -25,6 +26,7 @@ func Module() app.Module {
 	return app.Module{
 		Name:             "analytics",
 		Title:            "Guanxi analytics",
+		Migrations:       migrations.FS,
 		Projection:       projection.FS,
 		ProjectionTables: []string{"fact_customer", "fact_order", "fact_return", "revenue_month", "fact_as_of", alias.Table},
 		Aliases:          true,

@@ -188,6 +188,272 @@ func (x *ChurnRiskRaised) GetAsOf() *timestamppb.Timestamp {
 	return nil
 }
 
+// CustomerScored says that a model gave a customer a score that is to be used: what it is worth in future, or how likely it
+// is to buy again. It is never shown to customers.
+type CustomerScored struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// Code of the score: "predicted_value", "expected_purchases", "churn_risk", "rfm".
+	Score string `protobuf:"bytes,2,opt,name=score,proto3" json:"score,omitempty"`
+	// The score: minor units of unit for amounts, thousandths for probabilities and counts, the three digits R, F and M for
+	// "rfm".
+	Value int64 `protobuf:"varint,3,opt,name=value,proto3" json:"value,omitempty"`
+	// ISO 4217 code of amounts, "permille", or "rfm".
+	Unit string `protobuf:"bytes,4,opt,name=unit,proto3" json:"unit,omitempty"`
+	// The version of the model that says so; for "rfm" of the map of cells.
+	ModelVersion string `protobuf:"bytes,5,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
+	// The day up to which facts were looked at.
+	AsOf          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CustomerScored) Reset() {
+	*x = CustomerScored{}
+	mi := &file_guanxi_analytics_events_v1_score_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CustomerScored) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CustomerScored) ProtoMessage() {}
+
+func (x *CustomerScored) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_analytics_events_v1_score_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CustomerScored.ProtoReflect.Descriptor instead.
+func (*CustomerScored) Descriptor() ([]byte, []int) {
+	return file_guanxi_analytics_events_v1_score_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *CustomerScored) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *CustomerScored) GetScore() string {
+	if x != nil {
+		return x.Score
+	}
+	return ""
+}
+
+func (x *CustomerScored) GetValue() int64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *CustomerScored) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *CustomerScored) GetModelVersion() string {
+	if x != nil {
+		return x.ModelVersion
+	}
+	return ""
+}
+
+func (x *CustomerScored) GetAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+// ModelTrained says that a model was fitted and may be used.
+type ModelTrained struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's id, a UUIDv7.
+	ModelId string `protobuf:"bytes,1,opt,name=model_id,json=modelId,proto3" json:"model_id,omitempty"`
+	// Code of its kind, such as "bgnbd" or "churn".
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Its version within the kind, from 1.
+	Version int64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	// Rows that it was fitted to.
+	Rows int64 `protobuf:"varint,4,opt,name=rows,proto3" json:"rows,omitempty"`
+	// "facts", or "table" for one that was uploaded.
+	Source string `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
+	// When it was fitted.
+	TrainedAt     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=trained_at,json=trainedAt,proto3" json:"trained_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelTrained) Reset() {
+	*x = ModelTrained{}
+	mi := &file_guanxi_analytics_events_v1_score_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelTrained) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelTrained) ProtoMessage() {}
+
+func (x *ModelTrained) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_analytics_events_v1_score_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelTrained.ProtoReflect.Descriptor instead.
+func (*ModelTrained) Descriptor() ([]byte, []int) {
+	return file_guanxi_analytics_events_v1_score_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ModelTrained) GetModelId() string {
+	if x != nil {
+		return x.ModelId
+	}
+	return ""
+}
+
+func (x *ModelTrained) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *ModelTrained) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *ModelTrained) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *ModelTrained) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *ModelTrained) GetTrainedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.TrainedAt
+	}
+	return nil
+}
+
+// LifecycleStageProposed says where a customer's behaviour puts it in the life of a relationship. Accounts decides.
+type LifecycleStageProposed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The customer's id, a UUID.
+	CustomerId string `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// "awareness", "exploration", "familiarity", "loyalty" or "separation".
+	Stage string `protobuf:"bytes,2,opt,name=stage,proto3" json:"stage,omitempty"`
+	// The stage that behaviour put it in before; empty for the first.
+	FromStage string `protobuf:"bytes,3,opt,name=from_stage,json=fromStage,proto3" json:"from_stage,omitempty"`
+	// Codes of what speaks for it.
+	Reasons []string `protobuf:"bytes,4,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	// The day up to which facts were looked at.
+	AsOf          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LifecycleStageProposed) Reset() {
+	*x = LifecycleStageProposed{}
+	mi := &file_guanxi_analytics_events_v1_score_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LifecycleStageProposed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LifecycleStageProposed) ProtoMessage() {}
+
+func (x *LifecycleStageProposed) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_analytics_events_v1_score_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LifecycleStageProposed.ProtoReflect.Descriptor instead.
+func (*LifecycleStageProposed) Descriptor() ([]byte, []int) {
+	return file_guanxi_analytics_events_v1_score_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *LifecycleStageProposed) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *LifecycleStageProposed) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *LifecycleStageProposed) GetFromStage() string {
+	if x != nil {
+		return x.FromStage
+	}
+	return ""
+}
+
+func (x *LifecycleStageProposed) GetReasons() []string {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+func (x *LifecycleStageProposed) GetAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
 var File_guanxi_analytics_events_v1_score_proto protoreflect.FileDescriptor
 
 const file_guanxi_analytics_events_v1_score_proto_rawDesc = "" +
@@ -210,7 +476,36 @@ const file_guanxi_analytics_events_v1_score_proto_rawDesc = "" +
 	"\rmodel_version\x18\x04 \x01(\tR\fmodelVersion\x12\x18\n" +
 	"\areasons\x18\x05 \x03(\tR\areasons\x12/\n" +
 	"\x05as_of\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf:Q\xa2\xbb\x18M\n" +
-	"\bcustomer\x12\vcustomer_id\x1a\vcustomer_id\"\x05as_of*\x11churn_risk_raised2\rrisk_permilleBXZVgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/analytics/events/v1;analyticseventsv1b\x06proto3"
+	"\bcustomer\x12\vcustomer_id\x1a\vcustomer_id\"\x05as_of*\x11churn_risk_raised2\rrisk_permille\"\x9d\x02\n" +
+	"\x0eCustomerScored\x12\x1f\n" +
+	"\vcustomer_id\x18\x01 \x01(\tR\n" +
+	"customerId\x12\x14\n" +
+	"\x05score\x18\x02 \x01(\tR\x05score\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\x03R\x05value\x12\x12\n" +
+	"\x04unit\x18\x04 \x01(\tR\x04unit\x12#\n" +
+	"\rmodel_version\x18\x05 \x01(\tR\fmodelVersion\x12/\n" +
+	"\x05as_of\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf:T\xa2\xbb\x18P\n" +
+	"\bcustomer\x12\vcustomer_id\x1a\vcustomer_id\"\x05as_of*\x0fcustomer_scored2\x05score2\x05value2\x04unit\"\xf0\x01\n" +
+	"\fModelTrained\x12\x19\n" +
+	"\bmodel_id\x18\x01 \x01(\tR\amodelId\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x03R\aversion\x12\x12\n" +
+	"\x04rows\x18\x04 \x01(\x03R\x04rows\x12\x16\n" +
+	"\x06source\x18\x05 \x01(\tR\x06source\x129\n" +
+	"\n" +
+	"trained_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\ttrainedAt:0\xa2\xbb\x18,\n" +
+	"\x05model\x12\bmodel_id\"\n" +
+	"trained_at*\rmodel_trained\"\x97\x02\n" +
+	"\x16LifecycleStageProposed\x12\x1f\n" +
+	"\vcustomer_id\x18\x01 \x01(\tR\n" +
+	"customerId\x12\x14\n" +
+	"\x05stage\x18\x02 \x01(\tR\x05stage\x12\x1d\n" +
+	"\n" +
+	"from_stage\x18\x03 \x01(\tR\tfromStage\x12\x18\n" +
+	"\areasons\x18\x04 \x03(\tR\areasons\x12/\n" +
+	"\x05as_of\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf:\\\xa2\xbb\x18X\n" +
+	"\bcustomer\x12\vcustomer_id\x1a\vcustomer_id\"\x05as_of*\x18lifecycle_stage_proposed2\x05stage2\n" +
+	"from_stageBXZVgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/analytics/events/v1;analyticseventsv1b\x06proto3"
 
 var (
 	file_guanxi_analytics_events_v1_score_proto_rawDescOnce sync.Once
@@ -224,20 +519,26 @@ func file_guanxi_analytics_events_v1_score_proto_rawDescGZIP() []byte {
 	return file_guanxi_analytics_events_v1_score_proto_rawDescData
 }
 
-var file_guanxi_analytics_events_v1_score_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_guanxi_analytics_events_v1_score_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_guanxi_analytics_events_v1_score_proto_goTypes = []any{
-	(*GradeChanged)(nil),          // 0: guanxi.analytics.events.v1.GradeChanged
-	(*ChurnRiskRaised)(nil),       // 1: guanxi.analytics.events.v1.ChurnRiskRaised
-	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
+	(*GradeChanged)(nil),           // 0: guanxi.analytics.events.v1.GradeChanged
+	(*ChurnRiskRaised)(nil),        // 1: guanxi.analytics.events.v1.ChurnRiskRaised
+	(*CustomerScored)(nil),         // 2: guanxi.analytics.events.v1.CustomerScored
+	(*ModelTrained)(nil),           // 3: guanxi.analytics.events.v1.ModelTrained
+	(*LifecycleStageProposed)(nil), // 4: guanxi.analytics.events.v1.LifecycleStageProposed
+	(*timestamppb.Timestamp)(nil),  // 5: google.protobuf.Timestamp
 }
 var file_guanxi_analytics_events_v1_score_proto_depIdxs = []int32{
-	2, // 0: guanxi.analytics.events.v1.GradeChanged.as_of:type_name -> google.protobuf.Timestamp
-	2, // 1: guanxi.analytics.events.v1.ChurnRiskRaised.as_of:type_name -> google.protobuf.Timestamp
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	5, // 0: guanxi.analytics.events.v1.GradeChanged.as_of:type_name -> google.protobuf.Timestamp
+	5, // 1: guanxi.analytics.events.v1.ChurnRiskRaised.as_of:type_name -> google.protobuf.Timestamp
+	5, // 2: guanxi.analytics.events.v1.CustomerScored.as_of:type_name -> google.protobuf.Timestamp
+	5, // 3: guanxi.analytics.events.v1.ModelTrained.trained_at:type_name -> google.protobuf.Timestamp
+	5, // 4: guanxi.analytics.events.v1.LifecycleStageProposed.as_of:type_name -> google.protobuf.Timestamp
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_guanxi_analytics_events_v1_score_proto_init() }
@@ -251,7 +552,7 @@ func file_guanxi_analytics_events_v1_score_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_guanxi_analytics_events_v1_score_proto_rawDesc), len(file_guanxi_analytics_events_v1_score_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
