@@ -66,9 +66,10 @@ SELECT guanxi_tenant_table('portrait');
 -- Customers of whom something was heard that their portrait does not have yet. Rows are only added and taken away: partitions
 -- that speak of one customer do not wait for each other.
 CREATE TABLE portrait_due (
-	id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	tenant_id   text NOT NULL,
-	customer_id uuid NOT NULL
+	id          bigint GENERATED ALWAYS AS IDENTITY,
+	customer_id uuid NOT NULL,
+	PRIMARY KEY (tenant_id, id)
 );
 SELECT guanxi_tenant_table('portrait_due');
 
