@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/puddle/v2"
@@ -33,6 +34,19 @@ func (tx *Tx) failure(err error, sql string) error {
 		err = &lostError{err}
 	}
 	return fmt.Errorf("%s: %w", brief(sql), err)
+}
+
+// stateCancelled is what the server says of a statement whose time has passed, and of one that was cancelled.
+const stateCancelled = "57014"
+
+// tooHeavy makes a statement that ran out of its time a problem of what was asked; a caller who went away is none.
+func tooHeavy(ctx context.Context, err error, each time.Duration) error {
+	if sqlState(err) != stateCancelled || ctx.Err() != nil {
+		return err
+	}
+	return problem.New(problem.Unprocessable, "query_too_heavy",
+		"This question reads more than can be read in %s and was given up. Ask for less: a shorter time, fewer dimensions, "+
+			"or a filter that leaves fewer customers.", each).Because(errors.New(err.Error())) // not a cause to try again for
 }
 
 func connectFailure(err error) error {

@@ -3,6 +3,8 @@ package pg
 import (
 	"context"
 	"errors"
+	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"go.opentelemetry.io/otel"
@@ -29,6 +31,14 @@ func (db *DB) Read(ctx context.Context, tenant string, fn func(tx *Tx) error) er
 	return db.run(ctx, "pg.read", txOptions{tenant: tenant, readOnly: true}, fn)
 }
 
+// ReadWithin is Read for questions whose size is chosen by who asks: each statement is given up after the duration, and
+// the error is then the problem query_too_heavy (422), which says how to ask for less and is not Transient. More time than
+// any transaction of the app has is not given.
+func (db *DB) ReadWithin(ctx context.Context, tenant string, each time.Duration, fn func(tx *Tx) error) error {
+	each = min(each, statementTimeout)
+	return tooHeavy(ctx, db.run(ctx, "pg.read", txOptions{tenant: tenant, readOnly: true, within: each}, fn), each)
+}
+
 // System runs fn in a read-write transaction without a tenant: it sees tables that belong to none, and whatever its role
 // may see of all tenants.
 func (db *DB) System(ctx context.Context, fn func(tx *Tx) error) error {
@@ -38,6 +48,7 @@ func (db *DB) System(ctx context.Context, fn func(tx *Tx) error) error {
 type txOptions struct {
 	tenant   string
 	readOnly bool
+	within   time.Duration // of each statement; 0 is what the role has
 	once     *Once
 }
 
@@ -52,6 +63,9 @@ func (db *DB) run(ctx context.Context, name string, o txOptions, fn func(tx *Tx)
 		tx.batch.Queue("BEGIN")
 	}
 	tx.batch.Queue(setTenantSQL, o.tenant)
+	if o.within > 0 {
+		tx.batch.Queue("SELECT set_config('statement_timeout', $1, true)", strconv.FormatInt(max(1, o.within.Milliseconds()), 10))
+	}
 	if o.once != nil {
 		tx.batch.Queue("SELECT idempotency_begin($1, $2, $3, $4, $5)",
 			o.tenant, o.once.Subject, o.once.Operation, o.once.Key, o.once.BodyHash)

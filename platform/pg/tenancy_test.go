@@ -147,6 +147,38 @@ func TestErrorsOfTheDataAreNotTransient(t *testing.T) {
 	}
 }
 
+func TestAQuestionThatIsTooHeavySaysHowToAskForLess(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	db := pgtest.Database(t, shop()).DB(pg.App)
+	err := db.ReadWithin(ctx, pizza, 20*time.Millisecond, func(tx *pg.Tx) error {
+		return tx.QueryRow(ctx, "SELECT pg_sleep(60)").Scan(nil)
+	})
+	var p *problem.Error
+	require.ErrorAs(t, err, &p)
+	require.Equal(t, problem.Unprocessable, p.Kind)
+	require.Equal(t, "query_too_heavy", p.Code)
+	require.Contains(t, p.Detail, "20ms")
+	require.False(t, pg.Transient(err), "the same question is as heavy the next time")
+
+	var bound string
+	require.NoError(t, db.ReadWithin(ctx, pizza, time.Hour, func(tx *pg.Tx) error {
+		return tx.QueryRow(ctx, "SELECT current_setting('statement_timeout')").Scan(&bound)
+	}))
+	require.Equal(t, "30s", bound, "nobody gets more time than the app has")
+	require.NoError(t, db.Read(ctx, pizza, func(tx *pg.Tx) error {
+		return tx.QueryRow(ctx, "SELECT current_setting('statement_timeout')").Scan(&bound)
+	}))
+	require.Equal(t, "30s", bound, "the bound ends with its transaction")
+
+	impatient, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	err = db.ReadWithin(impatient, pizza, time.Minute, func(tx *pg.Tx) error {
+		return tx.QueryRow(impatient, "SELECT pg_sleep(60)").Scan(nil)
+	})
+	require.Equal(t, problem.Unavailable, problem.KindOf(err), "who went away asked nothing too heavy: %v", err)
+}
+
 func TestSessionsAreBounded(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
