@@ -329,7 +329,7 @@ func (s *Surveys) Answer(ctx context.Context, secret, language string, answers [
 			return err
 		}
 		g.at, i.AnsweredAt = at, at
-		g.invitation, g.customer, g.ticket, g.complaint = i.ID, i.CustomerID, i.TicketID, i.ComplaintID
+		g.invitation, g.customer, g.ticket, g.complaint, g.channel = i.ID, i.CustomerID, i.TicketID, i.ComplaintID, i.Channel
 		saveInvitation(tx, i)
 		insertAnswer(tx, g)
 		return s.outbox.Append(ctx, tx, answeredEvent(of.Kind, g))

@@ -45,5 +45,22 @@ func answeredEvent(k Kind, g given) outbox.Event {
 	if score := g.content.Score; score != nil {
 		m.Scored, m.Score = true, int32(*score)
 	}
+	m.Channel, m.Ratings = g.channel, ratings(g.content.Values)
 	return outbox.Event{Aggregate: aggregate, ID: id, Time: g.at, Message: m}
+}
+
+// ratings are what was answered in numbers. What follows from other values is left out, and choices are: nothing says that they
+// are in an order, and together they could tell who somebody is.
+func ratings(values []value) (all []*ticketsv1.Rating) {
+	for _, v := range values {
+		if v.Number == nil || v.Part == partGap || v.Part == partChosen {
+			continue
+		}
+		question := v.Question
+		if v.Part != "" {
+			question += "." + v.Part
+		}
+		all = append(all, &ticketsv1.Rating{Question: question, Value: int32(*v.Number)})
+	}
+	return all
 }

@@ -67,6 +67,17 @@ func TestASurveyIsHandedOverAndAnsweredOnce(t *testing.T) {
 	golden.JSON(t, "testdata/answers.json", list.Body)
 }
 
+func TestAnAnswerTellsItsNumbersByQuestionAndNothingElse(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	var s made
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/surveys", w.Manager, body{"code": "many", "kind": "questionnaire", "content": content()}, &s)
+	w.give(s, uuid.NewString(), "one", body{"choices": []string{"a"}}, "many", body{"choices": []string{"b", "c"}}, "much", 6,
+		"pair", body{"with": 1, "without": 5}, "index", 9, "gap", body{"perceived": 4, "ideal": 7}, "words", "warm")
+	answered := w.EventsOf("SurveyAnswered", 1)[0]
+	golden.JSON(t, "testdata/survey_answered_ratings.json", answered.Data)
+}
+
 func TestOfFiftyWhoAnswerAtOnceOneIsTaken(t *testing.T) {
 	t.Parallel()
 	w := begin(t)

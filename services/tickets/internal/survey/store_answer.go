@@ -17,6 +17,7 @@ type given struct {
 	version                                 int64     // of the questions
 	invitation, customer, ticket, complaint uuid.UUID // Nil in anonymous mode
 	touchpoint, language                    string
+	channel                                 string    // that it was asked by; empty in anonymous mode
 	at                                      time.Time // in anonymous mode the day
 	content                                 filled
 }

@@ -192,7 +192,12 @@ type SurveyAnswered struct {
 	// Code of the touchpoint that it is about; empty for none.
 	Touchpoint string `protobuf:"bytes,10,opt,name=touchpoint,proto3" json:"touchpoint,omitempty"`
 	// When; in anonymous mode the beginning of the day in UTC.
-	AnsweredAt    *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=answered_at,json=answeredAt,proto3" json:"answered_at,omitempty"`
+	AnsweredAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=answered_at,json=answeredAt,proto3" json:"answered_at,omitempty"`
+	// What was answered in numbers, the score among it, by question; empty where nothing was. Choices and words stay with the
+	// service.
+	Ratings []*Rating `protobuf:"bytes,12,rep,name=ratings,proto3" json:"ratings,omitempty"`
+	// Code of the channel by which the customer was asked; empty where it was asked by hand, and in anonymous mode.
+	Channel       string `protobuf:"bytes,13,opt,name=channel,proto3" json:"channel,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -304,6 +309,76 @@ func (x *SurveyAnswered) GetAnsweredAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *SurveyAnswered) GetRatings() []*Rating {
+	if x != nil {
+		return x.Ratings
+	}
+	return nil
+}
+
+func (x *SurveyAnswered) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+// Rating is the number by which a question was answered.
+type Rating struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Code of the question. Of a pair a full stop and the part follow it: "delivery.functional" and "delivery.dysfunctional" of a
+	// Kano pair, "delivery.perceived" and "delivery.ideal" of a comparison with the ideal.
+	Question string `protobuf:"bytes,1,opt,name=question,proto3" json:"question,omitempty"`
+	// The number, on the scale of the question.
+	Value         int32 `protobuf:"varint,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rating) Reset() {
+	*x = Rating{}
+	mi := &file_guanxi_tickets_events_v1_survey_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rating) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rating) ProtoMessage() {}
+
+func (x *Rating) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_tickets_events_v1_survey_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rating.ProtoReflect.Descriptor instead.
+func (*Rating) Descriptor() ([]byte, []int) {
+	return file_guanxi_tickets_events_v1_survey_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Rating) GetQuestion() string {
+	if x != nil {
+		return x.Question
+	}
+	return ""
+}
+
+func (x *Rating) GetValue() int32 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
 var File_guanxi_tickets_events_v1_survey_proto protoreflect.FileDescriptor
 
 const file_guanxi_tickets_events_v1_survey_proto_rawDesc = "" +
@@ -329,7 +404,7 @@ const file_guanxi_tickets_events_v1_survey_proto_rawDesc = "" +
 	"\blocks_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\alocksAt\x123\n" +
 	"\asent_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x06sentAt:Q\xa2\xbb\x18M\n" +
 	"\n" +
-	"invitation\x12\rinvitation_id\x1a\vcustomer_id\"\asent_at*\vsurvey_sent2\x04kind2\achannel\"\xd4\x03\n" +
+	"invitation\x12\rinvitation_id\x1a\vcustomer_id\"\asent_at*\vsurvey_sent2\x04kind2\achannel\"\xaa\x04\n" +
 	"\x0eSurveyAnswered\x12#\n" +
 	"\rinvitation_id\x18\x01 \x01(\tR\finvitationId\x12\x1f\n" +
 	"\vcustomer_id\x18\x02 \x01(\tR\n" +
@@ -346,9 +421,14 @@ const file_guanxi_tickets_events_v1_survey_proto_rawDesc = "" +
 	" \x01(\tR\n" +
 	"touchpoint\x12;\n" +
 	"\vanswered_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"answeredAt:Y\xa2\xbb\x18U\n" +
+	"answeredAt\x12:\n" +
+	"\aratings\x18\f \x03(\v2 .guanxi.tickets.events.v1.RatingR\aratings\x12\x18\n" +
+	"\achannel\x18\r \x01(\tR\achannel:Y\xa2\xbb\x18U\n" +
 	"\n" +
-	"invitation\x12\rinvitation_id\x1a\vcustomer_id\"\vanswered_at*\x0fsurvey_answered2\x04kind2\x05score@\x01BTZRgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1;ticketseventsv1b\x06proto3"
+	"invitation\x12\rinvitation_id\x1a\vcustomer_id\"\vanswered_at*\x0fsurvey_answered2\x04kind2\x05score@\x01\":\n" +
+	"\x06Rating\x12\x1a\n" +
+	"\bquestion\x18\x01 \x01(\tR\bquestion\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05valueBTZRgithub.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1;ticketseventsv1b\x06proto3"
 
 var (
 	file_guanxi_tickets_events_v1_survey_proto_rawDescOnce sync.Once
@@ -362,21 +442,23 @@ func file_guanxi_tickets_events_v1_survey_proto_rawDescGZIP() []byte {
 	return file_guanxi_tickets_events_v1_survey_proto_rawDescData
 }
 
-var file_guanxi_tickets_events_v1_survey_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_guanxi_tickets_events_v1_survey_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_guanxi_tickets_events_v1_survey_proto_goTypes = []any{
 	(*SurveySent)(nil),            // 0: guanxi.tickets.events.v1.SurveySent
 	(*SurveyAnswered)(nil),        // 1: guanxi.tickets.events.v1.SurveyAnswered
-	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
+	(*Rating)(nil),                // 2: guanxi.tickets.events.v1.Rating
+	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
 }
 var file_guanxi_tickets_events_v1_survey_proto_depIdxs = []int32{
-	2, // 0: guanxi.tickets.events.v1.SurveySent.locks_at:type_name -> google.protobuf.Timestamp
-	2, // 1: guanxi.tickets.events.v1.SurveySent.sent_at:type_name -> google.protobuf.Timestamp
-	2, // 2: guanxi.tickets.events.v1.SurveyAnswered.answered_at:type_name -> google.protobuf.Timestamp
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	3, // 0: guanxi.tickets.events.v1.SurveySent.locks_at:type_name -> google.protobuf.Timestamp
+	3, // 1: guanxi.tickets.events.v1.SurveySent.sent_at:type_name -> google.protobuf.Timestamp
+	3, // 2: guanxi.tickets.events.v1.SurveyAnswered.answered_at:type_name -> google.protobuf.Timestamp
+	2, // 3: guanxi.tickets.events.v1.SurveyAnswered.ratings:type_name -> guanxi.tickets.events.v1.Rating
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_guanxi_tickets_events_v1_survey_proto_init() }
@@ -390,7 +472,7 @@ func file_guanxi_tickets_events_v1_survey_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_guanxi_tickets_events_v1_survey_proto_rawDesc), len(file_guanxi_tickets_events_v1_survey_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
