@@ -66,6 +66,9 @@ type Operation struct {
 	Errors     []int           // statuses to document beside those that follow from the operation's shape
 	Timeout    time.Duration   // default: the server's; for Stream 30 minutes
 
+	// Upload is a body of another content type that an operation of Register takes as well; nil: none.
+	Upload *Upload
+
 	// The rest is for Stream only.
 	Parameters []Parameter // that it takes; other query parameters are refused
 	Consumes   []string    // content types of the request body; none: it takes no body
@@ -106,6 +109,10 @@ func Register[I, O any](a *API, op Operation, handle func(ctx context.Context, i
 	described.BodyReadTimeout = -1 // so has the server; a deadline left behind would end the request's context
 	described.Middlewares = huma.Middlewares{func(hc huma.Context, next func(huma.Context)) {
 		c := humagin.Unwrap(hc)
+		if op.uploads(c.Request) {
+			server.serveUpload(c, op.asStream())
+			return
+		}
 		if err := server.guard(c, &op); err != nil {
 			fail(c, 0, err)
 			return
@@ -128,6 +135,9 @@ func Register[I, O any](a *API, op Operation, handle func(ctx context.Context, i
 		}
 		return nil, answer(ctx, 0, settle(ctx, err))
 	})
+	if op.Upload != nil {
+		a.documentUpload(&op)
+	}
 	a.finish(&op)
 }
 
