@@ -28,7 +28,7 @@ func Module() app.Module {
 		Title:            "Guanxi analytics",
 		Migrations:       migrations.FS,
 		Projection:       projection.FS,
-		ProjectionTables: []string{"fact_customer", "fact_order", "fact_return", "revenue_month", "fact_as_of", alias.Table},
+		ProjectionTables: append(fact.Tables(), alias.Table),
 		Aliases:          true,
 		Build: func(d app.Deps) (app.Parts, error) {
 			return app.Parts{

@@ -64,12 +64,14 @@ CREATE TABLE portrait (
 SELECT guanxi_tenant_table('portrait');
 
 -- Customers of whom something was heard that their portrait does not have yet. Rows are only added and taken away: partitions
--- that speak of one customer do not wait for each other.
+-- that speak of one customer do not wait for each other. What comes in masses has a lane of its own, so that one customer who
+-- does something does not wait behind a million others.
 CREATE TABLE portrait_due (
 	tenant_id   text NOT NULL,
+	lane        smallint NOT NULL, -- 0: at once, 1: in masses
 	id          bigint GENERATED ALWAYS AS IDENTITY,
 	customer_id uuid NOT NULL,
-	PRIMARY KEY (tenant_id, id)
+	PRIMARY KEY (tenant_id, lane, id)
 );
 SELECT guanxi_tenant_table('portrait_due');
 

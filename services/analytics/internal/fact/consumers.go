@@ -97,9 +97,10 @@ func order(r *inbox.Contract, partition int, m *salesv1.OrderPlaced) Order {
 		Units: m.GetUnits(), TotalMinor: m.GetTotalMinor(), PlacedAt: r.Time("placed_at", m.GetPlacedAt()),
 		Slot: partition,
 	}
-	if m.GetCustomerId() != "" {
-		customer := r.ID("customer_id", m.GetCustomerId())
-		o.CustomerID = &customer
+	o.CustomerID = pg.OrNull(r.MaybeID("customer_id", m.GetCustomerId()))
+	o.OpportunityID = pg.OrNull(r.MaybeID("opportunity_id", m.GetOpportunityId()))
+	for _, l := range m.GetLines() {
+		o.SKUs, o.Quantities, o.Amounts = append(o.SKUs, l.GetSku()), append(o.Quantities, l.GetQuantity()), append(o.Amounts, l.GetAmountMinor())
 	}
 	return o
 }

@@ -12,6 +12,14 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/alias"
 )
 
+// Tables are the tables of the star, all of which a rebuild has to reach again.
+func Tables() []string {
+	return []string{
+		"fact_customer", "fact_order", "fact_return", "sales_day", "fact_as_of", "fact_ticket", "fact_complaint", "fact_interaction",
+		"fact_member", "fact_membership", "fact_points", "fact_answer", "fact_touch", "fact_lead", "fact_opportunity",
+	}
+}
+
 // Customer is a customer as far as analytics needs one: nothing that tells who it is.
 type Customer struct {
 	ID           uuid.UUID
@@ -30,6 +38,12 @@ type Order struct {
 	TotalMinor int64
 	PlacedAt   time.Time
 	Slot       int // the partition it came by
+
+	OpportunityID *uuid.UUID // that was won by it
+	// Its lines, one element each: article codes, units, and amounts of whole lines.
+	SKUs       []string
+	Quantities []int64
+	Amounts    []int64
 }
 
 // Attribution says whose an order is that was heard of before its customer.

@@ -50,7 +50,7 @@ func (q *Queries) Summary(ctx context.Context, tenant string) (Summary, error) {
 		}
 		rows, err := tx.Query(ctx, `
 SELECT currency, sum(orders)::bigint, (sum(units) - sum(returned_units))::bigint, sum(gross_minor)::bigint, sum(returned_minor)::bigint
-FROM revenue_month WHERE tenant_id = $1 GROUP BY currency ORDER BY currency`, tenant)
+FROM sales_day WHERE tenant_id = $1 GROUP BY currency ORDER BY currency`, tenant)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,8 @@ package fact
 import (
 	"context"
 	"sort"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,30 +14,31 @@ import (
 )
 
 // Each statement takes a whole batch as arrays. A row that is there already stays as it is and adds nothing to its
-// month, so that even an event that got past the consumer's cursor twice would count once.
+// day, so that even an event that got past the consumer's cursor twice would count once.
 const (
 	insertCustomers = `
 INSERT INTO fact_customer (tenant_id, customer_id, kind, source, registered_at)
 SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[])
 ON CONFLICT DO NOTHING`
 
+	// The lines of an order come as the text of an array.
 	insertOrders = `
 WITH placed AS (
-	INSERT INTO fact_order (tenant_id, order_id, customer_id, channel, currency, units, total_minor, placed_at)
-	SELECT $1, o.order_id, o.customer_id, o.channel, o.currency, o.units, o.total_minor, o.placed_at
-	FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::timestamptz[])
-		AS o (order_id, customer_id, channel, currency, units, total_minor, placed_at)
+	INSERT INTO fact_order (tenant_id, order_id, customer_id, channel, currency, units, total_minor, placed_at, opportunity_id, skus, quantities, amounts)
+	SELECT $1, o.order_id, o.customer_id, o.channel, o.currency, o.units, o.total_minor, o.placed_at, o.opportunity_id,
+		o.skus::text[], o.quantities::bigint[], o.amounts::bigint[]
+	FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::timestamptz[], $10::uuid[], $11::text[], $12::text[], $13::text[])
+		AS o (order_id, customer_id, channel, currency, units, total_minor, placed_at, opportunity_id, skus, quantities, amounts)
 	ON CONFLICT DO NOTHING
-	RETURNING order_id, currency, units, total_minor, placed_at
+	RETURNING order_id, channel, currency, units, total_minor, placed_at
 )
-INSERT INTO revenue_month AS m (tenant_id, currency, month, slot, orders, units, gross_minor)
-SELECT $1, p.currency, date_trunc('month', p.placed_at AT TIME ZONE 'UTC')::date, s.slot,
-	count(*), sum(p.units), sum(p.total_minor)
+INSERT INTO sales_day AS d (tenant_id, currency, channel, day, slot, orders, units, gross_minor)
+SELECT $1, p.currency, p.channel, (p.placed_at AT TIME ZONE 'UTC')::date, s.slot, count(*), sum(p.units), sum(p.total_minor)
 FROM placed p JOIN unnest($2::uuid[], $9::smallint[]) AS s (order_id, slot) USING (order_id)
-GROUP BY 2, 3, 4
-ORDER BY 2, 3, 4
-ON CONFLICT (tenant_id, currency, month, slot) DO UPDATE SET
-	orders = m.orders + excluded.orders, units = m.units + excluded.units, gross_minor = m.gross_minor + excluded.gross_minor`
+GROUP BY 2, 3, 4, 5
+ORDER BY 2, 3, 4, 5
+ON CONFLICT (tenant_id, currency, channel, day, slot) DO UPDATE SET
+	orders = d.orders + excluded.orders, units = d.units + excluded.units, gross_minor = d.gross_minor + excluded.gross_minor`
 
 	// The ids are said twice, so that only these orders are read, also by a plan made while the table was new.
 	attributeOrders = `
@@ -50,17 +53,17 @@ WITH returned AS (
 	FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::timestamptz[])
 		AS r (return_id, order_id, currency, units, amount_minor, returned_at)
 	ON CONFLICT DO NOTHING
-	RETURNING return_id, currency, units, amount_minor, returned_at
+	RETURNING return_id, order_id, currency, units, amount_minor, returned_at
 )
-INSERT INTO revenue_month AS m (tenant_id, currency, month, slot, returns, returned_units, returned_minor)
-SELECT $1, r.currency, date_trunc('month', r.returned_at AT TIME ZONE 'UTC')::date, s.slot,
-	count(*), sum(r.units), sum(r.amount_minor)
+INSERT INTO sales_day AS d (tenant_id, currency, channel, day, slot, returns, returned_units, returned_minor)
+SELECT $1, r.currency, coalesce(o.channel, ''), (r.returned_at AT TIME ZONE 'UTC')::date, s.slot, count(*), sum(r.units), sum(r.amount_minor)
 FROM returned r JOIN unnest($2::uuid[], $8::smallint[]) AS s (return_id, slot) USING (return_id)
-GROUP BY 2, 3, 4
-ORDER BY 2, 3, 4
-ON CONFLICT (tenant_id, currency, month, slot) DO UPDATE SET
-	returns = m.returns + excluded.returns, returned_units = m.returned_units + excluded.returned_units,
-	returned_minor = m.returned_minor + excluded.returned_minor`
+LEFT JOIN LATERAL (SELECT f.channel FROM fact_order f WHERE f.tenant_id = $1 AND f.order_id = r.order_id LIMIT 1) o ON true
+GROUP BY 2, 3, 4, 5
+ORDER BY 2, 3, 4, 5
+ON CONFLICT (tenant_id, currency, channel, day, slot) DO UPDATE SET
+	returns = d.returns + excluded.returns, returned_units = d.returned_units + excluded.returned_units,
+	returned_minor = d.returned_minor + excluded.returned_minor`
 
 	moveAsOf = `
 INSERT INTO fact_as_of AS f (tenant_id, topic, slot, newest_at)
@@ -105,11 +108,14 @@ func queueOrders(tx *pg.Tx, orders []Order) {
 	ids, customers := make([]uuid.UUID, n), make([]*uuid.UUID, n)
 	channels, currencies := make([]string, n), make([]string, n)
 	units, totals, placed, slots := make([]int64, n), make([]int64, n), make([]time.Time, n), make([]int16, n)
+	opportunities, skus, quantities, amounts := make([]*uuid.UUID, n), make([]string, n), make([]string, n), make([]string, n)
 	for i, o := range orders {
 		ids[i], customers[i], channels[i], currencies[i] = o.ID, o.CustomerID, o.Channel, o.Currency
 		units[i], totals[i], placed[i], slots[i] = o.Units, o.TotalMinor, o.PlacedAt, int16(o.Slot)
+		opportunities[i] = o.OpportunityID
+		skus[i], quantities[i], amounts[i] = textArray(o.SKUs), intArray(o.Quantities), intArray(o.Amounts)
 	}
-	tx.Queue(insertOrders, tx.Tenant(), ids, customers, channels, currencies, units, totals, placed, slots)
+	tx.Queue(insertOrders, tx.Tenant(), ids, customers, channels, currencies, units, totals, placed, slots, opportunities, skus, quantities, amounts)
 }
 
 func queueReturns(tx *pg.Tx, returns []Return) {
@@ -136,4 +142,37 @@ func queueMarks(tx *pg.Tx, newest map[mark]time.Time) {
 		topics[i], slots[i], times[i] = m.topic, int16(m.slot), newest[m]
 	}
 	tx.Queue(moveAsOf, tx.Tenant(), topics, slots, times)
+}
+
+// textArray is the text of an array of texts.
+func textArray(texts []string) string {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, s := range texts {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('"')
+		for j := range len(s) {
+			if s[j] == '"' || s[j] == '\\' {
+				b.WriteByte('\\')
+			}
+			b.WriteByte(s[j])
+		}
+		b.WriteByte('"')
+	}
+	b.WriteByte('}')
+	return b.String()
+}
+
+// intArray is the text of an array of numbers.
+func intArray(numbers []int64) string {
+	b := []byte{'{'}
+	for i, n := range numbers {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, n, 10)
+	}
+	return string(append(b, '}'))
 }

@@ -27,11 +27,11 @@ func (q *Queries) Months(ctx context.Context, tenant, currency string, from, to 
 			return err
 		}
 		rows, err := tx.Query(ctx, `
-SELECT month, currency, sum(orders)::bigint, sum(units)::bigint, sum(gross_minor)::bigint,
+SELECT date_trunc('month', day)::date AS month, currency, sum(orders)::bigint, sum(units)::bigint, sum(gross_minor)::bigint,
 	sum(returns)::bigint, sum(returned_units)::bigint, sum(returned_minor)::bigint
-FROM revenue_month
-WHERE tenant_id = $1 AND currency = $2 AND month BETWEEN $3 AND $4
-GROUP BY month, currency ORDER BY month`, tenant, currency, from, to)
+FROM sales_day
+WHERE tenant_id = $1 AND currency = $2 AND day >= $3 AND day < $4
+GROUP BY 1, currency ORDER BY 1`, tenant, currency, from, to.AddDate(0, 1, 0))
 		if err != nil {
 			return err
 		}
