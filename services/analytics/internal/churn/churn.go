@@ -1,0 +1,2 @@
+// Package churn says how likely customers are to go, and why.
+package churn
