@@ -6,15 +6,20 @@
 //	fact     what topics say, as customers, orders and returns
 //	revenue  revenue by month
 //	rfm      recency, frequency and monetary value, scored
+//	model    models that were fitted: versions, which is in use, jobs
 package analytics
 
 import (
+	"context"
+	"time"
+
 	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/revenue"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/rfm"
 	"github.com/guanxi-crm/guanxi/services/analytics/migrations"
@@ -31,14 +36,19 @@ func Module() app.Module {
 		ProjectionTables: append(fact.Tables(), alias.Table),
 		Aliases:          true,
 		Build: func(d app.Deps) (app.Parts, error) {
+			models := model.New(d.DB, d.Ops, d.Outbox, d.Log, d.Clock)
 			return app.Parts{
 				Routes: []func(*httpx.API){
 					fact.Routes(fact.NewQueries(d.DB)),
 					revenue.Routes(revenue.NewQueries(d.DB)),
 					rfm.Routes(rfm.NewQueries(d.DB), d.Clock),
+					models.Routes,
 				},
 				Consumers: []inbox.Consumer{fact.Consumer(fact.Topics())},
-				Worker:    erasure.New(d.DB, erasure.Rooms{Erase: fact.Erase}).Register,
+				Background: []func(context.Context) error{
+					app.Every(time.Second, d.Log, "fits that wait", models.Pass),
+				},
+				Worker: erasure.New(d.DB, erasure.Rooms{Erase: fact.Erase}).Register,
 			}, nil
 		},
 	}
