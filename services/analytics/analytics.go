@@ -7,6 +7,7 @@
 //	revenue  revenue by month
 //	rfm      recency, frequency and monetary value, scored
 //	model    models that were fitted: versions, which is in use, jobs
+//	mining   what is bought together and recommended, customers who are alike
 package analytics
 
 import (
@@ -19,6 +20,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/mining"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/revenue"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/rfm"
@@ -37,16 +39,20 @@ func Module() app.Module {
 		Aliases:          true,
 		Build: func(d app.Deps) (app.Parts, error) {
 			models := model.New(d.DB, d.Ops, d.Outbox, d.Log, d.Clock)
+			finds := mining.New(d.DB, d.Ops, d.Clock)
+			model.Take(models, finds.RulesOffer())
+			model.Take(models, finds.ClustersOffer())
 			return app.Parts{
 				Routes: []func(*httpx.API){
 					fact.Routes(fact.NewQueries(d.DB)),
 					revenue.Routes(revenue.NewQueries(d.DB)),
 					rfm.Routes(rfm.NewQueries(d.DB), d.Clock),
-					models.Routes,
+					models.Routes, finds.Routes,
 				},
 				Consumers: []inbox.Consumer{fact.Consumer(fact.Topics())},
 				Background: []func(context.Context) error{
 					app.Every(time.Second, d.Log, "fits that wait", models.Pass),
+					app.Every(time.Second, d.Log, "clusters of portraits", finds.Assign),
 				},
 				Worker: erasure.New(d.DB, erasure.Rooms{Erase: fact.Erase}).Register,
 			}, nil
