@@ -24,7 +24,7 @@ BEGIN
     EXECUTE format('DROP POLICY IF EXISTS guanxi_ops ON %s', t);
     EXECUTE format($p$CREATE POLICY guanxi_tenant ON %s TO %I
         USING (tenant_id = current_setting('app.tenant_id', true))
-        WITH CHECK (tenant_id = current_setting('app.tenant_id', true))$p$, t, guanxi_role('app'));
+        WITH CHECK (tenant_id = (SELECT current_setting('app.tenant_id', true)))$p$, t, guanxi_role('app'));
     EXECUTE format('CREATE POLICY guanxi_ops ON %s FOR SELECT TO %I USING (true)', t, guanxi_role('ops'));
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %I', t, guanxi_role('app'));
     EXECUTE format('GRANT SELECT ON %s TO %I', t, guanxi_role('ops'));
