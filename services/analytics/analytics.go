@@ -5,8 +5,11 @@
 //
 //	fact     what topics say, as customers, orders and returns
 //	revenue  revenue by month
+//	run      long reckonings over all customers, in steps
 //	rfm      recency, frequency and monetary value, scored
 //	model    models that were fitted: versions, which is in use, jobs
+//	churn    how likely customers go, and why; trees that explain who somebody is
+//	ahp      weights of criteria that are compared in pairs
 //	mining   what is bought together and recommended, customers who are alike
 package analytics
 
@@ -19,11 +22,14 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/ahp"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/churn"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/mining"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/revenue"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/rfm"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 	"github.com/guanxi-crm/guanxi/services/analytics/migrations"
 	"github.com/guanxi-crm/guanxi/services/analytics/projection"
 )
@@ -42,17 +48,23 @@ func Module() app.Module {
 			finds := mining.New(d.DB, d.Ops, d.Clock)
 			model.Take(models, finds.RulesOffer())
 			model.Take(models, finds.ClustersOffer())
+			churns := churn.New(d.DB, d.Ops, d.Outbox, d.Clock, churn.NoSegments)
+			model.Take(models, churns.Offer())
+			ratings := rfm.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			return app.Parts{
 				Routes: []func(*httpx.API){
 					fact.Routes(fact.NewQueries(d.DB)),
 					revenue.Routes(revenue.NewQueries(d.DB)),
-					rfm.Routes(rfm.NewQueries(d.DB), d.Clock),
-					models.Routes, finds.Routes,
+					ratings.Routes,
+					models.Routes, churns.Routes, finds.Routes,
+					ahp.Routes,
 				},
 				Consumers: []inbox.Consumer{fact.Consumer(fact.Topics())},
 				Background: []func(context.Context) error{
+					app.Every(time.Second, d.Log, "ratings of customers", ratings.Background),
 					app.Every(time.Second, d.Log, "fits that wait", models.Pass),
 					app.Every(time.Second, d.Log, "clusters of portraits", finds.Assign),
+					app.Every(time.Second, d.Log, "scores of churn", churns.Pass),
 				},
 				Worker: erasure.New(d.DB, erasure.Rooms{Erase: fact.Erase}).Register,
 			}, nil

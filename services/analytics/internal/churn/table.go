@@ -1,18 +1,16 @@
 package churn
 
 import (
-	"encoding/csv"
-	"errors"
+	"cmp"
 	"fmt"
-	"io"
 	"math"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 )
 
 // Bounds on what one fit takes.
@@ -73,59 +71,33 @@ func missing(cell string) bool {
 // positives are the values of a target that are taken as yes, in lower case.
 var positives = []string{"yes", "true", "1", "y", "churned", "left", "lost"}
 
-// ReadCSV reads a table with a header. What it cannot read is a problem of the kind Unprocessable that names line and column.
-func ReadCSV(r io.Reader, l Layout) (*Table, error) {
-	in := csv.NewReader(r)
-	in.ReuseRecord = true
-	header, err := in.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, problem.New(problem.Unprocessable, "not_enough_data", "The table is empty: it needs a header and rows.")
-	}
-	if err != nil {
-		return nil, unreadable(err)
-	}
-	header = slices.Clone(header)
-	header[0] = strings.TrimPrefix(header[0], "\ufeff")
+// Build takes a table of texts as rows to learn from: the columns that the layout names as target and id, and all others but those to
+// be ignored as fields. A column whose values are all numbers is one of numbers. What cannot be used is a problem of the kind
+// Unprocessable that names row and column.
+func Build(columns []string, rows [][]string, l Layout) (*Table, error) {
+	header := slices.Clone(columns)
 	take, err := l.place(header)
 	if err != nil {
 		return nil, err
 	}
+	if len(rows) > MaxRows {
+		return nil, problem.New(problem.Unprocessable, "table_too_large", "The table has more than %d rows. Draw a sample: no more are needed.", MaxRows)
+	}
 	cells := make([][]string, len(header))
-	rows := 0
-	for {
-		record, err := in.Read()
-		if errors.Is(err, io.EOF) {
-			break
+	for i := range cells {
+		cells[i] = make([]string, len(rows))
+	}
+	for r, row := range rows {
+		if len(row) != len(header) {
+			return nil, model.RowFault(r, "length", "must have as many values as there are columns")
 		}
-		if err != nil {
-			return nil, unreadable(err)
-		}
-		if rows++; rows > MaxRows {
-			return nil, problem.New(problem.Unprocessable, "table_too_large", "The table has more than %d rows. Draw a sample.", MaxRows)
-		}
-		for i, cell := range record {
-			cell = strings.TrimSpace(cell)
-			if !utf8.ValidString(cell) || strings.ContainsRune(cell, 0) || len(cell) > maxCell {
-				return nil, bad(rows, header[i], "cell_invalid", "must be UTF-8 without U+0000, of at most %d bytes", maxCell)
+		for i, cell := range row {
+			if cells[i][r] = strings.TrimSpace(cell); len(cell) > maxCell {
+				return nil, model.RowFault(r, header[i], fmt.Sprintf("must be of at most %d bytes", maxCell))
 			}
-			cells[i] = append(cells[i], strings.Clone(cell))
 		}
 	}
-	return l.build(header, cells, take, rows)
-}
-
-func unreadable(err error) error {
-	var at *csv.ParseError
-	if errors.As(err, &at) {
-		return problem.New(problem.Unprocessable, "csv_invalid", "Line %d is not CSV with as many columns as the header: %v.", at.Line, at.Err)
-	}
-	return err
-}
-
-// bad is the answer to a cell; rows count from 1 after the header.
-func bad(row int, column, code, format string, args ...any) error {
-	return problem.New(problem.Unprocessable, "table_invalid", "Mend the cell named here.").
-		WithField(fmt.Sprintf("body.rows[%d].%s", row, column), code, fmt.Sprintf(format, args...))
+	return l.build(header, cells, take, len(rows))
 }
 
 // place finds out which columns are to be read as fields.
@@ -139,22 +111,22 @@ func (l Layout) place(header []string) (take []int, err error) {
 	seen := map[string]bool{}
 	for i, name := range header {
 		if header[i] = strings.TrimSpace(name); header[i] == "" || seen[header[i]] || !utf8.ValidString(name) || strings.ContainsRune(name, 0) || len(name) > 100 {
-			return nil, refused(fmt.Sprintf("body.header[%d]", i), "column_invalid", "must be a name of at most 100 bytes that no other column has")
+			return nil, refused(fmt.Sprintf("columns[%d]", i), "column_invalid", "must be a name of at most 100 bytes that no other column has")
 		}
 		seen[header[i]] = true
 	}
 	for _, p := range []struct {
 		param string
 		names []string
-	}{{"query.target", []string{l.Target}}, {"query.id", []string{l.ID}}, {"query.ignore", l.Ignore}, {"query.words", l.Words}} {
+	}{{"target", []string{l.Target}}, {"id", []string{l.ID}}, {"ignore", l.Ignore}, {"words", l.Words}} {
 		for _, name := range p.names {
-			if (name != "" || p.param == "query.target") && !seen[name] {
+			if (name != "" || p.param == "target") && !seen[name] {
 				return nil, refused(p.param, "column_unknown", "is not a column of the table")
 			}
 		}
 	}
 	if l.ID == l.Target {
-		return nil, refused("query.id", "column_twice", "must not be the target")
+		return nil, refused("id", "column_twice", "must not be the target")
 	}
 	for i, name := range header {
 		if name != l.Target && name != l.ID && !slices.Contains(l.Ignore, name) {
@@ -162,14 +134,14 @@ func (l Layout) place(header []string) (take []int, err error) {
 		}
 	}
 	if len(take) == 0 {
-		return nil, problem.New(problem.Unprocessable, "not_enough_data", "The table has no column that could explain the target.")
+		return nil, model.NotEnough("The table has no column that could explain the target.")
 	}
 	return take, nil
 }
 
 func (l Layout) build(header []string, cells [][]string, take []int, rows int) (*Table, error) {
 	if rows == 0 {
-		return nil, problem.New(problem.Unprocessable, "not_enough_data", "The table has no rows.")
+		return nil, model.NotEnough("The table has no rows.")
 	}
 	t := &Table{IDs: make([]string, rows)}
 	for i := range t.IDs {
@@ -180,7 +152,7 @@ func (l Layout) build(header []string, cells [][]string, take []int, rows int) (
 		seen := make(map[string]bool, rows)
 		for i, id := range t.IDs {
 			if id == "" || seen[id] {
-				return nil, bad(i+1, l.ID, "id_invalid", "must name the row, and no other one")
+				return nil, model.RowFault(i, l.ID, "must name the row, and no other one")
 			}
 			seen[id] = true
 		}
@@ -205,7 +177,7 @@ func (l Layout) readTarget(cells []string) ([]bool, error) {
 	for i, cell := range cells {
 		if missing(cell) {
 			return nil, problem.New(problem.Unprocessable, "target_missing", "Each row needs its target. Fill it in or leave the row out.").
-				WithField(fmt.Sprintf("body.rows[%d].%s", i+1, l.Target), "target_missing", "is missing")
+				WithField(fmt.Sprintf("body.rows[%d].%s", i, l.Target), "target_missing", "is missing")
 		}
 		if values[cell] = true; len(values) > 2 {
 			return nil, problem.New(problem.Unprocessable, "target_not_binary", "The target must have two values, such as Yes and No; this one has more.")
@@ -217,7 +189,7 @@ func (l Layout) readTarget(cells []string) ([]bool, error) {
 	yes := l.Positive
 	if yes != "" && !values[yes] {
 		return nil, problem.New(problem.Unprocessable, "target_positive_unknown", "No row has the target that positive names.").
-			WithField("query.positive", "value_unknown", "is not a value of the target")
+			WithField("positive", "value_unknown", "is not a value of the target")
 	}
 	if yes == "" {
 		for value := range values {
@@ -263,32 +235,35 @@ func readColumn(name string, cells []string, words bool) (Column, error) {
 		c.Numeric = true
 		return c, nil
 	case !words && numbers*10 >= known*9 && known >= 10:
-		return c, bad(odd+1, name, "not_a_number", "is not a finite number, as nearly all of the column are; mend it, or say by words that the column is words")
+		return c, model.RowFault(odd, name, "is not a finite number, as nearly all of the column are; mend it, or say by words that the column is words")
 	}
 	c.Numbers = nil
 	return c.sorted(cells)
 }
 
-// sorted gives a column of words its categories.
+// sorted gives a column of words its categories, where there are not too many.
 func (c Column) sorted(cells []string) (Column, error) {
+	c.sort(cells)
+	if len(c.Categories) > tooManyCategories {
+		return c, problem.New(problem.Unprocessable, "column_too_many_categories",
+			"A column of words has more than %d different ones, as names and ids do: nothing can be learnt from it. Leave it out by ignore.", tooManyCategories).
+			WithField("columns."+c.Name, "too_many_categories", fmt.Sprintf("has %d different values", len(c.Categories)))
+	}
+	return c, nil
+}
+
+// sort makes the cells the column's words.
+func (c *Column) sort(cells []string) {
 	count := map[string]int{}
 	for _, cell := range cells {
 		if !missing(cell) {
 			count[cell]++
 		}
 	}
-	if len(count) > tooManyCategories {
-		return c, problem.New(problem.Unprocessable, "column_too_many_categories",
-			"A column of words has more than %d different ones, as names and ids do: nothing can be learnt from it. Leave it out by ignore.", tooManyCategories).
-			WithField("body.columns."+c.Name, "too_many_categories", fmt.Sprintf("has %d different values", len(count)))
-	}
 	for word := range count {
 		c.Categories = append(c.Categories, word)
 	}
-	sort.Slice(c.Categories, func(i, j int) bool {
-		a, b := c.Categories[i], c.Categories[j]
-		return count[a] > count[b] || count[a] == count[b] && a < b
-	})
+	slices.SortFunc(c.Categories, func(a, b string) int { return cmp.Or(count[b]-count[a], strings.Compare(a, b)) })
 	index := make(map[string]int32, len(c.Categories))
 	for i, word := range c.Categories {
 		index[word] = int32(i)
@@ -300,7 +275,6 @@ func (c Column) sorted(cells []string) (Column, error) {
 			c.Words[i] = index[cell]
 		}
 	}
-	return c, nil
 }
 
 // Missing counts the rows in which the column says nothing.

@@ -8,6 +8,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 )
 
 // lambdas are tried where none is given, the strongest first: each fit begins where the one before ended.
@@ -53,12 +54,11 @@ func NotEnough(y []bool) error {
 	}
 	switch no := len(y) - yes; {
 	case len(y) == 0:
-		return problem.New(problem.Unprocessable, "not_enough_data", "There are no rows.")
+		return model.NotEnough("There are no rows.")
 	case yes == 0 || no == 0:
 		return problem.New(problem.Unprocessable, "target_one_class", "All %d rows have the same outcome: there is nothing to tell apart.", len(y))
 	case yes < minOfClass || no < minOfClass:
-		return problem.New(problem.Unprocessable, "not_enough_data",
-			"A model needs %d rows of each outcome; here are %d with it and %d without.", minOfClass, yes, no)
+		return model.NotEnough("A model needs %d rows of each outcome; here are %d with it and %d without.", minOfClass, yes, no)
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func Train(t *Table, lambda float64) (Trained, error) {
 	all := every(t.Rows())
 	out.Encoding = Learn(t, all)
 	if len(out.Encoding.Fields) == 0 {
-		return Trained{}, problem.New(problem.Unprocessable, "not_enough_data", "No column changes from row to row: nothing can explain the target.")
+		return Trained{}, model.NotEnough("No column changes from row to row: nothing can explain the target.")
 	}
 	x, width := out.Encoding.Apply(t, all), len(out.Encoding.Fields)+1
 	if out.Fit, err = Regress(x, width, t.Target, lambda, nil); err != nil {
