@@ -8,6 +8,7 @@
 //	run      long reckonings over all customers, in steps
 //	rfm      recency, frequency and monetary value, scored
 //	model    models that were fitted: versions, which is in use, jobs
+//	value    what customers were worth and will be: BG/NBD, Pareto/NBD, Gamma-Gamma, sBG; customer equity
 //	churn    how likely customers go, and why; trees that explain who somebody is
 //	ahp      weights of criteria that are compared in pairs
 //	mining   what is bought together and recommended, customers who are alike
@@ -30,6 +31,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/revenue"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/rfm"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/value"
 	"github.com/guanxi-crm/guanxi/services/analytics/migrations"
 	"github.com/guanxi-crm/guanxi/services/analytics/projection"
 )
@@ -45,6 +47,8 @@ func Module() app.Module {
 		Aliases:          true,
 		Build: func(d app.Deps) (app.Parts, error) {
 			models := model.New(d.DB, d.Ops, d.Outbox, d.Log, d.Clock)
+			values := value.New(d.DB, d.Ops, d.Outbox, d.Clock)
+			values.Offer(models)
 			finds := mining.New(d.DB, d.Ops, d.Clock)
 			model.Take(models, finds.RulesOffer())
 			model.Take(models, finds.ClustersOffer())

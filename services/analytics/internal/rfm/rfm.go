@@ -1,4 +1,5 @@
-// Package rfm rates customers by recency, frequency and monetary value at any date and over any window.
+// Package rfm rates customers by recency, frequency and monetary value at any date and over any window, relative to all
+// customers or by fixed bounds, and names the cell that each stands in.
 package rfm
 
 import (
@@ -14,8 +15,6 @@ type Purchases struct {
 	LastDay    time.Time // day of the last purchase
 	Days       int64     // distinct purchase days, the first included
 	NetMinor   int64     // minor units, after returns
-	// Customers that are strictly worse by each measure: bought longer ago, on fewer days, for less.
-	WorseByRecency, WorseByFrequency, WorseByMonetary int64
 }
 
 // Rating is a customer's place among the N customers with a purchase in the window.
@@ -37,35 +36,43 @@ func Score(worse, n int64) int {
 	return int(1 + 5*worse/n)
 }
 
-// Rate rates one customer among n at the as-of day.
-func Rate(p Purchases, n int64, asOf time.Time) Rating {
+// Fewest is how many customers of n have to be strictly worse for the score s, 2 to 5: the least L with 1 + ⌊5L/N⌋ ≥ s.
+func Fewest(s int, n int64) int64 { return (int64(s-1)*n + 4) / 5 }
+
+// Cuts are the values at which the scores 2, 3, 4 and 5 begin, of each measure; they never fall. In a relative measure the score
+// s begins right after the value of the customer who is the Fewest(s, n)-th from the worst: so the values of customers who
+// were among the n score as Score says, and any other value as if its owner stood beside them.
+type Cuts struct {
+	R []time.Time // days of the last purchase
+	F []int64     // purchase days
+	M []int64     // minor units
+}
+
+// Rate rates what a customer bought by the cuts at the as-of day, and names its cell by the map.
+func (c Cuts) Rate(p Purchases, cells CellMap, asOf time.Time) Rating {
 	r := Rating{
-		CustomerID:  p.CustomerID,
-		RecencyDays: int64(asOf.Sub(p.LastDay) / (24 * time.Hour)),
-		Frequency:   p.Days,
-		NetMinor:    p.NetMinor,
-		R:           Score(p.WorseByRecency, n),
-		F:           Score(p.WorseByFrequency, n),
-		M:           Score(p.WorseByMonetary, n),
+		CustomerID: p.CustomerID, RecencyDays: int64(asOf.Sub(p.LastDay) / (24 * time.Hour)), Frequency: p.Days, NetMinor: p.NetMinor,
+		R: 1, F: reached(c.F, p.Days), M: reached(c.M, p.NetMinor),
 	}
-	r.Cell = Cell(r.R, r.F)
+	for _, begins := range c.R {
+		if !p.LastDay.Before(begins) {
+			r.R++
+		}
+	}
+	r.Cell = cells.Cell(r.R, r.F)
 	return r
 }
 
-// CellVersion names the map below. A changed map is a new version, so that old reports stay readable.
-const CellVersion = "rf-1"
-
-// cells names each pair of R (row, 1 to 5) and F (column, 1 to 5).
-var cells = [5][5]string{
-	{"lost", "lost", "at_risk", "cannot_lose", "cannot_lose"},
-	{"lost", "hibernating", "at_risk", "at_risk", "cannot_lose"},
-	{"about_to_sleep", "about_to_sleep", "need_attention", "loyal", "loyal"},
-	{"promising", "potential_loyal", "potential_loyal", "loyal", "loyal"},
-	{"new", "potential_loyal", "potential_loyal", "loyal", "champions"},
+// reached is the score of a value: one more than the cuts that it reaches.
+func reached(cuts []int64, value int64) int {
+	score := 1
+	for _, begins := range cuts {
+		if value >= begins {
+			score++
+		}
+	}
+	return score
 }
-
-// Cell names the place of a customer with the scores r and f, both 1 to 5.
-func Cell(r, f int) string { return cells[r-1][f-1] }
 
 // Window is the purchases that count: Days days that end with and include AsOf, or all up to and including AsOf when
 // Days is 0. AsOf is a day at 00:00 UTC.
@@ -82,3 +89,27 @@ func (w Window) Bounds() (from, to time.Time) {
 	}
 	return from, to
 }
+
+// Scheme is how scores are given to what is bought in a currency. Bounds are where the scores 2, 3, 4 and 5 begin; a measure
+// without them is rated relative to all customers.
+type Scheme struct {
+	Currency   string
+	Version    int64 // 0: nothing was set
+	WindowDays int   // of daily runs; 0: all days
+	R          []int64
+	F, M       []int64
+	By         string // subject
+	ChangedAt  time.Time
+}
+
+// fixed gives the cuts of the measures that have bounds at the as-of day.
+func (s Scheme) fixed(asOf time.Time) Cuts {
+	c := Cuts{F: s.F, M: s.M}
+	for _, days := range s.R {
+		c.R = append(c.R, asOf.AddDate(0, 0, -int(days)))
+	}
+	return c
+}
+
+// digits is a rating as events tell it: the three digits R, F and M.
+func digits(r, f, m int) int64 { return int64(100*r + 10*f + m) }

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/rfm"
 )
 
@@ -81,8 +83,38 @@ func TestWindowEndsWithAndIncludesItsDay(t *testing.T) {
 func TestRateCountsWholeDays(t *testing.T) {
 	t.Parallel()
 	asOf := time.Date(1998, 6, 30, 0, 0, 0, 0, time.UTC)
-	r := rfm.Rate(rfm.Purchases{LastDay: asOf.AddDate(0, 0, -3), Days: 4, NetMinor: 999, WorseByRecency: 9, WorseByFrequency: 9, WorseByMonetary: 0}, 10, asOf)
-	if r.RecencyDays != 3 || r.R != 5 || r.F != 5 || r.M != 1 || r.Cell != "champions" {
-		t.Errorf("got %+v", r)
+	cuts := rfm.Cuts{
+		R: []time.Time{asOf.AddDate(0, 0, -365), asOf.AddDate(0, 0, -180), asOf.AddDate(0, 0, -90), asOf.AddDate(0, 0, -30)},
+		F: []int64{2, 3, 4, 5}, M: []int64{100, 200, 300, 400},
 	}
+	for _, c := range []struct {
+		name     string
+		daysAgo  int
+		days, m  int64
+		r, f, mm int
+		cell     string
+	}{
+		{"recent, often, little", 3, 5, 99, 5, 5, 1, "champions"},
+		{"exactly on each bound", 30, 4, 300, 5, 4, 4, "loyal"},
+		{"a day too long ago", 31, 4, 299, 4, 4, 3, "loyal"},
+		{"long ago, once", 366, 1, 0, 1, 1, 1, "lost"},
+		{"less than nothing", 365, 1, -5, 2, 1, 1, "lost"},
+	} {
+		got := cuts.Rate(rfm.Purchases{LastDay: asOf.AddDate(0, 0, -c.daysAgo), Days: c.days, NetMinor: c.m}, rfm.HouseCells(), asOf)
+		if got.RecencyDays != int64(c.daysAgo) || got.R != c.r || got.F != c.f || got.M != c.mm || got.Cell != c.cell {
+			t.Errorf("%s: got %+v", c.name, got)
+		}
+	}
+}
+
+func TestTheFewestThatMustBeWorseGiveTheScore(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.Int64Range(1, 5000).Draw(t, "n")
+		s := rapid.IntRange(2, 5).Draw(t, "s")
+		fewest := rfm.Fewest(s, n)
+		if fewest > 0 && rfm.Score(fewest-1, n) >= s || fewest < n && rfm.Score(fewest, n) < s {
+			t.Fatalf("Fewest(%d, %d) = %d", s, n, fewest)
+		}
+	})
 }

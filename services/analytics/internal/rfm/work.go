@@ -1,0 +1,285 @@
+package rfm
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	analyticsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/analytics/events/v1"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/portrait"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
+)
+
+// Kind is the kind of the runs.
+const Kind = "rfm"
+
+// Phases of a run. First it reads what everybody bought, and finds where the scores begin; from then on portraits are rated by its
+// cuts. Then it writes the scores of everybody into portraits, but of those of whom something was heard meanwhile; these
+// it rates last, by what is known then.
+const (
+	reading   = "reading"
+	writing   = "writing"
+	following = "following"
+	finished  = "done"
+)
+
+const (
+	// keep is how many runs of a tenant have their ratings kept to be read.
+	keep = 5
+	// pruneChunk is how many ratings that are not kept any more are taken away at once.
+	pruneChunk = 20_000
+)
+
+// Background does what waits, of all tenants: daily runs that are due, runs, and the taking away of old ratings.
+func (r *Ratings) Background(ctx context.Context) error {
+	return errors.Join(r.Daily(ctx), r.runs.Work(ctx, Kind, r.step))
+}
+
+// step is one transaction of a run, of some seconds at most.
+func (r *Ratings) step(ctx context.Context, tx *pg.Tx, of run.Run) (done bool, err error) {
+	own, ok, err := loadReckoning(ctx, tx, `run_id = $2`, of.ID)
+	if err != nil || !ok {
+		return true, err
+	}
+	switch own.Phase {
+	case reading:
+		return false, r.read(ctx, tx, own)
+	case writing:
+		return false, r.write(ctx, tx, own)
+	case following:
+		return false, r.followAgain(ctx, tx, own)
+	default:
+		return r.prune(ctx, tx)
+	}
+}
+
+// read reads the purchases of the next customers, and after the last ones finds where the scores begin.
+func (r *Ratings) read(ctx context.Context, tx *pg.Tx, own reckoning) error {
+	merged := anybodyMerged(tx)
+	if own.After == uuid.Nil {
+		at, err := fact.AsOf(ctx, tx)
+		if err != nil {
+			return err
+		}
+		tx.Queue(`UPDATE rfm_run SET facts_as_of = $3 WHERE tenant_id = $1 AND run_id = $2`, tx.Tenant(), own.ID, pg.OrNull(at))
+	}
+	// Chunks end at a customer who has a portrait; the last one has no end, so that none who has no portrait yet is left out.
+	var end *uuid.UUID
+	err := tx.QueryRow(ctx, `SELECT (SELECT customer_id FROM portrait WHERE tenant_id = $1 AND customer_id > $2 ORDER BY customer_id OFFSET $3 LIMIT 1)`,
+		tx.Tenant(), own.After, r.readChunk-1).Scan(&end)
+	if err != nil {
+		return err
+	}
+	last := uuid.Max
+	if end != nil {
+		last = *end
+	}
+	from, to := own.Window.Bounds()
+	tag, err := tx.ExecNow(ctx, beginning(*merged, `WHERE customer_id > $5 AND customer_id <= $6`)+`
+		INSERT INTO rfm_rating (tenant_id, run_id, customer_id, last_day, days, net_minor)
+		SELECT $1, $7, customer_id, last_day, days, net_minor FROM customer`, tx.Tenant(), own.Currency, from, to, own.After, last, own.ID)
+	if err != nil {
+		return err
+	}
+	own.Customers += tag.RowsAffected()
+	if end != nil {
+		tx.Queue(`UPDATE rfm_run SET after_customer = $3, customers = $4 WHERE tenant_id = $1 AND run_id = $2`, tx.Tenant(), own.ID, last, own.Customers)
+		return nil
+	}
+	return r.cut(ctx, tx, own)
+}
+
+// cut ends the reading.
+func (r *Ratings) cut(ctx context.Context, tx *pg.Tx, own reckoning) error {
+	var s Scheme
+	if own.Scheme > 0 {
+		var err error
+		if s, _, err = loadScheme(ctx, tx, own.Currency, own.Scheme); err != nil {
+			return err
+		}
+	}
+	fixed := s.fixed(own.Window.AsOf)
+	next := finished
+	if own.Portraits {
+		next = writing
+	}
+	// Where nobody was rated there is nothing to be relative to.
+	tx.Queue(`WITH customer AS MATERIALIZED (SELECT last_day, days, net_minor FROM rfm_rating WHERE tenant_id = $1 AND run_id = $2)`+cutSQL(3)+`
+		UPDATE rfm_run u SET customers = cut.n, r_cuts = CASE WHEN r[1] IS NOT NULL THEN r END, f_cuts = CASE WHEN f[1] IS NOT NULL THEN f END,
+			m_cuts = CASE WHEN m[1] IS NOT NULL THEN m END, reckoned_at = $6, phase = $7, after_customer = NULL
+		FROM cut WHERE u.tenant_id = $1 AND u.run_id = $2`, tx.Tenant(), own.ID, fixed.R, fixed.F, fixed.M, r.now(), next)
+	// Ratings of older runs are not read any more, and go behind the scenes.
+	tx.Queue(`UPDATE rfm_run SET kept = false WHERE tenant_id = $1 AND kept AND reckoned_at IS NOT NULL AND run_id NOT IN (
+		SELECT run_id FROM rfm_run WHERE tenant_id = $1 AND kept AND reckoned_at IS NOT NULL ORDER BY reckoned_at DESC, run_id DESC LIMIT $2)`, tx.Tenant(), keep)
+	return nil
+}
+
+// write gives the next portraits the scores of the run.
+func (r *Ratings) write(ctx context.Context, tx *pg.Tx, own reckoning) error {
+	cells, _, err := loadCells(ctx, tx, own.Map)
+	if err != nil {
+		return err
+	}
+	// Whoever recomputes a portrait has it locked, and says in the same transaction that it was followed: after the lock that is seen.
+	rows, err := tx.Query(ctx, `SELECT customer_id FROM portrait WHERE tenant_id = $1 AND customer_id > $2 ORDER BY customer_id LIMIT $3 FOR UPDATE`,
+		tx.Tenant(), own.After, r.writeChunk)
+	if err != nil {
+		return err
+	}
+	customers, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return err
+	}
+	if len(customers) == 0 {
+		tx.Queue(`UPDATE rfm_run SET phase = $3, after_customer = NULL WHERE tenant_id = $1 AND run_id = $2`, tx.Tenant(), own.ID, following)
+		return nil
+	}
+	changes, err := put(ctx, tx, own.Cuts, cells, `SELECT p.customer_id, b.last_day, b.days, b.net_minor
+		FROM portrait p LEFT JOIN rfm_rating b ON b.tenant_id = $1 AND b.run_id = $6 AND b.customer_id = p.customer_id
+		WHERE p.tenant_id = $1 AND p.customer_id >= $7 AND p.customer_id <= $8
+			AND NOT EXISTS (SELECT FROM rfm_followed w WHERE w.tenant_id = $1 AND w.run_id = $6 AND w.customer_id = p.customer_id)`,
+		own.ID, customers[0], customers[len(customers)-1])
+	if err != nil {
+		return err
+	}
+	tx.Queue(`UPDATE rfm_run SET after_customer = $3, changed = changed + $4 WHERE tenant_id = $1 AND run_id = $2`,
+		tx.Tenant(), own.ID, customers[len(customers)-1], len(changes))
+	return r.outbox.Append(ctx, tx, events(changes, cells, own.Window.AsOf)...)
+}
+
+// followAgain rates the next of those of whom something was heard while the run was at it.
+func (r *Ratings) followAgain(ctx context.Context, tx *pg.Tx, own reckoning) error {
+	rows, err := tx.Query(ctx, `SELECT customer_id FROM rfm_followed WHERE tenant_id = $1 AND run_id = $2 ORDER BY customer_id LIMIT $3`,
+		tx.Tenant(), own.ID, r.writeChunk)
+	if err != nil {
+		return err
+	}
+	customers, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return err
+	}
+	tx.Queue(`DELETE FROM rfm_followed WHERE tenant_id = $1 AND run_id = $2 AND customer_id = ANY ($3)`, tx.Tenant(), own.ID, customers)
+	if len(customers) == 0 {
+		tx.Queue(`UPDATE rfm_run SET phase = $3 WHERE tenant_id = $1 AND run_id = $2`, tx.Tenant(), own.ID, finished)
+		return nil
+	}
+	tx.Queue(`SELECT FROM portrait WHERE tenant_id = $1 AND customer_id = ANY ($2) ORDER BY customer_id FOR UPDATE`, tx.Tenant(), customers)
+	told, changed, err := rateNow(ctx, tx, own, customers, r.now())
+	if err != nil {
+		return err
+	}
+	tx.Queue(`UPDATE rfm_run SET changed = changed + $3 WHERE tenant_id = $1 AND run_id = $2`, tx.Tenant(), own.ID, changed)
+	return r.outbox.Append(ctx, tx, told...)
+}
+
+// prune takes away some ratings that are not kept any more, and those of runs that failed; done says that none are left.
+func (r *Ratings) prune(ctx context.Context, tx *pg.Tx) (done bool, err error) {
+	tx.Queue(`DELETE FROM rfm_followed w USING rfm_run u WHERE w.tenant_id = $1 AND u.tenant_id = $1 AND u.run_id = w.run_id AND u.phase = 'done'`, tx.Tenant())
+	tag, err := tx.ExecNow(ctx, `DELETE FROM rfm_rating b USING (
+			SELECT g.run_id, g.customer_id FROM rfm_run u CROSS JOIN LATERAL (
+				SELECT run_id, customer_id FROM rfm_rating WHERE tenant_id = $1 AND run_id = u.run_id LIMIT $2) g
+			WHERE u.tenant_id = $1 AND (NOT u.kept OR EXISTS (
+				SELECT FROM analytics_run a WHERE a.tenant_id = $1 AND a.run_id = u.run_id AND a.state = 'failed')) LIMIT $2) old
+		WHERE b.tenant_id = $1 AND b.run_id = old.run_id AND b.customer_id = old.customer_id`, tx.Tenant(), pruneChunk)
+	return tag.RowsAffected() == 0, err
+}
+
+// Follow rates customers whose portraits were reckoned in tx by the cuts of the last run; see [portrait.Follow].
+func (r *Ratings) Follow(ctx context.Context, tx *pg.Tx, customers []uuid.UUID, at time.Time) ([]outbox.Event, error) {
+	// A run that is at it may have read less of them than is known now: it rates them once more.
+	tx.Queue(`INSERT INTO rfm_followed (tenant_id, run_id, customer_id)
+		SELECT $1, u.run_id, c.id FROM rfm_run u CROSS JOIN unnest($2::uuid[]) AS c(id)
+		WHERE u.tenant_id = $1 AND u.portraits AND u.phase <> 'done' AND EXISTS (
+			SELECT FROM analytics_run a WHERE a.tenant_id = $1 AND a.run_id = u.run_id AND a.state IN ('queued', 'running'))
+		ORDER BY 2, 3 ON CONFLICT DO NOTHING`, tx.Tenant(), customers)
+	own, ok, err := loadReckoning(ctx, tx, current)
+	if err != nil || !ok {
+		return nil, err
+	}
+	told, _, err := rateNow(ctx, tx, own, customers, at)
+	return told, err
+}
+
+var _ portrait.Follow = (*Ratings)(nil).Follow
+
+// rateNow rates customers, who stand for all their ids, by what is known now and the cuts of a run.
+func rateNow(ctx context.Context, tx *pg.Tx, own reckoning, customers []uuid.UUID, at time.Time) (told []outbox.Event, changed int, err error) {
+	if own.Cuts.R == nil || own.Cuts.F == nil || own.Cuts.M == nil {
+		return nil, 0, nil // nobody was rated
+	}
+	cells, _, err := loadCells(ctx, tx, own.Map)
+	if err != nil {
+		return nil, 0, err
+	}
+	from, to := own.Window.Bounds()
+	day := at.UTC().Truncate(24 * time.Hour)
+	if end := day.AddDate(0, 0, 1); end.After(to) {
+		to = end
+	}
+	changes, err := put(ctx, tx, own.Cuts, cells, `SELECT c.id, b.last_day, b.days, b.net_minor
+		FROM unnest($6::uuid[]) AS c(id) LEFT JOIN LATERAL (
+			SELECT max(o.day) AS last_day, count(DISTINCT o.day) AS days, sum(o.net_minor)::bigint AS net_minor
+			FROM unnest(customer_group($1, c.id)) AS i(id) CROSS JOIN LATERAL (
+				SELECT (o.placed_at AT TIME ZONE 'UTC')::date AS day, o.total_minor - coalesce(r.amount_minor, 0) AS net_minor
+				FROM fact_order o LEFT JOIN LATERAL (
+					SELECT sum(units) AS units, sum(amount_minor) AS amount_minor
+					FROM fact_return WHERE tenant_id = $1 AND order_id = o.order_id AND returned_at < $9) r ON true
+				WHERE o.tenant_id = $1 AND o.customer_id = i.id AND o.currency = $7 AND o.placed_at >= $8 AND o.placed_at < $9
+					AND NOT (o.units > 0 AND coalesce(r.units, 0) >= o.units)) o
+			HAVING count(*) > 0) b ON true`, customers, own.Currency, from, to)
+	return events(changes, cells, day), len(changes), err
+}
+
+// change is a portrait whose scores were changed.
+type change struct {
+	Customer uuid.UUID
+	R, F, M  int // 0: not rated
+	WasCell  string
+	Cell     string
+}
+
+// put gives portraits their scores. what gives their customer_id, last_day, days and net_minor, null of those who are not rated; its
+// arguments are from $6 on.
+func put(ctx context.Context, tx *pg.Tx, cuts Cuts, cells CellMap, what string, more ...any) ([]change, error) {
+	tx.PlanForAny()
+	rows, err := tx.Query(ctx, `WITH found(customer_id, last_day, days, net_minor) AS (`+what+`), scored AS (
+			SELECT customer_id, (width_bucket(last_day, $2::date[]) + 1)::smallint AS r, (width_bucket(days, $3::bigint[]) + 1)::smallint AS f,
+				(width_bucket(net_minor, $4::bigint[]) + 1)::smallint AS m FROM found
+		), changed AS (
+			SELECT p.customer_id, s.r, s.f, s.m, ($5::text[])[5 * (s.r - 1) + s.f] AS cell, p.rfm_cell AS was
+			FROM scored s JOIN portrait p ON p.tenant_id = $1 AND p.customer_id = s.customer_id
+			WHERE (p.rfm_r, p.rfm_f, p.rfm_m, p.rfm_cell) IS DISTINCT FROM (s.r, s.f, s.m, ($5::text[])[5 * (s.r - 1) + s.f])
+			ORDER BY p.customer_id
+		)
+		UPDATE portrait p SET rfm_r = c.r, rfm_f = c.f, rfm_m = c.m, rfm_cell = c.cell
+		FROM changed c WHERE p.tenant_id = $1 AND p.customer_id = c.customer_id
+		RETURNING p.customer_id, coalesce(c.r, 0)::int, coalesce(c.f, 0)::int, coalesce(c.m, 0)::int, coalesce(c.was, ''), coalesce(c.cell, '')`,
+		append([]any{tx.Tenant(), cuts.R, cuts.F, cuts.M, cells.Names[:]}, more...)...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[change])
+}
+
+// events tells of those whose cell changed. Who is not rated any more has no score to tell of.
+func events(changes []change, cells CellMap, asOf time.Time) (told []outbox.Event) {
+	for _, c := range changes {
+		if c.Cell == "" || c.Cell == c.WasCell {
+			continue
+		}
+		told = append(told, outbox.Event{
+			Aggregate: "customer", ID: c.Customer, Time: asOf,
+			Message: &analyticsv1.CustomerScored{
+				CustomerId: c.Customer.String(), Score: Kind, Value: digits(c.R, c.F, c.M), Unit: Kind, ModelVersion: cells.Name(), AsOf: timestamppb.New(asOf),
+			},
+		})
+	}
+	return told
+}
