@@ -35,14 +35,43 @@ type Source struct {
 	Real bool
 }
 
+// SampleName is the name of the publishers' own sample of one customer in ten, to which published models are fitted.
+const SampleName = "CDNOW_sample.txt"
+
 // Find reads the original from $GUANXI_DATA or from ../shared/data beside the repository, and falls back to the
 // synthetic file when neither has it.
-func Find(repo string) (Source, error) {
+func Find(repo string) (Source, error) { return find(repo, FileName) }
+
+// FindSample reads the publishers' sample from where Find looks, in the format of the original, and falls back to the
+// synthetic file as well.
+func FindSample(repo string) (Source, error) {
+	source, err := find(repo, SampleName)
+	if err != nil || !source.Real {
+		return source, err
+	}
+	source.Data, err = likeOriginal(source.Data)
+	return source, err
+}
+
+// likeOriginal takes the second column, the number within the sample, out of the sample's lines, and puts a header before them.
+func likeOriginal(sample []byte) ([]byte, error) {
+	made := []byte("customer_id date number_of_cds dollar_value\r\n")
+	for n, line := range strings.Split(strings.TrimSpace(string(sample)), "\n") {
+		fields := strings.Fields(line)
+		if len(fields) != 5 {
+			return nil, fmt.Errorf("line %d has %d columns, not 5", n+1, len(fields))
+		}
+		made = fmt.Appendf(made, "%s %s %s %s\r\n", fields[0], fields[2], fields[3], fields[4])
+	}
+	return made, nil
+}
+
+func find(repo, name string) (Source, error) {
 	dir := os.Getenv(DataEnv)
 	if dir == "" {
 		dir = filepath.Join(repo, "..", "shared", "data")
 	}
-	path := filepath.Join(dir, FileName)
+	path := filepath.Join(dir, name)
 	data, err := os.ReadFile(path)
 	switch {
 	case err == nil:

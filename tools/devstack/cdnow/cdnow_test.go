@@ -3,6 +3,7 @@ package cdnow_test
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -68,4 +69,20 @@ func TestMissingOriginalFallsBack(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, source.Real)
 	require.Contains(t, source.Name, "synthetic")
+}
+
+func TestTheSampleIsBroughtToTheFormatOfTheOriginal(t *testing.T) {
+	t.Setenv(cdnow.DataEnv, t.TempDir())
+	sample := " 00004 0001 19970101  2   29.33\r\n 00004 0001 19970118  2   29.73\r\n 00021 0002 19970101  3   63.34\r\n"
+	if err := os.WriteFile(filepath.Join(os.Getenv(cdnow.DataEnv), cdnow.SampleName), []byte(sample), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	source, err := cdnow.FindSample(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums, err := cdnow.Add(bytes.NewReader(source.Data))
+	if want := (cdnow.Sums{Customers: 2, Orders: 3, Units: 7, RevenueMinor: 12240, Points: 121}); err != nil || !source.Real || sums != want {
+		t.Errorf("got %+v, %v, want %+v", sums, err, want)
+	}
 }
