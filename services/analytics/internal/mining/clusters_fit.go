@@ -274,10 +274,9 @@ func (b *ClustersBody) fit(ctx context.Context, f model.Fitted, given int, taken
 		taken = unscaled
 	}
 	seed := uint64(b.Seed)
-	small, chosen := taken, make([]int, 0)
+	small := taken
 	if n > largeRows {
-		chosen = sample(n, sampleRows, seed)
-		small = taken.pick(chosen)
+		small = taken.pick(sample(n, sampleRows, seed))
 	}
 	part, tried, err := b.choose(ctx, small, seed)
 	if err != nil {
@@ -339,76 +338,6 @@ func (b *ClustersBody) choose(ctx context.Context, m Matrix, seed uint64) (best 
 		}
 	}
 	return best, tried, nil
-}
-
-// means gives the mean of each field in its own unit.
-func (b *ClustersBody) means(taken Matrix) []float64 {
-	means := make([]float64, taken.Cols)
-	for i, v := range taken.Data {
-		means[i%taken.Cols] += unlogged(v, slices.Contains(b.Log, b.Fields[i%taken.Cols]))
-	}
-	for j := range means {
-		means[j] /= float64(taken.Rows())
-	}
-	return means
-}
-
-// describe says what sets each cluster apart.
-func (b *ClustersBody) describe(taken Matrix, p Partition, state clustersState, overall []float64, s Silhouette) []clusterDetail {
-	k, d := len(p.Sizes), taken.Cols
-	logs := make([]bool, d)
-	for j, name := range b.Fields {
-		logs[j] = slices.Contains(b.Log, name)
-	}
-	sums, own := make([]float64, k*d), make([]float64, k*d)
-	for i := range taken.Rows() {
-		c := int(p.Of[i])
-		for j, v := range taken.Row(i) {
-			if own[c*d+j] += v; b.Scale == scalePopulation {
-				v = v*state.Deviations[j] + state.Means[j]
-			}
-			sums[c*d+j] += unlogged(v, logs[j])
-		}
-	}
-	all := make([]clusterDetail, k)
-	for c, size := range p.Sizes {
-		one := clusterDetail{Cluster: clusterName(int32(c)), Size: size, Share: float64(size) / float64(taken.Rows()), Silhouette: s.By[c]}
-		if math.IsNaN(one.Silhouette) {
-			one.Silhouette = 0 // none of it is in the sample
-		}
-		for j, name := range b.Fields {
-			difference := own[c*d+j] / float64(size)
-			if b.Scale == scaleNone {
-				difference = scaled(difference, state.Means[j], state.Deviations[j])
-			}
-			one.Traits = append(one.Traits, Trait{Field: name, Mean: sums[c*d+j] / float64(size), Overall: overall[j], Difference: difference})
-		}
-		slices.SortStableFunc(one.Traits, func(x, y Trait) int {
-			switch dx, dy := math.Abs(x.Difference), math.Abs(y.Difference); {
-			case dx > dy:
-				return -1
-			case dx < dy:
-				return 1
-			default:
-				return strings.Compare(x.Field, y.Field)
-			}
-		})
-		all[c] = one
-	}
-	return all
-}
-
-func (b *ClustersBody) warnings(p Partition, s Silhouette, given, n int) (all []string) {
-	if !p.Converged {
-		all = append(all, fmt.Sprintf("After %d rounds rows still changed their cluster.", p.Rounds))
-	}
-	if given > n {
-		all = append(all, fmt.Sprintf("%d of %d rows lack a number and were left out.", given-n, given))
-	}
-	if s.Overall < 0.25 { // L. Kaufman, P. Rousseeuw, Finding groups in data (1990), table 4
-		all = append(all, "The silhouette is below 0.25: there is no substantial structure in these fields.")
-	}
-	return all
 }
 
 func totalSquares(m Matrix) float64 {
@@ -512,7 +441,7 @@ func (m *Mining) readPortraits(ctx context.Context, tenant string, fields []stri
 }
 
 func decodeState(of model.Model) (s clustersState, centres Matrix, err error) {
-	if err = json.Unmarshal(of.State, &s); err != nil {
+	if err := json.Unmarshal(of.State, &s); err != nil {
 		return s, centres, err
 	}
 	centres.Cols = len(s.Fields)
