@@ -131,7 +131,7 @@ type churnRiskOutput struct{ Body churnRiskView }
 
 type churnRisksInput struct {
 	httpx.Page
-	Least *int `query:"least_permille" minimum:"0" maximum:"1000" doc:"The lowest risk to be listed; left out: the tenant's threshold."`
+	Least int `query:"least_permille" minimum:"1" maximum:"1000" doc:"The lowest risk to be listed; left out: the tenant's threshold."`
 }
 
 type churnRiskPage struct {
@@ -155,14 +155,14 @@ func (c *Churn) risksHTTP(ctx context.Context, in *churnRisksInput) (*struct{ Bo
 		}
 	}
 	least := in.Least
-	if least == nil {
+	if least == 0 {
 		s, err := c.Settings(ctx)
 		if err != nil {
 			return nil, err
 		}
-		least = &s.ThresholdPermille
+		least = s.ThresholdPermille
 	}
-	found, err := c.Highest(ctx, *least, below, after, in.Limit+1)
+	found, err := c.Highest(ctx, least, below, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
