@@ -15,8 +15,8 @@ import (
 
 const tag = "churn"
 
-// churnSettingsBody is what a tenant sets.
-type churnSettingsBody struct {
+// ChurnSettings is what a tenant sets; it is exported for the documentation, which leaves out what is embedded otherwise.
+type ChurnSettings struct {
 	Kind              string  `json:"kind" enum:"silence,contract_end" doc:"silence: bought nothing for longer than factor times the median of the customer's own gaps between purchase days, and min_days at least. contract_end: the last paid membership ended and none runs."`
 	Factor            float64 `json:"factor" minimum:"1" maximum:"100" example:"3"`
 	MinDays           int     `json:"min_days" minimum:"1" maximum:"3650" example:"30"`
@@ -27,7 +27,7 @@ type churnSettingsBody struct {
 }
 
 type churnSettingsView struct {
-	churnSettingsBody
+	ChurnSettings
 	ChangedBy string     `json:"changed_by,omitempty" doc:"Absent: this is the standard."`
 	ChangedAt *time.Time `json:"changed_at,omitempty"`
 }
@@ -39,7 +39,7 @@ type churnSettingsOutput struct {
 
 type churnSettingsInput struct {
 	IfMatch string `header:"If-Match" doc:"The ETag of the settings as they were read."`
-	Body    churnSettingsBody
+	Body    ChurnSettings
 }
 
 func showSettings(s Settings, err error) (*churnSettingsOutput, error) {
@@ -47,7 +47,7 @@ func showSettings(s Settings, err error) (*churnSettingsOutput, error) {
 		return nil, err
 	}
 	return &churnSettingsOutput{httpx.ETag(s.Version), churnSettingsView{
-		churnSettingsBody{s.Kind, s.Factor, s.MinDays, s.NewcomerDays, s.HorizonDays, s.ThresholdPermille, s.JumpPermille},
+		ChurnSettings{s.Kind, s.Factor, s.MinDays, s.NewcomerDays, s.HorizonDays, s.ThresholdPermille, s.JumpPermille},
 		s.ChangedBy, pg.OrNull(s.ChangedAt),
 	}}, nil
 }

@@ -15,20 +15,18 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 )
 
-// treeBounds are what a tree may grow to; they come by query with a table.
-type treeBounds struct {
+// TreeBounds are what a tree may grow to; they come by query with a table. They are exported for the documentation, which leaves out
+// what is embedded otherwise.
+type TreeBounds struct {
 	MaxDepth   int     `json:"max_depth,omitempty" query:"max_depth" minimum:"1" maximum:"8" doc:"Conditions from the root to a leaf; 4 when left out."`
 	MinLeaf    int     `json:"min_leaf,omitempty" query:"min_leaf" minimum:"1" maximum:"100000" doc:"Rows of a rule; a hundredth of all, 5 at least, when left out."`
 	Complexity float64 `json:"complexity,omitempty" query:"complexity" minimum:"0" maximum:"1" doc:"What each rule more has to take off the impurity, as a share of that of all rows; 0.005 when left out."`
 }
 
-func (b treeBounds) growth(rows int) Growth {
+func (b TreeBounds) growth() Growth {
 	g := Growth{MaxDepth: b.MaxDepth, MinLeaf: b.MinLeaf, Complexity: b.Complexity}
 	if g.MaxDepth == 0 {
 		g.MaxDepth = 4
-	}
-	if g.MinLeaf == 0 {
-		g.MinLeaf = max(5, rows/100)
 	}
 	if g.Complexity == 0 {
 		g.Complexity = 0.005
@@ -38,7 +36,7 @@ func (b treeBounds) growth(rows int) Growth {
 
 // treeBody asks for a tree over portraits.
 type treeBody struct {
-	treeBounds
+	TreeBounds
 	Target string   `json:"target" minLength:"1" maxLength:"32768" doc:"A filter over portraits, as text: the tree explains for whom it holds." example:"churn_permille >= 600"`
 	Fields []string `json:"fields,omitempty" maxItems:"100" doc:"That the tree may ask for; left out: all but those in target."`
 	Ignore []string `json:"ignore,omitempty" maxItems:"100" doc:"That it may not."`
@@ -46,7 +44,7 @@ type treeBody struct {
 
 // treeTable is what is said of a table beside it.
 type treeTable struct {
-	treeBounds
+	TreeBounds
 	Target   string   `json:"target" query:"target" maxLength:"100" doc:"The column that is explained."`
 	Positive string   `json:"positive,omitempty" query:"positive" maxLength:"100" doc:"Its value that is explained; left out: yes, true, 1, y, churned, left or lost."`
 	ID       string   `json:"id,omitempty" query:"id" maxLength:"100" doc:"The column that names rows."`
@@ -125,7 +123,7 @@ func (c *Churn) treeHTTP(ctx context.Context, in *struct{ Body treeBody }) (*tre
 	if len(faults) > 0 {
 		return nil, problem.InvalidBody("validation_failed", "Some of what was sent is not valid; errors says what.", faults)
 	}
-	e, asOf, err := c.Explore(ctx, Question{Target: target, Fields: in.Body.Fields, Ignore: in.Body.Ignore, Growth: in.Body.growth(sample)})
+	e, asOf, err := c.Explore(ctx, Question{Target: target, Fields: in.Body.Fields, Ignore: in.Body.Ignore, Growth: in.Body.growth()})
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +146,7 @@ func (c *Churn) tableTreeHTTP(g *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	e, err := Explain(t, in.growth(t.Rows()))
+	e, err := Explain(t, in.growth())
 	if err != nil {
 		return err
 	}

@@ -23,13 +23,16 @@ type world struct {
 	*analyticstest.World
 	t     *testing.T
 	churn *churn.Churn
-	now   time.Time
+	ahead time.Duration // of the loop's clock
 }
+
+// now is the time by the loop's clock; the service itself goes by the real one.
+func (w *world) now() time.Time { return time.Now().UTC().Add(w.ahead) }
 
 func start(t *testing.T) *world {
 	t.Helper()
-	w := &world{World: analyticstest.Start(t), t: t, now: time.Now().UTC()}
-	w.churn = churn.New(w.DB, w.Database.DB(pg.Ops), outbox.New("analytics"), func() time.Time { return w.now }, churn.NoSegments)
+	w := &world{World: analyticstest.Start(t), t: t}
+	w.churn = churn.New(w.DB, w.Database.DB(pg.Ops), outbox.New("analytics"), w.now, churn.NoSegments)
 	return w
 }
 
@@ -42,11 +45,11 @@ func (w *world) pass() {
 
 // day is so many days before today, at noon.
 func (w *world) day(before int) time.Time {
-	return w.now.Truncate(24*time.Hour).AddDate(0, 0, -before).Add(12 * time.Hour)
+	return time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -before).Add(12 * time.Hour)
 }
 
 // customers gives the tenant so many customers, every other of whom complained and went. All bought each 20 days; those who went
-// did so for the last time about 110 days ago, the others to this day. Of the latter every tenth, from the fifth on, complained now.
+// did so for the last time some 100 days ago, the others to this day. Of the latter every tenth, from the fifth on, complained now.
 func (w *world) customers(tenant string, n int) []uuid.UUID {
 	w.t.Helper()
 	ids := make([]uuid.UUID, n)
@@ -57,7 +60,7 @@ func (w *world) customers(tenant string, n int) []uuid.UUID {
 		went := i%2 == 0 && i%14 != 0 // some complained and stayed
 		last := i % 10
 		if went {
-			last = 100 + i%20
+			last = 92
 		}
 		for before := 400 + i%10; before >= last; before -= 20 {
 			buyers, orders, bought = append(buyers, ids[i]), append(orders, analyticstest.ID()), append(bought, w.day(before))
@@ -133,9 +136,9 @@ type riskOf struct {
 		Code, Direction, Words string
 		Weight                 float64
 	}
-	ModelVersion int64  `json:"model_version"`
-	AsOf         string `json:"as_of"`
-	ToldAt       *time.Time
+	ModelVersion int64      `json:"model_version"`
+	AsOf         string     `json:"as_of"`
+	ToldAt       *time.Time `json:"told_at"`
 }
 
 func (w *world) risk(token string, id uuid.UUID) (r riskOf) {

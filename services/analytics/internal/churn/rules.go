@@ -55,6 +55,9 @@ func Explain(t *Table, g Growth) (Explanation, error) {
 	if err := NotEnough(t.Target); err != nil {
 		return Explanation{}, err
 	}
+	if g.MinLeaf == 0 {
+		g.MinLeaf = max(5, t.Rows()/100)
+	}
 	var seen, unseen []int32
 	for i, fold := range Deal(t.IDs, t.Target, 10) {
 		if fold < holdout {

@@ -9,7 +9,7 @@ import (
 // Growth bounds a decision tree.
 type Growth struct {
 	MaxDepth int // of conditions from the root to a leaf
-	MinLeaf  int // rows of a leaf
+	MinLeaf  int // rows of a leaf; 0: a hundredth of all, 5 at least
 	// Complexity is what each leaf more has to take off the impurity of all rows, as a share of that of the root: weaker splits are
 	// cut back (cost-complexity pruning: Breiman, Friedman, Olshen, Stone, Classification and Regression Trees, 1984, ch. 3).
 	Complexity float64

@@ -88,6 +88,9 @@ func TestTheFirstSplitIsTheBestOfAll(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		table := someTable(t)
 		least := rapid.IntRange(1, 4).Draw(t, "least")
+		if least > 1 { // then the best of all sets of words need not be one in the order of their shares
+			table.Columns = table.Columns[:2]
+		}
 		tree := churn.Grow(table, rowsOf(table), churn.Growth{MaxDepth: 1, MinLeaf: least})
 		got := 0.0
 		if tree.Split != nil {
