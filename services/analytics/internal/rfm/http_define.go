@@ -67,17 +67,18 @@ func showCells(m CellMap, err error) (*cellMapAnswer, error) {
 	return &cellMapAnswer{httpx.ETag(m.Version), toCellMap(m)}, nil
 }
 
-type schemePath struct {
+// RatingSchemePath names the scheme of a currency.
+type RatingSchemePath struct {
 	Currency string `path:"currency" pattern:"^[A-Z]{3}$" doc:"ISO 4217"`
 }
 
 type getSchemeInput struct {
-	schemePath
+	RatingSchemePath
 	Version int64 `query:"version" minimum:"0" maximum:"2147483647" doc:"an earlier version; 0 or left out: the present one"`
 }
 
 type setSchemeInput struct {
-	schemePath
+	RatingSchemePath
 	IfMatch string `header:"If-Match" doc:"the ETag of the scheme as it was read"`
 	Body    ratingSchemeBody
 }

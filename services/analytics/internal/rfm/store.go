@@ -44,17 +44,17 @@ func beginning(merged bool, which string) string {
 // takes no sorting of all customers.
 func cutSQL(first int) string {
 	return fmt.Sprintf(`, population AS (SELECT count(*) AS n FROM customer), cut AS (
-	SELECT n,
-		coalesce($%d::date[], (SELECT `+kth+` FROM (SELECT last_day AS v, sum(count(*)) OVER (ORDER BY last_day) AS upto FROM customer GROUP BY last_day) d)) AS r,
-		coalesce($%d::bigint[], (SELECT `+kth+` FROM (SELECT days AS v, sum(count(*)) OVER (ORDER BY days) AS upto FROM customer GROUP BY days) d)) AS f,
-		coalesce($%d::bigint[], (SELECT `+kth+` FROM (SELECT net_minor AS v, sum(count(*)) OVER (ORDER BY net_minor) AS upto FROM customer GROUP BY net_minor) d)) AS m
-	FROM population
-)`, first, first+1, first+2)
+	SELECT n, coalesce($%d::date[], %s) AS r, coalesce($%d::bigint[], %s) AS f, coalesce($%d::bigint[], %s) AS m FROM population
+)`, first, relativeSQL("last_day"), first+1, relativeSQL("days"), first+2, relativeSQL("net_minor"))
 }
 
-// kth is Cuts of the values v, of which upto customers are no better: see Fewest.
-const kth = `ARRAY[min(v) FILTER (WHERE upto >= (n + 4) / 5) + 1, min(v) FILTER (WHERE upto >= (2 * n + 4) / 5) + 1,
-	min(v) FILTER (WHERE upto >= (3 * n + 4) / 5) + 1, min(v) FILTER (WHERE upto >= (4 * n + 4) / 5) + 1]`
+// relativeSQL is Cuts of the values of a column v, of which upto customers are no better (see Fewest); null where there is nobody.
+func relativeSQL(column string) string {
+	return `CASE WHEN n > 0 THEN (
+		SELECT ARRAY[min(v) FILTER (WHERE upto >= (n + 4) / 5) + 1, min(v) FILTER (WHERE upto >= (2 * n + 4) / 5) + 1,
+			min(v) FILTER (WHERE upto >= (3 * n + 4) / 5) + 1, min(v) FILTER (WHERE upto >= (4 * n + 4) / 5) + 1]
+		FROM (SELECT ` + column + ` AS v, sum(count(*)) OVER (ORDER BY ` + column + `) AS upto FROM customer GROUP BY ` + column + `) d) END`
+}
 
 // anybodyMerged queues the question whether anybody is merged: a statement that reads no aliases is faster where there are
 // none, as in most tenants.

@@ -110,10 +110,8 @@ func (r *Ratings) cut(ctx context.Context, tx *pg.Tx, own reckoning) error {
 	if own.Portraits {
 		next = writing
 	}
-	// Where nobody was rated there is nothing to be relative to.
 	tx.Queue(`WITH customer AS MATERIALIZED (SELECT last_day, days, net_minor FROM rfm_rating WHERE tenant_id = $1 AND run_id = $2)`+cutSQL(3)+`
-		UPDATE rfm_run u SET customers = cut.n, r_cuts = CASE WHEN r[1] IS NOT NULL THEN r END, f_cuts = CASE WHEN f[1] IS NOT NULL THEN f END,
-			m_cuts = CASE WHEN m[1] IS NOT NULL THEN m END, reckoned_at = $6, phase = $7, after_customer = NULL
+		UPDATE rfm_run u SET customers = cut.n, r_cuts = r, f_cuts = f, m_cuts = m, reckoned_at = $6, phase = $7, after_customer = NULL
 		FROM cut WHERE u.tenant_id = $1 AND u.run_id = $2`, tx.Tenant(), own.ID, fixed.R, fixed.F, fixed.M, r.now(), next)
 	// Ratings of older runs are not read any more, and go behind the scenes.
 	tx.Queue(`UPDATE rfm_run SET kept = false WHERE tenant_id = $1 AND kept AND reckoned_at IS NOT NULL AND run_id NOT IN (

@@ -1,0 +1,26 @@
+package rfm
+
+import (
+	"context"
+	"errors"
+
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
+)
+
+// Chunks has runs read and write so many customers at once.
+func (r *Ratings) Chunks(read, write int) { r.readChunk, r.writeChunk = read, write }
+
+// ErrKilled is what BackgroundKilled ends with.
+var ErrKilled = errors.New("killed")
+
+// BackgroundKilled is Background of a process that dies in the middle of its step number n, counted from 0.
+func (r *Ratings) BackgroundKilled(ctx context.Context, n int) error {
+	return r.runs.Work(ctx, Kind, func(ctx context.Context, tx *pg.Tx, of run.Run) (bool, error) {
+		done, err := r.step(ctx, tx, of)
+		if n--; n < 0 && err == nil {
+			err = ErrKilled
+		}
+		return done, err
+	})
+}
