@@ -47,7 +47,7 @@ func Module() app.Module {
 		Aliases:          true,
 		Build: func(d app.Deps) (app.Parts, error) {
 			models := model.New(d.DB, d.Ops, d.Outbox, d.Log, d.Clock)
-			values := value.New(d.DB, d.Ops, d.Outbox, d.Clock)
+			values := value.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			values.Offer(models)
 			finds := mining.New(d.DB, d.Ops, d.Clock)
 			model.Take(models, finds.RulesOffer())
@@ -60,13 +60,14 @@ func Module() app.Module {
 					fact.Routes(fact.NewQueries(d.DB)),
 					revenue.Routes(revenue.NewQueries(d.DB)),
 					ratings.Routes,
-					models.Routes, churns.Routes, finds.Routes,
+					models.Routes, values.Routes, churns.Routes, finds.Routes,
 					ahp.Routes,
 				},
 				Consumers: []inbox.Consumer{fact.Consumer(fact.Topics())},
 				Background: []func(context.Context) error{
 					app.Every(time.Second, d.Log, "ratings of customers", ratings.Background),
 					app.Every(time.Second, d.Log, "fits that wait", models.Pass),
+					app.Every(time.Second, d.Log, "values of customers", values.Background),
 					app.Every(time.Second, d.Log, "clusters of portraits", finds.Assign),
 					app.Every(time.Second, d.Log, "scores of churn", churns.Pass),
 				},

@@ -13,6 +13,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
 
 // Kinds of models.
@@ -40,14 +41,15 @@ const (
 
 // Values is what can be done with values of customers.
 type Values struct {
-	db, ops *pg.DB
-	outbox  *outbox.Outbox
-	clock   func() time.Time
+	db     *pg.DB
+	outbox *outbox.Outbox
+	runs   *run.Runs
+	clock  func() time.Time
 }
 
-// New makes the capability; ops looks over all tenants.
-func New(db, ops *pg.DB, o *outbox.Outbox, clock func() time.Time) *Values {
-	return &Values{db: db, ops: ops, outbox: o, clock: clock}
+// New makes the capability.
+func New(db *pg.DB, o *outbox.Outbox, runs *run.Runs, clock func() time.Time) *Values {
+	return &Values{db: db, outbox: o, runs: runs, clock: clock}
 }
 
 func (v *Values) now() time.Time { return v.clock().UTC().Truncate(time.Microsecond) }
@@ -57,16 +59,16 @@ func (v *Values) today() time.Time { return v.clock().UTC().Truncate(24 * time.H
 // Offer gives the kinds of models to m, so that they can be fitted and used.
 func (v *Values) Offer(m *model.Models) {
 	model.Take(m, model.Offer[PurchaseFit]{
-		Kind: KindBGNBD, Summary: "Fit how often customers buy, by BG/NBD", Description: purchaseText, Fit: v.fitPurchases(KindBGNBD),
+		Kind: KindBGNBD, Summary: "Fit how often customers buy, by BG/NBD", Description: purchaseText, Fit: v.fitPurchases(KindBGNBD), Used: v.used,
 	})
 	model.Take(m, model.Offer[PurchaseFit]{
-		Kind: KindParetoNBD, Summary: "Fit how often customers buy, by Pareto/NBD", Description: purchaseText, Fit: v.fitPurchases(KindParetoNBD),
+		Kind: KindParetoNBD, Summary: "Fit how often customers buy, by Pareto/NBD", Description: purchaseText, Fit: v.fitPurchases(KindParetoNBD), Used: v.used,
 	})
 	model.Take(m, model.Offer[SpendFit]{
 		Kind: KindGammaGamma, Summary: "Fit what a purchase is worth, by Gamma-Gamma",
 		Description: "Rows are customers with frequency (distinct purchase days after the first) and monetary_value (mean net spend of those days, above 0). " +
 			"Of facts it is reckoned in major units of the currency. Whoever has no such day, or spent nothing net on them, is left out.",
-		Fit: v.fitSpend,
+		Fit: v.fitSpend, Used: v.used,
 	})
 	model.Take(m, model.Offer[ContractFit]{
 		Kind: KindSBG, Summary: "Fit how long contracts are renewed, by the shifted-beta-geometric model",
