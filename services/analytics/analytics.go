@@ -12,6 +12,7 @@
 //	churn    how likely customers go, and why; trees that explain who somebody is
 //	ahp      weights of criteria that are compared in pairs
 //	mining   what is bought together and recommended, customers who are alike
+//	journey  the way to the purchase and after: funnel, cohorts, what campaigns and channels do
 package analytics
 
 import (
@@ -26,6 +27,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/ahp"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/churn"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/journey"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/mining"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/revenue"
@@ -55,12 +57,13 @@ func Module() app.Module {
 			churns := churn.New(d.DB, d.Ops, d.Outbox, d.Clock, churn.NoSegments)
 			model.Take(models, churns.Offer())
 			ratings := rfm.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
+			ways := journey.New(d.DB, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			return app.Parts{
 				Routes: []func(*httpx.API){
 					fact.Routes(fact.NewQueries(d.DB)),
 					revenue.Routes(revenue.NewQueries(d.DB)),
 					ratings.Routes,
-					models.Routes, values.Routes, churns.Routes, finds.Routes,
+					models.Routes, values.Routes, churns.Routes, finds.Routes, ways.Routes,
 					ahp.Routes,
 				},
 				Consumers: []inbox.Consumer{fact.Consumer(fact.Topics())},
@@ -69,6 +72,7 @@ func Module() app.Module {
 					app.Every(time.Second, d.Log, "fits that wait", models.Pass),
 					app.Every(time.Second, d.Log, "values of customers", values.Background),
 					app.Every(time.Second, d.Log, "clusters of portraits", finds.Assign),
+					app.Every(time.Second, d.Log, "funnel and cohorts", ways.Background),
 					app.Every(time.Second, d.Log, "scores of churn", churns.Pass),
 				},
 				Worker: erasure.New(d.DB, erasure.Rooms{Erase: fact.Erase}).Register,
