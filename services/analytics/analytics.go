@@ -9,6 +9,7 @@
 //	rfm      recency, frequency and monetary value, scored
 //	model    models that were fitted: versions, which is in use, jobs
 //	value    what customers were worth and will be: BG/NBD, Pareto/NBD, Gamma-Gamma, sBG; customer equity
+//	grade    the customer pyramid, moves between grades, current against potential value
 //	churn    how likely customers go, and why; trees that explain who somebody is
 //	ahp      weights of criteria that are compared in pairs
 //	mining   what is bought together and recommended, customers who are alike
@@ -27,6 +28,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/ahp"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/churn"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/grade"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/journey"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/mining"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
@@ -57,13 +59,14 @@ func Module() app.Module {
 			churns := churn.New(d.DB, d.Ops, d.Outbox, d.Clock, churn.NoSegments)
 			model.Take(models, churns.Offer())
 			ratings := rfm.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
+			pyramid := grade.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			ways := journey.New(d.DB, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			return app.Parts{
 				Routes: []func(*httpx.API){
 					fact.Routes(fact.NewQueries(d.DB)),
 					revenue.Routes(revenue.NewQueries(d.DB)),
 					ratings.Routes,
-					models.Routes, values.Routes, churns.Routes, finds.Routes, ways.Routes,
+					models.Routes, values.Routes, pyramid.Routes, churns.Routes, finds.Routes, ways.Routes,
 					ahp.Routes,
 				},
 				Consumers: []inbox.Consumer{fact.Consumer(fact.Topics())},
@@ -71,6 +74,7 @@ func Module() app.Module {
 					app.Every(time.Second, d.Log, "ratings of customers", ratings.Background),
 					app.Every(time.Second, d.Log, "fits that wait", models.Pass),
 					app.Every(time.Second, d.Log, "values of customers", values.Background),
+					app.Every(time.Second, d.Log, "grades of customers", pyramid.Background),
 					app.Every(time.Second, d.Log, "clusters of portraits", finds.Assign),
 					app.Every(time.Second, d.Log, "funnel and cohorts", ways.Background),
 					app.Every(time.Second, d.Log, "scores of churn", churns.Pass),
