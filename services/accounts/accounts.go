@@ -96,7 +96,7 @@ func Module() app.Module {
 					files.Routes, exports.Routes, merges.Routes, erasures.Routes, insight.New(d.DB, looks, d.Clock).Routes,
 					timeline.New(d.DB).Routes, profile.New(d.DB, looks, consents, d.Clock).Routes,
 				},
-				Consumers: []inbox.Consumer{timeline.Consumer(), customers.Consumer(), eraser.Consumer()},
+				Consumers: []inbox.Consumer{timeline.Consumer(), customers.Consumer(), customers.Proposals(), eraser.Consumer()},
 				Worker: func(r worker.Registry) {
 					files.Register(r)
 					contacts.Register(r)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
@@ -14,6 +15,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	analyticsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/analytics/events/v1"
 	salesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1"
 )
 
@@ -88,6 +90,73 @@ func (c *Customers) advance(ctx context.Context, tx *pg.Tx, due map[uuid.UUID]in
 		}
 		now, move, _ := was.MoveTo(next, reason, caller.Subject, was.StageManualUntil, at)
 		changes = append(changes, Changed{Was: was, Now: now, Move: &move})
+	}
+	return Save(ctx, tx, c.outbox, changes...)
+}
+
+// Proposals puts customers into the stage that analytics sees in their behaviour, unless a person holds the one they are in.
+func (c *Customers) Proposals() inbox.Consumer {
+	return inbox.Consumer{
+		Name:    "stage_proposals",
+		Topics:  []string{bus.TopicFor("analytics")},
+		Lasting: true,
+		Handles: []proto.Message{&analyticsv1.LifecycleStageProposed{}},
+		Apply:   c.takeProposals,
+	}
+}
+
+// proposal is what behaviour says of one customer.
+type proposal struct {
+	stage  Stage
+	reason string
+}
+
+func (c *Customers) takeProposals(ctx context.Context, tx *pg.Tx, events []inbox.Event) error {
+	latest := make(map[uuid.UUID]proposal)
+	for _, e := range events {
+		m := e.Message.(*analyticsv1.LifecycleStageProposed)
+		r := e.Contract()
+		id := r.ID("customer_id", m.GetCustomerId())
+		if err := r.Err(); err != nil {
+			return err
+		}
+		p := proposal{stage: Stage(m.GetStage()), reason: ReasonBehaviour}
+		if reasons := m.GetReasons(); len(reasons) > 0 {
+			p.reason = reasons[0]
+		}
+		if len(checkMove(p.stage, p.reason, time.Time{}, e.Time)) > 0 {
+			return problem.New(problem.Unprocessable, "event_breaks_contract", "%s %s: stage or reason is none.", e.Type, e.ID)
+		}
+		latest[id] = p
+	}
+	ids := slices.SortedFunc(maps.Keys(latest), func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) })
+	if _, err := Lock(ctx, tx, ids...); err != nil {
+		return err
+	}
+	customers, err := ReadAll(ctx, tx, ids...)
+	if err != nil {
+		return err
+	}
+	caller, _ := auth.From(ctx)
+	at := c.now()
+	var changes []Changed
+	for _, was := range customers {
+		// A proposal is about whoever its customer is now. Of several for those who were merged since, that for the one who
+		// stands for all counts.
+		p, ok := latest[was.ID]
+		for _, id := range was.Group() {
+			if !ok {
+				if p, ok = latest[id]; ok {
+					was.As = id
+				}
+			}
+		}
+		if !ok || was.held(at) || was.State != Active {
+			continue
+		}
+		if now, move, changed := was.MoveTo(p.stage, p.reason, caller.Subject, was.StageManualUntil, at); changed {
+			changes = append(changes, Changed{Was: was, Now: now, Move: &move})
+		}
 	}
 	return Save(ctx, tx, c.outbox, changes...)
 }

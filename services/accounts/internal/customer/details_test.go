@@ -16,6 +16,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/golden"
+	analyticsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/analytics/events/v1"
 	salesv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/accountstest"
 )
@@ -295,6 +296,35 @@ func TestOrdersOfMergedCustomersCountTogether(t *testing.T) {
 	if got := w.Count(`SELECT count(*) FROM customer WHERE id = $1 AND stage = 'awareness'`, w.other.CustomerID); got != 1 {
 		t.Error("the row of the one who was absorbed changed its stage")
 	}
+}
+
+func TestAnalyticsProposesAStage(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	propose := func(customer string, seq int64, stage string, reasons ...string) bus.Event {
+		e := event(customer, seq, &analyticsv1.LifecycleStageProposed{CustomerId: customer, Stage: stage, Reasons: reasons, AsOf: timestamppb.Now()})
+		e.AggregateType, e.Source = "customer", "/guanxi/analytics"
+		return e
+	}
+	w.Want(http.StatusOK, http.MethodPost, "/v1/customers/"+w.other.CustomerID+"/stage", w.agent,
+		body{"stage": "awareness", "reason": "by_hand", "manual_until": "2030-01-01T00:00:00Z"}, nil)
+	w.Publish("analytics", propose(w.other.CustomerID, 1, "loyalty"), propose(uuid.NewString(), 1, "loyalty"),
+		propose(w.first.CustomerID, 1, "familiarity"), propose(w.first.CustomerID, 2, "loyalty", "regular_purchases", "satisfied"))
+	w.Eventually("behaviour leads on", func() bool { return w.get(w.first.CustomerID).Stage == "loyalty" })
+	w.Publish("analytics", propose(w.first.CustomerID, 3, "separation"))
+	w.Eventually("and out", func() bool { return w.get(w.first.CustomerID).Stage == "separation" })
+	var history struct {
+		Items []struct{ Stage, Segment, Reason, By string }
+	}
+	w.Want(http.StatusOK, http.MethodGet, "/v1/customers/"+w.first.CustomerID+"/stages", w.agent, nil, &history)
+	if got := fmt.Sprint(history.Items); !strings.Contains(got, "separation lost behaviour") || !strings.Contains(got, "loyalty current regular_purchases") {
+		t.Errorf("history %s", got)
+	}
+	if got := w.get(w.other.CustomerID); got.Stage != "awareness" {
+		t.Errorf("the one who is held is in %s", got.Stage)
+	}
+	w.Publish("analytics", propose(w.first.CustomerID, 4, "friendship"))
+	w.Eventually("a stage that is none is parked", func() bool { return w.Count(`SELECT count(*) FROM inbox_parked`) == 1 })
 }
 
 func TestAPersonSetsTheStage(t *testing.T) {

@@ -52,7 +52,7 @@ func (s Stage) Segment() Segment {
 }
 
 // With this many orders a customer tries us out, and with this many comes back. Loyalty and separation do not follow from
-// a number of orders: people, or later rules, say so.
+// a number of orders: people say so, or analytics, which looks at all that the customer does.
 const (
 	OrdersOfExploration = 1
 	OrdersOfFamiliarity = 2
@@ -62,6 +62,7 @@ const (
 const (
 	ReasonFirstPurchase  = "first_purchase"
 	ReasonRepeatPurchase = "repeat_purchase"
+	ReasonBehaviour      = "behaviour" // as analytics sees it, where it says no more
 )
 
 // StageAfter gives the stage that follows from a number of orders for a customer in a stage, and why; ok is false where it
