@@ -113,7 +113,7 @@ func (j *Journey) Attribute(ctx context.Context, currency, by string, s Span) (a
 		// The whole and what is attributed come from one statement, so that they are of one moment.
 		rows, err := tx.Query(ctx, whoseSQL+keyed(touchedSQL, by)+`,
 bought AS MATERIALIZED (
-	SELECT e.order_id, coalesce(w.root_id, e.customer_id) AS who, e.placed_at, e.total_minor - coalesce(r.amount, 0) AS net
+	SELECT e.order_id, coalesce(w.root_id, e.customer_id) AS who, e.placed_at, (e.total_minor - coalesce(r.amount, 0))::bigint AS net
 	FROM fact_order e
 	LEFT JOIN LATERAL (SELECT sum(b.units) AS units, sum(b.amount_minor) AS amount FROM fact_return b WHERE b.tenant_id = $1 AND b.order_id = e.order_id) r ON true
 	LEFT JOIN whose w ON w.customer_id = e.customer_id
@@ -128,7 +128,7 @@ SELECT true, '', count(*), count(*) FILTER (WHERE EXISTS (SELECT FROM led l WHER
 FROM bought b
 UNION ALL
 SELECT false, key, count(*), count(DISTINCT order_id), coalesce(sum(net) FILTER (WHERE no = n), 0)::bigint, coalesce(sum(net) FILTER (WHERE no = 1), 0)::bigint,
-	sum(net / n + CASE WHEN no <= abs(net % n) THEN sign(net) ELSE 0 END)::bigint
+	sum(net / n + CASE WHEN no <= abs(net % n) THEN sign(net)::bigint ELSE 0 END)::bigint
 FROM led GROUP BY key
 ORDER BY 1 DESC, 2`, tx.Tenant(), s.From.AddDate(0, 0, -s.Days), s.end(), a.Currency, s.From, s.Days)
 		if err != nil {

@@ -57,14 +57,15 @@ func showSource(s Source) journeySource {
 // Why there are no numbers.
 const whyNoRun = "no_run"
 
-type journeyMonths struct {
+// MonthsInput is which months of a funnel or of cohorts are asked for.
+type MonthsInput struct {
 	From    string `query:"from" pattern:"^[0-9]{4}-[0-9]{2}$" doc:"first month, such as 2026-01; the first there is when left out"`
 	To      string `query:"to" pattern:"^[0-9]{4}-[0-9]{2}$" doc:"last month, included; the last there is when left out"`
 	Channel string `query:"channel" maxLength:"64" doc:"only people who began by it"`
 	Live    bool   `query:"live" doc:"Reckon now instead of reading what the last run kept. Of a large tenant that takes too long: query_too_heavy."`
 }
 
-func (in journeyMonths) filter(by string) (Filter, error) {
+func (in MonthsInput) filter(by string) (Filter, error) {
 	f := Filter{From: 0, To: MonthOf(time.Date(9999, 12, 1, 0, 0, 0, 0, time.UTC)), Channel: in.Channel, By: by}
 	invalid := problem.New(problem.Unprocessable, "validation_failed", "Mend the query.")
 	for _, one := range []struct {
@@ -87,7 +88,7 @@ func (in journeyMonths) filter(by string) (Filter, error) {
 }
 
 type funnelInput struct {
-	journeyMonths
+	MonthsInput
 	By string `query:"by" enum:"month,channel,month_channel" doc:"of a person's first step; left out: all in one"`
 }
 
@@ -115,7 +116,7 @@ type funnelAnswer struct {
 }
 
 type cohortsInput struct {
-	journeyMonths
+	MonthsInput
 	Currency string `query:"currency" pattern:"^[A-Z]{3}$" doc:"ISO 4217; only what was bought in it counts. Left out: the reporting currency"`
 	By       string `query:"by" enum:"month,month_channel" default:"month" doc:"of the first net purchase"`
 	MaxAge   int    `query:"max_age" minimum:"0" maximum:"120" default:"24" doc:"months after the first that are shown"`

@@ -9,7 +9,8 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
 )
 
-type journeySpan struct {
+// SpanInput is the time that a question is about.
+type SpanInput struct {
 	From string `query:"from" format:"date" doc:"first UTC day; left out: 90 days before the last one"`
 	To   string `query:"to" format:"date" doc:"last UTC day, included; left out: today"`
 	Days int    `query:"within_days" minimum:"1" maximum:"365" default:"30" doc:"so many days after a touch a purchase counts as its response"`
@@ -18,7 +19,7 @@ type journeySpan struct {
 // longest is how many days one answer is about at most.
 const longest = 3 * 366
 
-func (in journeySpan) span(now time.Time) (s Span, err error) {
+func (in SpanInput) span(now time.Time) (s Span, err error) {
 	s = Span{To: now.UTC().Truncate(24 * time.Hour), Days: in.Days}
 	invalid := problem.New(problem.Unprocessable, "validation_failed", "Mend the query.")
 	if in.To != "" {
@@ -54,7 +55,7 @@ func showSpan(s Span, asOf time.Time) journeyTime {
 }
 
 type conversionsInput struct {
-	journeySpan
+	SpanInput
 	By string `query:"by" enum:"campaign,channel,origin,touch" default:"campaign"`
 }
 
@@ -76,7 +77,7 @@ type conversionsAnswer struct {
 }
 
 type attributionInput struct {
-	journeySpan
+	SpanInput
 	By       string `query:"by" enum:"campaign,channel,origin,touch" default:"campaign"`
 	Currency string `query:"currency" pattern:"^[A-Z]{3}$" doc:"ISO 4217; left out: the reporting currency"`
 }
@@ -103,7 +104,7 @@ type attributionAnswer struct {
 }
 
 type effectInput struct {
-	journeySpan
+	SpanInput
 	Campaign string `query:"campaign" maxLength:"200" doc:"Touches of this campaign; it may have a control group: customers with a touch named control."`
 	Channel  string `query:"channel" maxLength:"64" doc:"Touches by this channel."`
 }
@@ -210,7 +211,7 @@ func (j *Journey) campaignRoutes(api *httpx.API) {
 		})
 	httpx.Register(api, reading("get-opportunity-sources", "/v1/analytics/opportunities/sources", "What became of opportunities, by their source", ""),
 		func(ctx context.Context, in *sourcesInput) (*struct{ Body sourcesAnswer }, error) {
-			s, err := journeySpan{From: in.From, To: in.To}.span(j.now())
+			s, err := SpanInput{From: in.From, To: in.To}.span(j.now())
 			if err != nil {
 				return nil, err
 			}
