@@ -13,9 +13,9 @@ CREATE TABLE model (
 	errors     jsonb NOT NULL, -- standard errors of params, as far as they are defined
 	fit        jsonb NOT NULL, -- how good it is: numbers by name
 	warnings   text[] NOT NULL DEFAULT '{}',
-	options    jsonb NOT NULL, -- what was asked for
-	detail     jsonb NOT NULL, -- tables and plots of the kind
-	state      jsonb NOT NULL, -- what the kind needs to apply it, beside params
+	options    json NOT NULL, -- what was asked for; json, here and below, keeps the order of fields for a repeated answer
+	detail     json NOT NULL, -- tables and plots of the kind
+	state      json NOT NULL, -- what the kind needs to apply it, beside params
 	predicted  bigint NOT NULL DEFAULT 0, -- rows of model_prediction, in all chunks
 	trained_at timestamptz NOT NULL,
 	trained_by text NOT NULL,
@@ -41,7 +41,7 @@ CREATE TABLE model_prediction (
 	tenant_id text NOT NULL,
 	model_id  uuid NOT NULL,
 	chunk     integer NOT NULL,
-	rows      jsonb NOT NULL,
+	rows      json NOT NULL,
 	PRIMARY KEY (tenant_id, model_id, chunk)
 );
 SELECT guanxi_tenant_table('model_prediction');
@@ -53,7 +53,7 @@ CREATE TABLE model_job (
 	kind        text NOT NULL,
 	state       text NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed')),
 	source      text NOT NULL,
-	options     jsonb NOT NULL,
+	options     json NOT NULL,
 	attempts    integer NOT NULL DEFAULT 0,
 	due_at      timestamptz NOT NULL, -- queued: when it may begin; running: when it counts as given up
 	asked_at    timestamptz NOT NULL,

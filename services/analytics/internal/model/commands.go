@@ -101,20 +101,33 @@ func object(v any) (json.RawMessage, error) {
 	return json.Marshal(v)
 }
 
-// keep is the command by which a fit in a request ends.
-func (m *Models) keep(ctx context.Context, kind, source string, options json.RawMessage, f Fitted) (Model, error) {
+// keep is the command by which a fit in a request ends. Of a repeated request it gives the first model, with its predictions.
+func (m *Models) keep(ctx context.Context, kind, source string, options json.RawMessage, f Fitted) (made Model, says []json.RawMessage, err error) {
 	who, _ := auth.From(ctx)
-	var made Model
 	result, err := m.db.Command(ctx, who.Tenant, func(tx *pg.Tx) (pg.Result, error) {
 		var err error
 		made, err = m.Save(ctx, tx, kind, source, options, who.Subject, f)
 		return pg.Result{ID: made.ID, Status: http.StatusOK}, err
 	})
-	if err != nil || !result.Replayed {
-		return made, err
+	if err != nil {
+		return made, nil, err
 	}
-	httpx.MarkReplayed(ctx)
-	return m.Get(ctx, result.ID)
+	if result.Replayed {
+		httpx.MarkReplayed(ctx)
+		if made, err = m.Get(ctx, result.ID); err != nil {
+			return made, nil, err
+		}
+		says, _, err = m.Predictions(ctx, made.ID, 0, smallRows)
+		return made, says, err
+	}
+	for _, p := range f.Predictions {
+		raw, err := json.Marshal(p)
+		if err != nil {
+			return made, nil, err
+		}
+		says = append(says, raw)
+	}
+	return made, says, nil
 }
 
 // enqueue is the command by which a fit becomes a job.

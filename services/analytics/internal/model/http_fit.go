@@ -137,20 +137,12 @@ func fitNow[B any](ctx context.Context, m *Models, o Offer[B], order Order[B], o
 	if err != nil {
 		return nil, err
 	}
-	made, err := m.keep(ctx, o.Kind, order.Source, options, f)
+	made, says, err := m.keep(ctx, o.Kind, order.Source, options, f)
 	if err != nil {
 		return nil, err
 	}
 	v := show(made)
-	out := &fitOutput{Status: http.StatusOK, Location: "/v1/models/" + made.ID.String(), Body: modelFitAnswer{Model: &v}}
-	for _, p := range f.Predictions {
-		raw, err := json.Marshal(p)
-		if err != nil {
-			return nil, err
-		}
-		out.Body.Predictions = append(out.Body.Predictions, raw)
-	}
-	return out, nil
+	return &fitOutput{Status: http.StatusOK, Location: "/v1/models/" + made.ID.String(), Body: modelFitAnswer{Model: &v, Predictions: says}}, nil
 }
 
 func queued(j Job, err error) (*fitOutput, error) {
