@@ -11,6 +11,7 @@
 //	value    what customers were worth and will be: BG/NBD, Pareto/NBD, Gamma-Gamma, sBG; customer equity
 //	grade    the customer pyramid, moves between grades, current against potential value
 //	churn    how likely customers go, and why; trees that explain who somebody is
+//	lifecycle stages of relationships, how long they last, and how they end
 //	ahp      weights of criteria that are compared in pairs
 //	mining   what is bought together and recommended, customers who are alike
 //	journey  the way to the purchase and after: funnel, cohorts, what campaigns and channels do
@@ -30,6 +31,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/grade"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/journey"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/lifecycle"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/mining"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/revenue"
@@ -58,6 +60,7 @@ func Module() app.Module {
 			model.Take(models, finds.ClustersOffer())
 			churns := churn.New(d.DB, d.Ops, d.Outbox, d.Clock, churn.NoSegments)
 			model.Take(models, churns.Offer())
+			stages := lifecycle.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			ratings := rfm.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			pyramid := grade.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			ways := journey.New(d.DB, run.New(d.DB, d.Ops, d.Clock), d.Clock)
@@ -66,7 +69,7 @@ func Module() app.Module {
 					fact.Routes(fact.NewQueries(d.DB)),
 					revenue.Routes(revenue.NewQueries(d.DB)),
 					ratings.Routes,
-					models.Routes, values.Routes, pyramid.Routes, churns.Routes, finds.Routes, ways.Routes,
+					models.Routes, values.Routes, pyramid.Routes, churns.Routes, stages.Routes, finds.Routes, ways.Routes,
 					ahp.Routes,
 				},
 				Consumers: []inbox.Consumer{fact.Consumer(fact.Topics())},
@@ -78,6 +81,7 @@ func Module() app.Module {
 					app.Every(time.Second, d.Log, "clusters of portraits", finds.Assign),
 					app.Every(time.Second, d.Log, "funnel and cohorts", ways.Background),
 					app.Every(time.Second, d.Log, "scores of churn", churns.Pass),
+					app.Every(time.Second, d.Log, "stages of relationships", stages.Background),
 				},
 				Worker: erasure.New(d.DB, erasure.Rooms{Erase: fact.Erase}).Register,
 			}, nil
