@@ -45,11 +45,12 @@ type Values struct {
 	outbox *outbox.Outbox
 	runs   *run.Runs
 	clock  func() time.Time
+	chunk  int // customers of one step of a run
 }
 
 // New makes the capability.
 func New(db *pg.DB, o *outbox.Outbox, runs *run.Runs, clock func() time.Time) *Values {
-	return &Values{db: db, outbox: o, runs: runs, clock: clock}
+	return &Values{db: db, outbox: o, runs: runs, clock: clock, chunk: chunk}
 }
 
 func (v *Values) now() time.Time { return v.clock().UTC().Truncate(time.Microsecond) }

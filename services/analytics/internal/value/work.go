@@ -28,7 +28,9 @@ const chunk = 2000
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 // Background asks for the daily run of every tenant and works off what waits. It is called by a loop of every worker.
-func (v *Values) Background(ctx context.Context) error {
+func (v *Values) Background(ctx context.Context) error { return v.background(ctx, v.step) }
+
+func (v *Values) background(ctx context.Context, step run.Step) error {
 	today := v.today()
 	daily := v.runs.EachWithoutDaily(ctx, Kind, today, func(ctx context.Context, tenant string) error {
 		return v.db.Tx(ctx, tenant, func(tx *pg.Tx) error {
@@ -39,7 +41,7 @@ func (v *Values) Background(ctx context.Context) error {
 			return err
 		})
 	})
-	return errors.Join(daily, v.runs.Work(ctx, Kind, v.step))
+	return errors.Join(daily, v.runs.Work(ctx, Kind, step))
 }
 
 // used has a model that comes into use applied to all customers.
@@ -113,7 +115,7 @@ func (v *Values) step(ctx context.Context, tx *pg.Tx, of run.Run) (done bool, er
 		moved := tally{changed: p.changed, told: p.told, newMinor: p.newMinor, raisedMinor: p.raisedMinor, lowered: p.lowered}
 		p = progress{run: of.ID, currency: currency, begun: true, pinned: ids, settings: set.Version, tally: moved}
 	}
-	all, err := nextCustomers(ctx, tx, p.after, chunk)
+	all, err := nextCustomers(ctx, tx, p.after, v.chunk)
 	if err != nil {
 		return false, err
 	}
