@@ -58,7 +58,7 @@ func Module() app.Module {
 			finds := mining.New(d.DB, d.Ops, d.Clock)
 			model.Take(models, finds.RulesOffer())
 			model.Take(models, finds.ClustersOffer())
-			churns := churn.New(d.DB, d.Ops, d.Outbox, d.Clock, churn.NoSegments)
+			churns := churn.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock, churn.NoSegments)
 			model.Take(models, churns.Offer())
 			stages := lifecycle.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			ratings := rfm.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
@@ -80,7 +80,7 @@ func Module() app.Module {
 					app.Every(time.Second, d.Log, "grades of customers", pyramid.Background),
 					app.Every(time.Second, d.Log, "clusters of portraits", finds.Assign),
 					app.Every(time.Second, d.Log, "funnel and cohorts", ways.Background),
-					app.Every(time.Second, d.Log, "scores of churn", churns.Pass),
+					app.Every(time.Second, d.Log, "scores of churn", churns.Background),
 					app.Every(time.Second, d.Log, "stages of relationships", stages.Background),
 				},
 				Worker: erasure.New(d.DB, erasure.Rooms{Erase: fact.Erase}).Register,

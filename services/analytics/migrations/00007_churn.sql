@@ -34,52 +34,19 @@ CREATE TABLE churn_risk (
 CREATE INDEX churn_risk_highest ON churn_risk (tenant_id, permille DESC, customer_id) WHERE state = 'scored';
 SELECT guanxi_tenant_table('churn_risk');
 
--- Runs that score everybody, one after the other in a tenant. A run goes on after the customer it got to.
+-- How far a run that scores everybody is.
 CREATE TABLE churn_run (
-	tenant_id   text NOT NULL,
-	id          uuid NOT NULL,
-	state       text NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed')),
-	model_id    uuid NOT NULL,
-	as_of       date NOT NULL,
-	after_id    uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
-	scored      bigint NOT NULL DEFAULT 0,
-	changed     bigint NOT NULL DEFAULT 0,
-	gone        bigint NOT NULL DEFAULT 0,
-	raised      bigint NOT NULL DEFAULT 0,
-	due_at      timestamptz NOT NULL, -- when somebody else may go on with it
-	asked_by    text NOT NULL,
-	asked_at    timestamptz NOT NULL,
-	finished_at timestamptz,
-	code        text NOT NULL DEFAULT '', -- why it failed
-	PRIMARY KEY (tenant_id, id)
+	tenant_id text NOT NULL,
+	run_id    uuid NOT NULL,
+	model_id  uuid NOT NULL, -- by which; when another one comes into use the run begins anew
+	after_id  uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000', -- the customer that was done last
+	scored    bigint NOT NULL DEFAULT 0,
+	changed   bigint NOT NULL DEFAULT 0, -- portraits
+	gone      bigint NOT NULL DEFAULT 0,
+	raised    bigint NOT NULL DEFAULT 0, -- events
+	PRIMARY KEY (tenant_id, run_id)
 );
-CREATE UNIQUE INDEX churn_run_one ON churn_run (tenant_id) WHERE state IN ('queued', 'running');
-CREATE INDEX churn_run_day ON churn_run (tenant_id, as_of);
 SELECT guanxi_tenant_table('churn_run');
 
--- +goose StatementBegin
--- churn_waiting lists, over all tenants, runs that somebody may go on with, and tenants with a model in use that have no run of the
--- day yet. It gives ids only; whoever calls it goes on under row level security, tenant by tenant.
-CREATE FUNCTION churn_waiting(p_now timestamptz, p_today date) RETURNS TABLE (tenant_id text, id uuid)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT r.tenant_id, r.id FROM churn_run r WHERE r.state IN ('queued', 'running') AND r.due_at <= p_now
-    UNION ALL
-    SELECT k.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid FROM model_kind k
-    WHERE k.kind = 'churn' AND k.in_use IS NOT NULL AND NOT EXISTS (
-        SELECT FROM churn_run r WHERE r.tenant_id = k.tenant_id AND (r.as_of >= p_today OR r.state IN ('queued', 'running')))
-$$;
--- +goose StatementEnd
-
--- +goose StatementBegin
-DO $$
-BEGIN
-    EXECUTE 'REVOKE EXECUTE ON FUNCTION churn_waiting(timestamptz, date) FROM PUBLIC';
-    EXECUTE format('GRANT EXECUTE ON FUNCTION churn_waiting(timestamptz, date) TO %I', guanxi_role('app'));
-    EXECUTE format('GRANT EXECUTE ON FUNCTION churn_waiting(timestamptz, date) TO %I', guanxi_role('ops'));
-END
-$$;
--- +goose StatementEnd
-
 -- +goose Down
-DROP FUNCTION churn_waiting(timestamptz, date);
 DROP TABLE churn_run, churn_risk, churn_setting;

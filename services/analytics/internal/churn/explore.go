@@ -16,6 +16,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/filter"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/portrait"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
 
 const (
@@ -78,7 +79,7 @@ func (c *Churn) Explore(ctx context.Context, q Question) (out Explanation, asOf 
 	if len(fields) == 0 {
 		return out, asOf, model.NotEnough("No field is left that could explain anything.")
 	}
-	asOf = today(c.now())
+	asOf = run.Today(c.clock)
 	var t *Table
 	err = c.db.ReadWithin(ctx, auth.Tenant(ctx), patience, func(tx *pg.Tx) error {
 		target, err := q.Target.Resolve(func(code string) (filter.Node, error) { return c.meaning(ctx, tx, code) })

@@ -13,6 +13,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/portrait"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
 
 // Kind is the code of models of churn.
@@ -205,7 +206,7 @@ func (c *Churn) fitFacts(ctx context.Context, o model.Order[churnFitBody]) (mode
 
 // cutoff is the day that is asked for, or the latest whose horizon has passed.
 func (c *Churn) cutoff(asked string, horizon int) (time.Time, error) {
-	latest := today(c.now()).AddDate(0, 0, -1-horizon)
+	latest := run.Today(c.clock).AddDate(0, 0, -1-horizon)
 	if asked == "" {
 		return latest, nil
 	}
@@ -268,13 +269,4 @@ func load(ctx context.Context, tx *pg.Tx) (m model.Model, k kept, ok bool, err e
 		err = json.Unmarshal(m.State, &k)
 	}
 	return m, k, ok, err
-}
-
-// used has everybody scored by a model that comes into use.
-func (c *Churn) used(ctx context.Context, tx *pg.Tx, m model.Model) error {
-	if m.Source != model.FromFacts {
-		return problem.New(problem.Conflict, "model_of_table",
-			"The model was fitted to a table, whose columns are not known of customers. Only one that was fitted to facts can be put to use.")
-	}
-	return queueRun(ctx, tx, c.run(ctx, m.ID))
 }

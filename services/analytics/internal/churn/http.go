@@ -11,6 +11,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
 
 const tag = "churn"
@@ -96,27 +97,26 @@ func showRisk(r Risk) churnRiskView {
 }
 
 type churnRunView struct {
-	ID         uuid.UUID  `json:"id" format:"uuid"`
-	State      string     `json:"state" enum:"queued,running,done,failed"`
-	ModelID    uuid.UUID  `json:"model_id" format:"uuid"`
-	AsOf       string     `json:"as_of" format:"date"`
-	Scored     int64      `json:"scored" doc:"Customers with a risk, so far."`
-	Changed    int64      `json:"changed" doc:"Whose risk differs from before."`
-	Gone       int64      `json:"gone" doc:"Who count as gone already, and have none."`
-	Raised     int64      `json:"raised" doc:"Events ChurnRiskRaised."`
-	AskedBy    string     `json:"asked_by,omitempty" doc:"Absent: it is the run of the day."`
-	AskedAt    time.Time  `json:"asked_at"`
-	FinishedAt *time.Time `json:"finished_at,omitempty"`
-	Code       string     `json:"code,omitempty" doc:"Why it failed."`
+	run.View
+	ModelID *uuid.UUID `json:"model_id,omitempty" format:"uuid" doc:"By which it scores; absent: it has not begun."`
+	Scored  int64      `json:"scored" doc:"Customers with a risk, so far."`
+	Changed int64      `json:"changed" doc:"Whose risk differs from before."`
+	Gone    int64      `json:"gone" doc:"Who count as gone already, and have none."`
+	Raised  int64      `json:"raised" doc:"Events ChurnRiskRaised."`
 }
 
-func showRun(r Run) churnRunView {
-	return churnRunView{
-		r.ID, r.State, r.Model, r.AsOf.Format(time.DateOnly), r.Scored, r.Changed, r.Gone, r.Raised, r.AskedBy, r.AskedAt, pg.OrNull(r.FinishedAt), r.Code,
-	}
+func showRun(p Progress) churnRunView {
+	return churnRunView{run.Show(p.Run), pg.OrNull(p.Model), p.Scored, p.Changed, p.Gone, p.Raised}
 }
 
-type churnRunOutput struct{ Body churnRunView }
+type churnRunOutput struct {
+	Location string `header:"Location"`
+	Body     churnRunView
+}
+
+func placeRun(p Progress) *churnRunOutput {
+	return &churnRunOutput{"/v1/analytics/churn/runs/" + p.ID.String(), showRun(p)}
+}
 
 type churnByID struct {
 	ID uuid.UUID `path:"id" format:"uuid"`
@@ -215,26 +215,26 @@ func (c *Churn) runRoutes(api *httpx.API) {
 		ID: "run-churn", Method: http.MethodPost, Path: "/v1/analytics/churn/runs", Tag: tag, Summary: "Have every customer scored now",
 		Description: "It is done by itself once a day, and when a model is put to use.", Permission: auth.AnalyticsManage, Status: http.StatusAccepted, Errors: []int{http.StatusConflict},
 	}, func(ctx context.Context, _ *struct{}) (*churnRunOutput, error) {
-		r, err := c.AskRun(ctx)
+		r, err := c.Ask(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return &churnRunOutput{showRun(r)}, nil
+		return placeRun(Progress{Run: r}), nil
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "list-churn-runs", Method: http.MethodGet, Path: "/v1/analytics/churn/runs", Tag: tag, Summary: "List runs that score customers, the newest first", Permission: auth.AnalyticsRead,
 	}, func(ctx context.Context, in *httpx.Page) (*struct{ Body churnRunPage }, error) {
-		items, next, err := httpx.PageByID(*in, func(before uuid.UUID, limit int) ([]Run, error) { return c.Runs(ctx, before, limit) },
-			func(r Run) uuid.UUID { return r.ID }, showRun)
+		items, next, err := httpx.PageByID(*in, func(before uuid.UUID, limit int) ([]Progress, error) { return c.Runs(ctx, before, limit) },
+			func(p Progress) uuid.UUID { return p.ID }, showRun)
 		return &struct{ Body churnRunPage }{churnRunPage{items, next}}, err
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "get-churn-run", Method: http.MethodGet, Path: "/v1/analytics/churn/runs/{id}", Tag: tag, Summary: "Read how far a run is", Permission: auth.AnalyticsRead, Errors: []int{http.StatusNotFound},
 	}, func(ctx context.Context, in *churnByID) (*churnRunOutput, error) {
-		r, err := c.Run(ctx, in.ID)
+		p, err := c.Run(ctx, in.ID)
 		if err != nil {
 			return nil, err
 		}
-		return &churnRunOutput{showRun(r)}, nil
+		return placeRun(p), nil
 	})
 }

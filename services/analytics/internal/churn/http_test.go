@@ -212,7 +212,7 @@ func TestBadInput(t *testing.T) {
 		{"a cut-off whose horizon has not passed", http.MethodPost, "/v1/models/churn/fit", body{"source": "facts", "cutoff": w.now().Format("2006-01-02")}, 422, "validation_failed"},
 		{"too few customers", http.MethodPost, "/v1/models/churn/fit", body{"source": "facts"}, 422, "not_enough_data"},
 		{"a run without a model", http.MethodPost, "/v1/analytics/churn/runs", nil, 409, "churn_model_missing"},
-		{"a run that is none", http.MethodGet, "/v1/analytics/churn/runs/01890000-0000-7000-8000-0000000000aa", nil, 404, "churn_run_not_found"},
+		{"a run that is none", http.MethodGet, "/v1/analytics/churn/runs/01890000-0000-7000-8000-0000000000aa", nil, 404, "run_not_found"},
 		{"a customer that is none", http.MethodGet, "/v1/analytics/churn/customers/01890000-0000-7000-8000-0000000000aa", nil, 404, "customer_not_found"},
 		{"a threshold above all", http.MethodGet, "/v1/analytics/churn/customers?least_permille=1001", nil, 422, "validation_failed"},
 		{"another list's cursor", http.MethodGet, "/v1/analytics/churn/customers?cursor=YWJj", nil, 400, "cursor_invalid"},

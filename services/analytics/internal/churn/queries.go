@@ -13,6 +13,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
 
 // Risk is how likely a customer goes.
@@ -98,17 +99,29 @@ func (c *Churn) Highest(ctx context.Context, least, below int, after uuid.UUID, 
 	return all, err
 }
 
-// Runs gives up to limit runs before the given id, the newest first.
-func (c *Churn) Runs(ctx context.Context, before uuid.UUID, limit int) (all []Run, err error) {
-	if before == uuid.Nil {
-		before = uuid.Max
-	}
+// Run gives a run of the caller's tenant.
+func (c *Churn) Run(ctx context.Context, id uuid.UUID) (p Progress, err error) {
 	err = c.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT `+runColumns+` FROM churn_run WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`, tx.Tenant(), before, limit)
+		found, err := run.Find(ctx, tx, Kind, id)
 		if err != nil {
 			return err
 		}
-		all, err = pgx.CollectRows(rows, scanRun)
+		all, err := progresses(ctx, tx, []run.Run{found})
+		if err == nil {
+			p = all[0]
+		}
+		return err
+	})
+	return p, err
+}
+
+// Runs gives up to limit runs before the given id, the newest first.
+func (c *Churn) Runs(ctx context.Context, before uuid.UUID, limit int) (all []Progress, err error) {
+	err = c.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+		found, err := run.List(ctx, tx, Kind, before, limit)
+		if err == nil {
+			all, err = progresses(ctx, tx, found)
+		}
 		return err
 	})
 	return all, err

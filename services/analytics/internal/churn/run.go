@@ -9,20 +9,12 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
-	"github.com/guanxi-crm/guanxi/platform/problem"
 	analyticsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/analytics/events/v1"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/portrait"
-)
-
-// States of a run.
-const (
-	Queued  = "queued"
-	Running = "running"
-	Done    = "done"
-	Failed  = "failed"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
 
 // What a run says of a customer.
@@ -32,23 +24,14 @@ const (
 	Unknown = "unknown" // never was a customer by the definition
 )
 
-// lease is how long a run is its worker's after each step: when that dies, another one goes on.
-const lease = time.Minute
-
-// Run scores everybody by the model in use.
-type Run struct {
-	ID         uuid.UUID
-	State      string
-	Model      uuid.UUID
-	AsOf       time.Time // the day at whose end customers are looked at
-	Scored     int64     // customers with a risk
-	Changed    int64     // portraits whose risk changed
-	Gone       int64
-	Raised     int64 // events
-	AskedBy    string
-	AskedAt    time.Time
-	FinishedAt time.Time // zero: not yet
-	Code       string    // why it failed
+// Progress is a run that scores everybody by the model in use, and how far it is.
+type Progress struct {
+	run.Run
+	Model   uuid.UUID // Nil: it has not begun
+	Scored  int64     // customers with a risk
+	Changed int64     // portraits whose risk changed
+	Gone    int64
+	Raised  int64 // events
 
 	after uuid.UUID
 }
@@ -56,77 +39,33 @@ type Run struct {
 // customerAggregate is the type of customers in events.
 const customerAggregate = "customer"
 
-// Pass goes on with every run that waits, and begins those of the day. It may be called in any number of processes.
-func (c *Churn) Pass(ctx context.Context) error {
-	now := c.now()
-	due, err := c.ops.Across(ctx, `SELECT tenant_id, id FROM churn_waiting($1, $2)`, now, today(now))
-	if err != nil {
-		return err
-	}
-	var failed error
-	for _, one := range due {
-		if one.ID == uuid.Nil {
-			one.ID, err = c.begin(ctx, one.Tenant)
-		}
-		if err == nil && one.ID != uuid.Nil {
-			err = c.work(ctx, one.Tenant, one.ID)
-		}
-		failed = errors.Join(failed, err)
-		err = nil
-	}
-	return failed
-}
-
-// begin begins the run of the day.
-func (c *Churn) begin(ctx context.Context, tenant string) (id uuid.UUID, err error) {
-	err = c.db.Tx(ctx, tenant, func(tx *pg.Tx) error {
-		m, _, ok, err := load(ctx, tx)
-		if err != nil || !ok {
+// Background makes the run of the day of each tenant with a model in use, and works off what waits. It is called by a loop of every
+// worker.
+func (c *Churn) Background(ctx context.Context) error {
+	today := run.Today(c.clock)
+	daily := c.runs.EachWithoutDaily(ctx, Kind, today, func(ctx context.Context, tenant string) error {
+		return c.db.Tx(ctx, tenant, func(tx *pg.Tx) error {
+			if _, ok, err := model.InUse(ctx, tx, Kind); err != nil || !ok {
+				return err
+			}
+			_, _, err := c.runs.Daily(ctx, tx, Kind, today)
 			return err
-		}
-		r := c.run(ctx, m.ID)
-		going, err := insertRun(ctx, tx, r)
-		if id = r.ID; going {
-			id = uuid.Nil
-		}
-		return err
-	})
-	return id, err
-}
-
-// work takes a run to its end, step by step.
-func (c *Churn) work(ctx context.Context, tenant string, id uuid.UUID) error {
-	for more := true; more; {
-		_, err := c.db.Command(ctx, tenant, func(tx *pg.Tx) (_ pg.Result, err error) {
-			more, err = c.step(ctx, tx, id)
-			return pg.Result{}, err
 		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	})
+	return errors.Join(daily, c.runs.Work(ctx, Kind, c.step))
 }
 
 // step scores the next customers of a run in one transaction.
-func (c *Churn) step(ctx context.Context, tx *pg.Tx, id uuid.UUID) (more bool, err error) {
-	r, err := findRun(ctx, tx, id, true)
-	if problem.KindOf(err) == problem.NotFound {
-		return false, nil // somebody else is at it
-	}
-	if err != nil || r.State != Queued && r.State != Running {
-		return false, err
-	}
-	now := c.now()
+func (c *Churn) step(ctx context.Context, tx *pg.Tx, of run.Run) (done bool, err error) {
 	m, k, ok, err := load(ctx, tx)
+	if err != nil || !ok {
+		return true, err
+	}
+	r, err := progressOf(ctx, tx, of, m.ID)
 	if err != nil {
 		return false, err
 	}
-	if !ok || m.ID != r.Model {
-		r.State, r.FinishedAt, r.Code = Failed, now, "churn_model_missing"
-		queueProgress(tx, r, now)
-		return false, nil
-	}
+	now := c.now()
 	set, err := settings(ctx, tx)
 	if err != nil {
 		return false, err
@@ -136,7 +75,7 @@ func (c *Churn) step(ctx context.Context, tx *pg.Tx, id uuid.UUID) (more bool, e
 		return false, err
 	}
 	after, last := r.after, uuid.Max
-	if more = len(ids) == chunk; more {
+	if done = len(ids) < chunk; !done {
 		last = ids[len(ids)-1]
 	}
 	all, err := c.score(ctx, tx, k, set, r, ids, was)
@@ -163,16 +102,13 @@ func (c *Churn) step(ctx context.Context, tx *pg.Tx, id uuid.UUID) (more bool, e
 			r.Raised++
 		}
 	}
-	r.State, r.after = Running, last
-	if !more {
-		r.State, r.FinishedAt = Done, now
-	}
-	queueProgress(tx, r, now.Add(lease))
-	return more, nil
+	r.after = last
+	queueProgress(tx, r)
+	return done, nil
 }
 
 // score reckons what the model says of customers.
-func (c *Churn) score(ctx context.Context, tx *pg.Tx, k kept, set Settings, r Run, ids []uuid.UUID, was map[uuid.UUID]*Watch) ([]risk, error) {
+func (c *Churn) score(ctx context.Context, tx *pg.Tx, k kept, set Settings, r Progress, ids []uuid.UUID, was map[uuid.UUID]*Watch) ([]risk, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -222,13 +158,4 @@ func (c *Churn) tell(ctx context.Context, tx *pg.Tx, all []risk, was map[uuid.UU
 		}})
 	}
 	return c.outbox.Append(ctx, tx, events...)
-}
-
-// Run gives a run of the caller's tenant.
-func (c *Churn) Run(ctx context.Context, id uuid.UUID) (r Run, err error) {
-	err = c.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
-		r, err = findRun(ctx, tx, id, false)
-		return err
-	})
-	return r, err
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/guanxi-crm/guanxi/platform/pg"
-	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
 
 // settings reads the tenant's settings, the standard where there are none.
@@ -45,57 +45,43 @@ func shuffled(ctx context.Context, tx *pg.Tx) ([]uuid.UUID, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }
 
-const runColumns = `id, state, model_id, as_of, after_id, scored, changed, gone, raised, asked_by, asked_at, finished_at, code`
-
-func scanRun(row pgx.CollectableRow) (Run, error) {
-	var (
-		r        Run
-		finished *time.Time
-	)
-	err := row.Scan(&r.ID, &r.State, &r.Model, &r.AsOf, &r.after, &r.Scored, &r.Changed, &r.Gone, &r.Raised, &r.AskedBy, &r.AskedAt, &finished, &r.Code)
-	if finished != nil {
-		r.FinishedAt = finished.UTC()
-	}
-	r.AskedAt = r.AskedAt.UTC()
-	return r, err
+// progressOf reads how far a run is. One that began by another model begins anew; what it told of stays told.
+func progressOf(ctx context.Context, tx *pg.Tx, of run.Run, model uuid.UUID) (p Progress, err error) {
+	p = Progress{Run: of, Model: model}
+	err = tx.QueryRow(ctx, `INSERT INTO churn_run AS r (tenant_id, run_id, model_id) VALUES ($1, $2, $3)
+		ON CONFLICT (tenant_id, run_id) DO UPDATE SET model_id = excluded.model_id,
+			after_id = CASE WHEN r.model_id = excluded.model_id THEN r.after_id ELSE '00000000-0000-0000-0000-000000000000' END,
+			scored = CASE WHEN r.model_id = excluded.model_id THEN r.scored ELSE 0 END, gone = CASE WHEN r.model_id = excluded.model_id THEN r.gone ELSE 0 END
+		RETURNING after_id, scored, changed, gone, raised`, tx.Tenant(), of.ID, model).Scan(&p.after, &p.Scored, &p.Changed, &p.Gone, &p.Raised)
+	return p, err
 }
 
-// findRun reads a run; locked, it is the caller's until the transaction ends, or there is none where somebody else has it.
-func findRun(ctx context.Context, tx *pg.Tx, id uuid.UUID, lock bool) (Run, error) {
-	sql := `SELECT ` + runColumns + ` FROM churn_run WHERE tenant_id = $1 AND id = $2`
-	if lock {
-		sql += ` FOR UPDATE SKIP LOCKED`
+func queueProgress(tx *pg.Tx, p Progress) {
+	tx.Queue(`UPDATE churn_run SET after_id = $3, scored = $4, changed = $5, gone = $6, raised = $7 WHERE tenant_id = $1 AND run_id = $2`,
+		tx.Tenant(), p.ID, p.after, p.Scored, p.Changed, p.Gone, p.Raised)
+}
+
+// progresses adds to runs how far they are.
+func progresses(ctx context.Context, tx *pg.Tx, runs []run.Run) ([]Progress, error) {
+	ids, place := make([]uuid.UUID, len(runs)), map[uuid.UUID]*Progress{}
+	all := make([]Progress, len(runs))
+	for i, r := range runs {
+		ids[i], all[i].Run, place[r.ID] = r.ID, r, &all[i]
 	}
-	rows, err := tx.Query(ctx, sql, tx.Tenant(), id)
+	rows, err := tx.Query(ctx, `SELECT run_id, model_id, scored, changed, gone, raised FROM churn_run WHERE tenant_id = $1 AND run_id = ANY ($2)`, tx.Tenant(), ids)
 	if err != nil {
-		return Run{}, err
+		return nil, err
 	}
-	r, err := pgx.CollectExactlyOneRow(rows, scanRun)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Run{}, problem.New(problem.NotFound, "churn_run_not_found", "There is no such run.")
-	}
-	return r, err
-}
-
-// insertRun begins a run unless one is going.
-func insertRun(ctx context.Context, tx *pg.Tx, r Run) (going bool, err error) {
-	tag, err := tx.ExecNow(ctx, `INSERT INTO churn_run (tenant_id, id, state, model_id, as_of, due_at, asked_by, asked_at) VALUES ($1, $2, 'queued', $3, $4, $6, $5, $6)
-		ON CONFLICT (tenant_id) WHERE state IN ('queued', 'running') DO NOTHING`, tx.Tenant(), r.ID, r.Model, r.AsOf, r.AskedBy, r.AskedAt)
-	return tag.RowsAffected() == 0, err
-}
-
-// queueRun begins a run; one that is going begins anew with the model.
-func queueRun(ctx context.Context, tx *pg.Tx, r Run) error {
-	_, err := tx.ExecNow(ctx, `INSERT INTO churn_run AS c (tenant_id, id, state, model_id, as_of, due_at, asked_by, asked_at) VALUES ($1, $2, 'queued', $3, $4, $6, $5, $6)
-		ON CONFLICT (tenant_id) WHERE state IN ('queued', 'running') DO UPDATE SET model_id = excluded.model_id, after_id = DEFAULT, state = 'queued', as_of = excluded.as_of,
-			scored = 0, changed = 0, gone = 0, raised = 0`, tx.Tenant(), r.ID, r.Model, r.AsOf, r.AskedBy, r.AskedAt)
-	return err
-}
-
-func queueProgress(tx *pg.Tx, r Run, due time.Time) {
-	tx.Queue(`UPDATE churn_run SET state = $3, model_id = $4, after_id = $5, scored = $6, changed = $7, gone = $8, raised = $9, due_at = $10, finished_at = $11, code = $12
-		WHERE tenant_id = $1 AND id = $2`,
-		tx.Tenant(), r.ID, r.State, r.Model, r.after, r.Scored, r.Changed, r.Gone, r.Raised, due, pg.OrNull(r.FinishedAt), r.Code)
+	var (
+		id uuid.UUID
+		p  Progress
+	)
+	_, err = pgx.ForEachRow(rows, []any{&id, &p.Model, &p.Scored, &p.Changed, &p.Gone, &p.Raised}, func() error {
+		at := place[id]
+		at.Model, at.Scored, at.Changed, at.Gone, at.Raised = p.Model, p.Scored, p.Changed, p.Gone, p.Raised
+		return nil
+	})
+	return all, err
 }
 
 // following gives the next customers by their ids, and what was said of them before.
@@ -134,7 +120,7 @@ type risk struct {
 
 // queueRisks writes what a run says of the customers after one and up to another, all of them, in the order of their ids; what stood
 // there of others goes. The portraits that differ are brought up to it; counted is told how many those were.
-func queueRisks(tx *pg.Tx, all []risk, after, last uuid.UUID, r Run, version int64, now time.Time, counted func(n int64)) error {
+func queueRisks(tx *pg.Tx, all []risk, after, last uuid.UUID, r Progress, version int64, now time.Time, counted func(n int64)) error {
 	n := len(all)
 	ids, states, permille, aboves, bases := make([]uuid.UUID, n), make([]string, n), make([]int16, n), make([]bool, n), make([]int16, n)
 	reasons, raised := make([]string, n), make([]bool, n)
