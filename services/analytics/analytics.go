@@ -13,6 +13,7 @@
 //	churn    how likely customers go, and why; trees that explain who somebody is
 //	lifecycle stages of relationships, how long they last, and how they end
 //	ahp      weights of criteria that are compared in pairs
+//	matrix   customers and revenue in matrices of two by two
 //	mining   what is bought together and recommended, customers who are alike
 //	journey  the way to the purchase and after: funnel, cohorts, what campaigns and channels do
 package analytics
@@ -32,6 +33,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/grade"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/journey"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/lifecycle"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/matrix"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/mining"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/revenue"
@@ -62,6 +64,7 @@ func Module() app.Module {
 			model.Take(models, churns.Offer())
 			stages := lifecycle.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			ratings := rfm.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
+			matrices := matrix.New(d.DB, d.Clock)
 			pyramid := grade.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			ways := journey.New(d.DB, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			return app.Parts{
@@ -69,7 +72,7 @@ func Module() app.Module {
 					fact.Routes(fact.NewQueries(d.DB)),
 					revenue.Routes(revenue.NewQueries(d.DB)),
 					ratings.Routes,
-					models.Routes, values.Routes, pyramid.Routes, churns.Routes, stages.Routes, finds.Routes, ways.Routes,
+					models.Routes, values.Routes, pyramid.Routes, matrices.Routes, churns.Routes, stages.Routes, finds.Routes, ways.Routes,
 					ahp.Routes,
 				},
 				Consumers: []inbox.Consumer{fact.Consumer(fact.Topics())},
