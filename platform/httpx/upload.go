@@ -143,9 +143,6 @@ func jsonName(f reflect.StructField) string {
 
 // parameterValue reads a parameter as the value that JSON would hold for a field of the type.
 func parameterValue(t reflect.Type, s string) (value any, ok bool) {
-	if strings.ContainsRune(s, 0) {
-		return nil, false
-	}
 	var err error
 	switch t.Kind() {
 	case reflect.Pointer:
