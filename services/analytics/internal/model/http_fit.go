@@ -50,7 +50,7 @@ func fitRoute[B any, P Body[B]](api *httpx.API, m *Models, o Offer[B]) {
 
 // fitBody fits what a JSON body asks for.
 func fitBody[B any, P Body[B]](ctx context.Context, m *Models, o Offer[B], body *B) (*fitOutput, error) {
-	input := P(body).input()
+	input := P(body).Asked()
 	n, given := P(body).Given()
 	faults := P(body).Check()
 	switch {
@@ -94,7 +94,7 @@ func fitUpload[B any, P Body[B]](c *gin.Context, m *Models, o Offer[B]) error {
 	if err != nil {
 		return err
 	}
-	input := P(&body).input()
+	input := P(&body).Asked()
 	input.Source = FromTable
 	if faults := P(&body).Check(); len(faults) > 0 {
 		p := problem.New(problem.Unprocessable, "validation_failed", "Some of what was sent is not valid; errors says what.")

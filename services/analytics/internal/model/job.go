@@ -112,7 +112,7 @@ func (m *Models) alive(ctx context.Context, tenant string, j Job, k kind) (Fitte
 
 // fail ends an attempt: for good where the fault is in what was asked for, otherwise until a later attempt.
 func (m *Models) fail(ctx context.Context, tenant string, j Job, cause error) error {
-	if errors.Is(cause, errLost) || ctx.Err() != nil {
+	if left := errors.Is(cause, errLost) || ctx.Err() != nil; left {
 		return nil // whoever has it now, or begins it again when the lease has run out, goes on
 	}
 	now := m.now()

@@ -96,13 +96,14 @@ type Input struct {
 	Later  bool   `json:"later,omitempty" query:"later" doc:"Fit it in a job, however small it is: 202 and where to look."`
 }
 
-func (i *Input) input() *Input { return i }
+// Asked gives what every fit is asked with.
+func (i *Input) Asked() *Input { return i }
 
 // Body is what a pointer to the JSON body of a kind's fit is. Fields of the body that have a tag query are settings, which come
 // by query when the table comes as CSV; the others are of JSON only.
 type Body[B any] interface {
 	*B
-	input() *Input
+	Asked() *Input
 	// Given tells whether rows were given, and how many.
 	Given() (n int, given bool)
 	// Check gives what is wrong with the settings; locations are names of fields.

@@ -39,17 +39,17 @@ func million() []Group {
 func BenchmarkFitAMillion(b *testing.B) {
 	rows := million()
 	for b.Loop() {
-		begin := time.Now() //nolint:forbidigo // it is measured
+		begin := time.Now()
 		_, e := fitBGNBD(groups(rows))
-		whole := time.Since(begin) //nolint:forbidigo // it is measured
+		whole := time.Since(begin)
 		if !e.converged || e.errors == nil {
 			b.Fatalf("%+v", e)
 		}
 		one := index(rows)
-		begin = time.Now() //nolint:forbidigo // it is measured
+		begin = time.Now()
 		bgnbdRows{one}.sum(e.params, make([]float64, 4))
 		b.ReportMetric(whole.Seconds(), "s/fit")
-		b.ReportMetric(whole.Seconds()/time.Since(begin).Seconds(), "looks/fit") //nolint:forbidigo // it is measured
+		b.ReportMetric(whole.Seconds()/time.Since(begin).Seconds(), "looks/fit")
 		b.ReportMetric(float64(e.evaluations), "evaluations")
 	}
 }

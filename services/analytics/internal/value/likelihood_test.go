@@ -72,7 +72,7 @@ func TestLikelihoodsAreFiniteForLargeCounts(t *testing.T) {
 				k = 3
 			}
 			grad := make([]float64, k)
-			for _, v := range append(grad, l.sum(params[:k], grad)) {
+			for _, v := range append([]float64{l.sum(params[:k], grad)}, grad...) {
 				if math.IsNaN(v) || math.IsInf(v, 0) {
 					t.Fatalf("%T at %v of %v: %v", l, params, all[0], v)
 				}
