@@ -16,6 +16,7 @@
 //	matrix   customers and revenue in matrices of two by two
 //	mining   what is bought together and recommended, customers who are alike
 //	journey  the way to the purchase and after: funnel, cohorts, what campaigns and channels do
+//	metric   the catalogue of numbers, and the one place that reckons them
 package analytics
 
 import (
@@ -34,6 +35,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/journey"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/lifecycle"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/matrix"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/metric"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/mining"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/revenue"
@@ -67,6 +69,7 @@ func Module() app.Module {
 			matrices := matrix.New(d.DB, d.Clock)
 			pyramid := grade.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			ways := journey.New(d.DB, run.New(d.DB, d.Ops, d.Clock), d.Clock)
+			numbers := metric.NewQueries(d.DB, d.Clock, metric.NoSegments)
 			return app.Parts{
 				Routes: []func(*httpx.API){
 					fact.Routes(fact.NewQueries(d.DB)),
@@ -74,6 +77,7 @@ func Module() app.Module {
 					ratings.Routes,
 					models.Routes, values.Routes, pyramid.Routes, matrices.Routes, churns.Routes, stages.Routes, finds.Routes, ways.Routes,
 					ahp.Routes,
+					metric.Routes(metric.New(d.DB, d.Clock), numbers),
 				},
 				Consumers: []inbox.Consumer{fact.Consumer(fact.Topics())},
 				Background: []func(context.Context) error{

@@ -311,3 +311,8 @@ func (p plan) collect(t *table, rows pgx.Rows, names []string) error {
 	}
 	return rows.Err()
 }
+
+// NoSegments is Resolve where there are no segments.
+func NoSegments(context.Context, *pg.Tx, filter.Node) (filter.Node, error) {
+	return filter.Node{}, problem.New(problem.Unprocessable, "unknown_segment", "The filter names a segment, and there are none.")
+}
