@@ -3,7 +3,6 @@ package churn
 import (
 	"context"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -176,8 +175,18 @@ func table(d Definition, ids []uuid.UUID, all []Features, day int32) *Table {
 		c.sort(cells)
 		t.Columns = append(t.Columns, c)
 	}
+	// Counts and amounts have long tails: the model takes their logarithm, reasons show them as they are.
+	tailed := func(name string, of func(f *Features) float64) {
+		number(name, of)
+		c := &t.Columns[len(t.Columns)-1]
+		c.Shown = c.Numbers
+		c.Numbers = make([]float64, len(all))
+		for i, v := range c.Shown {
+			c.Numbers[i] = math.Log1p(math.Max(0, v))
+		}
+	}
 	count := func(name string, of func(f *Features) int32) {
-		number(name, func(f *Features) float64 { return math.Log1p(float64(of(f))) })
+		tailed(name, func(f *Features) float64 { return float64(of(f)) })
 	}
 	perhaps := func(name string, of func(f *Features) *int32) {
 		number(name, func(f *Features) float64 {
@@ -208,8 +217,8 @@ func table(d Definition, ids []uuid.UUID, all []Features, day int32) *Table {
 	})
 	count("purchase_days", func(f *Features) int32 { return int32(len(f.Purchases)) })
 	count("orders_90_days", func(f *Features) int32 { return f.Orders90 })
-	number("spent", func(f *Features) float64 { return math.Log1p(math.Max(0, float64(f.Net))) })
-	number("spent_90_days", func(f *Features) float64 { return math.Log1p(math.Max(0, float64(f.Net90))) })
+	tailed("spent_minor", func(f *Features) float64 { return float64(f.Net) })
+	tailed("spent_90_days_minor", func(f *Features) float64 { return float64(f.Net90) })
 	number("returned_share", func(f *Features) float64 {
 		if f.Gross <= 0 {
 			return math.NaN()
@@ -227,18 +236,4 @@ func table(d Definition, ids []uuid.UUID, all []Features, day int32) *Table {
 	word("channel", func(f *Features) string { return f.Channel })
 	word("kind", func(f *Features) string { return f.Kind })
 	return t
-}
-
-// take leaves the places of those whom keep holds true for.
-func take(ids []uuid.UUID, all []Features, keep func(f *Features) bool) ([]uuid.UUID, []Features) {
-	var (
-		of   []uuid.UUID
-		left []Features
-	)
-	for i := range all {
-		if keep(&all[i]) {
-			of, left = append(of, ids[i]), append(left, all[i])
-		}
-	}
-	return slices.Clip(of), slices.Clip(left)
 }

@@ -115,7 +115,7 @@ func (c *Churn) fit(ctx context.Context, o model.Order[churnFitBody]) (model.Fit
 	if err != nil {
 		return model.Fitted{}, err
 	}
-	m, err := Train(t, b.Lambda)
+	m, err := Train(ctx, t, b.Lambda)
 	if err != nil {
 		return model.Fitted{}, err
 	}
@@ -192,7 +192,7 @@ func (c *Churn) fitFacts(ctx context.Context, o model.Order[churnFitBody]) (mode
 	if t.Rows() == 0 {
 		return model.Fitted{}, model.NotEnough("Nobody was a customer at the end of %s by the definition %s.", cutoff.Format(time.DateOnly), set.Kind)
 	}
-	m, err := Train(t, o.Body.Lambda)
+	m, err := Train(ctx, t, o.Body.Lambda)
 	if err != nil {
 		return model.Fitted{}, err
 	}

@@ -24,7 +24,7 @@ type TreeBounds struct {
 }
 
 func (b TreeBounds) growth() Growth {
-	g := Growth{MaxDepth: b.MaxDepth, MinLeaf: b.MinLeaf, Complexity: b.Complexity}
+	g := Growth(b)
 	if g.MaxDepth == 0 {
 		g.MaxDepth = 4
 	}

@@ -50,7 +50,7 @@ func TestCustomersAreScoredAndThoseAtRiskToldOf(t *testing.T) {
 	require.True(t, grumbles.AtRisk)
 	require.True(t, strings.HasPrefix(grumbles.Reasons[0].Code, "complaints"), "%v", grumbles.Reasons)
 	require.Equal(t, "raises", grumbles.Reasons[0].Direction)
-	require.Contains(t, grumbles.Reasons[0].Words, "which raises the risk")
+	require.Contains(t, grumbles.Reasons[0].Words, " is 1, which raises the risk", "counts are shown as they are")
 	require.Equal(t, int64(1), grumbles.ModelVersion)
 	require.Equal(t, w.now().Format(time.DateOnly), grumbles.AsOf)
 

@@ -42,6 +42,7 @@ type Column struct {
 	Name    string
 	Numeric bool
 	Numbers []float64 // NaN: missing
+	Shown   []float64 // as they are shown to people, where Numbers are on another scale
 	Words   []int32   // index into Categories; -1: missing
 	// Categories are the words in the order of how often they come, then of the alphabet.
 	Categories []string

@@ -2,8 +2,10 @@ package churn
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"slices"
+	"time"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
@@ -65,13 +67,18 @@ func NotEnough(y []bool) error {
 
 // Train fits a model to a table and judges it by 5-fold cross validation, the fields learnt anew in each fold. With lambda 0 the
 // one of a few that predicts best is taken; its figures are then those of the best, very slightly too good.
-func Train(t *Table, lambda float64) (Trained, error) {
+func Train(ctx context.Context, t *Table, lambda float64) (Trained, error) {
 	if err := NotEnough(t.Target); err != nil {
 		return Trained{}, err
 	}
 	candidates := []float64{lambda}
 	if lambda == 0 {
 		candidates = lambdas
+	}
+	all := every(t.Rows())
+	encoding := Learn(t, all)
+	if err := bearable(ctx, t.Rows(), len(encoding.Fields), len(candidates)); err != nil {
+		return Trained{}, err
 	}
 	fold := Deal(t.IDs, t.Target, Folds)
 	risks, err := outside(t, fold, candidates)
@@ -98,11 +105,7 @@ func Train(t *Table, lambda float64) (Trained, error) {
 		}
 	}
 	out.Validation = Judge(out.OutOfFold, t.Target, fold, t.IDs)
-	all := every(t.Rows())
-	out.Encoding = Learn(t, all)
-	if len(out.Encoding.Fields) == 0 {
-		return Trained{}, model.NotEnough("No column changes from row to row: nothing can explain the target.")
-	}
+	out.Encoding = encoding
 	x, width := out.Encoding.Apply(t, all), len(out.Encoding.Fields)+1
 	if out.Fit, err = Regress(x, width, t.Target, lambda, nil); err != nil {
 		return Trained{}, err
@@ -116,6 +119,36 @@ func Train(t *Table, lambda float64) (Trained, error) {
 		out.Separable = separates(weak.Scores(x), t.Target)
 	}
 	return out, nil
+}
+
+// Bounds of a fit.
+const (
+	maxFields = 1000
+	maxCells  = 20_000_000    // fields times rows
+	perSecond = 1_000_000_000 // products that the Hessian is made of, by a slow machine
+	passes    = 8             // Hessians of one fit, about
+	patient   = 10 * time.Minute
+)
+
+// bearable refuses a fit that would not be done within the time of ctx, before it has cost anything.
+func bearable(ctx context.Context, rows, fields, candidates int) error {
+	width := fields + 1
+	switch left := patient; {
+	case fields == 0:
+		return model.NotEnough("No column changes from row to row: nothing can explain the target.")
+	case fields > maxFields || width*rows > maxCells:
+		return problem.New(problem.Unprocessable, "table_too_wide",
+			"The columns make %d fields of %d rows; at most %d fields, and %d numbers in all, can be fitted. Leave columns out by ignore, above all those of many words.", fields, rows, maxFields, maxCells)
+	default:
+		if deadline, ok := ctx.Deadline(); ok {
+			left = time.Until(deadline)
+		}
+		if float64(rows)*float64(width*width)*float64((Folds*candidates+2)*passes)/perSecond > left.Seconds() {
+			return problem.New(problem.Unprocessable, "fit_too_heavy",
+				"A fit of %d fields to %d rows takes longer than it may here. Say lambda, leave columns out by ignore, draw a sample, or have it fitted in a job with later.", fields, rows)
+		}
+	}
+	return nil
 }
 
 func every(n int) []int {
