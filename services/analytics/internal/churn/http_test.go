@@ -3,6 +3,7 @@ package churn_test
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,6 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/guanxi-crm/guanxi/platform/httpx/badinput"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 )
 
 func TestTelcoIsPredictedAsWellAsWanted(t *testing.T) {
@@ -238,4 +242,34 @@ func TestBadInput(t *testing.T) {
 	for _, path := range []string{"/v1/models/churn/fit", "/v1/analytics/trees", "/v1/analytics/churn/runs"} {
 		require.Equal(t, http.StatusForbidden, w.Do(http.MethodPost, path, w.Sales, nil).Status, path)
 	}
+}
+
+func TestALargeTableIsFittedByAJob(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	models := model.New(w.DB, w.Database.DB(pg.Ops), outbox.New("analytics"), slog.New(slog.DiscardHandler), w.now)
+	model.Take(models, w.churn.Offer())
+	var table strings.Builder
+	table.WriteString("id,x,left\n")
+	for i := range 25_000 {
+		fmt.Fprintf(&table, "r%d,%d,%s\n", i, i*i%97, yes(i*i%97/10+i%2))
+	}
+	var f fitted
+	w.Want(http.StatusAccepted, http.MethodPost, "/v1/models/churn/fit?target=left&id=id&lambda=1", w.Marketing, table.String(), &f, "Content-Type", "text/csv")
+	require.NoError(t, models.Pass(t.Context()))
+	var job struct {
+		State, Code string
+		ModelID     string `json:"model_id"`
+	}
+	w.Want(http.StatusOK, http.MethodGet, "/v1/models/jobs/"+f.Job.ID, w.Sales, nil, &job)
+	require.Equal(t, "done", job.State, job.Code)
+	var page struct{ Items []struct{ ID string } }
+	w.Want(http.StatusOK, http.MethodGet, "/v1/models/"+job.ModelID+"/predictions?limit=1", w.Sales, nil, &page)
+	require.Equal(t, "r0", page.Items[0].ID)
+
+	w.Want(http.StatusAccepted, http.MethodPost, "/v1/models/churn/fit?target=left&later=true", w.Marketing, "x,left\n1,yes\n2,no\n", &f, "Content-Type", "text/csv")
+	require.NoError(t, models.Pass(t.Context()))
+	w.Want(http.StatusOK, http.MethodGet, "/v1/models/jobs/"+f.Job.ID, w.Sales, nil, &job)
+	require.Equal(t, "failed", job.State)
+	require.Equal(t, "not_enough_data", job.Code)
 }
