@@ -111,7 +111,7 @@ func (p *Pyramid) read(ctx context.Context, tx *pg.Tx, own reckoning, s Scheme) 
 // cut ends the reading: the contribution with which a grade begins is that of the customer at its cut, counted from the best.
 func (p *Pyramid) cut(ctx context.Context, tx *pg.Tx, own reckoning, s Scheme) error {
 	if own.Customers > 0 {
-		err := tx.QueryRow(ctx, `WITH d AS (
+		err := tx.QueryRow(ctx, `WITH d AS MATERIALIZED (
 				SELECT contribution_minor AS v, sum(count(*)) OVER (ORDER BY contribution_minor DESC) AS upto
 				FROM grade_contribution WHERE tenant_id = $1 AND run_id = $2 GROUP BY 1)
 			SELECT array_agg((SELECT max(v) FROM d WHERE upto >= c.at) ORDER BY c.place) FROM unnest($3::bigint[]) WITH ORDINALITY AS c(at, place)`,

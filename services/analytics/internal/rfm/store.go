@@ -43,7 +43,7 @@ func beginning(merged bool, which string) string {
 // cuts of each measure, null where it is relative. The k-th value from the worst comes from how many have each value, which
 // takes no sorting of all customers.
 func cutSQL(first int) string {
-	return fmt.Sprintf(`, population AS (SELECT count(*) AS n FROM customer), cut AS (
+	return fmt.Sprintf(`, population AS (SELECT count(*) AS n FROM customer), cut AS MATERIALIZED (
 	SELECT n, coalesce($%d::date[], %s) AS r, coalesce($%d::bigint[], %s) AS f, coalesce($%d::bigint[], %s) AS m FROM population
 )`, first, relativeSQL("last_day"), first+1, relativeSQL("days"), first+2, relativeSQL("net_minor"))
 }
