@@ -128,7 +128,7 @@ func (c *Column) text(row int) string {
 	switch {
 	case !c.Numeric && c.Words[row] >= 0:
 		return c.Categories[c.Words[row]]
-	case c.Shown != nil && !math.IsNaN(c.Shown[row]):
+	case len(c.Shown) > 0 && !math.IsNaN(c.Shown[row]):
 		return strconv.FormatFloat(c.Shown[row], 'f', -1, 64)
 	case c.Numeric && !math.IsNaN(c.Numbers[row]):
 		return strconv.FormatFloat(c.Numbers[row], 'g', 6, 64)

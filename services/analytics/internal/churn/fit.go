@@ -115,7 +115,7 @@ func (c *Churn) fit(ctx context.Context, o model.Order[churnFitBody]) (model.Fit
 	if err != nil {
 		return model.Fitted{}, err
 	}
-	m, err := Train(ctx, t, b.Lambda)
+	m, err := Train(t, b.Lambda, c.left(ctx))
 	if err != nil {
 		return model.Fitted{}, err
 	}
@@ -192,7 +192,7 @@ func (c *Churn) fitFacts(ctx context.Context, o model.Order[churnFitBody]) (mode
 	if t.Rows() == 0 {
 		return model.Fitted{}, model.NotEnough("Nobody was a customer at the end of %s by the definition %s.", cutoff.Format(time.DateOnly), set.Kind)
 	}
-	m, err := Train(ctx, t, o.Body.Lambda)
+	m, err := Train(t, o.Body.Lambda, c.left(ctx))
 	if err != nil {
 		return model.Fitted{}, err
 	}
@@ -202,6 +202,14 @@ func (c *Churn) fitFacts(ctx context.Context, o model.Order[churnFitBody]) (mode
 	detail.Definition, detail.Left = &set.Definition, &left
 	out.Detail = detail
 	return out, nil
+}
+
+// left is how long whoever asked waits.
+func (c *Churn) left(ctx context.Context) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		return deadline.Sub(c.clock())
+	}
+	return Patience
 }
 
 // cutoff is the day that is asked for, or the latest whose horizon has passed.

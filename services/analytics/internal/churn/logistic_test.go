@@ -99,7 +99,7 @@ func TestAPerfectlySeparableTargetStaysFinite(t *testing.T) {
 		}
 		table, err := churn.Build([]string{"x", "left"}, rows, churn.Layout{Target: "left"})
 		require.NoError(t, err)
-		m, err := churn.Train(t.Context(), table, lambda)
+		m, err := churn.Train(table, lambda, churn.Patience)
 		require.NoError(t, err, lambda)
 		require.True(t, m.Separable, "lambda %g", lambda)
 		require.Less(t, math.Abs(m.Fit.Beta[1]), 100.0)
@@ -121,7 +121,7 @@ func TestATargetThatOverlapsIsNotSeparable(t *testing.T) {
 	}
 	table, err := churn.Build([]string{"x", "left"}, rows, churn.Layout{Target: "left"})
 	require.NoError(t, err)
-	m, err := churn.Train(t.Context(), table, 1)
+	m, err := churn.Train(table, 1, churn.Patience)
 	require.NoError(t, err)
 	require.False(t, m.Separable)
 }

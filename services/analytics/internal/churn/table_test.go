@@ -1,7 +1,6 @@
 package churn_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -85,7 +84,7 @@ func TestTablesThatNothingCanBeLearntFrom(t *testing.T) {
 			t.Parallel()
 			table, err := churn.Build(strings.Split(c.columns, ","), c.rows, c.layout)
 			if err == nil {
-				_, err = churn.Train(t.Context(), table, c.lambda)
+				_, err = churn.Train(table, c.lambda, churn.Patience)
 			}
 			require.Error(t, err)
 			p := problem.From(err)
@@ -108,7 +107,7 @@ func TestMissingValuesAreFilledAndFlagged(t *testing.T) {
 		return fmt.Sprintf("%d,w%d,no", i%7, i%3)
 	}), churn.Layout{Target: "left"})
 	require.NoError(t, err)
-	m, err := churn.Train(t.Context(), table, 1)
+	m, err := churn.Train(table, 1, churn.Patience)
 	require.NoError(t, err)
 	require.Len(t, m.Encoding.Columns, 2)
 	require.Equal(t, 30, m.Encoding.Columns[0].Missing)
@@ -134,7 +133,7 @@ func TestRareCategoriesAreFoldedAndNewOnesAreTheReference(t *testing.T) {
 	}
 	table, err := churn.Build([]string{"word", "left"}, rows, churn.Layout{Target: "left"})
 	require.NoError(t, err)
-	m, err := churn.Train(t.Context(), table, 1)
+	m, err := churn.Train(table, 1, churn.Patience)
 	require.NoError(t, err)
 	require.Equal(t, 100, m.Encoding.Columns[0].Categories)
 	require.Equal(t, 51, m.Encoding.Columns[0].Folded)
@@ -146,7 +145,7 @@ func TestRareCategoriesAreFoldedAndNewOnesAreTheReference(t *testing.T) {
 	require.Greater(t, p[1].Risk, p[2].Risk)
 	few, err := churn.Build([]string{"word", "left"}, repeated(60, func(i int) string { return fmt.Sprintf("w%d,%s", i%3, yes(i/3)) }), churn.Layout{Target: "left"})
 	require.NoError(t, err)
-	m, err = churn.Train(t.Context(), few, 1)
+	m, err = churn.Train(few, 1, churn.Patience)
 	require.NoError(t, err)
 	p = m.Predict(fresh, []int{0})
 	require.InDelta(t, m.Predict(few, []int{0})[0].Risk, p[0].Risk, 1e-12, "without rare ones it is as the most frequent")
@@ -158,14 +157,14 @@ func TestTheOrderOfRowsDoesNotMatter(t *testing.T) {
 	columns, layout := []string{"id", "x", "w", "left"}, churn.Layout{Target: "left", ID: "id"}
 	table, err := churn.Build(columns, rows, layout)
 	require.NoError(t, err)
-	a, err := churn.Train(t.Context(), table, 1)
+	a, err := churn.Train(table, 1, churn.Patience)
 	require.NoError(t, err)
 	for i, j := 0, len(rows)-1; i < j; i, j = i+1, j-1 {
 		rows[i], rows[j] = rows[j], rows[i]
 	}
 	table, err = churn.Build(columns, rows, layout)
 	require.NoError(t, err)
-	b, err := churn.Train(t.Context(), table, 1)
+	b, err := churn.Train(table, 1, churn.Patience)
 	require.NoError(t, err)
 	require.InDelta(t, a.Validation.AUC, b.Validation.AUC, 1e-9)
 	require.InDeltaSlice(t, a.Fit.Beta, b.Fit.Beta, 1e-6)
@@ -184,8 +183,6 @@ func TestAFitThatWouldNotBeDoneInTimeIsRefusedAtOnce(t *testing.T) {
 	t.Parallel()
 	table, err := churn.Build(strings.Split("a,b,c,d,e,f,g,h,i,j,left", ","), repeated(20_000, func(i int) string { return words(i, 10) + yes(i) }), churn.Layout{Target: "left"})
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	_, err = churn.Train(ctx, table, 0)
+	_, err = churn.Train(table, 0, 30*time.Second)
 	require.Equal(t, "fit_too_heavy", problem.From(err).Code)
 }

@@ -2,7 +2,6 @@ package churn
 
 import (
 	"cmp"
-	"context"
 	"math"
 	"slices"
 	"time"
@@ -66,8 +65,9 @@ func NotEnough(y []bool) error {
 }
 
 // Train fits a model to a table and judges it by 5-fold cross validation, the fields learnt anew in each fold. With lambda 0 the
-// one of a few that predicts best is taken; its figures are then those of the best, very slightly too good.
-func Train(ctx context.Context, t *Table, lambda float64) (Trained, error) {
+// one of a few that predicts best is taken; its figures are then those of the best, very slightly too good. A fit that
+// would take longer than within is refused: fit_too_heavy.
+func Train(t *Table, lambda float64, within time.Duration) (Trained, error) {
 	if err := NotEnough(t.Target); err != nil {
 		return Trained{}, err
 	}
@@ -77,7 +77,7 @@ func Train(ctx context.Context, t *Table, lambda float64) (Trained, error) {
 	}
 	all := every(t.Rows())
 	encoding := Learn(t, all)
-	if err := bearable(ctx, t.Rows(), len(encoding.Fields), len(candidates)); err != nil {
+	if err := bearable(within, t.Rows(), len(encoding.Fields), len(candidates)); err != nil {
 		return Trained{}, err
 	}
 	fold := Deal(t.IDs, t.Target, Folds)
@@ -127,26 +127,23 @@ const (
 	maxCells  = 20_000_000    // fields times rows
 	perSecond = 1_000_000_000 // products that the Hessian is made of, by a slow machine
 	passes    = 8             // Hessians of one fit, about
-	patient   = 10 * time.Minute
+
+	// Patience is what a fit may take that nobody waits for.
+	Patience = 10 * time.Minute
 )
 
-// bearable refuses a fit that would not be done within the time of ctx, before it has cost anything.
-func bearable(ctx context.Context, rows, fields, candidates int) error {
+// bearable refuses a fit that would not be done in time, before it has cost anything.
+func bearable(within time.Duration, rows, fields, candidates int) error {
 	width := fields + 1
-	switch left := patient; {
+	switch {
 	case fields == 0:
 		return model.NotEnough("No column changes from row to row: nothing can explain the target.")
 	case fields > maxFields || width*rows > maxCells:
 		return problem.New(problem.Unprocessable, "table_too_wide",
 			"The columns make %d fields of %d rows; at most %d fields, and %d numbers in all, can be fitted. Leave columns out by ignore, above all those of many words.", fields, rows, maxFields, maxCells)
-	default:
-		if deadline, ok := ctx.Deadline(); ok {
-			left = time.Until(deadline)
-		}
-		if float64(rows)*float64(width*width)*float64((Folds*candidates+2)*passes)/perSecond > left.Seconds() {
-			return problem.New(problem.Unprocessable, "fit_too_heavy",
-				"A fit of %d fields to %d rows takes longer than it may here. Say lambda, leave columns out by ignore, draw a sample, or have it fitted in a job with later.", fields, rows)
-		}
+	case float64(rows)*float64(width*width)*float64((Folds*candidates+2)*passes)/perSecond > within.Seconds():
+		return problem.New(problem.Unprocessable, "fit_too_heavy",
+			"A fit of %d fields to %d rows takes longer than it may here. Say lambda, leave columns out by ignore, draw a sample, or have it fitted in a job with later.", fields, rows)
 	}
 	return nil
 }
