@@ -2,6 +2,7 @@ package value
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -9,20 +10,45 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 )
 
+// apart and together are the readings of whose an order is: where nobody was merged aliases are not asked for, which also keeps the
+// server from reading side by side.
+type reading struct{ with, whose, join string }
+
+var (
+	apart    = reading{with: "", whose: "o.customer_id", join: ""}
+	together = reading{
+		with:  "alias AS MATERIALIZED (SELECT customer_id, root_id FROM customer_aliases($1)),",
+		whose: "coalesce(a.root_id, o.customer_id)", join: "LEFT JOIN alias a ON a.customer_id = o.customer_id",
+	}
+)
+
+// readingOf says how orders are to be read.
+func readingOf(ctx context.Context, tx *pg.Tx) (reading, error) {
+	var merged bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM customer_alias WHERE tenant_id = $1 AND survivor_id IS NOT NULL)`, tx.Tenant()).Scan(&merged)
+	if merged {
+		return together, err
+	}
+	return apart, err
+}
+
+// in puts the reading into a statement: %[1]s begins it, %[2]s is whose the order o is, %[3]s joins what that takes.
+func (r reading) in(sql string) string { return fmt.Sprintf(sql, r.with, r.whose, r.join) }
+
 // purchaseDaysSQL begins a statement on the purchase days of all customers: $1 tenant, $2 currency (empty: all), $3 the first moment after
-// the cut-off, $4 that after the hold-out. An order that came back whole, up to the cut-off for those before it, is none. Merged
-// customers are one.
+// the cut-off, $4 that after the hold-out, $5 the first day after the cut-off. An order that came back whole, up to the cut-off for
+// those before it, is none. Merged customers are one.
 const purchaseDaysSQL = `
-WITH alias AS MATERIALIZED (SELECT customer_id, root_id FROM customer_aliases($1)),
-back AS (
+WITH %[1]s back AS (
 	SELECT order_id, sum(units) FILTER (WHERE returned_at < $3) AS before, sum(units) AS all_of_it
 	FROM fact_return WHERE tenant_id = $1 AND returned_at < $4 GROUP BY order_id
-), days AS MATERIALIZED (
-	SELECT DISTINCT coalesce(a.root_id, o.customer_id) AS customer_id, (o.placed_at AT TIME ZONE 'UTC')::date AS day
-	FROM fact_order o LEFT JOIN back b ON b.order_id = o.order_id LEFT JOIN alias a ON a.customer_id = o.customer_id
+), days AS (
+	SELECT %[2]s AS customer_id, (o.placed_at AT TIME ZONE 'UTC')::date AS day
+	FROM fact_order o LEFT JOIN back b ON b.order_id = o.order_id %[3]s
 	WHERE o.tenant_id = $1 AND o.placed_at < $4 AND o.customer_id IS NOT NULL AND ($2 = '' OR o.currency = $2)
 		AND NOT (o.units > 0 AND coalesce(CASE WHEN o.placed_at < $3 THEN b.before ELSE b.all_of_it END, 0) >= o.units)
-), customer AS MATERIALIZED (
+	GROUP BY 1, 2
+), customer AS (
 	SELECT customer_id, min(day) AS first, max(day) FILTER (WHERE day < $5) AS last, count(*) FILTER (WHERE day < $5) - 1 AS x,
 		count(*) FILTER (WHERE day >= $5) AS held
 	FROM days GROUP BY 1 HAVING min(day) < $5
@@ -41,9 +67,18 @@ UNION ALL SELECT 1, d.day - (SELECT min(first) FROM customer), 0, 0, 0, count(*)
 	}
 	oldest := -1
 	err := v.db.Read(ctx, tenant, func(tx *pg.Tx) error {
+		if !s.holds && currency == "" && cutoff.Equal(v.today()) {
+			if known, err := s.readPortraits(ctx, tx); err != nil || known {
+				return err
+			}
+		}
+		read, err := readingOf(ctx, tx)
+		if err != nil {
+			return err
+		}
 		tx.Queue(`SELECT set_config('work_mem', '256MB', true)`)
 		after := cutoff.AddDate(0, 0, 1)
-		rows, err := tx.Query(ctx, sql, tenant, currency, after, until.AddDate(0, 0, 1), after.Format(time.DateOnly))
+		rows, err := tx.Query(ctx, read.in(sql), tenant, currency, after, until.AddDate(0, 0, 1), after.Format(time.DateOnly))
 		if err != nil {
 			return err
 		}
@@ -75,15 +110,36 @@ UNION ALL SELECT 1, d.day - (SELECT min(first) FROM customer), 0, 0, 0, count(*)
 	return s, nil
 }
 
+// readPortraits reads the histories of today off the portraits, which have them already; known is false where something was heard that
+// they do not have yet, or where they know of orders of days to come.
+func (s *sample) readPortraits(ctx context.Context, tx *pg.Tx) (known bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM portrait_due WHERE tenant_id = $1)
+		AND NOT EXISTS (SELECT FROM portrait WHERE tenant_id = $1 AND last_purchase_on > $2::date)`, tx.Tenant(), s.cutoff).Scan(&known)
+	if err != nil || !known {
+		return false, err
+	}
+	rows, err := tx.Query(ctx, `SELECT purchase_days - 1, last_purchase_on - first_purchase_on, $2::date - first_purchase_on, count(*) FROM portrait
+		WHERE tenant_id = $1 AND first_purchase_on IS NOT NULL GROUP BY 1, 2, 3`, tx.Tenant(), s.cutoff)
+	if err != nil {
+		return false, err
+	}
+	var x, recency, age int
+	var n int64
+	_, err = pgx.ForEachRow(rows, []any{&x, &recency, &age, &n}, func() error {
+		s.add(outcome{History: History{int64(x), float64(recency) / 7, float64(age) / 7}}, n)
+		return nil
+	})
+	return len(s.outcomes) > 0, err
+}
+
 // spendSQL gives the purchase days after the first and what was spent on them, net, of every customer: $1 tenant, $2 currency,
 // $3 the first moment after the cut-off.
 const spendSQL = `
-WITH alias AS MATERIALIZED (SELECT customer_id, root_id FROM customer_aliases($1)),
-back AS (
+WITH %[1]s back AS (
 	SELECT order_id, sum(units) AS units, sum(amount_minor) AS minor FROM fact_return WHERE tenant_id = $1 AND returned_at < $3 GROUP BY order_id
 ), days AS (
-	SELECT coalesce(a.root_id, o.customer_id) AS customer_id, (o.placed_at AT TIME ZONE 'UTC')::date AS day, sum(o.total_minor - coalesce(b.minor, 0)) AS net
-	FROM fact_order o LEFT JOIN back b ON b.order_id = o.order_id LEFT JOIN alias a ON a.customer_id = o.customer_id
+	SELECT %[2]s AS customer_id, (o.placed_at AT TIME ZONE 'UTC')::date AS day, sum(o.total_minor - coalesce(b.minor, 0)) AS net
+	FROM fact_order o LEFT JOIN back b ON b.order_id = o.order_id %[3]s
 	WHERE o.tenant_id = $1 AND o.placed_at < $3 AND o.customer_id IS NOT NULL AND o.currency = $2
 		AND NOT (o.units > 0 AND coalesce(b.units, 0) >= o.units)
 	GROUP BY 1, 2
@@ -97,8 +153,12 @@ SELECT x, net::bigint, count(*) FROM first GROUP BY 1, 2 ORDER BY 1, 2`
 func (v *Values) readSpends(ctx context.Context, tenant, currency string, cutoff time.Time) (all []Spend, left int64, err error) {
 	err = v.db.Read(ctx, tenant, func(tx *pg.Tx) error {
 		all, left = nil, 0
+		read, err := readingOf(ctx, tx)
+		if err != nil {
+			return err
+		}
 		tx.Queue(`SELECT set_config('work_mem', '256MB', true)`)
-		rows, err := tx.Query(ctx, spendSQL, tenant, currency, cutoff.AddDate(0, 0, 1))
+		rows, err := tx.Query(ctx, read.in(spendSQL), tenant, currency, cutoff.AddDate(0, 0, 1))
 		if err != nil {
 			return err
 		}

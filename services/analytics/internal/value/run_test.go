@@ -350,6 +350,33 @@ func TestMergedCustomersAndReturnsCountAsTheyShould(t *testing.T) {
 	refused(t, w, "before all purchases", "/v1/models/bgnbd/fit", body{"source": "facts", "cutoff": "1997-01-01"}, 422, "not_enough_data", "")
 }
 
+func TestPortraitsThatAreUpToDateGiveTheHistoriesOfToday(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.shoppers("music", 60)
+	today := w.now.Load().Format(time.DateOnly)
+	facts := w.fit("bgnbd", body{"source": "facts", "cutoff": today, "currency": "USD"})
+	w.Admin(`UPDATE portrait p SET purchase_days = o.days, first_purchase_on = o.first, last_purchase_on = o.last FROM (
+			SELECT tenant_id, customer_id, count(DISTINCT (placed_at AT TIME ZONE 'UTC')::date) AS days, min((placed_at AT TIME ZONE 'UTC')::date) AS first,
+				max((placed_at AT TIME ZONE 'UTC')::date) AS last FROM live.fact_order GROUP BY 1, 2) o
+		WHERE p.tenant_id = o.tenant_id AND p.customer_id = o.customer_id`)
+	portraits := w.fit("bgnbd", body{"source": "facts"})
+	require.Equal(t, facts.Model.Params, portraits.Model.Params)
+	require.Equal(t, facts.Model.Detail.Calibration, portraits.Model.Detail.Calibration)
+
+	// What they do not have yet is read from the facts.
+	ids := []uuid.UUID{analyticstest.ID(), analyticstest.ID()}
+	for _, id := range ids {
+		w.order("music", id, *w.now.Load(), 100)
+	}
+	require.EqualValues(t, 60, w.fit("bgnbd", body{"source": "facts"}).Model.Rows)
+	w.Admin(`INSERT INTO portrait_due (tenant_id, lane, customer_id) VALUES ('music', 0, $1)`, ids[0])
+	require.EqualValues(t, 62, w.fit("bgnbd", body{"source": "facts"}).Model.Rows)
+	w.Admin(`DELETE FROM portrait_due`)
+	w.Admin(`INSERT INTO portrait (tenant_id, customer_id, purchase_days, first_purchase_on, last_purchase_on) VALUES ('music', $1, 1, current_date + 9, current_date + 9)`, ids[1])
+	require.EqualValues(t, 62, w.fit("bgnbd", body{"source": "facts"}).Model.Rows)
+}
+
 func TestContractsAreFittedFromMemberships(t *testing.T) {
 	t.Parallel()
 	w := start(t)
