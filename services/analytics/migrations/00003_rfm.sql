@@ -14,12 +14,13 @@ CREATE TABLE analytics_run (
 	leased_until timestamptz, -- whoever works on it has it until then; after a kill somebody else goes on
 	started_at   timestamptz,
 	finished_at  timestamptz,
+	settling     boolean NOT NULL DEFAULT false, -- done, but for what nobody waits for
 	failure      text NOT NULL DEFAULT '', -- code of why it failed
 	PRIMARY KEY (tenant_id, run_id)
 );
 CREATE UNIQUE INDEX analytics_run_daily ON analytics_run (tenant_id, kind, as_of) WHERE cause = 'daily';
 CREATE UNIQUE INDEX analytics_run_asked ON analytics_run (tenant_id, kind) WHERE cause = 'asked' AND state IN ('queued', 'running');
-CREATE INDEX analytics_run_open ON analytics_run (kind, asked_at) WHERE state IN ('queued', 'running');
+CREATE INDEX analytics_run_open ON analytics_run (kind, asked_at) WHERE state IN ('queued', 'running') OR settling;
 SELECT guanxi_tenant_table('analytics_run');
 
 -- How scores are given, by currency. A change is a new version; a currency without a row is rated relative to all customers,
@@ -58,7 +59,7 @@ CREATE TABLE rfm_run (
 	scheme_version bigint NOT NULL,
 	cell_map       bigint NOT NULL,
 	portraits      boolean NOT NULL, -- whether portraits take the scores over
-	phase          text NOT NULL DEFAULT 'reading' CHECK (phase IN ('reading', 'writing', 'following', 'done')),
+	phase          text NOT NULL DEFAULT 'reading' CHECK (phase IN ('reading', 'writing', 'following', 'telling', 'done')),
 	after_customer uuid, -- how far the phase is
 	customers      bigint NOT NULL DEFAULT 0,
 	changed        bigint NOT NULL DEFAULT 0, -- portraits that were
@@ -95,5 +96,14 @@ CREATE TABLE rfm_followed (
 );
 SELECT guanxi_tenant_table('rfm_followed');
 
+-- The cell of each customer that was told last.
+CREATE TABLE rfm_told (
+	tenant_id   text NOT NULL,
+	customer_id uuid NOT NULL,
+	cell        text NOT NULL,
+	PRIMARY KEY (tenant_id, customer_id)
+);
+SELECT guanxi_tenant_table('rfm_told');
+
 -- +goose Down
-DROP TABLE rfm_followed, rfm_rating, rfm_run, rfm_cell_map, rfm_scheme, analytics_run;
+DROP TABLE rfm_told, rfm_followed, rfm_rating, rfm_run, rfm_cell_map, rfm_scheme, analytics_run;

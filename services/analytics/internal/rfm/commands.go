@@ -28,7 +28,7 @@ type Ratings struct {
 
 // New makes the capability.
 func New(db *pg.DB, o *outbox.Outbox, runs *run.Runs, clock func() time.Time) *Ratings {
-	return &Ratings{Queries: NewQueries(db, clock), outbox: o, runs: runs, readChunk: 500_000, writeChunk: 5000}
+	return &Ratings{Queries: NewQueries(db, clock), outbox: o, runs: runs, readChunk: 500_000, writeChunk: 20_000}
 }
 
 func (r *Ratings) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }

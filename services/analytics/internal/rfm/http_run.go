@@ -46,7 +46,7 @@ type ratingRunView struct {
 	Scheme     int64      `json:"scheme" doc:"version; 0: nothing was set"`
 	CellMap    string     `json:"cell_map"`
 	Portraits  bool       `json:"portraits" doc:"whether portraits take the scores over: of today, in the reporting currency, over the scheme's window"`
-	Phase      string     `json:"phase" enum:"reading,writing,following,done" doc:"reading facts, writing portraits, rating once more those of whom something was heard meanwhile"`
+	Phase      string     `json:"phase" enum:"reading,writing,following,telling,done" doc:"reading facts, writing portraits, rating once more those of whom something was heard meanwhile; then it is done, and tells whose cell changed"`
 	Customers  int64      `json:"customers" doc:"that were rated"`
 	Changed    int64      `json:"changed" doc:"portraits that were, so far"`
 	Cuts       ratingCuts `json:"cuts"`

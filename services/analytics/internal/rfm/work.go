@@ -21,12 +21,13 @@ import (
 const Kind = "rfm"
 
 // Phases of a run. First it reads what everybody bought, and finds where the scores begin; from then on portraits are rated by its
-// cuts. Then it writes the scores of everybody into portraits, but of those of whom something was heard meanwhile; these
-// it rates last, by what is known then.
+// cuts. Then it writes the scores of everybody into portraits. Those of whom something was heard meanwhile it rates once more, by
+// what is known then. With that it is done; after it, it tells whose cell changed, and takes old ratings away.
 const (
 	reading   = "reading"
 	writing   = "writing"
 	following = "following"
+	telling   = "telling"
 	finished  = "done"
 )
 
@@ -35,6 +36,10 @@ const (
 	keep = 5
 	// pruneChunk is how many ratings that are not kept any more are taken away at once.
 	pruneChunk = 20_000
+	// tellChunk is how many events are told at once.
+	tellChunk = 5000
+	// followChunk is how many of those of whom something was heard are rated at once.
+	followChunk = 1000
 )
 
 // Background does what waits, of all tenants: daily runs that are due, runs, and the taking away of old ratings.
@@ -54,8 +59,11 @@ func (r *Ratings) step(ctx context.Context, tx *pg.Tx, of run.Run) (done bool, e
 	case writing:
 		return false, r.write(ctx, tx, own)
 	case following:
-		return false, r.followAgain(ctx, tx, own)
+		return false, r.followAgain(ctx, tx, of, own)
+	case telling:
+		return false, r.tell(ctx, tx, own)
 	default:
+		r.runs.Settle(tx, of)
 		return r.prune(ctx, tx)
 	}
 }
@@ -119,43 +127,50 @@ func (r *Ratings) cut(ctx context.Context, tx *pg.Tx, own reckoning) error {
 	return nil
 }
 
-// write gives the next portraits the scores of the run.
+// write gives the next portraits the scores of the run. It may overwrite what was written while it ran: whoever was followed is
+// rated once more.
 func (r *Ratings) write(ctx context.Context, tx *pg.Tx, own reckoning) error {
 	cells, _, err := loadCells(ctx, tx, own.Map)
 	if err != nil {
 		return err
 	}
-	// Whoever recomputes a portrait has it locked, and says in the same transaction that it was followed: after the lock that is seen.
-	rows, err := tx.Query(ctx, `SELECT customer_id FROM portrait WHERE tenant_id = $1 AND customer_id > $2 ORDER BY customer_id LIMIT $3 FOR UPDATE`,
-		tx.Tenant(), own.After, r.writeChunk)
+	tx.PlanForAny()
+	var end *uuid.UUID
+	err = tx.QueryRow(ctx, `SELECT (SELECT customer_id FROM portrait WHERE tenant_id = $1 AND customer_id > $2 ORDER BY customer_id OFFSET $3 LIMIT 1)`,
+		tx.Tenant(), own.After, r.writeChunk-1).Scan(&end)
 	if err != nil {
 		return err
 	}
-	customers, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	last, next := uuid.Max, following
+	if end != nil {
+		last, next = *end, writing
+	}
+	rated, err := tx.ExecNow(ctx, `UPDATE portrait p SET rfm_r = s.r, rfm_f = s.f, rfm_m = s.m, rfm_cell = ($7::text[])[5 * (s.r - 1) + s.f]
+		FROM (SELECT customer_id, (width_bucket(last_day, $4::date[]) + 1)::smallint AS r, (width_bucket(days, $5::bigint[]) + 1)::smallint AS f,
+				(width_bucket(net_minor, $6::bigint[]) + 1)::smallint AS m
+			FROM rfm_rating WHERE tenant_id = $1 AND run_id = $2 AND customer_id > $3 AND customer_id <= $8 ORDER BY customer_id) s
+		WHERE p.tenant_id = $1 AND p.customer_id = s.customer_id
+			AND (p.rfm_r, p.rfm_f, p.rfm_m, p.rfm_cell) IS DISTINCT FROM (s.r, s.f, s.m, ($7::text[])[5 * (s.r - 1) + s.f])`,
+		tx.Tenant(), own.ID, own.After, own.Cuts.R, own.Cuts.F, own.Cuts.M, cells.Names[:], last)
 	if err != nil {
 		return err
 	}
-	if len(customers) == 0 {
-		tx.Queue(`UPDATE rfm_run SET phase = $3, after_customer = NULL WHERE tenant_id = $1 AND run_id = $2`, tx.Tenant(), own.ID, following)
-		return nil
-	}
-	changes, err := put(ctx, tx, own.Cuts, cells, `SELECT p.customer_id, b.last_day, b.days, b.net_minor
-		FROM portrait p LEFT JOIN rfm_rating b ON b.tenant_id = $1 AND b.run_id = $6 AND b.customer_id = p.customer_id
-		WHERE p.tenant_id = $1 AND p.customer_id >= $7 AND p.customer_id <= $8
-			AND NOT EXISTS (SELECT FROM rfm_followed w WHERE w.tenant_id = $1 AND w.run_id = $6 AND w.customer_id = p.customer_id)`,
-		own.ID, customers[0], customers[len(customers)-1])
+	unrated, err := tx.ExecNow(ctx, `UPDATE portrait p SET rfm_r = NULL, rfm_f = NULL, rfm_m = NULL, rfm_cell = NULL
+		WHERE p.tenant_id = $1 AND p.customer_id > $3 AND p.customer_id <= $4 AND p.rfm_cell IS NOT NULL
+			AND NOT EXISTS (SELECT FROM rfm_rating b WHERE b.tenant_id = $1 AND b.run_id = $2 AND b.customer_id = p.customer_id)`,
+		tx.Tenant(), own.ID, own.After, last)
 	if err != nil {
 		return err
 	}
-	tx.Queue(`UPDATE rfm_run SET after_customer = $3, changed = changed + $4 WHERE tenant_id = $1 AND run_id = $2`,
-		tx.Tenant(), own.ID, customers[len(customers)-1], len(changes))
-	return r.outbox.Append(ctx, tx, events(changes, cells, own.Window.AsOf)...)
+	tx.Queue(`UPDATE rfm_run SET after_customer = $3, changed = changed + $4, phase = $5 WHERE tenant_id = $1 AND run_id = $2`,
+		tx.Tenant(), own.ID, pg.OrNull(last), rated.RowsAffected()+unrated.RowsAffected(), next)
+	return nil
 }
 
 // followAgain rates the next of those of whom something was heard while the run was at it.
-func (r *Ratings) followAgain(ctx context.Context, tx *pg.Tx, own reckoning) error {
+func (r *Ratings) followAgain(ctx context.Context, tx *pg.Tx, of run.Run, own reckoning) error {
 	rows, err := tx.Query(ctx, `SELECT customer_id FROM rfm_followed WHERE tenant_id = $1 AND run_id = $2 ORDER BY customer_id LIMIT $3`,
-		tx.Tenant(), own.ID, r.writeChunk)
+		tx.Tenant(), own.ID, followChunk)
 	if err != nil {
 		return err
 	}
@@ -163,23 +178,61 @@ func (r *Ratings) followAgain(ctx context.Context, tx *pg.Tx, own reckoning) err
 	if err != nil {
 		return err
 	}
-	tx.Queue(`DELETE FROM rfm_followed WHERE tenant_id = $1 AND run_id = $2 AND customer_id = ANY ($3)`, tx.Tenant(), own.ID, customers)
 	if len(customers) == 0 {
-		tx.Queue(`UPDATE rfm_run SET phase = $3 WHERE tenant_id = $1 AND run_id = $2`, tx.Tenant(), own.ID, finished)
+		tx.Queue(`UPDATE rfm_run SET phase = $3, after_customer = NULL WHERE tenant_id = $1 AND run_id = $2`, tx.Tenant(), own.ID, telling)
+		r.runs.Settle(tx, of)
 		return nil
 	}
+	// Whoever recomputes a portrait has it locked until it has said that it was followed.
 	tx.Queue(`SELECT FROM portrait WHERE tenant_id = $1 AND customer_id = ANY ($2) ORDER BY customer_id FOR UPDATE`, tx.Tenant(), customers)
-	told, changed, err := rateNow(ctx, tx, own, customers, r.now())
+	tx.Queue(`DELETE FROM rfm_followed WHERE tenant_id = $1 AND run_id = $2 AND customer_id = ANY ($3)`, tx.Tenant(), own.ID, customers)
+	changes, _, err := rateNow(ctx, tx, own, customers, r.now())
 	if err != nil {
 		return err
 	}
-	tx.Queue(`UPDATE rfm_run SET changed = changed + $3 WHERE tenant_id = $1 AND run_id = $2`, tx.Tenant(), own.ID, changed)
-	return r.outbox.Append(ctx, tx, told...)
+	tx.Queue(`UPDATE rfm_run SET changed = changed + $3 WHERE tenant_id = $1 AND run_id = $2`, tx.Tenant(), own.ID, len(changes))
+	return nil
+}
+
+// tell tells of the next customers those whose cell is another than the one that was told last.
+func (r *Ratings) tell(ctx context.Context, tx *pg.Tx, own reckoning) error {
+	cells, _, err := loadCells(ctx, tx, own.Map)
+	if err != nil {
+		return err
+	}
+	rows, err := tx.Query(ctx, `SELECT p.customer_id FROM portrait p LEFT JOIN rfm_told t ON t.tenant_id = $1 AND t.customer_id = p.customer_id
+		WHERE p.tenant_id = $1 AND p.customer_id > $2 AND p.rfm_cell IS NOT NULL AND t.cell IS DISTINCT FROM p.rfm_cell ORDER BY p.customer_id LIMIT $3`,
+		tx.Tenant(), own.After, tellChunk)
+	if err != nil {
+		return err
+	}
+	customers, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return err
+	}
+	if len(customers) == 0 {
+		tx.Queue(`UPDATE rfm_run SET phase = $3, after_customer = NULL WHERE tenant_id = $1 AND run_id = $2`, tx.Tenant(), own.ID, finished)
+		return nil
+	}
+	// Some may have been followed, and told, since: after the lock that is seen.
+	tx.Queue(`SELECT FROM portrait WHERE tenant_id = $1 AND customer_id = ANY ($2) ORDER BY customer_id FOR UPDATE`, tx.Tenant(), customers)
+	rows, err = tx.Query(ctx, `SELECT p.customer_id, p.rfm_r::int, p.rfm_f::int, p.rfm_m::int, coalesce(t.cell, ''), p.rfm_cell
+		FROM portrait p LEFT JOIN rfm_told t ON t.tenant_id = $1 AND t.customer_id = p.customer_id
+		WHERE p.tenant_id = $1 AND p.customer_id = ANY ($2) AND p.rfm_cell IS NOT NULL AND t.cell IS DISTINCT FROM p.rfm_cell ORDER BY p.customer_id`, tx.Tenant(), customers)
+	if err != nil {
+		return err
+	}
+	changes, err := pgx.CollectRows(rows, pgx.RowToStructByPos[change])
+	if err != nil {
+		return err
+	}
+	tx.Queue(`UPDATE rfm_run SET after_customer = $3 WHERE tenant_id = $1 AND run_id = $2`, tx.Tenant(), own.ID, customers[len(customers)-1])
+	return r.outbox.Append(ctx, tx, told(tx, changes, cells, own.Window.AsOf)...)
 }
 
 // prune takes away some ratings that are not kept any more, and those of runs that failed; done says that none are left.
 func (r *Ratings) prune(ctx context.Context, tx *pg.Tx) (done bool, err error) {
-	tx.Queue(`DELETE FROM rfm_followed w USING rfm_run u WHERE w.tenant_id = $1 AND u.tenant_id = $1 AND u.run_id = w.run_id AND u.phase = 'done'`, tx.Tenant())
+	tx.Queue(`DELETE FROM rfm_followed w USING rfm_run u WHERE w.tenant_id = $1 AND u.tenant_id = $1 AND u.run_id = w.run_id AND u.phase IN ('telling', 'done')`, tx.Tenant())
 	tag, err := tx.ExecNow(ctx, `DELETE FROM rfm_rating b USING (
 			SELECT g.run_id, g.customer_id FROM rfm_run u CROSS JOIN LATERAL (
 				SELECT run_id, customer_id FROM rfm_rating WHERE tenant_id = $1 AND run_id = u.run_id LIMIT $2) g
@@ -194,34 +247,54 @@ func (r *Ratings) Follow(ctx context.Context, tx *pg.Tx, customers []uuid.UUID, 
 	// A run that is at it may have read less of them than is known now: it rates them once more.
 	tx.Queue(`INSERT INTO rfm_followed (tenant_id, run_id, customer_id)
 		SELECT $1, u.run_id, c.id FROM rfm_run u CROSS JOIN unnest($2::uuid[]) AS c(id)
-		WHERE u.tenant_id = $1 AND u.portraits AND u.phase <> 'done' AND EXISTS (
+		WHERE u.tenant_id = $1 AND u.portraits AND u.phase IN ('reading', 'writing', 'following') AND EXISTS (
 			SELECT FROM analytics_run a WHERE a.tenant_id = $1 AND a.run_id = u.run_id AND a.state IN ('queued', 'running'))
 		ORDER BY 2, 3 ON CONFLICT DO NOTHING`, tx.Tenant(), customers)
 	own, ok, err := loadReckoning(ctx, tx, current)
 	if err != nil || !ok {
 		return nil, err
 	}
-	told, _, err := rateNow(ctx, tx, own, customers, at)
-	return told, err
+	changes, cells, err := rateNow(ctx, tx, own, customers, at)
+	if err != nil || len(changes) == 0 {
+		return nil, err
+	}
+	// What was told last decides, not what was there before: a run writes first and tells later.
+	moved := make([]uuid.UUID, len(changes))
+	for i, c := range changes {
+		moved[i] = c.Customer
+	}
+	rows, err := tx.Query(ctx, `SELECT customer_id, cell FROM rfm_told WHERE tenant_id = $1 AND customer_id = ANY ($2)`, tx.Tenant(), moved)
+	if err != nil {
+		return nil, err
+	}
+	said := make(map[uuid.UUID]string, len(changes))
+	var id uuid.UUID
+	var cell string
+	if _, err = pgx.ForEachRow(rows, []any{&id, &cell}, func() error { said[id] = cell; return nil }); err != nil {
+		return nil, err
+	}
+	for i := range changes {
+		changes[i].WasCell = said[changes[i].Customer]
+	}
+	return told(tx, changes, cells, at.UTC().Truncate(24*time.Hour)), nil
 }
 
 var _ portrait.Follow = (*Ratings)(nil).Follow
 
 // rateNow rates customers, who stand for all their ids, by what is known now and the cuts of a run.
-func rateNow(ctx context.Context, tx *pg.Tx, own reckoning, customers []uuid.UUID, at time.Time) (told []outbox.Event, changed int, err error) {
+func rateNow(ctx context.Context, tx *pg.Tx, own reckoning, customers []uuid.UUID, at time.Time) (changes []change, cells CellMap, err error) {
 	if own.Cuts.R == nil || own.Cuts.F == nil || own.Cuts.M == nil {
-		return nil, 0, nil // nobody was rated
+		return nil, cells, nil // nobody was rated
 	}
-	cells, _, err := loadCells(ctx, tx, own.Map)
-	if err != nil {
-		return nil, 0, err
+	if cells, _, err = loadCells(ctx, tx, own.Map); err != nil {
+		return nil, cells, err
 	}
 	from, to := own.Window.Bounds()
 	day := at.UTC().Truncate(24 * time.Hour)
 	if end := day.AddDate(0, 0, 1); end.After(to) {
 		to = end
 	}
-	changes, err := put(ctx, tx, own.Cuts, cells, `SELECT c.id, b.last_day, b.days, b.net_minor
+	changes, err = put(ctx, tx, own.Cuts, cells, `SELECT c.id, b.last_day, b.days, b.net_minor
 		FROM unnest($6::uuid[]) AS c(id) LEFT JOIN LATERAL (
 			SELECT max(o.day) AS last_day, count(DISTINCT o.day) AS days, sum(o.net_minor)::bigint AS net_minor
 			FROM unnest(customer_group($1, c.id)) AS i(id) CROSS JOIN LATERAL (
@@ -232,7 +305,7 @@ func rateNow(ctx context.Context, tx *pg.Tx, own reckoning, customers []uuid.UUI
 				WHERE o.tenant_id = $1 AND o.customer_id = i.id AND o.currency = $7 AND o.placed_at >= $8 AND o.placed_at < $9
 					AND NOT (o.units > 0 AND coalesce(r.units, 0) >= o.units)) o
 			HAVING count(*) > 0) b ON true`, customers, own.Currency, from, to)
-	return events(changes, cells, day), len(changes), err
+	return changes, cells, err
 }
 
 // change is a portrait whose scores were changed.
@@ -266,18 +339,26 @@ func put(ctx context.Context, tx *pg.Tx, cuts Cuts, cells CellMap, what string, 
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[change])
 }
 
-// events tells of those whose cell changed. Who is not rated any more has no score to tell of.
-func events(changes []change, cells CellMap, asOf time.Time) (told []outbox.Event) {
+// told tells of those whose cell is another than the one that was told last, which WasCell is, and queues the keeping of that. Who is
+// not rated any more has no score to tell of.
+func told(tx *pg.Tx, changes []change, cells CellMap, asOf time.Time) (events []outbox.Event) {
+	var customers []uuid.UUID
+	var now []string
 	for _, c := range changes {
 		if c.Cell == "" || c.Cell == c.WasCell {
 			continue
 		}
-		told = append(told, outbox.Event{
+		customers, now = append(customers, c.Customer), append(now, c.Cell)
+		events = append(events, outbox.Event{
 			Aggregate: "customer", ID: c.Customer, Time: asOf,
 			Message: &analyticsv1.CustomerScored{
 				CustomerId: c.Customer.String(), Score: Kind, Value: digits(c.R, c.F, c.M), Unit: Kind, ModelVersion: cells.Name(), AsOf: timestamppb.New(asOf),
 			},
 		})
 	}
-	return told
+	if len(customers) > 0 {
+		tx.Queue(`INSERT INTO rfm_told (tenant_id, customer_id, cell) SELECT $1, * FROM unnest($2::uuid[], $3::text[]) AS n(customer_id, cell) ORDER BY customer_id
+			ON CONFLICT (tenant_id, customer_id) DO UPDATE SET cell = excluded.cell`, tx.Tenant(), customers, now)
+	}
+	return events
 }

@@ -65,11 +65,17 @@ func (r *Runs) EachWithoutDaily(ctx context.Context, kind string, day time.Time,
 // Step is one transaction of a run's work; done says that there is nothing left to do.
 type Step func(ctx context.Context, tx *pg.Tx, run Run) (done bool, err error)
 
+// Settle says in a step that the run is done for those who wait for it: steps that follow only tidy up and tell.
+func (r *Runs) Settle(tx *pg.Tx, run Run) {
+	tx.Queue(`UPDATE analytics_run SET state = 'done', settling = true, finished_at = $3, failure = '' WHERE tenant_id = $1 AND run_id = $2 AND state = 'running'`,
+		tx.Tenant(), run.ID, r.now())
+}
+
 // Work does what waits of the kind, of all tenants, the oldest first, step by step, until nothing is left or ctx ends. It may run
 // in any number of processes: a run is worked on by one at a time.
 func (r *Runs) Work(ctx context.Context, kind string, step Step) error {
 	due, err := r.ops.Across(ctx, `SELECT tenant_id, run_id FROM analytics_run
-		WHERE kind = $1 AND state IN ('queued', 'running') AND coalesce(leased_until, '-infinity') <= $2 ORDER BY asked_at, run_id`, kind, r.now())
+		WHERE kind = $1 AND (state IN ('queued', 'running') OR settling) AND coalesce(leased_until, '-infinity') <= $2 ORDER BY asked_at, run_id`, kind, r.now())
 	if err != nil {
 		return err
 	}
@@ -85,9 +91,9 @@ func (r *Runs) work(ctx context.Context, one pg.Of, kind string, step Step) erro
 	mine := false
 	err := r.db.Tx(ctx, one.Tenant, func(tx *pg.Tx) error {
 		now := r.now()
-		tag, err := tx.ExecNow(ctx, `UPDATE analytics_run SET state = 'running', started_at = coalesce(started_at, $4), attempts = attempts + 1, leased_until = $5
+		tag, err := tx.ExecNow(ctx, `UPDATE analytics_run SET state = CASE WHEN settling THEN state ELSE 'running' END, started_at = coalesce(started_at, $4), attempts = attempts + 1, leased_until = $5
 			WHERE tenant_id = $1 AND run_id = (
-				SELECT run_id FROM analytics_run WHERE tenant_id = $1 AND kind = $3 AND state IN ('queued', 'running')
+				SELECT run_id FROM analytics_run WHERE tenant_id = $1 AND kind = $3 AND (state IN ('queued', 'running') OR settling)
 				ORDER BY asked_at, run_id LIMIT 1 FOR UPDATE SKIP LOCKED)
 			AND run_id = $2 AND coalesce(leased_until, '-infinity') <= $4`, tx.Tenant(), one.ID, kind, now, now.Add(lease))
 		mine = tag.RowsAffected() == 1
@@ -99,7 +105,7 @@ func (r *Runs) work(ctx context.Context, one pg.Of, kind string, step Step) erro
 			if err != nil {
 				return pg.Result{}, err
 			}
-			if run.State != Running {
+			if run.State != Running && !run.settling {
 				done = true
 				return pg.Result{}, nil
 			}
@@ -108,7 +114,7 @@ func (r *Runs) work(ctx context.Context, one pg.Of, kind string, step Step) erro
 			}
 			now := r.now()
 			if done {
-				tx.Queue(`UPDATE analytics_run SET state = 'done', finished_at = $3, leased_until = NULL, failure = '' WHERE tenant_id = $1 AND run_id = $2`, tx.Tenant(), run.ID, now)
+				tx.Queue(`UPDATE analytics_run SET state = 'done', settling = false, finished_at = coalesce(finished_at, $3), leased_until = NULL, failure = '' WHERE tenant_id = $1 AND run_id = $2`, tx.Tenant(), run.ID, now)
 			} else {
 				tx.Queue(`UPDATE analytics_run SET leased_until = $3, attempts = 1 WHERE tenant_id = $1 AND run_id = $2`, tx.Tenant(), run.ID, now.Add(lease))
 			}
@@ -135,7 +141,7 @@ func (r *Runs) failed(ctx context.Context, one pg.Of, cause error) error {
 		}
 		now := r.now()
 		if attempts >= most && !pg.Transient(cause) {
-			tx.Queue(`UPDATE analytics_run SET state = 'failed', finished_at = $3, leased_until = NULL, failure = $4 WHERE tenant_id = $1 AND run_id = $2`,
+			tx.Queue(`UPDATE analytics_run SET state = CASE WHEN settling THEN state ELSE 'failed' END, settling = false, finished_at = coalesce(finished_at, $3), leased_until = NULL, failure = $4 WHERE tenant_id = $1 AND run_id = $2`,
 				tx.Tenant(), one.ID, now, code)
 			return nil
 		}

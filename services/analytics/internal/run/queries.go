@@ -12,7 +12,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
 
-const columns = `run_id, kind, as_of, cause, asked_by, asked_at, state, started_at, finished_at, failure`
+const columns = `run_id, kind, as_of, cause, asked_by, asked_at, state, started_at, finished_at, failure, settling`
 
 // Find gives a run of the kind; NotFound run_not_found.
 func Find(ctx context.Context, tx *pg.Tx, kind string, id uuid.UUID) (Run, error) {
@@ -58,7 +58,7 @@ func scan(row pgx.CollectableRow) (Run, error) {
 		run               Run
 		started, finished *time.Time
 	)
-	err := row.Scan(&run.ID, &run.Kind, &run.AsOf, &run.Cause, &run.AskedBy, &run.AskedAt, &run.State, &started, &finished, &run.Failure)
+	err := row.Scan(&run.ID, &run.Kind, &run.AsOf, &run.Cause, &run.AskedBy, &run.AskedAt, &run.State, &started, &finished, &run.Failure, &run.settling)
 	run.AskedAt = run.AskedAt.UTC()
 	if started != nil {
 		run.StartedAt = started.UTC()

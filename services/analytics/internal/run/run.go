@@ -38,6 +38,8 @@ type Run struct {
 	StartedAt  time.Time // zero: not yet
 	FinishedAt time.Time // zero: not yet
 	Failure    string    // code of why it failed
+
+	settling bool // done, but for what nobody waits for
 }
 
 const (
