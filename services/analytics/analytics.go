@@ -62,7 +62,7 @@ func Module() app.Module {
 			finds := mining.New(d.DB, d.Ops, d.Clock)
 			model.Take(models, finds.RulesOffer())
 			model.Take(models, finds.ClustersOffer())
-			churns := churn.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock, churn.NoSegments)
+			churns := churn.New(d.DB, d.Ops, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock, churn.NoSegments)
 			model.Take(models, churns.Offer())
 			stages := lifecycle.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			ratings := rfm.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)

@@ -17,7 +17,7 @@ import (
 
 // Churn is what can be done about customers who go.
 type Churn struct {
-	db      *pg.DB
+	db, ops *pg.DB // ops looks over all tenants
 	outbox  *outbox.Outbox
 	runs    *run.Runs
 	clock   func() time.Time
@@ -25,8 +25,8 @@ type Churn struct {
 }
 
 // New makes the capability. Meaning says what segments are that a tree is to explain.
-func New(db *pg.DB, o *outbox.Outbox, runs *run.Runs, clock func() time.Time, meaning Meaning) *Churn {
-	return &Churn{db: db, outbox: o, runs: runs, clock: clock, meaning: meaning}
+func New(db, ops *pg.DB, o *outbox.Outbox, runs *run.Runs, clock func() time.Time, meaning Meaning) *Churn {
+	return &Churn{db: db, ops: ops, outbox: o, runs: runs, clock: clock, meaning: meaning}
 }
 
 func (c *Churn) now() time.Time { return c.clock().UTC().Truncate(time.Microsecond) }

@@ -33,7 +33,7 @@ func (w *world) now() time.Time { return time.Now().UTC().Add(w.ahead) }
 func start(t *testing.T) *world {
 	t.Helper()
 	w := &world{World: analyticstest.Start(t), t: t}
-	w.churn = churn.New(w.DB, outbox.New("analytics"), run.New(w.DB, w.Database.DB(pg.Ops), w.now), w.now, churn.NoSegments)
+	w.churn = churn.New(w.DB, w.Database.DB(pg.Ops), outbox.New("analytics"), run.New(w.DB, w.Database.DB(pg.Ops), w.now), w.now, churn.NoSegments)
 	return w
 }
 
@@ -74,7 +74,6 @@ func (w *world) customers(tenant string, n int) []uuid.UUID {
 		}
 	}
 	w.Admin(`INSERT INTO portrait (tenant_id, customer_id, orders) SELECT $1, id, 1 FROM unnest($2::uuid[]) AS c (id)`, tenant, ids)
-	w.Admin(`INSERT INTO live.fact_as_of (tenant_id, topic, slot, newest_at) VALUES ($1, 'test', 0, now())`, tenant)
 	w.Admin(`INSERT INTO live.fact_order (tenant_id, order_id, customer_id, channel, currency, units, total_minor, placed_at)
 		SELECT $1, o.id, o.customer, 'shop', 'USD', 1, 1000, o.at FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[]) AS o (id, customer, at)`, tenant, orders, buyers, bought)
 	w.Admin(`INSERT INTO live.fact_complaint (tenant_id, complaint_id, customer_id, registered_at)

@@ -12,7 +12,6 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	analyticsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/analytics/events/v1"
-	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/portrait"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
@@ -43,16 +42,15 @@ const customerAggregate = "customer"
 // worker.
 func (c *Churn) Background(ctx context.Context) error {
 	today := run.Today(c.clock)
-	daily := c.runs.EachWithoutDaily(ctx, Kind, today, func(ctx context.Context, tenant string) error {
-		return c.db.Tx(ctx, tenant, func(tx *pg.Tx) error {
-			if _, ok, err := model.InUse(ctx, tx, Kind); err != nil || !ok {
-				return err
-			}
+	tenants, err := c.ops.Across(ctx, `SELECT k.tenant_id, k.in_use FROM model_kind k WHERE k.kind = $1 AND k.in_use IS NOT NULL AND NOT EXISTS (
+		SELECT FROM analytics_run r WHERE r.tenant_id = k.tenant_id AND r.kind = $1 AND r.cause = 'daily' AND r.as_of = $2)`, Kind, today)
+	for _, one := range tenants {
+		err = errors.Join(err, c.db.Tx(ctx, one.Tenant, func(tx *pg.Tx) error {
 			_, _, err := c.runs.Daily(ctx, tx, Kind, today)
 			return err
-		})
-	})
-	return errors.Join(daily, c.runs.Work(ctx, Kind, c.step))
+		}))
+	}
+	return errors.Join(err, c.runs.Work(ctx, Kind, c.step))
 }
 
 // step scores the next customers of a run in one transaction.
