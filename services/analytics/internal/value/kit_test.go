@@ -122,6 +122,19 @@ func histories(all []purchase, cutoff time.Time) (purchases, spends []body) {
 	return purchases, spends
 }
 
+// distinctDays leaves one purchase a customer and day.
+func distinctDays(all []purchase) (out []purchase) {
+	seen := map[purchase]bool{}
+	for _, p := range all {
+		key := purchase{customer: p.customer, day: p.day}
+		if !seen[key] {
+			seen[key] = true
+			out = append(out, key)
+		}
+	}
+	return out
+}
+
 // csvOf writes rows as CSV.
 func csvOf(columns []string, rows []body) string {
 	var b strings.Builder

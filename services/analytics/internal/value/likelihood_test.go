@@ -351,3 +351,29 @@ func TestSpendsAreSpreadAsTheModelSays(t *testing.T) {
 		t.Errorf("%v lie below, the model says %v", share, want)
 	}
 }
+
+func TestParametersThatTheDataDoNotTellAreSaidToHaveRunAway(t *testing.T) {
+	t.Parallel()
+	src := rand.NewPCG(3, 9)
+	random := rand.New(src)
+	var all []Group
+	for range 3000 { // customers who never go: a and b are not told apart from nobody's going
+		h := History{Age: 52}
+		rate := distuv.Gamma{Alpha: 1, Beta: 10, Src: src}.Rand()
+		for at := random.ExpFloat64() / rate; at < h.Age; at += random.ExpFloat64() / rate {
+			h.X++
+			h.Recency = at
+		}
+		all = append(all, Group{h, 1})
+	}
+	m, e := fitBGNBD(groups(all))
+	if !e.edge || len(e.warnings()) == 0 {
+		t.Errorf("%+v", e)
+	}
+	if math.Abs(m.R-1) > 0.1 || math.Abs(m.Alpha-10) > 1.5 {
+		t.Errorf("what the data tell is lost: %+v", m)
+	}
+	if got := m.Expected(History{X: 5, Recency: 50, Age: 52}, 62); math.Abs(got-6) > 0.3 { // (r + x)/(alpha + T) · t
+		t.Errorf("expected %v", got)
+	}
+}

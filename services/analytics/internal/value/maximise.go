@@ -32,8 +32,9 @@ type estimate struct {
 const (
 	// flat is the largest derivative, by the logarithm of a parameter and row, that counts as none.
 	flat = 1e-6
-	// edge is how far the logarithm of a parameter may go before it counts as run away.
-	edge = 12
+	// reach is how far from its starts the logarithm of a parameter may go. What would go further has run away: the data do not tell it,
+	// and digits would be lost on the way.
+	reach = 10
 )
 
 // maximise finds the parameters of the greatest likelihood, beginning at each of the starts, by BFGS in the logarithms of the
@@ -41,7 +42,7 @@ const (
 // BFGS ends it. coarse, where there is one, is a part of the rows on which the best of the starts is found; the rest of the way
 // is gone on all rows.
 func maximise(full, coarse likelihood, starts [][]float64) estimate {
-	first := full
+	first, in := full, around(starts)
 	if coarse != nil {
 		first = coarse
 	}
@@ -49,28 +50,49 @@ func maximise(full, coarse likelihood, starts [][]float64) estimate {
 	best.logLikelihood = math.Inf(-1)
 	evaluations := 0
 	for _, s := range starts {
-		e := climb(first, logs(s))
+		e := climb(first, in, logs(s))
 		evaluations += e.evaluations
 		if e.logLikelihood > best.logLikelihood || best.params == nil {
 			best = e
 		}
 	}
 	if coarse != nil {
-		best = climb(full, logs(best.params))
+		best = climb(full, in, logs(best.params))
 		evaluations += best.evaluations
 	}
 	best.evaluations = evaluations
-	for _, p := range best.params {
-		best.edge = best.edge || math.Abs(math.Log(p)) > edge
+	for i, v := range logs(best.params) {
+		best.edge = best.edge || v < in.low[i]+0.1 || v > in.high[i]-0.1
 	}
-	best.errors = standardErrors(full, best.params)
+	if !best.edge {
+		best.errors = standardErrors(full, in, best.params)
+	}
 	return best
 }
 
+// bounds are the ends of the logarithms of the parameters.
+type bounds struct{ low, high []float64 }
+
+// around gives bounds that lie a reach beyond all starts, which stand in the units of the data.
+func around(starts [][]float64) (b bounds) {
+	for i := range starts[0] {
+		low, high := math.Inf(1), math.Inf(-1)
+		for _, s := range starts {
+			low, high = min(low, math.Log(s[i])), max(high, math.Log(s[i]))
+		}
+		b.low, b.high = append(b.low, low-reach), append(b.high, high+reach)
+	}
+	return b
+}
+
+// within gives the value where it lies within the bounds, else the end that it lies beyond.
+func (b bounds) within(i int, v float64) float64 { return min(max(v, b.low[i]), b.high[i]) }
+
 // objective is the negative mean log-likelihood by the logarithms of the parameters, remembering its last answer: the optimiser
-// asks for value and derivative of the same place separately.
+// asks for value and derivative of the same place separately. Beyond the bounds it is as at their end, and level.
 type objective struct {
 	l     likelihood
+	in    bounds
 	at    []float64
 	value float64
 	grad  []float64
@@ -84,7 +106,7 @@ func (o *objective) look(theta []float64) {
 	o.at = append(o.at[:0], theta...)
 	params := make([]float64, len(theta))
 	for i, v := range theta {
-		params[i] = math.Exp(v)
+		params[i] = math.Exp(o.in.within(i, v))
 	}
 	grad := make([]float64, len(theta))
 	n := o.l.weight()
@@ -92,7 +114,7 @@ func (o *objective) look(theta []float64) {
 	o.grad = make([]float64, len(theta))
 	for i := range grad {
 		o.grad[i] = -grad[i] * params[i] / n
-		if math.IsNaN(o.grad[i]) {
+		if math.IsNaN(o.grad[i]) || theta[i] != o.in.within(i, theta[i]) {
 			o.grad[i] = 0
 		}
 	}
@@ -103,8 +125,8 @@ func (o *objective) look(theta []float64) {
 }
 
 // climb goes to the top from one start.
-func climb(l likelihood, theta []float64) estimate {
-	o := &objective{l: l}
+func climb(l likelihood, in bounds, theta []float64) estimate {
+	o := &objective{l: l, in: in}
 	p := optimize.Problem{
 		Func: func(x []float64) float64 { o.look(x); return o.value },
 		Grad: func(grad, x []float64) { o.look(x); copy(grad, o.grad) },
@@ -138,7 +160,7 @@ func climb(l likelihood, theta []float64) estimate {
 	}
 	e := estimate{converged: steepest(at) < flat, evaluations: o.calls, params: make([]float64, len(at))}
 	for i, v := range at {
-		e.params[i] = math.Exp(v)
+		e.params[i] = math.Exp(in.within(i, v))
 	}
 	e.logLikelihood = -o.value * l.weight()
 	return e
@@ -146,8 +168,8 @@ func climb(l likelihood, theta []float64) estimate {
 
 // standardErrors are the roots of the diagonal of the inverse of the negative Hessian at the top. The Hessian is by the logarithms
 // of the parameters, by central differences of the analytic derivative; the delta method brings the errors back: d p = p d log p.
-func standardErrors(l likelihood, params []float64) []float64 {
-	o := &objective{l: l}
+func standardErrors(l likelihood, in bounds, params []float64) []float64 {
+	o := &objective{l: l, in: in}
 	k := len(params)
 	h := mat.NewDense(k, k, nil)
 	fd.Jacobian(h, func(y, x []float64) { o.look(x); copy(y, o.grad) }, logs(params), &fd.JacobianSettings{Formula: fd.Central, Step: 1e-5})

@@ -63,6 +63,21 @@ func TestPublishedModelsAreReachedFromOrdersAndFromTables(t *testing.T) {
 	}
 	require.InDelta(t, 1882, held.Actual, 0)
 	require.InDelta(t, expected, held.Expected, 1e-6*expected)
+	bought := map[any]int{}
+	for _, p := range distinctDays(all) {
+		if p.day.After(day) {
+			bought[p.customer]++
+		}
+	}
+	for _, r := range purchases {
+		r["holdout"] = bought[r["id"]]
+	}
+	same := w.fit("bgnbd", body{"rows": purchases, "holdout_time": 39}).Model.Detail.Holdout
+	require.InDelta(t, held.Actual, same.Actual, 0)
+	require.InDelta(t, held.Expected, same.Expected, 1e-6*expected)
+	for _, r := range purchases {
+		delete(r, "holdout")
+	}
 	last := facts.Model.Detail.Tracking[len(facts.Model.Detail.Tracking)-1]
 	require.True(t, last.Holdout)
 	require.Equal(t, "1998-06-30", last.Until)

@@ -135,9 +135,9 @@ func (e estimate) warnings() (all []string) {
 		all = append(all, "The search did not come to rest at a top: the estimates are the best that were seen.")
 	}
 	if e.edge {
-		all = append(all, "A parameter ran away to 0 or without end: the data do not tell it. Predictions may still be right, standard errors are not.")
+		all = append(all, "A parameter ran away to 0 or without end: the data do not tell it. Predictions may still be right; there are no standard errors.")
 	}
-	if e.errors == nil {
+	if e.errors == nil && !e.edge {
 		all = append(all, "The likelihood is too flat for standard errors.")
 	}
 	return all
