@@ -59,14 +59,16 @@ func (j *Journey) Conversions(ctx context.Context, by string, s Span) (all []Con
 			return err
 		}
 		rows, err := tx.Query(ctx, whoseSQL+keyed(touchedSQL, by)+`,
-ids AS MATERIALIZED (SELECT root_id, array_agg(customer_id) AS ids FROM whose GROUP BY root_id)
+bought AS MATERIALIZED (
+	SELECT coalesce(w.root_id, e.customer_id) AS who, e.placed_at FROM fact_order e LEFT JOIN whose w ON w.customer_id = e.customer_id
+	WHERE e.tenant_id = $1 AND e.placed_at > $2 AND e.placed_at < $3 + $4 * interval '1 day' AND e.customer_id IS NOT NULL AND `+notWholeYet+`
+)
 SELECT x.key, count(*) FILTER (WHERE x.over), count(*) FILTER (WHERE x.over AND x.bought), count(DISTINCT x.who) FILTER (WHERE x.over),
 	count(DISTINCT x.who) FILTER (WHERE x.over AND x.bought), count(*) FILTER (WHERE NOT x.over)
 FROM (
-	SELECT t.key, t.who, t.at + $4 * interval '1 day' <= $5 AS over, EXISTS (
-		SELECT FROM fact_order e WHERE e.tenant_id = $1 AND e.customer_id = ANY (array_append(coalesce(i.ids, '{}'), t.who))
-			AND e.placed_at > t.at AND e.placed_at <= t.at + $4 * interval '1 day' AND `+notWholeYet+`) AS bought
-	FROM touched t LEFT JOIN ids i ON i.root_id = t.who
+	SELECT t.key, t.who, t.at + $4 * interval '1 day' <= $5 AS over, count(b.who) > 0 AS bought
+	FROM touched t LEFT JOIN bought b ON b.who = t.who AND b.placed_at > t.at AND b.placed_at <= t.at + $4 * interval '1 day'
+	GROUP BY t.touch_id, t.key, t.who, t.at
 ) x GROUP BY x.key ORDER BY x.key`, tx.Tenant(), s.From, s.end(), s.Days, j.now())
 		if err != nil {
 			return err
@@ -123,7 +125,7 @@ bought AS MATERIALIZED (
 	FROM bought b JOIN touched t ON t.who = b.who AND t.at < b.placed_at AND t.at >= b.placed_at - $6 * interval '1 day'
 	WINDOW o AS (PARTITION BY b.order_id ORDER BY t.at, t.touch_id)
 )
-SELECT true, '', count(*), count(*) FILTER (WHERE EXISTS (SELECT FROM led l WHERE l.order_id = b.order_id AND l.no = 1)), coalesce(sum(net), 0)::bigint,
+SELECT true, '', count(*), (SELECT count(*) FROM led l WHERE l.no = 1), coalesce(sum(net), 0)::bigint,
 	coalesce((SELECT sum(l.net) FROM led l WHERE l.no = 1), 0)::bigint, 0::bigint
 FROM bought b
 UNION ALL
@@ -166,7 +168,7 @@ type Effect struct {
 }
 
 // effectMost is how many customers of each side are looked at: a random sample of more.
-const effectMost = 50_000
+const effectMost = 20_000
 
 // Effect looks at customers who were touched first within the span: whether they bought within its days after it and before it;
 // and at a control group, or else at customers whom nothing of it touched, around the day by which half of the touched were.
@@ -229,7 +231,6 @@ func (e *Effect) read(ctx context.Context, tx *pg.Tx, by Treatment, s Span, now,
 		args = append(args, middle)
 	}
 	rows, err := tx.Query(ctx, whoseSQL+firstTouches+`,
-ids AS MATERIALIZED (SELECT root_id, array_agg(customer_id) AS ids FROM whose GROUP BY root_id),
 looked AS MATERIALIZED (
 	(SELECT who, true AS touched, at FROM treated WHERE touched AND over ORDER BY hashtextextended(who::text, 7) LIMIT $8)
 	UNION ALL
@@ -239,15 +240,17 @@ SELECT CASE WHEN b.last IS NULL THEN 0 WHEN b.last > l.at - interval '30 days' T
 		WHEN b.last > l.at - interval '365 days' THEN 3 ELSE 4 END AS recency,
 	CASE WHEN b.days < 2 THEN b.days WHEN b.days < 5 THEN 2 ELSE 5 END AS frequency,
 	l.touched, count(*), count(*) FILTER (WHERE b.after), count(*) FILTER (WHERE b.before)
-FROM looked l LEFT JOIN ids i ON i.root_id = l.who
-CROSS JOIN LATERAL (
-	SELECT max(e.placed_at) FILTER (WHERE e.placed_at < l.at - $6 * interval '1 day') AS last,
-		count(DISTINCT (e.placed_at AT TIME ZONE 'UTC')::date) FILTER (WHERE e.placed_at < l.at - $6 * interval '1 day') AS days,
-		coalesce(bool_or(e.placed_at > l.at), false) AS after,
-		coalesce(bool_or(e.placed_at >= l.at - $6 * interval '1 day' AND e.placed_at < l.at), false) AS before
-	FROM fact_order e WHERE e.tenant_id = $1 AND e.customer_id = ANY (array_append(coalesce(i.ids, '{}'), l.who))
-		AND e.placed_at <= l.at + $6 * interval '1 day' AND `+notWholeYet+`
-) b GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`, args...)
+FROM looked l JOIN (
+	SELECT x.who, x.at, max(o.placed_at) FILTER (WHERE o.placed_at < x.at - $6 * interval '1 day') AS last,
+		count(DISTINCT (o.placed_at AT TIME ZONE 'UTC')::date) FILTER (WHERE o.placed_at < x.at - $6 * interval '1 day') AS days,
+		coalesce(bool_or(o.placed_at > x.at), false) AS after,
+		coalesce(bool_or(o.placed_at >= x.at - $6 * interval '1 day' AND o.placed_at < x.at), false) AS before
+	FROM (SELECT who, at, who AS id FROM looked UNION ALL SELECT n.who, n.at, w.customer_id FROM looked n JOIN whose w ON w.root_id = n.who) x
+	LEFT JOIN LATERAL (
+		SELECT e.placed_at FROM fact_order e WHERE e.tenant_id = $1 AND e.customer_id = x.id AND e.placed_at <= x.at + $6 * interval '1 day' AND `+notWholeYet+` OFFSET 0
+	) o ON true
+	GROUP BY x.who, x.at
+) b ON b.who = l.who GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`, args...)
 	if err != nil {
 		return err
 	}

@@ -128,7 +128,7 @@ type effectAnswer struct {
 	Strata      int                `json:"strata" doc:"groups by how lately and on how many days customers had bought, within which they are compared"`
 	NotMatched  int64              `json:"not_matched" doc:"touched customers to whom nobody untouched is comparable; they are left out"`
 	Open        int64              `json:"open" doc:"touched customers whose days are not over; they are left out"`
-	Sampled     bool               `json:"sampled" doc:"a random sample of 50,000 of a side was looked at"`
+	Sampled     bool               `json:"sampled" doc:"a random sample of 20,000 of a side was looked at"`
 	ProvesCause bool               `json:"proves_cause" doc:"true only with a control group, if it was drawn at random"`
 	Note        string             `json:"note"`
 }

@@ -62,15 +62,15 @@ func (p part) args(tenant string) []any {
 
 func orEmpty(ids []uuid.UUID) []uuid.UUID { return append([]uuid.UUID{}, ids...) }
 
-// who is the condition on a column with a customer's id.
-func (p part) who(column string) string {
+// who is the condition on the customer of a row e.
+func (p part) who() string {
 	switch p.phase {
 	case phaseCustomers:
-		return fmt.Sprintf("%[1]s > $2 AND %[1]s <= $3 AND %[1]s <> ALL ($4::uuid[])", column)
+		return "e.customer_id > $2 AND e.customer_id <= $3 AND e.customer_id <> ALL ($4::uuid[])"
 	case phaseMerged:
-		return fmt.Sprintf("%s = ANY ($4::uuid[])", column)
+		return "e.customer_id = ANY ($4::uuid[])"
 	default:
-		return column + " IS NOT NULL"
+		return "e.customer_id IS NOT NULL"
 	}
 }
 
@@ -93,7 +93,7 @@ LEFT JOIN LATERAL (
 	SELECT sum(b.units) AS units, array_agg(b.returned_at) AS times, array_agg(b.amount_minor) AS amounts FROM fact_return b
 	WHERE b.tenant_id = $1 AND b.order_id = e.order_id AND b.returned_at < $7
 ) r ON true
-WHERE e.tenant_id = $1 AND e.placed_at < $7 AND `+used+` AND `+p.who("e.customer_id")+`
+WHERE e.tenant_id = $1 AND e.placed_at < $7 AND `+used+` AND `+p.who()+`
 ORDER BY 1, 2, 4, e.order_id`, p.args(tx.Tenant())...)
 	if err != nil {
 		return err
@@ -180,7 +180,7 @@ func (m Mapping) stageSQL(on string, args *[]any) string {
 // readFunnel counts the people of a part. One who is only a lead is a person too.
 func readFunnel(ctx context.Context, tx *pg.Tx, p part, m Mapping, into Funnels) error {
 	args := p.args(tx.Tenant())
-	leads := p.who("e.customer_id")
+	leads := p.who()
 	switch p.phase {
 	case phaseCustomers:
 		leads = "(" + leads + " OR e.customer_id IS NULL AND e.lead_id > $2 AND e.lead_id <= $3)"
@@ -193,10 +193,10 @@ func readFunnel(ctx context.Context, tx *pg.Tx, p part, m Mapping, into Funnels)
 	}
 	const person = "coalesce(w.root_id, e.customer_id)"
 	sources := strings.Join([]string{
-		source(OnInteraction, "fact_interaction", person, "e.occurred_at", "e.channel", p.who("e.customer_id")),
+		source(OnInteraction, "fact_interaction", person, "e.occurred_at", "e.channel", p.who()),
 		source(OnLead, "fact_lead", "coalesce(w.root_id, e.customer_id, e.lead_id)", "e.captured_at", "e.source", leads),
-		source(OnOpportunity, "fact_opportunity", person, "e.opened_at", "e.source", p.who("e.customer_id")),
-		source(OnOrder, "fact_order", person, "e.placed_at", "e.channel", p.who("e.customer_id")+" AND "+notWhole),
+		source(OnOpportunity, "fact_opportunity", person, "e.opened_at", "e.source", p.who()),
+		source(OnOrder, "fact_order", person, "e.placed_at", "e.channel", p.who()+" AND "+notWhole),
 	}, "\n\tUNION ALL ")
 	rows, err := tx.Query(ctx, `
 SELECT person, stage, min(at), (array_agg(channel ORDER BY at, stage DESC, channel))[1] FROM (
