@@ -16,34 +16,29 @@ import (
 // before, $4 the start of the period, $5 the end (exclusive). A customer is old who had a net purchase before the start (one that did not come
 // back whole before the end), in any currency; so is a product that was in an order before it. Each order is split as Split says.
 const growthSQL = `
-WITH alias AS MATERIALIZED (SELECT customer_id, root_id FROM customer_aliases($1)), same AS (
-	SELECT root_id, array_agg(customer_id) AS ids FROM alias GROUP BY root_id
-), sold AS MATERIALIZED (
-	SELECT o.order_id, coalesce(a.root_id, o.customer_id) AS customer_id, o.placed_at >= $4 AS present, o.total_minor, o.skus, o.amounts
+WITH alias AS MATERIALIZED (SELECT customer_id, root_id FROM customer_aliases($1)), sold AS MATERIALIZED (
+	SELECT o.order_id, coalesce(a.root_id, o.customer_id) AS customer_id, o.placed_at >= $4 AS present,
+		CASE WHEN o.placed_at >= $4 THEN $4 ELSE $3 END AS start, o.total_minor, o.skus, o.amounts
 	FROM fact_order o LEFT JOIN alias a ON a.customer_id = o.customer_id
 	WHERE o.tenant_id = $1 AND o.currency = $2 AND o.placed_at >= $3 AND o.placed_at < $5
 ), product AS MATERIALIZED (
 	SELECT l.sku, min(o.placed_at) AS first_at FROM fact_order o CROSS JOIN LATERAL unnest(o.skus) AS l(sku)
 	WHERE o.tenant_id = $1 AND o.placed_at < $5 AND l.sku <> '' GROUP BY l.sku
 ), buyer AS MATERIALIZED (
-	SELECT c.customer_id, f.first_at
-	FROM (SELECT DISTINCT customer_id FROM sold WHERE customer_id IS NOT NULL) c LEFT JOIN same s ON s.root_id = c.customer_id
-	CROSS JOIN LATERAL (
-		SELECT min(b.placed_at) AS first_at FROM unnest(c.customer_id || coalesce(s.ids, '{}')) AS i(id) CROSS JOIN LATERAL (
-			SELECT o.placed_at FROM fact_order o
-			WHERE o.tenant_id = $1 AND o.customer_id = i.id AND o.placed_at < $5 AND NOT (o.units > 0 AND o.units <= coalesce((
-				SELECT sum(units) FROM fact_return WHERE tenant_id = $1 AND order_id = o.order_id AND returned_at < $5), 0))
-			ORDER BY o.placed_at LIMIT 1) b) f
+	SELECT coalesce(a.root_id, o.customer_id) AS customer_id, min(o.placed_at) AS first_at
+	FROM fact_order o LEFT JOIN (
+		SELECT order_id, sum(units) AS units FROM fact_return WHERE tenant_id = $1 AND returned_at < $5 GROUP BY order_id
+	) r USING (order_id) LEFT JOIN alias a ON a.customer_id = o.customer_id
+	WHERE o.tenant_id = $1 AND o.placed_at < $5 AND o.customer_id IS NOT NULL AND NOT (o.units > 0 AND coalesce(r.units, 0) >= o.units) GROUP BY 1
+), line AS (
+	SELECT s.order_id, sum(l.amount) FILTER (WHERE p.first_at < s.start) AS old_amount, sum(l.amount) FILTER (WHERE p.first_at >= s.start) AS new_amount,
+		sum(l.amount) FILTER (WHERE p.first_at IS NULL) AS none_amount,
+		count(*) FILTER (WHERE p.first_at < s.start) AS old_lines, count(*) FILTER (WHERE p.first_at >= s.start) AS new_lines
+	FROM sold s CROSS JOIN LATERAL unnest(s.skus, s.amounts) AS l(sku, amount) LEFT JOIN product p ON p.sku = l.sku GROUP BY s.order_id
 ), amounts AS (
-	SELECT s.order_id, s.present, s.customer_id, s.total_minor, coalesce(b.first_at < CASE WHEN s.present THEN $4 ELSE $3 END, false) AS old_customer,
-		coalesce(l.old_amount, 0) AS o, coalesce(l.new_amount, 0) AS n, coalesce(l.none_amount, 0) AS u, coalesce(l.old_lines, 0) AS old_lines, coalesce(l.new_lines, 0) AS new_lines
-	FROM sold s LEFT JOIN buyer b USING (customer_id) LEFT JOIN LATERAL (
-		SELECT sum(l.amount) FILTER (WHERE p.first_at < CASE WHEN s.present THEN $4 ELSE $3 END) AS old_amount,
-			sum(l.amount) FILTER (WHERE p.first_at >= CASE WHEN s.present THEN $4 ELSE $3 END) AS new_amount,
-			sum(l.amount) FILTER (WHERE p.first_at IS NULL) AS none_amount,
-			count(*) FILTER (WHERE p.first_at < CASE WHEN s.present THEN $4 ELSE $3 END) AS old_lines,
-			count(*) FILTER (WHERE p.first_at >= CASE WHEN s.present THEN $4 ELSE $3 END) AS new_lines
-		FROM unnest(s.skus, s.amounts) AS l(sku, amount) LEFT JOIN product p ON p.sku = l.sku) l ON true
+	SELECT s.order_id, s.present, s.customer_id, s.total_minor, coalesce(b.first_at < s.start, false) AS old_customer, coalesce(l.old_amount, 0) AS o,
+		coalesce(l.new_amount, 0) AS n, coalesce(l.none_amount, 0) AS u, coalesce(l.old_lines, 0) AS old_lines, coalesce(l.new_lines, 0) AS new_lines
+	FROM sold s LEFT JOIN buyer b USING (customer_id) LEFT JOIN line l USING (order_id)
 ), cumulative AS (
 	SELECT *, CASE WHEN o + n + u = 0 THEN 0 ELSE round(total_minor * o / (o + n + u)) END AS old_part,
 		CASE WHEN o + n + u = 0 THEN 0 ELSE round(total_minor * (o + n) / (o + n + u)) END AS known_part
