@@ -32,3 +32,12 @@ func TestTablesThatAreTooWideAreRefused(t *testing.T) {
 	_, err := model.ReadTable(strings.NewReader("a" + strings.Repeat(",b", 1001) + "\n"))
 	require.Equal(t, problem.Unprocessable, problem.KindOf(err))
 }
+
+func TestTablesThatAreTooLongAreRefused(t *testing.T) {
+	t.Parallel()
+	_, err := model.ReadTable(strings.NewReader("a\n" + strings.Repeat("1\n", 1_000_001)))
+	require.ErrorIs(t, err, problem.New(problem.Unprocessable, "table_too_large", ""))
+	whole, err := model.ReadTable(strings.NewReader("a\n" + strings.Repeat("1\n", 1_000_000)))
+	require.NoError(t, err)
+	require.Len(t, whole.Rows, 1_000_000)
+}

@@ -164,6 +164,10 @@ func TestARunValuesEveryCustomerByTheModelsInUse(t *testing.T) {
 		e.Items[0].Customers, e.Items[0].Buyers, e.Items[0].Predicted, e.Items[0].PredictedMinor, e.Items[0].RealisedMinor, e.Items[0].NewMinor,
 		e.Items[0].RaisedMinor, e.Items[0].LoweredMinor, e.Items[0].GoneMinor,
 	})
+	table := w.fit("bgnbd", body{"rows": rows(60)})
+	answer := w.Do(http.MethodPost, "/v1/models/"+table.Model.ID+"/use", w.Marketing, nil)
+	require.Equal(t, http.StatusConflict, answer.Status)
+	require.Equal(t, "model_of_table", answer.Code(), "who knows in which unit its times are?")
 	var spread struct {
 		Without int64
 		Tenths  []struct {
@@ -183,7 +187,7 @@ func TestARunValuesEveryCustomerByTheModelsInUse(t *testing.T) {
 	require.Equal(t, sum, total)
 
 	told := 0
-	for _, event := range w.Events(62) {
+	for _, event := range w.Events(63) {
 		if event.Type == "guanxi.analytics.events.v1.CustomerScored" && event.Tenant == "music" {
 			told++
 			golden.JSON(t, "testdata/customer_scored.json", event.Data)

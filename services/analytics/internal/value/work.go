@@ -44,8 +44,11 @@ func (v *Values) background(ctx context.Context, step run.Step) error {
 	return errors.Join(daily, v.runs.Work(ctx, Kind, step))
 }
 
-// used has a model that comes into use applied to all customers.
-func (v *Values) used(ctx context.Context, tx *pg.Tx, _ model.Model) error {
+// used has a model that comes into use applied to all customers. Of a table nobody knows the unit of time, or the currency.
+func (v *Values) used(ctx context.Context, tx *pg.Tx, m model.Model) error {
+	if m.Source != model.FromFacts {
+		return problem.New(problem.Conflict, "model_of_table", "The model was fitted to a table, whose unit of time and currency are not those of the facts. Fit one to facts, and put that to use.")
+	}
 	return v.again(ctx, tx, v.today())
 }
 
