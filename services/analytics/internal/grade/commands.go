@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
@@ -183,13 +184,25 @@ func (p *Pyramid) Runs(ctx context.Context, before uuid.UUID, limit int) (all []
 		if err != nil {
 			return err
 		}
+		ids := make([]uuid.UUID, len(runs))
+		for i, one := range runs {
+			ids[i] = one.ID
+		}
+		rows, err := tx.Query(ctx, `SELECT `+reckoningColumns+` FROM grade_run WHERE tenant_id = $1 AND run_id = ANY ($2)`, tx.Tenant(), ids)
+		if err != nil {
+			return err
+		}
+		own, err := pgx.CollectRows(rows, scanReckoning)
+		if err != nil {
+			return err
+		}
+		byID := make(map[uuid.UUID]reckoning, len(own))
+		for _, one := range own {
+			byID[one.ID] = one
+		}
 		all = make([]Running, len(runs))
 		for i, one := range runs {
-			own, _, err := loadReckoning(ctx, tx, `run_id = $2`, one.ID)
-			if err != nil {
-				return err
-			}
-			all[i] = show(one, own)
+			all[i] = show(one, byID[one.ID])
 		}
 		return nil
 	})
