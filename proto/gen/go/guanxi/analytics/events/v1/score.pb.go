@@ -29,7 +29,7 @@ type GradeChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The customer's id, a UUID.
 	CustomerId string `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
-	// Code of the grade from now on, such as "top".
+	// Code of the grade from now on, such as "top"; empty when the customer is in none any more, for want of a purchase.
 	Grade string `protobuf:"bytes,2,opt,name=grade,proto3" json:"grade,omitempty"`
 	// Code of the grade before; empty for the first.
 	FromGrade string `protobuf:"bytes,3,opt,name=from_grade,json=fromGrade,proto3" json:"from_grade,omitempty"`
