@@ -59,7 +59,7 @@ func (b *ClustersBody) Check() (faults []problem.Field) {
 		case slices.Contains(b.Fields[:i], name):
 			fault(at, "duplicate", "stands there twice")
 		case facts && !isNumber(name):
-			fault(at, "field_unknown", "is no number, amount or flag of portraits: see GET /v1/analytics/fields")
+			fault(at, "field_unknown", "is no number, amount or flag of portraits")
 		}
 	}
 	for i, name := range b.Log {
