@@ -351,6 +351,11 @@ func TestMergedCustomersAndReturnsCountAsTheyShould(t *testing.T) {
 	require.EqualValues(t, 12+2, f.Model.Fit["repeat_purchases"], "the merged customer bought on three days that count")
 	w.Want(http.StatusOK, http.MethodPost, "/v1/models/bgnbd/fit", w.Marketing, body{"source": "facts", "cutoff": today.AddDate(0, 0, -15).Format(time.DateOnly)}, &f)
 	require.EqualValues(t, 12+3, f.Model.Fit["repeat_purchases"], "before it came back the order was a purchase")
+	w.order("music", b, today.AddDate(0, 0, -5), 100)
+	w.Want(http.StatusOK, http.MethodPost, "/v1/models/bgnbd/fit", w.Marketing,
+		body{"source": "facts", "cutoff": today.AddDate(0, 0, -15).Format(time.DateOnly), "holdout_until": today.Format(time.DateOnly)}, &f)
+	require.EqualValues(t, 12+3, f.Model.Fit["repeat_purchases"], "and so it was for whom the model is held against what came after")
+	require.InDelta(t, 1, f.Model.Detail.Holdout.Actual, 0)
 	refused(t, w, "before all purchases", "/v1/models/bgnbd/fit", body{"source": "facts", "cutoff": "1997-01-01"}, 422, "not_enough_data", "")
 }
 
