@@ -72,6 +72,7 @@ CREATE TABLE rfm_run (
 	PRIMARY KEY (tenant_id, run_id)
 );
 CREATE INDEX rfm_run_current ON rfm_run (tenant_id, reckoned_at) WHERE portraits AND reckoned_at IS NOT NULL;
+CREATE INDEX rfm_run_open ON rfm_run (tenant_id) WHERE phase IN ('reading', 'writing', 'following');
 CREATE INDEX rfm_run_of ON rfm_run (tenant_id, currency, as_of, window_days) WHERE kept AND reckoned_at IS NOT NULL;
 SELECT guanxi_tenant_table('rfm_run');
 
