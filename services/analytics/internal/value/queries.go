@@ -130,11 +130,6 @@ func (v *Values) Settings(ctx context.Context) (s Settings, err error) {
 	return s, err
 }
 
-// SettingsIn gives the tenant's settings to another room.
-func SettingsIn(ctx context.Context, tx *pg.Tx) (Settings, error) {
-	return readSettings(ctx, tx, false)
-}
-
 // Running is a run and how far it is.
 type Running struct {
 	run.Run

@@ -3,6 +3,7 @@ package value
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -148,4 +149,4 @@ func readStories(ctx context.Context, tx *pg.Tx, all []*story, before time.Time,
 	return err
 }
 
-func versionOf(m model.Model) string { return m.Kind + "/" + itoa(m.Version) }
+func versionOf(m model.Model) string { return m.Kind + "/" + strconv.FormatInt(m.Version, 10) }

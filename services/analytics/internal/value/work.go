@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,8 +23,6 @@ const Kind = "value"
 
 // chunk is how many customers one transaction of a run reckons.
 const chunk = 2000
-
-func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 // Background asks for the daily run of every tenant and works off what waits. It is called by a loop of every worker.
 func (v *Values) Background(ctx context.Context) error { return v.background(ctx, v.step) }
