@@ -85,9 +85,6 @@ func (m *Mining) useClusters(_ context.Context, tx *pg.Tx, of model.Model) error
 	return nil
 }
 
-// assignChunk is how many portraits get their cluster in one transaction.
-const assignChunk = 5_000
-
 // Assign gives portraits the cluster that they are in by the model in use, chunk by chunk, where that has not been done today. What
 // is written stays when it breaks off. It is called by a loop of every worker.
 func (m *Mining) Assign(ctx context.Context) error {
@@ -126,7 +123,7 @@ func (m *Mining) assignSome(ctx context.Context, tenant string) (more bool, err 
 		if err != nil {
 			return err
 		}
-		ids, rows, err := readFields(ctx, tx, state.Fields, a.Day, `customer_id > $3 ORDER BY customer_id LIMIT $4`, a.After, assignChunk)
+		ids, rows, err := readFields(ctx, tx, state.Fields, a.Day, `customer_id > $3 ORDER BY customer_id LIMIT $4`, a.After, m.chunk)
 		if err != nil {
 			return err
 		}
@@ -136,7 +133,7 @@ func (m *Mining) assignSome(ctx context.Context, tenant string) (more bool, err 
 		}
 		a.Customers += int64(len(ids))
 		a.Changed += changed
-		if more = len(ids) == assignChunk; more {
+		if more = len(ids) == m.chunk; more {
 			a.After = ids[len(ids)-1]
 		} else {
 			at := m.now()

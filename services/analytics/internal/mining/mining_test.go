@@ -353,3 +353,46 @@ func TestPortraitsGetTheClusterOfTheModelInUse(t *testing.T) {
 		t.Errorf("%v: %s", err, w.clusterOf("music", few[1]))
 	}
 }
+
+func TestTheWritingOfClustersGoesOnWhereItWasBrokenOff(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	few, many := portraits(w, "music", 10)
+	newcomer := analyticstest.ID()
+	w.Admin(`INSERT INTO portrait (tenant_id, customer_id, orders) VALUES ('music', $1, 1)`, newcomer) // has no recency: the mean is taken
+	out := w.fit("kmeans", body{"source": "facts", "fields": []string{"orders", "recency_days"}, "missing": "mean", "scale": "none", "k": 2})
+	if out.Model.Rows != 21 {
+		t.Fatalf("%+v", out.Model)
+	}
+	w.use(out.Model.ID)
+	w.mining.WithChunk(4)
+	// The worker dies in the third chunk: what it wrote there is undone.
+	w.Admin(`CREATE FUNCTION public.broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.customers > 8 THEN RAISE 'broken off'; END IF; RETURN NEW; END $$`)
+	w.Admin(`CREATE TRIGGER broken BEFORE INSERT OR UPDATE ON public.mining_assignment FOR EACH ROW EXECUTE FUNCTION public.broken()`)
+	if err := w.mining.Assign(t.Context()); err == nil {
+		t.Fatal("it was not broken off")
+	}
+	if n := w.Count(`SELECT count(*) FROM portrait WHERE cluster IS NOT NULL`); n != 8 {
+		t.Errorf("%d portraits have their cluster", n)
+	}
+	w.Admin(`DROP TRIGGER broken ON public.mining_assignment`)
+	if err := w.mining.Assign(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var state struct {
+		Done               bool
+		Customers, Changed int
+	}
+	w.get("/v1/analytics/clusters", http.StatusOK, &state)
+	if !state.Done || state.Customers != 21 || state.Changed != 21 {
+		t.Errorf("%+v", state)
+	}
+	for i := range few {
+		if w.clusterOf("music", few[i]) == w.clusterOf("music", many[i]) {
+			t.Error("few and many are one")
+		}
+	}
+	if w.clusterOf("music", newcomer) != w.clusterOf("music", few[0]) {
+		t.Errorf("%q, others %q", w.clusterOf("music", newcomer), w.clusterOf("music", few[0]))
+	}
+}

@@ -100,11 +100,12 @@ const maxItemsets = 500_000
 type Mining struct {
 	db, ops *pg.DB
 	clock   func() time.Time
+	chunk   int // portraits that get their cluster in one transaction
 }
 
 // New makes the capability: db is of the app role, ops looks over all tenants.
 func New(db, ops *pg.DB, clock func() time.Time) *Mining {
-	return &Mining{db: db, ops: ops, clock: clock}
+	return &Mining{db: db, ops: ops, clock: clock, chunk: 5_000}
 }
 
 func (m *Mining) now() time.Time { return m.clock().UTC().Truncate(time.Microsecond) }
