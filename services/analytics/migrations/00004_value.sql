@@ -52,8 +52,9 @@ CREATE TABLE value_told (
 );
 SELECT guanxi_tenant_table('value_told');
 
--- Customer equity: the sum of predicted values, as it was on a day, and what moved it since the row before:
--- predicted_minor = that of the row before + new_minor + raised_minor - lowered_minor - gone_minor.
+-- Customer equity: the sum of predicted values, as it was on a day, and what moved it since the last row of which that is known:
+-- predicted_minor = that of the row before + new_minor + raised_minor - lowered_minor - gone_minor. Of a day that was over when it
+-- was reckoned nobody knows it: moved is false, and the amounts are 0.
 CREATE TABLE value_equity (
 	tenant_id       text NOT NULL,
 	as_of           date NOT NULL,
@@ -63,6 +64,7 @@ CREATE TABLE value_equity (
 	predicted       bigint NOT NULL, -- customers with a predicted value
 	predicted_minor bigint NOT NULL,
 	realised_minor  bigint NOT NULL,
+	moved           boolean NOT NULL,
 	new_minor       bigint NOT NULL, -- of customers who had no predicted value before
 	raised_minor    bigint NOT NULL, -- by which values rose
 	lowered_minor   bigint NOT NULL, -- by which values fell, positive

@@ -77,7 +77,7 @@ type valueRunView struct {
 	Customers      int64      `json:"customers" doc:"Done so far."`
 	Buyers         int64      `json:"buyers" doc:"Of them, those with a purchase."`
 	Predicted      int64      `json:"predicted" doc:"Of them, those with a predicted value."`
-	Changed        int64      `json:"changed" doc:"Portraits that were written."`
+	Changed        int64      `json:"changed" doc:"Customers whose portrait said something else."`
 	Told           int64      `json:"told" doc:"Events CustomerScored."`
 	PredictedMinor int64      `json:"predicted_minor"`
 	RealisedMinor  int64      `json:"realised_minor"`
@@ -135,7 +135,7 @@ func (v *Values) Routes(api *httpx.API) {
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "start-value-run", Method: http.MethodPost, Path: "/v1/analytics/value/runs", Tag: tag, Summary: "Have every customer valued behind the scenes",
-		Description: "There is one every day by itself, and one when a model comes into use or a setting changes.",
+		Description: "There is one every day by itself, and one when a model comes into use or a setting changes. One of a day that is over leaves portraits as they are: it tells what customer equity was.",
 		Permission:  auth.AnalyticsManage, Status: http.StatusAccepted, Errors: []int{http.StatusConflict},
 	}, v.startRun)
 	httpx.Register(api, read("list-value-runs", "/v1/analytics/value/runs", "List runs, the newest first"),

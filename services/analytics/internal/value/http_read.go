@@ -97,24 +97,28 @@ type equityRow struct {
 	Predicted      int64      `json:"predicted" doc:"Customers with a predicted value."`
 	PredictedMinor int64      `json:"predicted_minor" doc:"Customer equity: the sum of predicted values."`
 	RealisedMinor  int64      `json:"realised_minor" doc:"The sum of realised values."`
-	NewMinor       int64      `json:"new_minor" doc:"Of customers who had no predicted value before."`
-	RaisedMinor    int64      `json:"raised_minor" doc:"By which values rose."`
-	LoweredMinor   int64      `json:"lowered_minor" doc:"By which values fell."`
-	GoneMinor      int64      `json:"gone_minor" doc:"Of customers who have no predicted value any more."`
+	NewMinor       *int64     `json:"new_minor" doc:"Of customers who had no predicted value before; like the three that follow null where the day was over when it was reckoned."`
+	RaisedMinor    *int64     `json:"raised_minor" doc:"By which values rose."`
+	LoweredMinor   *int64     `json:"lowered_minor" doc:"By which values fell."`
+	GoneMinor      *int64     `json:"gone_minor" doc:"Of customers who have no predicted value any more."`
 	PurchaseModel  *uuid.UUID `json:"purchase_model_id,omitempty" format:"uuid"`
 	SpendModel     *uuid.UUID `json:"spend_model_id,omitempty" format:"uuid"`
 	ReckonedAt     time.Time  `json:"reckoned_at"`
 }
 
 type equityBody struct {
-	Items []equityRow `json:"items" nullable:"false" doc:"By day. predicted_minor is that of the row before + new + raised − lowered − gone."`
+	Items []equityRow `json:"items" nullable:"false" doc:"By day. predicted_minor is that of the row before + new + raised − lowered − gone, over the rows that have them."`
 }
 
 func showEquity(e Equity) equityRow {
-	return equityRow{
-		e.AsOf.Format(time.DateOnly), e.Currency, e.Customers, e.Buyers, e.Predicted, e.PredictedMinor, e.RealisedMinor, e.NewMinor, e.RaisedMinor,
-		e.LoweredMinor, e.GoneMinor, pg.OrNull(e.PurchaseModel), pg.OrNull(e.SpendModel), e.ReckonedAt,
+	row := equityRow{
+		AsOf: e.AsOf.Format(time.DateOnly), Currency: e.Currency, Customers: e.Customers, Buyers: e.Buyers, Predicted: e.Predicted, PredictedMinor: e.PredictedMinor,
+		RealisedMinor: e.RealisedMinor, PurchaseModel: pg.OrNull(e.PurchaseModel), SpendModel: pg.OrNull(e.SpendModel), ReckonedAt: e.ReckonedAt,
 	}
+	if e.Moved {
+		row.NewMinor, row.RaisedMinor, row.LoweredMinor, row.GoneMinor = &e.NewMinor, &e.RaisedMinor, &e.LoweredMinor, &e.GoneMinor
+	}
+	return row
 }
 
 func (v *Values) readRoutes(api *httpx.API) {

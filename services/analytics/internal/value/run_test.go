@@ -255,6 +255,26 @@ func TestValuesAreToldWhenTheyChangeByATenthAndEquityKnowsWhatMovedIt(t *testing
 	require.Equal(t, e, again)
 	require.Len(t, w.Events(events+tenths), events+tenths)
 
+	// Of a day that is over only customer equity is reckoned.
+	past := w.now.Load().Truncate(24*time.Hour).AddDate(0, 0, -200)
+	_, err = w.values.Start(w.as("music"), past)
+	require.NoError(t, err)
+	require.NoError(t, w.values.Background(t.Context()))
+	require.Equal(t, second, w.scores("music"))
+	require.Len(t, w.Events(events+tenths), events+tenths)
+	var back struct{ Items []map[string]any }
+	w.Want(http.StatusOK, http.MethodGet, "/v1/analytics/value/equity?per=day&to="+past.Format(time.DateOnly), w.Sales, nil, &back)
+	require.Len(t, back.Items, 1)
+	require.Nil(t, back.Items[0]["new_minor"])
+	require.Positive(t, back.Items[0]["predicted_minor"])
+	require.Less(t, back.Items[0]["realised_minor"], float64(day.RealisedMinor))
+	w.at(w.now.Load().Add(24 * time.Hour)) // and what moved it from day to day is known as before
+	require.NoError(t, w.values.Background(t.Context()))
+	w.Want(http.StatusOK, http.MethodGet, "/v1/analytics/value/equity?per=day&to=2999-01-01", w.Sales, nil, &again)
+	require.Len(t, again.Items, 4)
+	next := again.Items[3]
+	require.Equal(t, day.PredictedMinor+next.NewMinor+next.RaisedMinor-next.LoweredMinor-next.GoneMinor, next.PredictedMinor)
+
 	var runs struct {
 		Items []struct {
 			State                    string
@@ -262,10 +282,10 @@ func TestValuesAreToldWhenTheyChangeByATenthAndEquityKnowsWhatMovedIt(t *testing
 		}
 	}
 	w.Want(http.StatusOK, http.MethodGet, "/v1/analytics/value/runs", w.Sales, nil, &runs)
-	require.Equal(t, "done", runs.Items[0].State)
-	require.EqualValues(t, 40, runs.Items[0].Customers)
-	require.Zero(t, runs.Items[0].Changed)
-	require.Zero(t, runs.Items[0].Told)
+	require.Equal(t, "done", runs.Items[2].State)
+	require.EqualValues(t, 40, runs.Items[2].Customers)
+	require.Zero(t, runs.Items[2].Changed)
+	require.Zero(t, runs.Items[2].Told)
 }
 
 func TestARunGoesOnAfterAKillAndBeginsAnewByNewSettings(t *testing.T) {

@@ -105,33 +105,35 @@ func queueTold(tx *pg.Tx, ids []uuid.UUID, minors []int64, at time.Time) {
 		ON CONFLICT (tenant_id, customer_id) DO UPDATE SET predicted_minor = excluded.predicted_minor, told_at = excluded.told_at`, tx.Tenant(), ids, minors, at)
 }
 
-const equityColumns = `as_of, currency, customers, buyers, predicted, predicted_minor, realised_minor, new_minor, raised_minor, lowered_minor, gone_minor,
+const equityColumns = `as_of, currency, customers, buyers, predicted, predicted_minor, realised_minor, moved, new_minor, raised_minor, lowered_minor, gone_minor,
 	purchase_model, spend_model, run_id, reckoned_at`
 
 func scanEquity(row pgx.Row) (e Equity, err error) {
 	var purchases, spend *uuid.UUID
-	err = row.Scan(&e.AsOf, &e.Currency, &e.Customers, &e.Buyers, &e.Predicted, &e.PredictedMinor, &e.RealisedMinor, &e.NewMinor, &e.RaisedMinor,
+	err = row.Scan(&e.AsOf, &e.Currency, &e.Customers, &e.Buyers, &e.Predicted, &e.PredictedMinor, &e.RealisedMinor, &e.Moved, &e.NewMinor, &e.RaisedMinor,
 		&e.LoweredMinor, &e.GoneMinor, &purchases, &spend, &e.RunID, &e.ReckonedAt)
 	e.PurchaseModel, e.SpendModel, e.ReckonedAt = orNil(purchases), orNil(spend), e.ReckonedAt.UTC()
 	return e, err
 }
 
-// latestEquity gives the row that was reckoned last; there is false before the first.
+// latestEquity gives the row that was reckoned last of a day that was at hand; there is false before the first.
 func latestEquity(ctx context.Context, tx *pg.Tx) (e Equity, there bool, err error) {
-	e, err = scanEquity(tx.QueryRow(ctx, `SELECT `+equityColumns+` FROM value_equity WHERE tenant_id = $1 ORDER BY reckoned_at DESC, as_of DESC LIMIT 1`, tx.Tenant()))
+	e, err = scanEquity(tx.QueryRow(ctx, `SELECT `+equityColumns+` FROM value_equity WHERE tenant_id = $1 AND moved ORDER BY reckoned_at DESC, as_of DESC LIMIT 1`, tx.Tenant()))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Equity{}, false, nil
 	}
 	return e, err == nil, err
 }
 
+// queueEquity queues the row. One of which it is known what moved it stays when the day is reckoned again after it is over.
 func queueEquity(tx *pg.Tx, e Equity) {
-	tx.Queue(`INSERT INTO value_equity (tenant_id, `+equityColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+	tx.Queue(`INSERT INTO value_equity (tenant_id, `+equityColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 		ON CONFLICT (tenant_id, as_of) DO UPDATE SET currency = excluded.currency, customers = excluded.customers, buyers = excluded.buyers,
-			predicted = excluded.predicted, predicted_minor = excluded.predicted_minor, realised_minor = excluded.realised_minor, new_minor = excluded.new_minor,
-			raised_minor = excluded.raised_minor, lowered_minor = excluded.lowered_minor, gone_minor = excluded.gone_minor,
-			purchase_model = excluded.purchase_model, spend_model = excluded.spend_model, run_id = excluded.run_id, reckoned_at = excluded.reckoned_at`,
-		tx.Tenant(), e.AsOf, e.Currency, e.Customers, e.Buyers, e.Predicted, e.PredictedMinor, e.RealisedMinor, e.NewMinor, e.RaisedMinor, e.LoweredMinor,
+			predicted = excluded.predicted, predicted_minor = excluded.predicted_minor, realised_minor = excluded.realised_minor, moved = excluded.moved,
+			new_minor = excluded.new_minor, raised_minor = excluded.raised_minor, lowered_minor = excluded.lowered_minor, gone_minor = excluded.gone_minor,
+			purchase_model = excluded.purchase_model, spend_model = excluded.spend_model, run_id = excluded.run_id, reckoned_at = excluded.reckoned_at
+			WHERE excluded.moved OR NOT value_equity.moved`,
+		tx.Tenant(), e.AsOf, e.Currency, e.Customers, e.Buyers, e.Predicted, e.PredictedMinor, e.RealisedMinor, e.Moved, e.NewMinor, e.RaisedMinor, e.LoweredMinor,
 		e.GoneMinor, pg.OrNull(e.PurchaseModel), pg.OrNull(e.SpendModel), e.RunID, e.ReckonedAt)
 }
 

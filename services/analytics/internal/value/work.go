@@ -135,16 +135,22 @@ func (v *Values) step(ctx context.Context, tx *pg.Tx, of run.Run) (done bool, er
 		all[i].reckon(set, m, currency, of.AsOf, known)
 		p.add(&all[i])
 	}
-	queueValues(tx, all)
-	told, err := v.tell(ctx, tx, all, m, currency, of.AsOf)
-	if err != nil {
-		return false, err
+	if atHand(of) {
+		queueValues(tx, all)
+		told, err := v.tell(ctx, tx, all, m, currency, of.AsOf)
+		if err != nil {
+			return false, err
+		}
+		p.told += told
 	}
-	p.told += told
 	p.after = all[len(all)-1].customer
 	queueProgress(tx, p)
 	return false, nil
 }
+
+// atHand tells whether the run is of the day on which it was asked for. One of a day that was over leaves portraits as they are, and
+// tells nobody: it only knows what customer equity was.
+func atHand(of run.Run) bool { return !of.AsOf.Before(of.AskedAt.Truncate(24 * time.Hour)) }
 
 // reckon fills in what the customer is worth.
 func (c *valued) reckon(set Settings, m models, currency string, asOf time.Time, known map[History]foretold) {
@@ -164,7 +170,7 @@ func narrow(v *float64) *float32 {
 
 func equal[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// changed tells whether the portrait has to be written.
+// changed tells whether the portrait says something else.
 func (c *valued) changed() bool {
 	return !equal(c.was.predicted, c.is.predicted) || !equal(c.was.realised, &c.is.realised) ||
 		!equal(c.was.purchases, c.is.purchases) || !equal(c.was.alive, c.is.alive)
@@ -249,14 +255,18 @@ func tenth(was, now int64) bool {
 
 // finish keeps customer equity as it is at the end of the run.
 func (v *Values) finish(ctx context.Context, tx *pg.Tx, of run.Run, p progress) error {
+	e := Equity{
+		AsOf: of.AsOf, Currency: p.currency, Customers: p.customers, Buyers: p.buyers, Predicted: p.predicted, PredictedMinor: p.predictedMinor,
+		RealisedMinor: p.realisedMinor, PurchaseModel: p.purchases, SpendModel: p.spend, RunID: of.ID, ReckonedAt: v.now(),
+	}
+	if !atHand(of) {
+		queueEquity(tx, e)
+		return nil
+	}
+	e.Moved, e.NewMinor, e.RaisedMinor, e.LoweredMinor = true, p.newMinor, p.raisedMinor, p.lowered
 	before, there, err := latestEquity(ctx, tx)
 	if err != nil {
 		return err
-	}
-	e := Equity{
-		AsOf: of.AsOf, Currency: p.currency, Customers: p.customers, Buyers: p.buyers, Predicted: p.predicted, PredictedMinor: p.predictedMinor,
-		RealisedMinor: p.realisedMinor, NewMinor: p.newMinor, RaisedMinor: p.raisedMinor, LoweredMinor: p.lowered,
-		PurchaseModel: p.purchases, SpendModel: p.spend, RunID: of.ID, ReckonedAt: v.now(),
 	}
 	if there && before.Currency == e.Currency {
 		e.GoneMinor = before.PredictedMinor + e.NewMinor + e.RaisedMinor - e.LoweredMinor - e.PredictedMinor
@@ -278,6 +288,7 @@ type Equity struct {
 	Currency                                       string
 	Customers, Buyers, Predicted                   int64
 	PredictedMinor, RealisedMinor                  int64
+	Moved                                          bool // what moved it is known
 	NewMinor, RaisedMinor, LoweredMinor, GoneMinor int64
 	PurchaseModel, SpendModel                      uuid.UUID // Nil where none was in use
 	RunID                                          uuid.UUID
@@ -289,6 +300,7 @@ func monthly(rows []Equity) (out []Equity) {
 	for _, e := range rows {
 		if n := len(out); n > 0 && sameMonth(out[n-1].AsOf, e.AsOf) && out[n-1].Currency == e.Currency {
 			b := out[n-1]
+			e.Moved = e.Moved || b.Moved
 			e.NewMinor, e.RaisedMinor = e.NewMinor+b.NewMinor, e.RaisedMinor+b.RaisedMinor
 			e.LoweredMinor, e.GoneMinor = e.LoweredMinor+b.LoweredMinor, e.GoneMinor+b.GoneMinor
 			out[n-1] = e
