@@ -6,6 +6,7 @@
 //	fact     what topics say, as customers, orders and returns
 //	revenue  revenue by month
 //	run      long reckonings over all customers, in steps
+//	portrait one row a customer with all that is known of it; what follows a customer at once
 //	rfm      recency, frequency and monetary value, scored
 //	model    models that were fitted: versions, which is in use, jobs
 //	value    what customers were worth and will be: BG/NBD, Pareto/NBD, Gamma-Gamma, sBG; customer equity
@@ -27,7 +28,6 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
-	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/ahp"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/churn"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
@@ -38,6 +38,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/metric"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/mining"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/portrait"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/revenue"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/rfm"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
@@ -70,17 +71,20 @@ func Module() app.Module {
 			pyramid := grade.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			ways := journey.New(d.DB, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			numbers := metric.NewQueries(d.DB, d.Clock, metric.NoSegments)
+			portraits := portrait.New(d.DB, d.Ops, d.Outbox, d.Clock, ratings.Follow)
 			return app.Parts{
 				Routes: []func(*httpx.API){
 					fact.Routes(fact.NewQueries(d.DB)),
 					revenue.Routes(revenue.NewQueries(d.DB)),
-					ratings.Routes,
+					portraits.Routes, ratings.Routes,
 					models.Routes, values.Routes, pyramid.Routes, matrices.Routes, churns.Routes, stages.Routes, finds.Routes, ways.Routes,
 					ahp.Routes,
 					metric.Routes(metric.New(d.DB, d.Clock), numbers),
 				},
-				Consumers: []inbox.Consumer{fact.Consumer(fact.Topics())},
+				Consumers: fact.Consumers(),
 				Background: []func(context.Context) error{
+					app.Every(100*time.Millisecond, d.Log, "portraits that are due", portraits.Background),
+					app.Every(time.Second, d.Log, "portraits that are made anew", portraits.Rebuilds),
 					app.Every(time.Second, d.Log, "ratings of customers", ratings.Background),
 					app.Every(time.Second, d.Log, "fits that wait", models.Pass),
 					app.Every(time.Second, d.Log, "values of customers", values.Background),

@@ -75,6 +75,16 @@ CREATE TABLE portrait_due (
 );
 SELECT guanxi_tenant_table('portrait_due');
 
+-- How far a run is that makes all portraits anew.
+CREATE TABLE portrait_run (
+	tenant_id text NOT NULL,
+	run_id    uuid NOT NULL,
+	after_id  uuid NOT NULL, -- the last customer who is done
+	customers bigint NOT NULL,
+	PRIMARY KEY (tenant_id, run_id)
+);
+SELECT guanxi_tenant_table('portrait_run');
+
 -- What a tenant has set for all its figures.
 CREATE TABLE analytics_settings (
 	tenant_id text NOT NULL PRIMARY KEY,
@@ -85,4 +95,4 @@ CREATE TABLE analytics_settings (
 SELECT guanxi_tenant_table('analytics_settings');
 
 -- +goose Down
-DROP TABLE analytics_settings, portrait_due, portrait;
+DROP TABLE analytics_settings, portrait_run, portrait_due, portrait;

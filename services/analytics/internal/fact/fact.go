@@ -1,5 +1,5 @@
-// Package fact keeps what topics say as rows that questions can be asked of: customers, orders and returns, and the
-// revenue of each month. Events of one aggregate come in order; those of different aggregates come in any, so that an
+// Package fact keeps what topics say as rows that questions can be asked of, a star: customers, what they bought and brought
+// back, what they asked, complained of and answered, what they collect and hear from us. Events of one aggregate come in order; those of different aggregates come in any, so that an
 // order may be here before its customer. Facts keep the customer's id that they came with; questions are asked by whom it
 // means since merges, so that an undone one leaves no trace.
 package fact
@@ -63,16 +63,67 @@ type Return struct {
 	Slot        int // the partition it came by
 }
 
+// Erasure says that a customer was erased for good.
+type Erasure struct {
+	CustomerID uuid.UUID
+	At         time.Time
+}
+
+// Interaction is a time at which a customer and the organisation met.
+type Interaction struct {
+	ID         uuid.UUID `json:"id"`
+	CustomerID uuid.UUID `json:"customer_id"`
+	Channel    string    `json:"channel"`
+	Direction  string    `json:"direction"`
+	Touchpoint string    `json:"touchpoint"`
+	Outcome    string    `json:"outcome"`
+	Seconds    int64     `json:"seconds"`
+	At         time.Time `json:"at"`
+}
+
 // Batch is what some events of one tenant and one partition say, sorted by what it is about. Within an order the
-// placing comes before all else, and the rest commutes, so that a batch can be stored kind by kind.
+// placing comes before all else, and the rest commutes, so that a batch can be stored kind by kind. What changes over time is
+// folded: one value an aggregate with what the batch says of it.
 type Batch struct {
-	Customers    []Customer
-	Orders       []Order
-	Attributions []Attribution
-	Returns      []Return
-	Merges       []alias.Change // and undone ones
+	Customers     []Customer
+	Erasures      []Erasure
+	Orders        []Order
+	Attributions  []Attribution
+	Returns       []Return
+	Merges        []alias.Change // and undone ones
+	Interactions  []Interaction
+	Leads         folded[Lead]
+	Opportunities folded[Opportunity]
+	Tickets       folded[Ticket]
+	Complaints    folded[Complaint]
+	Answers       folded[Answer]
+	Touches       []Touch
+	Members       folded[Member]
+	Memberships   folded[Membership]
+	Points        []Points
 
 	newest map[mark]time.Time // time of the newest event
+	due    map[uuid.UUID]bool // customers whose portraits are not right any more, and whether this is news; see [lanes]
+}
+
+// folded is one T an id, in the order in which they were first spoken of.
+type folded[T any] struct {
+	List []*T
+	by   map[uuid.UUID]*T
+}
+
+// of gives the T of the id; begin makes one that is new to the batch.
+func (f *folded[T]) of(id uuid.UUID, begin func() T) *T {
+	if t := f.by[id]; t != nil {
+		return t
+	}
+	if f.by == nil {
+		f.by = make(map[uuid.UUID]*T)
+	}
+	t := begin()
+	f.by[id] = &t
+	f.List = append(f.List, &t)
+	return &t
 }
 
 // Summary adds up everything a tenant has. Money is listed by currency.

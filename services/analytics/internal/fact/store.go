@@ -1,7 +1,6 @@
 package fact
 
 import (
-	"context"
 	"sort"
 	"strconv"
 	"strings"
@@ -71,11 +70,14 @@ SELECT $1, * FROM unnest($2::text[], $3::smallint[], $4::timestamptz[])
 ON CONFLICT (tenant_id, topic, slot) DO UPDATE SET newest_at = greatest(f.newest_at, excluded.newest_at)`
 )
 
-// store writes a batch in one round trip.
-func store(ctx context.Context, tx *pg.Tx, b Batch) error {
+// queue queues a batch.
+func queue(tx *pg.Tx, b Batch) error {
 	alias.Queue(tx, b.Merges...)
 	if len(b.Customers) > 0 {
 		queueCustomers(tx, b.Customers)
+	}
+	if len(b.Erasures) > 0 {
+		queueErasures(tx, b.Erasures)
 	}
 	if len(b.Orders) > 0 {
 		queueOrders(tx, b.Orders)
@@ -90,8 +92,43 @@ func store(ctx context.Context, tx *pg.Tx, b Batch) error {
 	if len(b.Returns) > 0 {
 		queueReturns(tx, b.Returns)
 	}
+	if err := queueStar(tx, b); err != nil {
+		return err
+	}
 	queueMarks(tx, b.newest)
-	return tx.Flush(ctx)
+	return nil
+}
+
+// queueDue queues that portraits are to be reckoned, those of news before all that waits. Of a return that does not say whose it
+// is, its order tells.
+func queueDue(tx *pg.Tx, atOnce, later []uuid.UUID, returns []Return) {
+	for lane, customers := range [][]uuid.UUID{atOnce, later} {
+		if len(customers) > 0 {
+			tx.Queue(`INSERT INTO public.portrait_due (tenant_id, lane, customer_id) SELECT $1, $2, unnest($3::uuid[])`, tx.Tenant(), lane, customers)
+		}
+	}
+	if len(returns) == 0 {
+		return
+	}
+	orders := make([]uuid.UUID, len(returns))
+	for i, r := range returns {
+		orders[i] = r.OrderID
+	}
+	tx.Queue(`INSERT INTO public.portrait_due (tenant_id, lane, customer_id)
+		SELECT DISTINCT $1, 1, o.customer_id FROM unnest($2::uuid[]) AS r(order_id)
+		CROSS JOIN LATERAL (SELECT f.customer_id FROM fact_order f WHERE f.tenant_id = $1 AND f.order_id = r.order_id LIMIT 1) o
+		WHERE o.customer_id IS NOT NULL AND o.customer_id <> ALL ($3::uuid[])`, tx.Tenant(), orders, append(atOnce, later...))
+}
+
+func queueErasures(tx *pg.Tx, erasures []Erasure) {
+	ids, at := make([]uuid.UUID, len(erasures)), make([]time.Time, len(erasures))
+	for i, e := range erasures {
+		ids[i], at[i] = e.CustomerID, e.At
+	}
+	// One that was never heard of is kept as one of whom nothing is known.
+	tx.Queue(`INSERT INTO fact_customer AS c (tenant_id, customer_id, kind, source, registered_at, erased_at)
+		SELECT DISTINCT ON (e.id) $1, e.id, 'unknown', '', e.at, e.at FROM unnest($2::uuid[], $3::timestamptz[]) AS e(id, at) ORDER BY e.id, e.at
+		ON CONFLICT (tenant_id, customer_id) DO UPDATE SET erased_at = least(c.erased_at, excluded.erased_at)`, tx.Tenant(), ids, at)
 }
 
 func queueCustomers(tx *pg.Tx, customers []Customer) {
