@@ -13,8 +13,8 @@ import (
 // Question is what the one query API is asked.
 type Question struct {
 	Metrics   []string
-	By        []string // dimensions
-	Filters   []Filter // all hold
+	By        []string     // dimensions
+	Filters   []Filter     // all hold
 	Customers *filter.Node // only what belongs to customers whom it chooses; segments in it are resolved
 	Grain     Grain
 	From, To  time.Time // days in UTC, both included; To is today and From 90 days to it where they are zero
