@@ -67,15 +67,17 @@ func TestAJobWhoseWorkerWasKilledIsBegunAgain(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	asked := w.ask(w.Marketing)
+	var kill context.CancelFunc
 	killed := func(ctx context.Context, _ model.Order[contracts]) (model.Fitted, error) {
-		<-ctx.Done() // the process ends without a word
+		kill() // the process ends without a word
+		<-ctx.Done()
 		return model.Fitted{}, ctx.Err()
 	}
 	right := w.fit
 	w.fit = killed
 	for range 2 {
-		ctx, kill := context.WithCancel(t.Context())
-		time.AfterFunc(50*time.Millisecond, kill)
+		var ctx context.Context
+		ctx, kill = context.WithCancel(t.Context())
 		_ = w.models.Pass(ctx)
 		require.Equal(t, "running", w.job(w.Sales, asked.ID).State)
 		require.NoError(t, w.models.Pass(t.Context()), "somebody has it")
@@ -91,8 +93,8 @@ func TestAJobWhoseWorkerWasKilledIsBegunAgain(t *testing.T) {
 	asked = w.ask(w.Marketing)
 	w.fit = killed
 	for range 3 {
-		ctx, kill := context.WithCancel(t.Context())
-		time.AfterFunc(50*time.Millisecond, kill)
+		var ctx context.Context
+		ctx, kill = context.WithCancel(t.Context())
 		_ = w.models.Pass(ctx)
 		w.later(2 * time.Minute)
 	}
