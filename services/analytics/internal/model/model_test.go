@@ -67,7 +67,7 @@ func TestAJobWhoseWorkerWasKilledIsBegunAgain(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	asked := w.ask(w.Marketing)
-	var kill context.CancelFunc
+	kill := func() {}
 	killed := func(ctx context.Context, _ model.Order[contracts]) (model.Fitted, error) {
 		kill() // the process ends without a word
 		<-ctx.Done()
@@ -76,8 +76,9 @@ func TestAJobWhoseWorkerWasKilledIsBegunAgain(t *testing.T) {
 	right := w.fit
 	w.fit = killed
 	for range 2 {
-		var ctx context.Context
-		ctx, kill = context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		t.Cleanup(cancel)
+		kill = cancel
 		_ = w.models.Pass(ctx)
 		require.Equal(t, "running", w.job(w.Sales, asked.ID).State)
 		require.NoError(t, w.models.Pass(t.Context()), "somebody has it")
@@ -93,8 +94,9 @@ func TestAJobWhoseWorkerWasKilledIsBegunAgain(t *testing.T) {
 	asked = w.ask(w.Marketing)
 	w.fit = killed
 	for range 3 {
-		var ctx context.Context
-		ctx, kill = context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		t.Cleanup(cancel)
+		kill = cancel
 		_ = w.models.Pass(ctx)
 		w.later(2 * time.Minute)
 	}
