@@ -181,7 +181,7 @@ func TestThereIsNothingToErase(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := strings.Join([]string{
-		"fact_answer.channel fact_answer.channel fact_answer.kind fact_answer.ratings fact_answer.touchpoint fact_as_of.topic",
+		"fact_answer.channel fact_answer.kind fact_answer.ratings fact_answer.touchpoint fact_as_of.topic",
 		"fact_complaint.category fact_complaint.currency fact_complaint.outcome fact_customer.kind fact_customer.source",
 		"fact_interaction.channel fact_interaction.direction fact_interaction.outcome fact_interaction.touchpoint",
 		"fact_lead.campaign fact_lead.capture fact_lead.source fact_lead.state fact_member.programme fact_member.tier fact_membership.plan",
