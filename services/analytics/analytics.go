@@ -18,6 +18,7 @@
 //	mining   what is bought together and recommended, customers who are alike
 //	journey  the way to the purchase and after: funnel, cohorts, what campaigns and channels do
 //	metric   the catalogue of numbers, and the one place that reckons them
+//	report   reports of metrics, on a schedule and kept
 package analytics
 
 import (
@@ -33,12 +34,14 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/grade"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/journey"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/kano"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/lifecycle"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/matrix"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/metric"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/mining"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/portrait"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/report"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/revenue"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/rfm"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
@@ -71,18 +74,20 @@ func Module() app.Module {
 			pyramid := grade.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			ways := journey.New(d.DB, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			numbers := metric.NewQueries(d.DB, d.Clock, metric.NoSegments)
-			portraits := portrait.New(d.DB, d.Ops, d.Outbox, d.Clock, ratings.Follow)
+			reports := report.New(d.DB, d.Ops, numbers, d.Clock)
+			portraits := portrait.New(d.DB, d.Ops, d.Outbox, d.Clock, ratings.Follow, stages.Follow)
 			return app.Parts{
 				Routes: []func(*httpx.API){
 					fact.Routes(fact.NewQueries(d.DB)),
 					revenue.Routes(revenue.NewQueries(d.DB)),
 					portraits.Routes, ratings.Routes,
 					models.Routes, values.Routes, pyramid.Routes, matrices.Routes, churns.Routes, stages.Routes, finds.Routes, ways.Routes,
-					ahp.Routes,
-					metric.Routes(metric.New(d.DB, d.Clock), numbers),
+					ahp.Routes, kano.Routes(kano.NewQueries(d.DB)),
+					metric.Routes(metric.New(d.DB, d.Clock), numbers), reports.Routes,
 				},
 				Consumers: fact.Consumers(),
 				Background: []func(context.Context) error{
+					app.Every(10*time.Second, d.Log, "reports that are due", reports.Pass),
 					app.Every(100*time.Millisecond, d.Log, "portraits that are due", portraits.Background),
 					app.Every(time.Second, d.Log, "portraits that are made anew", portraits.Rebuilds),
 					app.Every(time.Second, d.Log, "ratings of customers", ratings.Background),

@@ -15,6 +15,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx/badinput"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/portrait"
 )
 
 func TestStagesAreProposedAndKept(t *testing.T) {
@@ -358,4 +359,26 @@ func groups(n int) string {
 		fmt.Fprintf(&b, "1,1,g%d\n", i)
 	}
 	return b.String()
+}
+
+func TestTheStageFollowsAPortraitThatIsReckoned(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	portraits := portrait.New(w.DB, w.Database.DB(pg.Ops), outbox.New("analytics"), w.now, w.stages.Follow)
+	id := w.customer("music", 200, 150)
+	due := func() {
+		w.Admin(`INSERT INTO portrait_due (tenant_id, lane, customer_id) VALUES ('music', 0, $1)`, id)
+		for n := 1; n > 0; {
+			var err error
+			n, err = portraits.Pass(t.Context())
+			require.NoError(t, err)
+		}
+	}
+	due()
+	require.Equal(t, "exploration", w.of(w.Marketing, id).Stage)
+	w.buys("music", id, 0, "shop")
+	due()
+	require.Equal(t, "familiarity", w.of(w.Marketing, id).Stage)
+	w.EventsOf("LifecycleStageProposed", 2)
+	w.Admin(`DO $$ BEGIN IF (SELECT stage FROM portrait WHERE purchase_days = 2) <> 'familiarity' THEN RAISE 'the portrait does not say it'; END IF; END $$`)
 }
