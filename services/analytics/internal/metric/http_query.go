@@ -71,26 +71,29 @@ func (b QuestionBody) Question(at func(field string, i int) string) (q Question,
 
 type queryInput struct{ Body QuestionBody }
 
-type queryAnswer struct{ Body metricNumbers }
+type queryAnswer struct{ Body MetricNumbers }
 
-type metricNumbers struct {
+// MetricNumbers is an answer as the API shows it.
+type MetricNumbers struct {
 	AsOf     *time.Time     `json:"as_of" doc:"time of the newest event in these numbers; null when there was none"`
 	From     string         `json:"from,omitempty" format:"date"`
 	To       string         `json:"to,omitempty" format:"date"`
 	Grain    Grain          `json:"grain,omitempty"`
-	Before   *metricSpan    `json:"before,omitempty" doc:"what is compared with, where there is no grain"`
+	Before   *MetricSpan    `json:"before,omitempty" doc:"what is compared with, where there is no grain"`
 	Currency string         `json:"currency,omitempty" doc:"of all amounts"`
-	Metrics  []metricServed `json:"metrics" nullable:"false"`
-	Rows     []metricRow    `json:"rows" nullable:"false" doc:"where nothing happened in a combination of dimension values there is no row"`
+	Metrics  []MetricServed `json:"metrics" nullable:"false"`
+	Rows     []MetricRow    `json:"rows" nullable:"false" doc:"where nothing happened in a combination of dimension values there is no row"`
 	More     bool           `json:"more" doc:"rows were left out for the limit"`
 }
 
-type metricSpan struct {
+// MetricSpan is some days.
+type MetricSpan struct {
 	From string `json:"from" format:"date"`
 	To   string `json:"to" format:"date"`
 }
 
-type metricServed struct {
+// MetricServed is a metric with where its numbers came from.
+type MetricServed struct {
 	Code string `json:"code"`
 	Name string `json:"name"`
 	Unit Unit   `json:"unit"`
@@ -98,14 +101,16 @@ type metricServed struct {
 	From string `json:"served_from" doc:"daily roll-up, facts or portraits"`
 }
 
-type metricRow struct {
+// MetricRow is one cell of an answer.
+type MetricRow struct {
 	Period     string                 `json:"period,omitempty" format:"date" doc:"first day of the period"`
 	Partial    bool                   `json:"partial,omitempty" doc:"from or to cut the period off"`
 	Dimensions map[string]*string     `json:"dimensions,omitempty" doc:"null: not known"`
-	Values     map[string]metricValue `json:"values"`
+	Values     map[string]MetricValue `json:"values"`
 }
 
-type metricValue struct {
+// MetricValue is one number with what it rests on.
+type MetricValue struct {
 	Value    *float64 `json:"value" doc:"null where there is none: nothing it could be reckoned from, or a division by zero"`
 	Sample   *float64 `json:"sample,omitempty" doc:"what a share, a ratio or a mean is of"`
 	Low      *float64 `json:"low,omitempty" doc:"95 % interval of a share"`
@@ -114,19 +119,20 @@ type metricValue struct {
 	Change   *float64 `json:"change,omitempty" doc:"by how much of the previous value it rose"`
 }
 
-func numbers(a Answer) metricNumbers {
-	out := metricNumbers{AsOf: fact.TimeOrNil(a.AsOf), Grain: a.Grain, Currency: a.Currency, More: a.More, Rows: make([]metricRow, len(a.Rows))}
+// Show gives an answer as the API shows it.
+func Show(a Answer) MetricNumbers {
+	out := MetricNumbers{AsOf: fact.TimeOrNil(a.AsOf), Grain: a.Grain, Currency: a.Currency, More: a.More, Rows: make([]MetricRow, len(a.Rows))}
 	if !a.Span.From.IsZero() {
 		out.From, out.To = a.Span.From.Format(time.DateOnly), a.Span.To.Format(time.DateOnly)
 	}
 	if !a.Before.From.IsZero() && a.Grain == Whole {
-		out.Before = &metricSpan{a.Before.From.Format(time.DateOnly), a.Before.To.Format(time.DateOnly)}
+		out.Before = &MetricSpan{a.Before.From.Format(time.DateOnly), a.Before.To.Format(time.DateOnly)}
 	}
 	for _, m := range a.Metrics {
-		out.Metrics = append(out.Metrics, metricServed{m.Code, m.Name, m.Unit, m.Adds, m.From})
+		out.Metrics = append(out.Metrics, MetricServed{m.Code, m.Name, m.Unit, m.Adds, m.From})
 	}
 	for i, r := range a.Rows {
-		row := metricRow{Partial: r.Partial, Values: make(map[string]metricValue, len(r.Values))}
+		row := MetricRow{Partial: r.Partial, Values: make(map[string]MetricValue, len(r.Values))}
 		if !r.Start.IsZero() {
 			row.Period = r.Start.Format(time.DateOnly)
 		}
@@ -137,7 +143,7 @@ func numbers(a Answer) metricNumbers {
 			row.Dimensions[d] = r.By[n]
 		}
 		for n, v := range r.Values {
-			row.Values[a.Metrics[n].Code] = metricValue(v)
+			row.Values[a.Metrics[n].Code] = MetricValue(v)
 		}
 		out.Rows[i] = row
 	}
@@ -168,7 +174,7 @@ func (q *Queries) routes(api *httpx.API) {
 		if err != nil {
 			return nil, err
 		}
-		return &queryAnswer{numbers(a)}, nil
+		return &queryAnswer{Show(a)}, nil
 	})
 	httpx.Stream(api, queryOperation(), q.file)
 }
@@ -177,7 +183,7 @@ func queryOperation() httpx.Operation {
 	return httpx.Operation{
 		ID: "get-metrics-query", Method: http.MethodGet, Path: "/v1/metrics/query", Tag: tag, Summary: "Ask for numbers, also as CSV or Parquet",
 		Description: "As the POST. A file has all rows up to 100,000; in Parquet the units stand in the schema's key-value metadata.",
-		Permission:  auth.AnalyticsRead, Produces: []string{"application/json", mediaCSV, mediaParquet}, Output: metricNumbers{},
+		Permission:  auth.AnalyticsRead, Produces: []string{"application/json", mediaCSV, mediaParquet}, Output: MetricNumbers{},
 		Parameters: []httpx.Parameter{
 			{Name: "metrics", Required: true, Description: "Codes, separated by commas."},
 			{Name: "by", Description: "Dimensions, separated by commas."},
@@ -218,7 +224,7 @@ func (q *Queries) file(c *gin.Context) error {
 		c.Header("Content-Disposition", `attachment; filename="metrics.parquet"`)
 		return WriteParquet(c.Writer, a)
 	default:
-		c.JSON(http.StatusOK, numbers(a))
+		c.JSON(http.StatusOK, Show(a))
 		return nil
 	}
 }

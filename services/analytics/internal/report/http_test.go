@@ -1,0 +1,94 @@
+package report_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/guanxi-crm/guanxi/platform/httpx/badinput"
+	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/analyticstest"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/metric"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/report"
+)
+
+const monthly = `{"code": "sales", "title": "Sales <b>of the year</b>", "sections": [{"title": "Revenue", "text": "By month.",
+	"question": {"metrics": ["gross_revenue", "repeat_rate"], "grain": "month", "from": "1997-01-01", "to": "1997-03-31"}}],
+	"schedule": {"every": "day", "hour": 8, "time_zone": "Asia/Shanghai"}}`
+
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	w := analyticstest.Start(t)
+	require.Equal(t, 201, w.Do(http.MethodPost, "/v1/reports", w.Marketing, json.RawMessage(monthly)).Status)
+	for name, target := range map[string]badinput.Target{
+		"list": {Method: http.MethodGet, Path: "/v1/reports", Token: w.Sales, List: true},
+		"get":  {Method: http.MethodGet, Path: "/v1/reports/sales", Token: w.Sales, Owned: true},
+		"runs": {Method: http.MethodGet, Path: "/v1/reports/sales/runs", Token: w.Sales, List: true, Owned: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			target.URL = w.URL
+			badinput.Check(t, target)
+		})
+	}
+	for name, change := range map[string][2]string{
+		"an unknown metric":    {"gross_revenue", "sunshine"},
+		"an unknown time zone": {"Asia/Shanghai", "Moon/Sea"},
+		"a day that is none":   {"1997-01-01", "1997-02-30"},
+		"an hour that is none": {`"hour": 8`, `"hour": 24`},
+	} {
+		answer := w.Do(http.MethodPost, "/v1/reports", w.Marketing, json.RawMessage(strings.Replace(strings.Replace(monthly, `"sales"`, `"other"`, 1), change[0], change[1], 1)))
+		require.Equal(t, 422, answer.Status, "%s: %s", name, answer.Body)
+	}
+	require.Equal(t, 409, w.Do(http.MethodPost, "/v1/reports", w.Marketing, json.RawMessage(monthly)).Status)
+	require.Equal(t, 403, w.Do(http.MethodPost, "/v1/reports", w.Sales, json.RawMessage(monthly)).Status)
+	require.Equal(t, 404, w.Do(http.MethodPost, "/v1/reports/nothing/runs", w.Marketing, nil).Status)
+}
+
+func TestAReportRunsOnceForEachTimeItIsDueAndKeepsItsNumbers(t *testing.T) {
+	t.Parallel()
+	w := analyticstest.Start(t)
+	sell := func() {
+		w.Admin(`INSERT INTO live.sales_day (tenant_id, currency, channel, day, slot, orders, units, gross_minor) SELECT 'music', 'USD', 'web', '1997-02-05', count(*), 1, 1, 500 FROM live.sales_day`)
+	}
+	sell()
+	require.Equal(t, 201, w.Do(http.MethodPost, "/v1/reports", w.Marketing, json.RawMessage(monthly)).Status)
+	now := time.Now().Add(48 * time.Hour)
+	clock := func() time.Time { return now }
+	reports := report.New(w.DB, w.Database.DB(pg.Ops), metric.NewQueries(w.DB, clock, metric.NoSegments), clock)
+	require.NoError(t, reports.Pass(t.Context()))
+	require.NoError(t, reports.Pass(t.Context()))
+	sell()
+	var runs struct {
+		Items []struct {
+			RunID string     `json:"run_id"`
+			DueAt *time.Time `json:"due_at"`
+		}
+	}
+	require.NoError(t, json.Unmarshal(w.Do(http.MethodGet, "/v1/reports/sales/runs", w.Sales, nil).Body, &runs))
+	require.Len(t, runs.Items, 1, "two days were missed, and are made up for by one run")
+	require.NotNil(t, runs.Items[0].DueAt)
+	path := "/v1/reports/sales/runs/" + runs.Items[0].RunID
+	require.Contains(t, string(w.Do(http.MethodGet, path, w.Sales, nil).Body), `"gross_revenue":{"value":500}`, "numbers are kept as they were")
+	require.Equal(t, 404, w.Do(http.MethodGet, path, w.Token("marketing", "pizza"), nil).Status)
+	require.Contains(t, string(w.Do(http.MethodPost, "/v1/reports/sales/runs", w.Marketing, nil).Body), `"gross_revenue":{"value":1000}`)
+
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.URL+path, nil)
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer "+w.Sales)
+	r.Header.Set("Accept", "text/html")
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Contains(t, answer.Header.Get("Content-Security-Policy"), "default-src 'none'")
+	require.Contains(t, string(body), "Sales &lt;b&gt;of the year&lt;/b&gt;")
+	require.Contains(t, string(body), "<polyline")
+	require.Contains(t, string(body), "<td>500</td>")
+	require.NotContains(t, string(body), "<script")
+}
