@@ -45,6 +45,7 @@ func figures() []figure {
 		{"orders", measureOrders},
 		{"board", measureBoard},
 		{"scoring", measureScoring},
+		{"analytics", measureAnalytics},
 	}
 }
 

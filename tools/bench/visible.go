@@ -22,7 +22,8 @@ func measureVisible(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	w := &watcher{pending: make(map[string]time.Time)}
+	w := &watcher{pending: make(map[string]time.Time), sql: `SELECT f.order_id::text FROM unnest($2::text[]) p (id)
+		JOIN live.fact_order f ON f.tenant_id = $1 AND f.order_id = p.id::uuid`}
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	failed := make(chan error, 1)
@@ -51,10 +52,11 @@ func measureVisible(ctx context.Context, b *bench) error {
 	return b.settle(ctx)
 }
 
-// watcher waits for orders to become visible.
+// watcher waits for what was done to become visible.
 type watcher struct {
+	sql            string // gives those of the ids ($2) that are visible
 	mu             sync.Mutex
-	pending        map[string]time.Time // when the order was due, by its id
+	pending        map[string]time.Time // when it was due, by its id
 	answered, seen []time.Duration
 }
 
@@ -73,7 +75,7 @@ func (w *watcher) place(ctx context.Context, b *bench, n int) error {
 	})
 }
 
-// watch asks every two milliseconds which of the pending orders are there.
+// watch asks every two milliseconds which of what is pending is there.
 func (w *watcher) watch(ctx context.Context, conn *pgx.Conn) error {
 	for pause(ctx, 2*time.Millisecond) == nil {
 		w.mu.Lock()
@@ -85,8 +87,7 @@ func (w *watcher) watch(ctx context.Context, conn *pgx.Conn) error {
 		if len(ids) == 0 {
 			continue
 		}
-		rows, err := conn.Query(context.WithoutCancel(ctx), `SELECT f.order_id::text FROM unnest($2::text[]) p (id)
-			JOIN live.fact_order f ON f.tenant_id = $1 AND f.order_id = p.id::uuid`, tenant, ids)
+		rows, err := conn.Query(context.WithoutCancel(ctx), w.sql, tenant, ids)
 		if err != nil {
 			return err
 		}
@@ -117,7 +118,7 @@ func (w *watcher) wait(ctx context.Context) error {
 			return nil
 		}
 		if err := pause(ctx, 10*time.Millisecond); err != nil {
-			return fmt.Errorf("%d orders did not become visible: %w", n, err)
+			return fmt.Errorf("%d did not become visible: %w", n, err)
 		}
 	}
 }
