@@ -117,7 +117,7 @@ func queueDue(tx *pg.Tx, atOnce, later []uuid.UUID, returns []Return) {
 	tx.Queue(`INSERT INTO public.portrait_due (tenant_id, lane, customer_id)
 		SELECT DISTINCT $1, 1, o.customer_id FROM unnest($2::uuid[]) AS r(order_id)
 		CROSS JOIN LATERAL (SELECT f.customer_id FROM fact_order f WHERE f.tenant_id = $1 AND f.order_id = r.order_id LIMIT 1) o
-		WHERE o.customer_id IS NOT NULL AND o.customer_id <> ALL ($3::uuid[])`, tx.Tenant(), orders, append(atOnce, later...))
+		WHERE o.customer_id IS NOT NULL`, tx.Tenant(), orders)
 }
 
 func queueErasures(tx *pg.Tx, erasures []Erasure) {
