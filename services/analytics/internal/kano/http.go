@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	maxRows   = 100_000
-	maxBody   = 16 << 20
+	maxRows   = 50_000
+	maxBody   = 8 << 20
 	maxFaults = 200
 )
 
