@@ -22,7 +22,7 @@ const Accept = 0.10
 const (
 	extreme   = 1000 // judgements are 1/extreme to extreme; Saaty's scale is 1/9 to 9
 	reciprocy = 0.05 // a judgement times its reciprocal may be this far from 1: people write 1/7 as 0.14
-	clear     = 1.5  // contradictions by a factor below it are no news
+	off       = 1.5  // contradictions by a factor below it are no news
 	maxShown  = 3    // contradictions that are told
 )
 
@@ -185,7 +185,7 @@ func contradictions(m Matrix, weights []float64) (all []Contradiction) {
 			e := c.Judged / c.Implied
 			c.Share = e + 1/e - 2
 			total += c.Share
-			if e >= clear || e <= 1/clear {
+			if e >= off || e <= 1/off {
 				all = append(all, c)
 			}
 		}

@@ -67,7 +67,7 @@ func TestATableOfAnswersIsClassified(t *testing.T) {
 			t.Errorf("%s: got %d %s, want %s", c.name, a.Status, a.Body, c.field)
 		}
 	}
-	badinput.Check(t, badinput.Target{URL: w.URL, Token: w.Sales, Method: http.MethodPost, Path: path, Body: fmt.Sprintf(`{"survey_id":"%s"}`, uuid.NewString())})
+	badinput.Check(t, badinput.Target{URL: w.URL, Token: w.Sales, Method: http.MethodPost, Path: path, Body: `{"survey_id":"` + uuid.NewString() + `"}`})
 }
 
 // TestPairsOfASurveyAreClassified has answers without a customer count, and another tenant's, another time's and halves of pairs not.
