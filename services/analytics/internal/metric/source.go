@@ -2,7 +2,6 @@ package metric
 
 import (
 	"maps"
-	"slices"
 	"strings"
 )
 
@@ -40,16 +39,6 @@ func (s source) has(dimension string) bool {
 	return dimensionOf[dimension].Customer && (s.customer != "" || s.portrait)
 }
 
-// dimensions lists what rows can be cut by, as the catalogue does.
-func (s source) dimensions() (codes []string) {
-	for _, d := range dimensions {
-		if s.has(d.Code) {
-			codes = append(codes, d.Code)
-		}
-	}
-	return codes
-}
-
 // facts is a source of one table of facts, whose rows are f.
 func facts(table, at string, by map[string]string) source {
 	return source{name: table + " by " + at, from: table + " f", tenant: "f.tenant_id", at: "f." + at, customer: "f.customer_id", kind: fromFacts, by: by}
@@ -73,7 +62,7 @@ func with(by map[string]string, more map[string]string) map[string]string {
 	return all
 }
 
-// wholeBack is true of an order f that came back whole, which was no purchase; one of no units never does.
+// returnsOf adds what came back of an order f: one that came back whole was no purchase; one of no units never does.
 const returnsOf = `LEFT JOIN (SELECT order_id, sum(units) AS units FROM fact_return WHERE tenant_id = $1 GROUP BY order_id) r ON r.order_id = f.order_id`
 
 var (
@@ -202,16 +191,6 @@ var measures = map[string][]option{
 	"alive_sum":        {{portraits, "sum(portrait.p_alive)"}},
 	"alive_known":      {{portraits, "count(portrait.p_alive)"}},
 	"points_held":      {{portraits, "sum(portrait.points_available)"}},
-}
-
-// fitting lists the dimensions that the measure has in some source, as the catalogue does.
-func fitting(measure string) (codes []string) {
-	for _, d := range dimensions {
-		if slices.ContainsFunc(measures[measure], func(o option) bool { return o.has(d.Code) }) {
-			codes = append(codes, d.Code)
-		}
-	}
-	return codes
 }
 
 // choose gives the cheapest way to have the measure with all the dimensions.
