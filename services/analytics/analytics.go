@@ -13,6 +13,8 @@
 //	grade    the customer pyramid, moves between grades, current against potential value
 //	churn    how likely customers go, and why; trees that explain who somebody is
 //	lifecycle stages of relationships, how long they last, and how they end
+//	rating   what surveys were answered in numbers
+//	kano     what attributes are to customers
 //	ahp      weights of criteria that are compared in pairs
 //	matrix   customers and revenue in matrices of two by two
 //	mining   what is bought together and recommended, customers who are alike
