@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/money"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/problem"
@@ -100,7 +102,7 @@ func (p *Portraits) reckon(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) erro
 	if err := tx.Flush(ctx); err != nil {
 		return err
 	}
-	every := append(with, without...)
+	every := slices.Concat(with, without)
 	for _, follow := range p.follows {
 		events, err := follow(ctx, tx, every, at)
 		if err != nil {
@@ -158,6 +160,9 @@ func (p *Portraits) step(ctx context.Context, tx *pg.Tx, r run.Run) (done bool, 
 
 // SetCurrency sets the reporting currency and has all portraits made anew. ifMatch is the version that was read.
 func (p *Portraits) SetCurrency(ctx context.Context, currency, ifMatch string) (s Settings, err error) {
+	if _, ok := money.Digits(currency); !ok {
+		return Settings{}, problem.New(problem.Unprocessable, "invalid", "Mend the settings.").WithField("body.currency", "currency", "is not an ISO 4217 code")
+	}
 	_, err = p.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
 		there, err := readSettings(ctx, tx)
 		if err != nil {

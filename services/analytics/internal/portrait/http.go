@@ -46,7 +46,7 @@ type analyticsSettingsBody struct {
 }
 
 type analyticsSettingsInput struct {
-	IfMatch string `header:"If-Match" required:"true" doc:"The version that was read."`
+	IfMatch string `header:"If-Match" doc:"The version that was read."`
 	Body    analyticsSettingsBody
 }
 
@@ -123,6 +123,7 @@ func (p *Portraits) Routes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
 		ID: "set-analytics-settings", Method: http.MethodPut, Path: "/v1/analytics/settings", Tag: tag, Summary: "Set the reporting currency",
 		Description: "All portraits are made anew.", Permission: auth.AnalyticsManage,
+		Errors: []int{http.StatusPreconditionFailed, http.StatusPreconditionRequired},
 	}, func(ctx context.Context, in *analyticsSettingsInput) (*analyticsSettingsOutput, error) {
 		s, err := p.SetCurrency(ctx, in.Body.Currency, in.IfMatch)
 		if err != nil {
