@@ -86,7 +86,7 @@ func (b *bench) consume(ctx context.Context) (rate float64, err error) {
 	return b.watchPositions(ctx)
 }
 
-// watchPositions waits until the consumers of analytics are level.
+// watchPositions waits until the consumer of what customers and sales say is level.
 func (b *bench) watchPositions(ctx context.Context) (rate float64, err error) {
 	conn, err := b.database(ctx, "analytics")
 	if err != nil {
@@ -109,7 +109,7 @@ func (b *bench) watchPositions(ctx context.Context) (rate float64, err error) {
 	defer cancel()
 	for {
 		var at int64
-		if err := conn.QueryRow(ctx, `SELECT coalesce(sum(next_offset), 0)::bigint FROM live.inbox_position`).Scan(&at); err != nil {
+		if err := conn.QueryRow(ctx, `SELECT coalesce(sum(next_offset), 0)::bigint FROM live.inbox_position WHERE consumer = 'facts'`).Scan(&at); err != nil {
 			return 0, err
 		}
 		now := time.Now()
