@@ -8,6 +8,7 @@
 //	run      long reckonings over all customers, in steps
 //	portrait one row a customer with all that is known of it; what follows a customer at once
 //	rfm      recency, frequency and monetary value, scored
+//	segment  customers chosen by filters or by hand, who follow what becomes of them
 //	model    models that were fitted: versions, which is in use, jobs
 //	value    what customers were worth and will be: BG/NBD, Pareto/NBD, Gamma-Gamma, sBG; customer equity
 //	grade    the customer pyramid, moves between grades, current against potential value
@@ -19,6 +20,7 @@
 //	matrix   customers and revenue in matrices of two by two
 //	mining   what is bought together and recommended, customers who are alike
 //	journey  the way to the purchase and after: funnel, cohorts, what campaigns and channels do
+//	satisfaction  how satisfied customers are, where they are not, what moves it and what comes of it
 //	metric   the catalogue of numbers, and the one place that reckons them
 //	report   reports of metrics, on a schedule and kept
 package analytics
@@ -47,6 +49,8 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/revenue"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/rfm"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/satisfaction"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/segment"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/value"
 	"github.com/guanxi-crm/guanxi/services/analytics/migrations"
 	"github.com/guanxi-crm/guanxi/services/analytics/projection"
@@ -68,23 +72,24 @@ func Module() app.Module {
 			finds := mining.New(d.DB, d.Ops, d.Clock)
 			model.Take(models, finds.RulesOffer())
 			model.Take(models, finds.ClustersOffer())
-			churns := churn.New(d.DB, d.Ops, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock, churn.NoSegments)
+			churns := churn.New(d.DB, d.Ops, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock, segment.Meaning)
 			model.Take(models, churns.Offer())
 			stages := lifecycle.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			ratings := rfm.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			matrices := matrix.New(d.DB, d.Clock)
 			pyramid := grade.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			ways := journey.New(d.DB, run.New(d.DB, d.Ops, d.Clock), d.Clock)
-			numbers := metric.NewQueries(d.DB, d.Clock, metric.NoSegments)
+			numbers := metric.NewQueries(d.DB, d.Clock, segment.Resolve)
 			reports := report.New(d.DB, d.Ops, numbers, d.Clock)
-			portraits := portrait.New(d.DB, d.Ops, d.Outbox, d.Clock, ratings.Follow, stages.Follow)
+			segments := segment.New(d.DB, d.Ops, d.Outbox, d.Clock)
+			portraits := portrait.New(d.DB, d.Ops, d.Outbox, d.Clock, ratings.Follow, stages.Follow, finds.Follow, segments.Follow)
 			return app.Parts{
 				Routes: []func(*httpx.API){
 					fact.Routes(fact.NewQueries(d.DB)),
 					revenue.Routes(revenue.NewQueries(d.DB)),
-					portraits.Routes, ratings.Routes,
+					portraits.Routes, ratings.Routes, segments.Routes,
 					models.Routes, values.Routes, pyramid.Routes, matrices.Routes, churns.Routes, stages.Routes, finds.Routes, ways.Routes,
-					ahp.Routes, kano.Routes(kano.NewQueries(d.DB)),
+					ahp.Routes, kano.Routes(kano.NewQueries(d.DB)), satisfaction.NewQueries(d.DB, d.Clock).Routes,
 					metric.Routes(metric.New(d.DB, d.Clock), numbers), reports.Routes,
 				},
 				Consumers: fact.Consumers(),
@@ -93,6 +98,7 @@ func Module() app.Module {
 					app.Every(100*time.Millisecond, d.Log, "portraits that are due", portraits.Background),
 					app.Every(time.Second, d.Log, "portraits that are made anew", portraits.Rebuilds),
 					app.Every(time.Second, d.Log, "ratings of customers", ratings.Background),
+					app.Every(time.Second, d.Log, "segments that are judged anew", segments.Background),
 					app.Every(time.Second, d.Log, "fits that wait", models.Pass),
 					app.Every(time.Second, d.Log, "values of customers", values.Background),
 					app.Every(time.Second, d.Log, "grades of customers", pyramid.Background),
