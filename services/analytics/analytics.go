@@ -8,6 +8,7 @@
 //	run      long reckonings over all customers, in steps
 //	portrait one row a customer with all that is known of it; what follows a customer at once
 //	rfm      recency, frequency and monetary value, scored
+//	tag      the tree of tags that customers have by a fact, a rule or a model
 //	segment  customers chosen by filters or by hand, who follow what becomes of them
 //	model    models that were fitted: versions, which is in use, jobs
 //	value    what customers were worth and will be: BG/NBD, Pareto/NBD, Gamma-Gamma, sBG; customer equity
@@ -51,6 +52,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/satisfaction"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/segment"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/tag"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/value"
 	"github.com/guanxi-crm/guanxi/services/analytics/migrations"
 	"github.com/guanxi-crm/guanxi/services/analytics/projection"
@@ -82,12 +84,13 @@ func Module() app.Module {
 			numbers := metric.NewQueries(d.DB, d.Clock, segment.Resolve)
 			reports := report.New(d.DB, d.Ops, numbers, d.Clock)
 			segments := segment.New(d.DB, d.Ops, d.Outbox, d.Clock)
-			portraits := portrait.New(d.DB, d.Ops, d.Outbox, d.Clock, ratings.Follow, stages.Follow, finds.Follow, segments.Follow)
+			tags := tag.New(d.DB, d.Ops, run.New(d.DB, d.Ops, d.Clock), d.Clock)
+			portraits := portrait.New(d.DB, d.Ops, d.Outbox, d.Clock, ratings.Follow, stages.Follow, finds.Follow, tags.Follow, segments.Follow)
 			return app.Parts{
 				Routes: []func(*httpx.API){
 					fact.Routes(fact.NewQueries(d.DB)),
 					revenue.Routes(revenue.NewQueries(d.DB)),
-					portraits.Routes, ratings.Routes, segments.Routes,
+					portraits.Routes, ratings.Routes, tags.Routes, segments.Routes,
 					models.Routes, values.Routes, pyramid.Routes, matrices.Routes, churns.Routes, stages.Routes, finds.Routes, ways.Routes,
 					ahp.Routes, kano.Routes(kano.NewQueries(d.DB)), satisfaction.NewQueries(d.DB, d.Clock).Routes,
 					metric.Routes(metric.New(d.DB, d.Clock), numbers), reports.Routes,
@@ -98,6 +101,7 @@ func Module() app.Module {
 					app.Every(100*time.Millisecond, d.Log, "portraits that are due", portraits.Background),
 					app.Every(time.Second, d.Log, "portraits that are made anew", portraits.Rebuilds),
 					app.Every(time.Second, d.Log, "ratings of customers", ratings.Background),
+					app.Every(time.Second, d.Log, "tags of customers", tags.Background),
 					app.Every(time.Second, d.Log, "segments that are judged anew", segments.Background),
 					app.Every(time.Second, d.Log, "fits that wait", models.Pass),
 					app.Every(time.Second, d.Log, "values of customers", values.Background),
