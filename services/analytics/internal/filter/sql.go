@@ -36,8 +36,12 @@ func (c compiler) node(n Node, strict bool) (string, error) {
 		if n.members == uuid.Nil {
 			return "", fmt.Errorf("segment %s of a filter was not resolved", n.Segment)
 		}
-		return `EXISTS (SELECT FROM segment_member m WHERE m.tenant_id = portrait.tenant_id AND m.segment_id = ` + c.arg(n.members) +
-			`::uuid AND m.customer_id = portrait.customer_id)`, nil
+		// The list keeps the ids that it was given; those that mean another customer by now are few, and looked up once.
+		id := c.arg(n.members) + "::uuid"
+		return `EXISTS (SELECT FROM segment_member m WHERE m.tenant_id = portrait.tenant_id AND m.segment_id = ` + id +
+			` AND m.customer_id = portrait.customer_id) OR portrait.customer_id IN (SELECT a.root_id
+			FROM customer_aliases(current_setting('app.tenant_id', true)) a JOIN segment_member m ON m.customer_id = a.customer_id
+			WHERE m.tenant_id = current_setting('app.tenant_id', true) AND m.segment_id = ` + id + `)`, nil
 	case n.leaf():
 		s, err := c.condition(n)
 		if err == nil && strict {
