@@ -98,6 +98,7 @@ const path = "/v1/reports/{code}"
 func (r *Reports) Routes(api *httpx.API) {
 	const tag = "reports"
 	missing := []int{http.StatusNotFound}
+	r.changesRoute(api)
 	httpx.Register(api, httpx.Operation{ID: "create-report", Method: http.MethodPost, Path: "/v1/reports", Tag: tag, Summary: "Define a report", Permission: auth.AnalyticsManage,
 		Status: http.StatusCreated, Errors: []int{http.StatusConflict}},
 		func(ctx context.Context, in *createReport) (*reportAnswer, error) {

@@ -4,8 +4,6 @@ package report
 
 import (
 	"encoding/json"
-	"math"
-	"slices"
 	"time"
 
 	"github.com/guanxi-crm/guanxi/platform/businesstime"
@@ -89,53 +87,6 @@ type ReportedSection struct {
 	Text    string                `json:"text,omitempty"`
 	Numbers *metric.MetricNumbers `json:"numbers,omitempty"`
 	Problem string                `json:"problem,omitempty"`
-}
-
-// Change is how far the last week of a metric lies from what the weeks before let expect.
-type Change struct {
-	Last, Expected, Spread float64 // the median of the weeks before, and 1.4826 times the median distance from it
-	Score                  float64 // (Last − Expected) ÷ Spread, of at least one unit of a hundredth of Expected
-	Weeks                  int     // before the last
-	Enough                 bool    // at least minWeeks
-}
-
-const (
-	maxWeeks = 12
-	minWeeks = 8
-	// normalMAD makes the median distance comparable to a standard deviation of normal data: F. R. Hampel, The influence curve and
-	// its role in robust estimation, JASA 69 (1974) 383–393.
-	normalMAD = 1.4826
-)
-
-// Compare holds the last of the weeks against those before it.
-func Compare(weeks []float64) Change {
-	if len(weeks) == 0 {
-		return Change{}
-	}
-	last, before := weeks[len(weeks)-1], weeks[:len(weeks)-1]
-	c := Change{Last: last, Weeks: len(before), Enough: len(before) >= minWeeks}
-	if !c.Enough {
-		return c
-	}
-	c.Expected = median(before)
-	distances := make([]float64, len(before))
-	for i, w := range before {
-		distances[i] = math.Abs(w - c.Expected)
-	}
-	c.Spread = normalMAD * median(distances)
-	if floor := max(math.Abs(c.Expected)/100, 1e-9); c.Last != c.Expected {
-		c.Score = (c.Last - c.Expected) / max(c.Spread, floor)
-	}
-	return c
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	if n%2 == 1 {
-		return sorted[n/2]
-	}
-	return (sorted[n/2-1] + sorted[n/2]) / 2
 }
 
 func encode(v any) json.RawMessage {
