@@ -131,6 +131,7 @@ func (q *Queries) Routes(api *httpx.API) {
 			}
 			return &struct{ Body satisfactionAnswer }{showStanding(got, s, in.MinN)}, nil
 		})
+	q.driverRoutes(api)
 }
 
 func reading(id, path, summary, description string) httpx.Operation {

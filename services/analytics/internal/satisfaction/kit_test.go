@@ -14,6 +14,8 @@ import (
 
 const root = "/v1/analytics/satisfaction"
 
+type body = analyticstest.Body
+
 // world is the service with random facts of 30 customers, of whom the first two are the third by now, and the fourth was erased.
 type world struct {
 	*analyticstest.World
