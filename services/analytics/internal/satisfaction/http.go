@@ -132,6 +132,7 @@ func (q *Queries) Routes(api *httpx.API) {
 			return &struct{ Body satisfactionAnswer }{showStanding(got, s, in.MinN)}, nil
 		})
 	q.driverRoutes(api)
+	q.touchpointRoutes(api)
 }
 
 func reading(id, path, summary, description string) httpx.Operation {

@@ -167,4 +167,4 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-var reads = []string{""}
+var reads = []string{"", "/touchpoints"}
