@@ -114,10 +114,15 @@ type Config struct {
 			SecretKey string `koanf:"secret_key"`
 		} `koanf:"s3"`
 	} `koanf:"blob"`
+	// PDF is what all services draw paper by.
+	PDF struct {
+		// Fonts are TrueType files (.ttf), each character is drawn by the first that has it. Without any, one that has Chinese
+		// characters is looked for where machines usually have it; Latin, Greek and Cyrillic letters are always there.
+		Fonts []string `koanf:"fonts"`
+	} `koanf:"pdf"`
 	// Sales is what only sales needs.
 	Sales struct {
-		// QuoteFonts are TrueType files (.ttf) by which quotes are drawn, each character by the first that has it. Without any, one that
-		// has Chinese characters is looked for where machines usually have it; Latin, Greek and Cyrillic letters are always there.
+		// QuoteFonts is the older name of pdf.fonts, which counts where that is not set.
 		QuoteFonts []string `koanf:"quote_fonts"`
 	} `koanf:"sales"`
 }
@@ -128,6 +133,14 @@ func (c Config) PrivacyKey() []byte {
 		return []byte(c.Privacy.Key)
 	}
 	return []byte(c.Flow.Key)
+}
+
+// PDFFonts are the files by which paper is drawn.
+func (c Config) PDFFonts() []string {
+	if len(c.PDF.Fonts) > 0 {
+		return c.PDF.Fonts
+	}
+	return c.Sales.QuoteFonts
 }
 
 // Defaults are the values of everything that has a sensible one.
@@ -200,7 +213,7 @@ func LoadConfig(path string, environ []string) (Config, error) {
 }
 
 func isList(key string) bool {
-	return key == "run" || key == "kafka.brokers" || key == "http.trusted_proxies" || key == "sales.quote_fonts"
+	return key == "run" || key == "kafka.brokers" || key == "http.trusted_proxies" || key == "pdf.fonts" || key == "sales.quote_fonts"
 }
 
 func splitList(s string) []string {

@@ -45,6 +45,16 @@ func TestConfigReadsTheEnvironmentOverTheFileOverTheDefaults(t *testing.T) {
 	if len(cfg.Sales.QuoteFonts) != 2 || cfg.Sales.QuoteFonts[1] != "/fonts/more.ttf" {
 		t.Errorf("fonts = %q", cfg.Sales.QuoteFonts)
 	}
+	if old := cfg.PDFFonts(); len(old) != 2 {
+		t.Errorf("fonts by their older name = %q", old)
+	}
+	cfg, err = app.LoadConfig(path, append(complete(), "GUANXI_PG_MAX_CONNS=20", "GUANXI_RUN=http,relay", "GUANXI_SALES_QUOTE_FONTS=/fonts/song.ttf", "GUANXI_PDF_FONTS=/fonts/a.ttf,/fonts/b.ttf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fonts := cfg.PDFFonts(); len(fonts) != 2 || fonts[0] != "/fonts/a.ttf" {
+		t.Errorf("fonts = %q", fonts)
+	}
 	if !cfg.Has(app.RoleHTTP) || cfg.Has(app.RoleWorkers) {
 		t.Errorf("run = %q", cfg.Run)
 	}

@@ -95,7 +95,7 @@ func Module() app.Module {
 				eraser = erasure.New(d.DB, erasure.Rooms{Erase: erasure.Each(quote.Erase, conversion.Erase, activity.Erase, c139.Erase, opportunity.Erase,
 					order.Erase, pricing.Erase, leads.EraseCustomers)})
 			)
-			fonts, err := quote.OpenFonts(d.Config.Sales.QuoteFonts)
+			fonts, err := quote.OpenFonts(d.Config.PDFFonts())
 			if err != nil {
 				return app.Parts{}, err
 			}

@@ -1,17 +1,14 @@
 package quote
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"strings"
 	"time"
-	"unicode"
-
-	"codeberg.org/go-pdf/fpdf"
 
 	"github.com/guanxi-crm/guanxi/platform/businesstime"
 	"github.com/guanxi-crm/guanxi/platform/money"
+	"github.com/guanxi-crm/guanxi/platform/pdf"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
 
@@ -36,7 +33,7 @@ var chinese = labels{
 // words gives the paper's own words in the language, or in English where the fonts do not have those characters.
 func (f *Fonts) words(l Language) labels {
 	if l == Chinese {
-		if _, missing := runs(f.regular, chinese.all()); missing == 0 {
+		if f.Missing(chinese.all()) == 0 {
 			return chinese
 		}
 	}
@@ -52,7 +49,7 @@ func (l labels) all() string {
 func (f *Fonts) drawable(v Version) error {
 	var wrong faults
 	try := func(location, s string) {
-		if _, missing := runs(f.regular, drawn(s)); missing != 0 {
+		if missing := f.Missing(s); missing != 0 {
 			wrong.add(location, "character_undrawable", "has a character that no font of this installation has: U+%04X", missing)
 		}
 	}
@@ -68,31 +65,12 @@ func (f *Fonts) drawable(v Version) error {
 		return nil
 	}
 	p := problem.New(problem.Unprocessable, "character_undrawable",
-		"The quote cannot be drawn: name a font that has its characters in the configuration (sales.quote_fonts), or write it otherwise.")
+		"The quote cannot be drawn: name a font that has its characters in the configuration (pdf.fonts), or write it otherwise.")
 	for _, one := range wrong {
 		p = p.WithField(one.Location, one.Code, one.Message)
 	}
 	return p
 }
-
-// drawn is what of a text leaves ink.
-func drawn(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return -1
-		}
-		return r
-	}, s)
-}
-
-// The measures of the paper in millimetres, and of letters in points.
-const (
-	pageWidth, pageHeight = 210.0, 297.0
-	margin                = 15.0
-	bottom                = pageHeight - 20
-	small, normal, large  = 8.0, 9.5, 18.0
-	lead                  = 0.45 // of a line, in millimetres a point
-)
 
 // column is one of the table of lines.
 type column struct {
@@ -103,15 +81,12 @@ type column struct {
 
 // paper is a version that is being drawn.
 type paper struct {
-	pdf      *fpdf.Fpdf
-	fonts    *Fonts
-	added    map[string]bool
+	*pdf.Paper
 	q        Quote
 	v        Version
 	say      labels
 	currency string
 	digits   int
-	y        float64
 }
 
 // PDF writes a version, with its lines, as a PDF: the same bytes for the same version and fonts. What is not sent yet says so. A
@@ -121,128 +96,29 @@ func (f *Fonts) PDF(w io.Writer, q Quote, v Version) error {
 		return err
 	}
 	digits, _ := money.Digits(v.Content.Currency)
-	p := &paper{pdf: fpdf.New("P", "mm", "A4", ""), fonts: f, added: map[string]bool{}, q: q, v: v, say: f.words(v.Content.Language), currency: v.Content.Currency, digits: digits}
 	at := v.ChangedAt
 	if !v.SentAt.IsZero() {
 		at = v.SentAt
 	}
-	p.pdf.SetCatalogSort(true)
-	p.pdf.SetCreationDate(at)
-	p.pdf.SetModificationDate(at)
-	p.pdf.SetProducer("Guanxi", true)
-	p.pdf.SetTitle(fmt.Sprintf("%s %d", q.Name(), v.No), true)
-	p.pdf.SetAutoPageBreak(false, 0)
-	p.newPage()
+	p := &paper{Paper: f.Paper(fmt.Sprintf("%s %d", q.Name(), v.No), at), q: q, v: v, say: f.words(v.Content.Language), currency: v.Content.Currency, digits: digits}
+	p.OnPage(p.frame)
+	p.NewPage()
 	p.head(at)
 	p.table()
 	p.totals()
 	p.terms()
-	var out bytes.Buffer // so that a fault is told before the first byte is sent
-	if err := p.pdf.Output(&out); err != nil {
-		return fmt.Errorf("drawing a quote: %w", err)
-	}
-	_, err := w.Write(out.Bytes())
+	_, err := p.WriteTo(w)
 	return err
 }
 
-// font chooses a font, and puts it into the paper where it is used first.
-func (p *paper) font(one face, size float64) {
-	if !p.added[one.name] {
-		p.pdf.AddUTF8FontFromBytes(one.name, "", one.bytes)
-		p.added[one.name] = true
-	}
-	p.pdf.SetFont(one.name, "", size)
-}
-
-func (p *paper) faces(bold bool) []face {
-	if bold {
-		return p.fonts.bold
-	}
-	return p.fonts.regular
-}
-
-// width gives how wide a line of text is.
-func (p *paper) width(s string, size float64, bold bool) (wide float64) {
-	all, _ := runs(p.faces(bold), s)
-	for _, r := range all {
-		p.font(p.faces(bold)[r.face], size)
-		wide += p.pdf.GetStringWidth(r.text)
-	}
-	return wide
-}
-
-// line draws one line of text, which begins at x or, where it is to end there, ends at x; p.y is its top.
-func (p *paper) line(x float64, s string, size float64, bold, right bool) {
-	if right {
-		x -= p.width(s, size, bold)
-	}
-	all, _ := runs(p.faces(bold), s)
-	for _, r := range all {
-		p.font(p.faces(bold)[r.face], size)
-		p.pdf.Text(x, p.y+size*0.35, r.text)
-		x += p.pdf.GetStringWidth(r.text)
-	}
-}
-
-// wrap cuts text into lines of a width: between words, and between characters where words are not set apart by spaces or are too
-// long.
-func (p *paper) wrap(s string, wide, size float64) (lines []string) {
-	for paragraph := range strings.SplitSeq(s, "\n") {
-		paragraph = strings.Join(strings.Fields(paragraph), " ")
-		rest := []rune(paragraph)
-		for len(rest) > 0 {
-			n, space, sum := 0, 0, 0.0
-			for n < len(rest) {
-				if sum += p.width(string(rest[n]), size, false); sum > wide && n > 0 {
-					break
-				}
-				if rest[n] == ' ' {
-					space = n
-				}
-				n++
-			}
-			if n < len(rest) && space > 0 && rest[n] != ' ' && rest[n] < 0x2E80 && rest[n-1] < 0x2E80 {
-				n = space
-			}
-			lines = append(lines, strings.TrimSpace(string(rest[:n])))
-			rest = []rune(strings.TrimLeft(string(rest[n:]), " "))
-		}
-		if paragraph == "" {
-			lines = append(lines, "")
-		}
-	}
-	return lines
-}
-
-// newPage begins a page; on each is what it belongs to.
-func (p *paper) newPage() {
-	p.pdf.AddPage()
-	p.y = pageHeight - 12
-	p.line(margin, fmt.Sprintf("%s · %s %d", p.q.Name(), p.say.Version, p.v.No), small, false, false)
-	p.line(pageWidth-margin, fmt.Sprintf("%s %d", p.say.Page, p.pdf.PageNo()), small, false, true)
+// frame draws what is on each page: what it belongs to.
+func (p *paper) frame() {
+	p.Y = pdf.Height - 12
+	p.Line(pdf.Margin, fmt.Sprintf("%s · %s %d", p.q.Name(), p.say.Version, p.v.No), pdf.Small, false, false)
+	p.Line(pdf.Width-pdf.Margin, fmt.Sprintf("%s %d", p.say.Page, p.Page()), pdf.Small, false, true)
 	if p.v.SentAt.IsZero() {
-		p.y = 7
-		p.line(pageWidth/2+p.width(p.say.NotValid, normal, true)/2, p.say.NotValid, normal, true, true)
-	}
-	p.y = margin
-}
-
-// room begins another page where so much has no room on this one.
-func (p *paper) room(high float64) {
-	if p.y+high > bottom {
-		p.newPage()
-	}
-}
-
-// block draws lines of text of a width.
-func (p *paper) block(wide float64, s string, size float64) {
-	if s == "" {
-		return
-	}
-	for _, l := range p.wrap(s, wide, size) {
-		p.room(size * lead)
-		p.line(margin, l, size, false, false)
-		p.y += size * lead
+		p.Y = 7
+		p.Line(pdf.Width/2+p.Width(p.say.NotValid, pdf.Normal, true)/2, p.say.NotValid, pdf.Normal, true, true)
 	}
 }
 
@@ -251,23 +127,23 @@ func (p *paper) head(at time.Time) {
 	if zone, ok := businesstime.Zone(p.v.Content.TimeZone); ok {
 		at = at.In(zone)
 	}
-	p.block(110, p.v.Content.Issuer, normal)
-	p.y += 4
-	p.line(margin, p.say.Quote+" "+p.q.Name(), large, true, false)
-	p.y += large * lead
-	p.block(pageWidth-2*margin, p.v.Content.Title, normal+2)
-	p.y += 2
+	p.Block(110, p.v.Content.Issuer, pdf.Normal)
+	p.Y += 4
+	p.Line(pdf.Margin, p.say.Quote+" "+p.q.Name(), pdf.Large, true, false)
+	p.Y += pdf.Large * pdf.Lead
+	p.Block(pdf.Width-2*pdf.Margin, p.v.Content.Title, pdf.Normal+2)
+	p.Y += 2
 	for _, l := range [][2]string{{p.say.Date, at.Format(time.DateOnly)}, {p.say.ValidUntil, fmt.Sprintf("%s (%s)", p.v.Content.ValidUntil, p.v.Content.TimeZone)}} {
-		p.line(margin, l[0]+": "+l[1], normal, false, false)
-		p.y += normal * lead
+		p.Line(pdf.Margin, l[0]+": "+l[1], pdf.Normal, false, false)
+		p.Y += pdf.Normal * pdf.Lead
 	}
 	if p.v.Content.Recipient != "" {
-		p.y += 2
-		p.line(margin, p.say.To+":", normal, true, false)
-		p.y += normal * lead
-		p.block(110, p.v.Content.Recipient, normal)
+		p.Y += 2
+		p.Line(pdf.Margin, p.say.To+":", pdf.Normal, true, false)
+		p.Y += pdf.Normal * pdf.Lead
+		p.Block(110, p.v.Content.Recipient, pdf.Normal)
 	}
-	p.y += 4
+	p.Y += 4
 }
 
 // table draws the lines.
@@ -292,13 +168,13 @@ func (p *paper) table() {
 			tax = percent(*l.Tax.Rate) + "\n" + tax
 		}
 		row := [][]string{
-			{fmt.Sprint(l.No)}, p.wrap(item, columns[1].width-2, normal), {fmt.Sprint(l.Quantity)}, {p.money(l.UnitMinor)},
+			{fmt.Sprint(l.No)}, p.Wrap(item, columns[1].width-2, pdf.Normal), {fmt.Sprint(l.Quantity)}, {p.money(l.UnitMinor)},
 			{p.money(l.AmountMinor - l.NetMinor)}, strings.Split(tax, "\n"), {p.money(l.GrossMinor)},
 		}
 		for len(row[1]) > 0 { // an item that is longer than a page goes on on the next
-			fits := max(1, int((bottom-p.y-2)/(normal*lead)))
+			fits := max(1, int((pdf.Bottom-p.Y-2)/(pdf.Normal*pdf.Lead)))
 			if fits < min(len(row[1]), 3) {
-				p.newPage()
+				p.NewPage()
 				titles()
 				continue
 			}
@@ -312,30 +188,30 @@ func (p *paper) table() {
 
 // row draws one row of the table, each cell of some lines.
 func (p *paper) row(columns []column, cells [][]string, bold bool) {
-	top, high := p.y+1, 0.0
-	x := margin
+	top, high := p.Y+1, 0.0
+	x := pdf.Margin
 	for i, c := range columns {
-		p.y = top
+		p.Y = top
 		for _, s := range cells[i] {
 			at := x
 			if c.right {
 				at = x + c.width
 			}
-			p.line(at, s, normal, bold, c.right)
-			p.y += normal * lead
+			p.Line(at, s, pdf.Normal, bold, c.right)
+			p.Y += pdf.Normal * pdf.Lead
 		}
-		high = max(high, p.y-top)
+		high = max(high, p.Y-top)
 		x += c.width
 	}
-	p.y = top + high
-	p.pdf.Line(margin, p.y+0.5, pageWidth-margin, p.y+0.5)
-	p.y++
+	p.Y = top + high
+	p.Stroke(pdf.Margin, p.Y+0.5, pdf.Width-pdf.Margin, p.Y+0.5)
+	p.Y++
 }
 
 // totals draws the sums.
 func (p *paper) totals() {
 	t := p.v.Totals
-	p.y += 2
+	p.Y += 2
 	for _, l := range []struct {
 		what   string
 		amount int64
@@ -347,11 +223,11 @@ func (p *paper) totals() {
 		if l.amount == 0 && !l.always {
 			continue
 		}
-		p.room(normal * lead)
+		p.Room(pdf.Normal * pdf.Lead)
 		bold := l.what == p.say.Total
-		p.line(pageWidth-margin-50, l.what, normal, bold, true)
-		p.line(pageWidth-margin, p.currency+" "+p.money(l.amount), normal, bold, true)
-		p.y += normal * lead
+		p.Line(pdf.Width-pdf.Margin-50, l.what, pdf.Normal, bold, true)
+		p.Line(pdf.Width-pdf.Margin, p.currency+" "+p.money(l.amount), pdf.Normal, bold, true)
+		p.Y += pdf.Normal * pdf.Lead
 	}
 }
 
@@ -359,11 +235,11 @@ func (p *paper) terms() {
 	if p.v.Content.Terms == "" {
 		return
 	}
-	p.y += 5
-	p.room(3 * normal * lead)
-	p.line(margin, p.say.Terms, normal, true, false)
-	p.y += normal * lead
-	p.block(pageWidth-2*margin, p.v.Content.Terms, normal)
+	p.Y += 5
+	p.Room(3 * pdf.Normal * pdf.Lead)
+	p.Line(pdf.Margin, p.say.Terms, pdf.Normal, true, false)
+	p.Y += pdf.Normal * pdf.Lead
+	p.Block(pdf.Width-2*pdf.Margin, p.v.Content.Terms, pdf.Normal)
 }
 
 // money writes an amount in major units, thousands set apart by commas: 12,345.60.
