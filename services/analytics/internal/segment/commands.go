@@ -70,6 +70,9 @@ func (s *Segments) Create(ctx context.Context, d Definition) (Segment, error) {
 	if err != nil {
 		return Segment{}, err
 	}
+	if result.Replayed {
+		httpx.MarkReplayed(ctx)
+	}
 	return s.Get(ctx, result.ID)
 }
 
@@ -140,7 +143,7 @@ func (s *Segments) Retire(ctx context.Context, id uuid.UUID, ifMatch string) (Se
 }
 
 func (s *Segments) edit(ctx context.Context, id uuid.UUID, ifMatch string, change func(tx *pg.Tx, of Segment) error) (Segment, error) {
-	_, err := s.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+	result, err := s.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
 		lockDefinitions(tx)
 		of, err := load(ctx, tx, id)
 		if err != nil {
@@ -158,6 +161,9 @@ func (s *Segments) edit(ctx context.Context, id uuid.UUID, ifMatch string, chang
 	})
 	if err != nil {
 		return Segment{}, err
+	}
+	if result.Replayed {
+		httpx.MarkReplayed(ctx)
 	}
 	return s.Get(ctx, id)
 }

@@ -130,6 +130,7 @@ func answer(s Segment, err error) (*segmentAnswer, error) {
 	return &segmentAnswer{httpx.ETag(s.Version), show(s)}, nil
 }
 
+// SegmentPath names a segment.
 type SegmentPath struct {
 	ID uuid.UUID `path:"segment_id" format:"uuid"`
 }

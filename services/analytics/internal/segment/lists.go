@@ -13,6 +13,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/portrait"
@@ -28,7 +29,7 @@ type Listed struct {
 // their undoing leave the list as it is.
 func (s *Segments) ListByHand(ctx context.Context, id uuid.UUID, add, remove []uuid.UUID) (l Listed, err error) {
 	now := s.now()
-	_, err = s.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
+	result, err := s.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
 		l = Listed{}
 		lockDefinitions(tx)
 		of, err := load(ctx, tx, id)
@@ -60,6 +61,9 @@ func (s *Segments) ListByHand(ctx context.Context, id uuid.UUID, add, remove []u
 		count(tx, now, map[uuid.UUID]int64{id: l.Added}, map[uuid.UUID]int64{id: l.Removed})
 		return pg.Result{Status: http.StatusOK}, s.askDependents(ctx, tx, of.Code, causeFacts)
 	})
+	if result.Replayed { // it is on the list since the first time
+		httpx.MarkReplayed(ctx)
+	}
 	return l, err
 }
 
