@@ -133,6 +133,7 @@ func (q *Queries) Routes(api *httpx.API) {
 		})
 	q.driverRoutes(api)
 	q.touchpointRoutes(api)
+	q.afterRoutes(api)
 }
 
 func reading(id, path, summary, description string) httpx.Operation {

@@ -160,11 +160,11 @@ func TestBadInput(t *testing.T) {
 			}
 		})
 	}
-	for _, query := range []string{"?grain=year", "?by=weather", "?survey_id=x"} {
+	for _, query := range []string{"?grain=year", "?by=weather", "?survey_id=x", "/loyalty?affection_from=3", "/loyalty?within_days=0", "/recovery?within_days=400"} {
 		if a := w.Do(http.MethodGet, root+query, w.Sales, nil); a.Status != http.StatusUnprocessableEntity || a.Code() == "" {
 			t.Errorf("%s: got %d %s", query, a.Status, a.Body)
 		}
 	}
 }
 
-var reads = []string{"", "/touchpoints"}
+var reads = []string{"", "/touchpoints", "/loyalty", "/recovery"}
