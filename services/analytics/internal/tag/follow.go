@@ -61,12 +61,12 @@ const giving = `WITH wanted AS MATERIALIZED (
 		INSERT INTO tag_holder AS h (tenant_id, customer_id, value, since)
 		SELECT $1, w.customer_id, w.value, $4 FROM wanted w ORDER BY w.customer_id, w.value
 		ON CONFLICT (tenant_id, customer_id, value) DO UPDATE SET until = NULL WHERE h.until IS NOT NULL),
-	having AS MATERIALIZED (
+	worn AS MATERIALIZED (
 		SELECT customer_id, array_agg(value ORDER BY value COLLATE "C") AS tags FROM (
 			SELECT customer_id, value FROM wanted UNION ALL SELECT customer_id, value FROM ending WHERE stays IS NOT NULL) n
 		GROUP BY customer_id)
 	UPDATE portrait p SET tags = coalesce(n.tags, '{}')
-	FROM unnest($3::uuid[]) AS c(id) LEFT JOIN having n ON n.customer_id = c.id
+	FROM unnest($3::uuid[]) AS c(id) LEFT JOIN worn n ON n.customer_id = c.id
 	WHERE p.tenant_id = $1 AND p.customer_id = c.id AND p.tags IS DISTINCT FROM coalesce(n.tags, '{}')`
 
 // give gives customers their tags, and tells how many portraits that changed. Whoever does has their portraits locked, in the order of

@@ -24,8 +24,8 @@ type tagBand struct {
 	OneOf   []string `json:"one_of,omitempty" nullable:"false" maxItems:"100" doc:"of texts"`
 }
 
-// tagChange is what can be changed of a tag.
-type tagChange struct {
+// TagChange is what can be changed of a tag, as it is sent.
+type TagChange struct {
 	Name        string          `json:"name"`
 	Description string          `json:"description,omitempty"`
 	Parent      string          `json:"parent,omitempty" doc:"code of a group; left out: the top"`
@@ -40,11 +40,11 @@ type tagChange struct {
 type tagBody struct {
 	Code string `json:"code" doc:"stays for ever" example:"value"`
 	Kind string `json:"kind" enum:"group,fact,rule,model" doc:"stays for ever"`
-	tagChange
+	TagChange
 }
 
 // definition reads what was sent.
-func (c tagChange) definition(code, kind string) (Definition, error) {
+func (c TagChange) definition(code, kind string) (Definition, error) {
 	d := Definition{
 		Code: code, Kind: kind, Parent: c.Parent, Name: c.Name, Description: c.Description, Owner: c.Owner, Field: c.Field, ValidDays: c.ValidDays,
 	}
@@ -145,25 +145,26 @@ func answer(s Shown, err error) (*tagAnswer, error) {
 	return &tagAnswer{httpx.ETag(s.Version), toView(s)}, nil
 }
 
-type tagPath struct {
+// TagPath names a tag.
+type TagPath struct {
 	Code string `path:"code" maxLength:"40"`
 }
 
 type tagGetInput struct {
-	tagPath
+	TagPath
 	Version int64 `query:"version" minimum:"0" maximum:"2147483647" doc:"an earlier version; 0 or left out: the present one"`
 }
 
 type tagCreateInput struct{ Body tagBody }
 
 type tagChangeInput struct {
-	tagPath
+	TagPath
 	IfMatch string `header:"If-Match" doc:"the ETag of the tag as it was read"`
-	Body    tagChange
+	Body    TagChange
 }
 
 type tagArchiveInput struct {
-	tagPath
+	TagPath
 	IfMatch string `header:"If-Match" doc:"the ETag of the tag as it was read"`
 }
 
@@ -180,7 +181,7 @@ type tagListAnswer struct {
 }
 
 type tagCustomersInput struct {
-	tagPath
+	TagPath
 	httpx.Page
 	Band string `query:"band" maxLength:"20" doc:"left out: all bands"`
 }

@@ -108,9 +108,9 @@ func queueProgress(tx *pg.Tx, p Progress) {
 func queueCoverage(tx *pg.Tx, at time.Time) {
 	tx.Queue(`SELECT pg_advisory_xact_lock(hashtextextended('tags covered/' || $1, 0))`, tx.Tenant())
 	tx.Queue(`DELETE FROM tag_coverage WHERE tenant_id = $1`, tx.Tenant())
-	tx.Queue(`INSERT INTO tag_coverage (tenant_id, value, customers, of, reckoned_at)
-		SELECT $1, value, count(*), (SELECT count(*) FROM portrait WHERE tenant_id = $1), $2 FROM tag_holder WHERE tenant_id = $1 GROUP BY value
-		UNION ALL SELECT $1, '', (SELECT count(*) FROM portrait WHERE tenant_id = $1), (SELECT count(*) FROM portrait WHERE tenant_id = $1), $2`, tx.Tenant(), at)
+	tx.Queue(`WITH every AS MATERIALIZED (SELECT count(*) AS n FROM portrait WHERE tenant_id = $1),
+			have AS (SELECT value, count(*) AS n FROM tag_holder WHERE tenant_id = $1 GROUP BY value UNION ALL SELECT '', n FROM every)
+		INSERT INTO tag_coverage (tenant_id, value, customers, of, reckoned_at) SELECT $1, have.value, have.n, every.n, $2 FROM have, every`, tx.Tenant(), at)
 }
 
 // expireChunk is how many customers' expired tags are taken away at once.
