@@ -89,7 +89,7 @@ func give(ctx context.Context, tx *pg.Tx, all tree, customers []uuid.UUID, at ti
 				return 0, err
 			}
 			verdicts.WriteString(condition + ")")
-			values, tags, days = append(values, v.Code), append(tags, int32(i+1)), append(days, int32(one.ValidDays)) //nolint:gosec // both are bounded
+			values, tags, days = append(values, v.Code), append(tags, int32(i+1)), append(days, int32(one.ValidDays))
 		}
 	}
 	args[4], args[5], args[6] = values, tags, days

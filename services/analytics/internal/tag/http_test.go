@@ -22,7 +22,9 @@ func (w *world) etag(code string) string {
 func TestTheTreeIsMovedWithoutCyclesAndArchivedFromBelow(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	group := func(code, parent string) body { return body{"code": code, "kind": "group", "name": code, "parent": parent} }
+	group := func(code, parent string) body {
+		return body{"code": code, "kind": "group", "name": code, "parent": parent}
+	}
 	rule := func(code, parent, text string) body {
 		return body{"code": code, "kind": "rule", "name": code, "owner": "sales", "parent": parent, "filter_text": text}
 	}
