@@ -34,6 +34,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/erasure"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pdf"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/ahp"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/churn"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
@@ -82,7 +83,11 @@ func Module() app.Module {
 			pyramid := grade.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			ways := journey.New(d.DB, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			numbers := metric.NewQueries(d.DB, d.Clock, segment.Resolve)
-			reports := report.New(d.DB, d.Ops, numbers, d.Clock)
+			fonts, err := pdf.OpenFonts(d.Config.PDFFonts())
+			if err != nil {
+				return app.Parts{}, err
+			}
+			reports := report.New(d.DB, d.Ops, numbers, fonts, d.Clock)
 			segments := segment.New(d.DB, d.Ops, d.Outbox, d.Clock)
 			tags := tag.New(d.DB, d.Ops, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			portraits := portrait.New(d.DB, d.Ops, d.Outbox, d.Clock, ratings.Follow, stages.Follow, finds.Follow, tags.Follow, segments.Follow)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pdf"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/metric"
@@ -21,12 +22,13 @@ import (
 type Reports struct {
 	db, ops *pg.DB
 	numbers *metric.Queries
+	fonts   *pdf.Fonts
 	clock   func() time.Time
 }
 
-// New makes the capability.
-func New(db, ops *pg.DB, numbers *metric.Queries, clock func() time.Time) *Reports {
-	return &Reports{db, ops, numbers, clock}
+// New makes the capability. fonts draws its PDFs.
+func New(db, ops *pg.DB, numbers *metric.Queries, fonts *pdf.Fonts, clock func() time.Time) *Reports {
+	return &Reports{db, ops, numbers, fonts, clock}
 }
 
 // Report is a definition as it is kept.

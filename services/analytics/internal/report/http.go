@@ -13,6 +13,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/problem"
 )
 
 type reportView struct {
@@ -133,12 +134,17 @@ func (r *Reports) Routes(api *httpx.API) {
 				func(one Run) uuid.UUID { return one.ID }, showRun)
 			return out, err
 		})
-	httpx.Stream(api, httpx.Operation{ID: "get-report-run", Method: http.MethodGet, Path: path + "/runs/{run_id}", Tag: tag, Summary: "Read a run, as JSON or as a page",
-		Permission: auth.AnalyticsRead, Errors: missing, Produces: []string{"application/json", "text/html"}, Output: reportRunView{}}, r.runHTTP)
+	httpx.Stream(api, httpx.Operation{ID: "get-report-run", Method: http.MethodGet, Path: path + "/runs/{run_id}", Tag: tag, Summary: "Read a run, as JSON, as a page or as a PDF",
+		Permission: auth.AnalyticsRead, Errors: missing, Produces: []string{"application/json", "text/html", mediaPDF}, Output: reportRunView{},
+		Parameters: []httpx.Parameter{{Name: "format", Enum: []string{"json", "html", "pdf"}, Description: "What the answer is; otherwise as Accept says, and JSON."}}}, r.runHTTP)
 }
 
-// runHTTP shows a run: as a page where the caller accepts one, in which nothing runs and which no other page can hold.
+// runHTTP shows a run in the form that the caller asks for, JSON where it asks for none.
 func (r *Reports) runHTTP(c *gin.Context) error {
+	format, err := formatOf(c.Query("format"), c.GetHeader("Accept"))
+	if err != nil {
+		return err
+	}
 	id, err := uuid.Parse(c.Param("run_id"))
 	if err != nil {
 		return errRunUnknown
@@ -147,18 +153,50 @@ func (r *Reports) runHTTP(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if !strings.Contains(c.GetHeader("Accept"), "text/html") {
+	c.Header("Cache-Control", "no-store")
+	c.Header("X-Content-Type-Options", "nosniff")
+	switch format {
+	case "pdf":
+		c.Header("Content-Type", mediaPDF)
+		c.Header("Content-Disposition", `attachment; filename="report.pdf"`)
+		return run.PDF(c.Writer, r.fonts)
+	case "html":
+		return run.page(c)
+	default:
 		c.JSON(http.StatusOK, showRun(run))
 		return nil
 	}
+}
+
+const mediaPDF = "application/pdf"
+
+// formatOf is the format that is named, or else that of the first type in an Accept header which there is, or JSON.
+func formatOf(named, accept string) (string, error) {
+	switch named {
+	case "json", "html", "pdf":
+		return named, nil
+	case "":
+	default:
+		return "", problem.New(problem.Unprocessable, "report_format_unknown", "There is no such format of a run.").
+			WithField("query.format", "unknown", "must be json, html or pdf")
+	}
+	for part := range strings.SplitSeq(accept, ",") {
+		media, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		if format, ok := map[string]string{mediaPDF: "pdf", "text/html": "html", "application/json": "json"}[media]; ok {
+			return format, nil
+		}
+	}
+	return "json", nil
+}
+
+// page answers with a page in which nothing runs and which no other page can hold.
+func (r Run) page(c *gin.Context) error {
 	nonce := rand.Text()
 	var b bytes.Buffer
-	if err := run.write(&b, nonce); err != nil {
+	if err := r.write(&b, nonce); err != nil {
 		return err
 	}
 	c.Header("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+nonce+"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	c.Header("Cache-Control", "no-store")
-	c.Header("X-Content-Type-Options", "nosniff")
 	c.Data(http.StatusOK, "text/html; charset=utf-8", b.Bytes())
 	return nil
 }

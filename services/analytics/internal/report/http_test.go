@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/guanxi-crm/guanxi/platform/httpx/badinput"
+	"github.com/guanxi-crm/guanxi/platform/pdf/pdftest"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/analyticstest"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/metric"
@@ -59,7 +60,7 @@ func TestAReportRunsOnceForEachTimeItIsDueAndKeepsItsNumbers(t *testing.T) {
 	require.Equal(t, 201, w.Do(http.MethodPost, "/v1/reports", w.Marketing, json.RawMessage(monthly)).Status)
 	now := time.Now().Add(48 * time.Hour)
 	clock := func() time.Time { return now }
-	reports := report.New(w.DB, w.Database.DB(pg.Ops), metric.NewQueries(w.DB, clock, metric.NoSegments), clock)
+	reports := report.New(w.DB, w.Database.DB(pg.Ops), metric.NewQueries(w.DB, clock, metric.NoSegments), nil, clock)
 	require.NoError(t, reports.Pass(t.Context()))
 	require.NoError(t, reports.Pass(t.Context()))
 	sell()
@@ -91,4 +92,12 @@ func TestAReportRunsOnceForEachTimeItIsDueAndKeepsItsNumbers(t *testing.T) {
 	require.Contains(t, string(body), "<polyline")
 	require.Contains(t, string(body), "<td>500</td>")
 	require.NotContains(t, string(body), "<script")
+
+	paper := w.Do(http.MethodGet, path+"?format=pdf", w.Sales, nil)
+	require.Equal(t, 200, paper.Status)
+	said, _ := pdftest.Text(t, paper.Body)
+	require.Contains(t, said, "Sales<b>oftheyear</b>")
+	require.Contains(t, said, "1997-02-01500")
+	require.Equal(t, 422, w.Do(http.MethodGet, path+"?format=papyrus", w.Sales, nil).Status)
+	require.Equal(t, 404, w.Do(http.MethodGet, path+"?format=pdf", w.Token("marketing", "pizza"), nil).Status)
 }

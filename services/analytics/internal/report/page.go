@@ -33,11 +33,19 @@ type pageSection struct {
 // chart is one metric over time: the numbers behind it stand in the table below it.
 type chart struct {
 	Title, Top, Bottom, First, Last string
-	Lines                           []string // points of a polyline; a period without a value parts two of them
+	Lines                           []string  // points of a polyline; a period without a value parts two of them
+	parts                           [][]point // the same from 0 to 1 to the right and up
 }
+
+type point struct{ x, y float64 }
 
 // write makes the page of a run. Everything in it is escaped, and no script runs.
 func (r Run) write(w io.Writer, nonce string) error {
+	return page.Execute(w, r.data(nonce))
+}
+
+// data is what a run shows, as a page or on paper.
+func (r Run) data(nonce string) pageData {
 	d := pageData{Title: r.Title, RanAt: r.RanAt.UTC().Format("2006-01-02 15:04 UTC"), Nonce: nonce}
 	for _, s := range r.Sections {
 		one := pageSection{Title: s.Title, Text: s.Text, Problem: s.Problem}
@@ -46,7 +54,7 @@ func (r Run) write(w io.Writer, nonce string) error {
 		}
 		d.Sections = append(d.Sections, one)
 	}
-	return page.Execute(w, d)
+	return d
 }
 
 func (s *pageSection) fill(n metric.MetricNumbers) {
@@ -123,11 +131,12 @@ func draw(m metric.MetricServed, rows []metric.MetricRow) chart {
 	}
 	c := chart{Title: m.Name, Top: number(high, m.Unit), Bottom: number(low, m.Unit), First: rows[0].Period, Last: rows[len(rows)-1].Period}
 	var points []string
+	var part []point
 	flush := func() {
 		if len(points) > 0 {
-			c.Lines = append(c.Lines, strings.Join(points, " "))
+			c.Lines, c.parts = append(c.Lines, strings.Join(points, " ")), append(c.parts, part)
 		}
-		points = nil
+		points, part = nil, nil
 	}
 	for i, r := range rows {
 		v := r.Values[m.Code].Value
@@ -135,7 +144,8 @@ func draw(m metric.MetricServed, rows []metric.MetricRow) chart {
 			flush()
 			continue
 		}
-		points = append(points, fmt.Sprintf("%.1f,%.1f", 70+560*float64(i)/float64(len(rows)-1), 200-180*(*v-low)/(high-low)))
+		at := point{float64(i) / float64(len(rows)-1), (*v - low) / (high - low)}
+		points, part = append(points, fmt.Sprintf("%.1f,%.1f", 70+560*at.x, 200-180*at.y)), append(part, at)
 	}
 	flush()
 	return c

@@ -16,6 +16,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/golden"
 	"github.com/guanxi-crm/guanxi/platform/httpx/badinput"
+	"github.com/guanxi-crm/guanxi/platform/pdf/pdftest"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/salestest"
 )
 
@@ -146,7 +147,7 @@ func TestAQuoteBecomesAnOrder(t *testing.T) {
 	paper := h.Want(http.StatusOK, http.MethodGet, "/v1/quotes/"+v.ID+"/versions/1/pdf", h.Sales, nil, nil)
 	require.Equal(t, "application/pdf", paper.Header.Get("Content-Type"))
 	require.Equal(t, `inline; filename="Q-000001-1.pdf"`, paper.Header.Get("Content-Disposition"))
-	said, _ := text(t, paper.Body)
+	said, _ := pdftest.Text(t, paper.Body)
 	require.Contains(t, said, "TotalCNY28,960.00")
 	taken := h.do(v, 1, "accept", nil)
 	require.Equal(t, "accepted", taken.State)

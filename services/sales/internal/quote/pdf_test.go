@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
-	"github.com/ledongthuc/pdf"
 	"github.com/stretchr/testify/require"
 
+	"github.com/guanxi-crm/guanxi/platform/pdf/pdftest"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/quote"
 )
@@ -21,7 +21,7 @@ import (
 func fonts(t *testing.T, text string) *quote.Fonts {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "song.ttf")
-	require.NoError(t, os.WriteFile(file, fontOf(text), 0o600))
+	require.NoError(t, os.WriteFile(file, pdftest.Font(text), 0o600))
 	f, err := quote.OpenFonts([]string{file})
 	require.NoError(t, err)
 	return f
@@ -40,43 +40,6 @@ func written(t *testing.T, o quote.Offer, change func(p *quote.Policy)) (quote.Q
 	require.Empty(t, faults)
 	q := quote.Begin(quote.Quote{ID: uuid.MustParse("01890000-0000-7000-8000-000000000001"), Number: 17}, w, "mei", thursday)
 	return q, q.Latest()
-}
-
-// text reads a PDF back: all that is written on its pages, without spaces, since where a line ends is the paper's affair. Each
-// character must have a glyph in the font that the PDF brings along.
-func text(t *testing.T, raw []byte) (all string, pages int) {
-	t.Helper()
-	r, err := pdf.NewReader(bytes.NewReader(raw), int64(len(raw)))
-	require.NoError(t, err)
-	for n := range r.NumPage() {
-		page := r.Page(n + 1)
-		glyphs := map[string][]byte{}
-		font := ""
-		pdf.Interpret(page.V.Key("Contents"), func(stack *pdf.Stack, op string) {
-			args := make([]pdf.Value, stack.Len())
-			for i := range args {
-				args[len(args)-1-i] = stack.Pop()
-			}
-			switch op {
-			case "Tf":
-				if font = args[0].Name(); glyphs[font] == nil {
-					of := page.Font(font).V
-					require.Equal(t, "Identity-H", of.Key("Encoding").Name())
-					require.NotZero(t, of.Key("DescendantFonts").Index(0).Key("FontDescriptor").Key("FontFile2").Key("Length1").Int64())
-					glyphs[font], err = io.ReadAll(of.Key("DescendantFonts").Index(0).Key("CIDToGIDMap").Reader())
-					require.NoError(t, err)
-				}
-			case "Tj":
-				shown := []byte(args[0].RawString())
-				for i := 0; i+1 < len(shown); i += 2 { // the codes are those of Unicode, and say which glyph it is
-					code := int(shown[i])<<8 | int(shown[i+1])
-					require.False(t, glyphs[font][2*code] == 0 && glyphs[font][2*code+1] == 0, "U+%04X is not in the font", code)
-					all += string(rune(code))
-				}
-			}
-		})
-	}
-	return strings.Join(strings.Fields(all), ""), r.NumPage()
 }
 
 func draw(t *testing.T, f *quote.Fonts, q quote.Quote, v quote.Version) []byte {
@@ -98,7 +61,7 @@ func TestThePaperSaysWhatTheVersionSays(t *testing.T) {
 	f, err := quote.OpenFonts(nil)
 	require.NoError(t, err)
 	raw := draw(t, f, q, v)
-	said, pages := text(t, raw)
+	said, pages := pdftest.Text(t, raw)
 	require.Equal(t, 1, pages)
 	for _, want := range []string{
 		"QuotationQ-000017", "GuanxiKitchensLtd", "LilyChen", "PizzaStreet1", "Ovenandfitting", "Validuntil:2026-12-26(UTC)", "OVEN", "Fitting,aday", "20,000.00",
@@ -111,7 +74,7 @@ func TestThePaperSaysWhatTheVersionSays(t *testing.T) {
 		require.True(t, bytes.Equal(raw, draw(t, f, q, v)), "the same version is the same bytes")
 	}
 	v.SentAt = thursday
-	said, _ = text(t, draw(t, f, q, v))
+	said, _ = pdftest.Text(t, draw(t, f, q, v))
 	require.NotContains(t, said, "DRAFT")
 }
 
@@ -122,7 +85,7 @@ func TestChineseComesOutRight(t *testing.T) {
 	q, v := written(t, o, func(p *quote.Policy) { p.Language = quote.Chinese })
 	f := fonts(t, chineseWords)
 	raw := draw(t, f, q, v)
-	said, _ := text(t, raw)
+	said, _ := pdftest.Text(t, raw)
 	for _, want := range []string{"报价单Q-000017", "云南过桥米线有限公司", "李经理", "质保两年。", "上门安装", "烤炉", "有效期至:2026-12-26", "合计CNY26,000.00", "草稿，非正式报价"} {
 		require.Contains(t, said, want)
 	}
@@ -148,7 +111,7 @@ func TestAPaperWithoutTheFontSaysSo(t *testing.T) {
 	require.Equal(t, []string{"lines[1].text character_undrawable"}, codes(p.Fields), "and nothing beyond the first plane")
 
 	q, v = written(t, kitchen(), func(p *quote.Policy) { p.Language = quote.Chinese })
-	said, _ := text(t, draw(t, fonts(t, "abc"), q, v))
+	said, _ := pdftest.Text(t, draw(t, fonts(t, "abc"), q, v))
 	require.Contains(t, said, "QuotationQ-000017", "the paper's own words are English where there is no font for others")
 }
 
@@ -162,7 +125,7 @@ func TestALongQuoteGoesOnOnOtherPages(t *testing.T) {
 	q, v := written(t, o, nil)
 	f, err := quote.OpenFonts(nil)
 	require.NoError(t, err)
-	said, pages := text(t, draw(t, f, q, v))
+	said, pages := pdftest.Text(t, draw(t, f, q, v))
 	require.Greater(t, pages, 10)
 	require.Equal(t, 200, strings.Count(said, "description")/8)
 	require.Contains(t, said, "TotalCNY26,200.00")
@@ -171,7 +134,7 @@ func TestALongQuoteGoesOnOnOtherPages(t *testing.T) {
 	o = kitchen()
 	o.Lines[1].Text = strings.TrimSpace(strings.Repeat("z\n", 500))
 	q, v = written(t, o, nil)
-	said, pages = text(t, draw(t, f, q, v))
+	said, pages = pdftest.Text(t, draw(t, f, q, v))
 	require.Equal(t, 500, strings.Count(said, "z"))
 	require.Greater(t, pages, 5)
 }

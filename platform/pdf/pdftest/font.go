@@ -1,4 +1,5 @@
-package quote_test
+// Package pdftest makes fonts to draw PDFs with, and reads PDFs back. Only tests import it.
+package pdftest
 
 import (
 	"bytes"
@@ -6,9 +7,9 @@ import (
 	"slices"
 )
 
-// fontOf makes a TrueType font that has the characters of a text and no others, each a box: what a machine without Chinese fonts can
+// Font makes a TrueType font that has the characters of a text and no others, each a box: what a machine without Chinese fonts can
 // be tried with.
-func fontOf(text string) []byte {
+func Font(text string) []byte {
 	chars := slices.Compact(slices.Sorted(slices.Values([]rune(text))))
 	glyphs := len(chars) + 1
 	u16 := func(values ...int) []byte {
