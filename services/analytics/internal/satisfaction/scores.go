@@ -39,7 +39,7 @@ gone AS MATERIALIZED (SELECT customer_id FROM fact_customer WHERE tenant_id = $1
 
 // who is the customer that a row of %T means: the one who stands for all its ids; null where nobody is known, or it was erased.
 func who(table string) string {
-	return strings.ReplaceAll(`CASE WHEN EXISTS (SELECT FROM gone g WHERE g.customer_id = %T.customer_id) OR EXISTS (SELECT FROM gone g WHERE g.customer_id = w.root_id) THEN NULL
+	return strings.ReplaceAll(`CASE WHEN %T.customer_id IN (SELECT customer_id FROM gone) OR w.root_id IN (SELECT customer_id FROM gone) THEN NULL
 		ELSE coalesce(w.root_id, %T.customer_id) END`, "%T", table)
 }
 
