@@ -199,6 +199,9 @@ func (v *verdict) walk(ctx context.Context, s *stack.Stack, source cdnow.Source,
 	if err := at.LoadSales(ctx); err != nil {
 		return err
 	}
+	if err := at.LoadAnalytics(ctx); err != nil {
+		return err
+	}
 	return v.followOrder(ctx, at, s.TracesURL(), report)
 }
 

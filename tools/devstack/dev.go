@@ -105,6 +105,9 @@ func loadDemo(ctx context.Context, s *stack.Stack, repo string, report func(stri
 	if err := at.LoadMusic(ctx, source); err != nil {
 		return err
 	}
+	if err := at.LoadAnalytics(ctx); err != nil {
+		return err
+	}
 	return os.WriteFile(done, []byte(source.Name+"\n"), 0o600)
 }
 
