@@ -85,6 +85,13 @@ CREATE TABLE portrait_run (
 );
 SELECT guanxi_tenant_table('portrait_run');
 
+-- The last rebuild of the facts after which portraits were made anew.
+CREATE TABLE portrait_rebuilt (
+	tenant_id  text NOT NULL PRIMARY KEY,
+	rebuild_id uuid NOT NULL
+);
+SELECT guanxi_tenant_table('portrait_rebuilt');
+
 -- What a tenant has set for all its figures.
 CREATE TABLE analytics_settings (
 	tenant_id text NOT NULL PRIMARY KEY,
@@ -95,4 +102,4 @@ CREATE TABLE analytics_settings (
 SELECT guanxi_tenant_table('analytics_settings');
 
 -- +goose Down
-DROP TABLE analytics_settings, portrait_run, portrait_due, portrait;
+DROP TABLE analytics_settings, portrait_rebuilt, portrait_run, portrait_due, portrait;

@@ -69,10 +69,12 @@ func (p *Portraits) Pass(ctx context.Context) (customers int, err error) {
 	var failed error
 	for _, one := range tenants {
 		err := p.db.Tx(ctx, one.Tenant, func(tx *pg.Tx) error {
+			byKeys(tx)
 			due, err := takeDue(ctx, tx, atOnce)
 			if err != nil || len(due) == 0 {
 				return err
 			}
+			byCost(tx)
 			if err := p.reckon(ctx, tx, due); err != nil {
 				return err
 			}
@@ -86,11 +88,12 @@ func (p *Portraits) Pass(ctx context.Context) (customers int, err error) {
 
 // reckon makes the portraits of the customers whom the ids mean anew, and has everything follow that hangs on them.
 func (p *Portraits) reckon(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) error {
-	with, without, err := standing(ctx, tx, ids)
+	currency, err := Currency(ctx, tx)
 	if err != nil {
 		return err
 	}
-	currency, err := Currency(ctx, tx)
+	byKeys(tx)
+	with, without, err := standing(ctx, tx, ids)
 	if err != nil {
 		return err
 	}
@@ -99,6 +102,7 @@ func (p *Portraits) reckon(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) erro
 	if len(without) > 0 {
 		tx.Queue(`DELETE FROM portrait WHERE tenant_id = $1 AND customer_id = ANY ($2::uuid[])`, tx.Tenant(), without)
 	}
+	byCost(tx)
 	if err := tx.Flush(ctx); err != nil {
 		return err
 	}
@@ -132,8 +136,45 @@ func (p *Portraits) Rebuild(ctx context.Context) (r run.Run, err error) {
 	return p.Rebuilding(ctx, result.ID)
 }
 
-// Rebuilds works off what was asked for.
-func (p *Portraits) Rebuilds(ctx context.Context) error { return p.runs.Work(ctx, Kind, p.step) }
+// Rebuilds works off what was asked for, by people or by facts that were rebuilt.
+func (p *Portraits) Rebuilds(ctx context.Context) error {
+	return errors.Join(p.followRebuilt(ctx), p.runs.Work(ctx, Kind, p.step))
+}
+
+// rebuiltSQL lists, of each tenant that has facts, the last rebuild of them that its portraits were not made anew after.
+const rebuiltSQL = `SELECT DISTINCT f.tenant_id, b.id
+	FROM (SELECT id FROM inbox_rebuild WHERE state = 'done' ORDER BY finished_at DESC LIMIT 1) b CROSS JOIN fact_as_of f
+	WHERE NOT EXISTS (SELECT FROM portrait_rebuilt p WHERE p.tenant_id = f.tenant_id AND p.rebuild_id = b.id)`
+
+// followRebuilt has portraits made anew once after each rebuild of the facts: what it puts right nobody is told of.
+func (p *Portraits) followRebuilt(ctx context.Context) error {
+	rebuilt, err := p.ops.Across(ctx, rebuiltSQL)
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, one := range rebuilt {
+		failed = errors.Join(failed, p.db.Tx(ctx, one.Tenant, func(tx *pg.Tx) error {
+			tag, err := tx.ExecNow(ctx, `INSERT INTO portrait_rebuilt AS p (tenant_id, rebuild_id) VALUES ($1, $2)
+				ON CONFLICT (tenant_id) DO UPDATE SET rebuild_id = excluded.rebuild_id WHERE p.rebuild_id <> excluded.rebuild_id`, tx.Tenant(), one.ID)
+			if err != nil || tag.RowsAffected() == 0 { // another process was first
+				return err
+			}
+			return p.anew(ctx, tx)
+		}))
+	}
+	return failed
+}
+
+// anew asks for a run that makes all portraits from what is known now. One that goes on already begins anew.
+func (p *Portraits) anew(ctx context.Context, tx *pg.Tx) error {
+	_, err := p.runs.Ask(ctx, tx, Kind, run.Today(p.clock))
+	if problem.KindOf(err) != problem.Conflict {
+		return err
+	}
+	tx.Queue(`DELETE FROM portrait_run r USING analytics_run a WHERE r.tenant_id = $1 AND a.tenant_id = $1 AND a.run_id = r.run_id AND a.kind = $2 AND a.state <> 'done'`, tx.Tenant(), Kind)
+	return nil
+}
 
 // step makes the next portraits of a run.
 func (p *Portraits) step(ctx context.Context, tx *pg.Tx, r run.Run) (done bool, err error) {
@@ -144,7 +185,8 @@ func (p *Portraits) step(ctx context.Context, tx *pg.Tx, r run.Run) (done bool, 
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return false, err
 	}
-	rows, err := tx.Query(ctx, nextSQL, tx.Tenant(), after, eachStep)
+	byKeys(tx)
+	rows, err := tx.Query(ctx, nextSQL, tx.Tenant(), after)
 	if err != nil {
 		return false, err
 	}
@@ -155,7 +197,13 @@ func (p *Portraits) step(ctx context.Context, tx *pg.Tx, r run.Run) (done bool, 
 	tx.Queue(`INSERT INTO portrait_run AS r (tenant_id, run_id, after_id, customers) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (tenant_id, run_id) DO UPDATE SET after_id = excluded.after_id, customers = r.customers + excluded.customers`,
 		tx.Tenant(), r.ID, ids[len(ids)-1], len(ids))
-	return false, p.reckon(ctx, tx, ids)
+	// Between two steps there is hardly time for a pass: news come along.
+	news, err := taken(ctx, tx, 0, atOnce)
+	if err != nil {
+		return false, err
+	}
+	byCost(tx)
+	return false, p.reckon(ctx, tx, inOrder(append(ids, news...)))
 }
 
 // SetCurrency sets the reporting currency and has all portraits made anew. ifMatch is the version that was read.
@@ -181,12 +229,7 @@ func (p *Portraits) SetCurrency(ctx context.Context, currency, ifMatch string) (
 		if err != nil {
 			return pg.Result{}, err
 		}
-		_, err = p.runs.Ask(ctx, tx, Kind, run.Today(p.clock))
-		if problem.KindOf(err) == problem.Conflict { // one that goes on writes what it reckons by the new currency from now on: it begins anew
-			tx.Queue(`DELETE FROM portrait_run r USING analytics_run a WHERE r.tenant_id = $1 AND a.tenant_id = $1 AND a.run_id = r.run_id AND a.kind = $2 AND a.state <> 'done'`, tx.Tenant(), Kind)
-			err = nil
-		}
-		return pg.Result{Status: http.StatusOK}, err
+		return pg.Result{Status: http.StatusOK}, p.anew(ctx, tx)
 	})
 	return s, err
 }
