@@ -4,12 +4,26 @@ CREATE TABLE report (
 	code       text NOT NULL,
 	content    jsonb NOT NULL, -- title, sections, schedule
 	version    bigint NOT NULL,
-	next_at    timestamptz, -- when it is due next; null without a schedule
+	next_at    timestamptz, -- when it is due next; null without a schedule, and in the archive
+	archived   boolean NOT NULL DEFAULT false,
 	changed_at timestamptz NOT NULL,
 	PRIMARY KEY (tenant_id, code)
 );
 SELECT guanxi_tenant_table('report');
 CREATE INDEX report_by_next ON report (next_at) WHERE next_at IS NOT NULL;
+
+-- What they were: a run says of which version it is.
+CREATE TABLE report_version (
+	tenant_id  text NOT NULL,
+	code       text NOT NULL,
+	version    bigint NOT NULL,
+	content    jsonb NOT NULL,
+	archived   boolean NOT NULL,
+	by_subject text NOT NULL,
+	at         timestamptz NOT NULL,
+	PRIMARY KEY (tenant_id, code, version)
+);
+SELECT guanxi_tenant_table('report_version');
 
 -- A run keeps the numbers as they were. There is one for each time that a report was due, and one for each that somebody asked for.
 CREATE TABLE report_run (
@@ -29,7 +43,7 @@ SELECT guanxi_tenant_table('report_run');
 DO $$
 BEGIN
     EXECUTE format('REVOKE DELETE ON report FROM %I', guanxi_role('app'));
-    EXECUTE format('REVOKE UPDATE, DELETE ON report_run FROM %I', guanxi_role('app'));
+    EXECUTE format('REVOKE UPDATE, DELETE ON report_run, report_version FROM %I', guanxi_role('app'));
 END
 $$;
 
@@ -48,4 +62,4 @@ $$;
 
 -- +goose Down
 DROP FUNCTION report_due(timestamptz, integer);
-DROP TABLE report_run, report;
+DROP TABLE report_run, report_version, report;

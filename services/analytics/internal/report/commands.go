@@ -37,8 +37,20 @@ type Report struct {
 	Content
 	Version   int64
 	NextAt    *time.Time // when it is due next
+	Archived  bool
 	ChangedAt time.Time
 }
+
+// Version is what a report was.
+type Version struct {
+	Version int64
+	Content
+	Archived bool
+	By       string // subject of whoever made it so
+	At       time.Time
+}
+
+var errArchived = problem.New(problem.Conflict, "report_archived", "The report is in the archive. Take it out first.")
 
 // Run is one time that a report ran, with its numbers as they were.
 type Run struct {
@@ -92,25 +104,41 @@ func (s ReportSection) question(at time.Time, places func(field string, i int) s
 
 // Create defines a report.
 func (r *Reports) Create(ctx context.Context, code string, c Content) (Report, error) {
-	return r.change(ctx, code, c, http.StatusCreated, func(was *Report) error {
+	return r.change(ctx, code, http.StatusCreated, func(was *Report) (Report, error) {
 		if was != nil {
-			return problem.New(problem.Conflict, "report_exists", "There is a report with this code. Choose another code, or change that one.")
+			return Report{}, problem.New(problem.Conflict, "report_exists", "There is a report with this code. Choose another code, or change that one.")
 		}
-		return nil
+		return Report{Content: c}, nil
 	})
 }
 
 // Replace gives a report another content, if it still is as the caller saw it.
 func (r *Reports) Replace(ctx context.Context, code string, c Content, fresh func(version int64) error) (Report, error) {
-	return r.change(ctx, code, c, http.StatusOK, func(was *Report) error {
-		if was == nil {
-			return errNotFound
+	return r.change(ctx, code, http.StatusOK, func(was *Report) (Report, error) {
+		switch {
+		case was == nil:
+			return Report{}, errNotFound
+		case was.Archived:
+			return Report{}, errArchived
 		}
-		return fresh(was.Version)
+		return Report{Content: c}, fresh(was.Version)
 	})
 }
 
-func (r *Reports) change(ctx context.Context, code string, c Content, status int, rule func(was *Report) error) (Report, error) {
+// Archive puts a report into the archive, in which it never runs, or takes it out.
+func (r *Reports) Archive(ctx context.Context, code string, archived bool) (Report, error) {
+	return r.change(ctx, code, http.StatusOK, func(was *Report) (Report, error) {
+		switch {
+		case was == nil:
+			return Report{}, errNotFound
+		case was.Archived == archived:
+			return Report{}, problem.New(problem.Conflict, "report_archived_already", "The report is where it is to be already.")
+		}
+		return Report{Content: was.Content, Archived: archived}, nil
+	})
+}
+
+func (r *Reports) change(ctx context.Context, code string, status int, rule func(was *Report) (Report, error)) (Report, error) {
 	var now Report
 	result, err := r.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
 		tx.Queue(`SELECT pg_advisory_xact_lock(hashtextextended('report' || chr(31) || $1, 0))`, tx.Tenant())
@@ -121,15 +149,18 @@ func (r *Reports) change(ctx context.Context, code string, c Content, status int
 		} else if !errors.Is(err, errNotFound) {
 			return pg.Result{}, err
 		}
-		if err := rule(was); err != nil {
+		if now, err = rule(was); err != nil {
 			return pg.Result{}, err
 		}
-		if err := r.checked(ctx, tx, c); err != nil {
-			return pg.Result{}, err
+		now.Code, now.Version, now.ChangedAt = code, found.Version+1, r.now()
+		if !now.Archived {
+			if err := r.checked(ctx, tx, now.Content); err != nil {
+				return pg.Result{}, err
+			}
+			now.NextAt = now.next(now.ChangedAt)
 		}
-		at := r.now()
-		now = Report{Code: code, Content: c, Version: found.Version + 1, NextAt: c.next(at), ChangedAt: at}
-		save(tx, now)
+		caller, _ := auth.From(ctx)
+		save(tx, now, caller.Subject)
 		return pg.Result{Status: status}, nil
 	})
 	if err == nil && result.Replayed {
@@ -154,6 +185,9 @@ func (r *Reports) RunNow(ctx context.Context, code string) (Run, error) {
 	report, err := r.Get(ctx, code)
 	if err != nil {
 		return Run{}, err
+	}
+	if report.Archived {
+		return Run{}, errArchived
 	}
 	run, err := r.reckon(ctx, tenant, report, nil)
 	if err != nil {

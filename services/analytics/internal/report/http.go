@@ -21,6 +21,7 @@ type reportView struct {
 	Content
 	Version   int64      `json:"version"`
 	NextAt    *time.Time `json:"next_at,omitempty" doc:"when it is due next"`
+	Archived  bool       `json:"archived"`
 	ChangedAt time.Time  `json:"changed_at"`
 }
 
@@ -30,7 +31,7 @@ type reportAnswer struct {
 }
 
 func show(r Report) reportView {
-	return reportView{r.Code, r.Content, r.Version, r.NextAt, r.ChangedAt.UTC()}
+	return reportView{r.Code, r.Content, r.Version, r.NextAt, r.Archived, r.ChangedAt.UTC()}
 }
 
 func answered(r Report, err error) (*reportAnswer, error) {
@@ -57,7 +58,25 @@ type reportByCode struct {
 	Code string `path:"code" maxLength:"64"`
 }
 
-type listReports struct{ httpx.Page }
+type listReports struct {
+	Archived bool `query:"archived" doc:"those in the archive, too"`
+	httpx.Page
+}
+
+type reportVersionPage struct {
+	Body struct {
+		Items      []reportVersion `json:"items" nullable:"false" doc:"the latest first"`
+		NextCursor string          `json:"next_cursor,omitempty"`
+	}
+}
+
+type reportVersion struct {
+	Version int64 `json:"version"`
+	Content
+	Archived bool      `json:"archived"`
+	By       string    `json:"by" doc:"subject of whoever made it so"`
+	At       time.Time `json:"at"`
+}
 
 type reportPage struct {
 	Body struct {
@@ -108,7 +127,7 @@ func (r *Reports) Routes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{ID: "list-reports", Method: http.MethodGet, Path: "/v1/reports", Tag: tag, Summary: "List reports", Permission: auth.AnalyticsRead},
 		func(ctx context.Context, in *listReports) (out *reportPage, err error) {
 			out = &reportPage{}
-			out.Body.Items, out.Body.NextCursor, err = httpx.PageByText(in.Page, func(after string, limit int) ([]Report, error) { return r.List(ctx, after, limit) },
+			out.Body.Items, out.Body.NextCursor, err = httpx.PageByText(in.Page, func(after string, limit int) ([]Report, error) { return r.List(ctx, after, in.Archived, limit) },
 				func(one Report) string { return one.Code }, show)
 			return out, err
 		})
@@ -117,12 +136,35 @@ func (r *Reports) Routes(api *httpx.API) {
 			return answered(r.Get(ctx, in.Code))
 		})
 	httpx.Register(api, httpx.Operation{ID: "replace-report", Method: http.MethodPut, Path: path, Tag: tag, Summary: "Give a report another content", Permission: auth.AnalyticsManage,
-		Errors: []int{http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired}},
+		Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired}},
 		func(ctx context.Context, in *replaceReport) (*reportAnswer, error) {
 			return answered(r.Replace(ctx, in.Code, in.Body, func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }))
 		})
+	for verb, archived := range map[string]bool{"archive": true, "restore": false} {
+		httpx.Register(api, httpx.Operation{ID: verb + "-report", Method: http.MethodPost, Path: path + "/" + verb, Tag: tag, Permission: auth.AnalyticsManage,
+			Summary: map[bool]string{true: "Put a report into the archive", false: "Take a report out of the archive"}[archived],
+			Errors:  []int{http.StatusNotFound, http.StatusConflict}},
+			func(ctx context.Context, in *reportByCode) (*reportAnswer, error) {
+				return answered(r.Archive(ctx, in.Code, archived))
+			})
+	}
+	r.runRoutes(api)
+}
+
+func (r *Reports) runRoutes(api *httpx.API) {
+	const tag = "reports"
+	missing := []int{http.StatusNotFound}
+	httpx.Register(api, httpx.Operation{ID: "list-report-versions", Method: http.MethodGet, Path: path + "/versions", Tag: tag, Summary: "What a report was", Permission: auth.AnalyticsRead, Errors: missing},
+		func(ctx context.Context, in *listRuns) (out *reportVersionPage, err error) {
+			out = &reportVersionPage{}
+			out.Body.Items, out.Body.NextCursor, err = httpx.PageByNumber(in.Page, func(before, limit int) ([]Version, error) { return r.Versions(ctx, in.Code, before, limit) },
+				func(v Version) int { return int(v.Version) }, func(v Version) reportVersion {
+					return reportVersion{v.Version, v.Content, v.Archived, v.By, v.At.UTC()}
+				})
+			return out, err
+		})
 	httpx.Register(api, httpx.Operation{ID: "run-report", Method: http.MethodPost, Path: path + "/runs", Tag: tag, Summary: "Run a report now", Permission: auth.AnalyticsManage,
-		Status: http.StatusCreated, Errors: missing},
+		Status: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict}},
 		func(ctx context.Context, in *reportByCode) (*runAnswer, error) {
 			run, err := r.RunNow(ctx, in.Code)
 			return &runAnswer{showRun(run)}, err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/guanxi-crm/guanxi/platform/httpx/badinput"
 	"github.com/guanxi-crm/guanxi/platform/pdf/pdftest"
@@ -22,14 +23,20 @@ const monthly = `{"code": "sales", "title": "Sales <b>of the year</b>", "section
 	"question": {"metrics": ["gross_revenue", "repeat_rate"], "grain": "month", "from": "1997-01-01", "to": "1997-03-31"}}],
 	"schedule": {"every": "day", "hour": 8, "time_zone": "Asia/Shanghai"}}`
 
+// content is the same without its code.
+var content = strings.Replace(monthly, `"code": "sales", `, "", 1)
+
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	w := analyticstest.Start(t)
 	require.Equal(t, 201, w.Do(http.MethodPost, "/v1/reports", w.Marketing, json.RawMessage(monthly)).Status)
 	for name, target := range map[string]badinput.Target{
-		"list": {Method: http.MethodGet, Path: "/v1/reports", Token: w.Sales, List: true},
-		"get":  {Method: http.MethodGet, Path: "/v1/reports/sales", Token: w.Sales, Owned: true},
-		"runs": {Method: http.MethodGet, Path: "/v1/reports/sales/runs", Token: w.Sales, List: true, Owned: true},
+		"list":     {Method: http.MethodGet, Path: "/v1/reports", Token: w.Sales, List: true},
+		"get":      {Method: http.MethodGet, Path: "/v1/reports/sales", Token: w.Sales, Owned: true},
+		"versions": {Method: http.MethodGet, Path: "/v1/reports/sales/versions", Token: w.Sales, List: true, Owned: true},
+		"create":   {Method: http.MethodPost, Path: "/v1/reports", Token: w.Marketing, Body: strings.Replace(monthly, `"sales"`, `"created"`, 1)},
+		"replace":  {Method: http.MethodPut, Path: "/v1/reports/sales", Token: w.Marketing, Owned: true, Body: content, Header: http.Header{"If-Match": {`"1"`}}},
+		"runs":     {Method: http.MethodGet, Path: "/v1/reports/sales/runs", Token: w.Sales, List: true, Owned: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			target.URL = w.URL
@@ -100,4 +107,65 @@ func TestAReportRunsOnceForEachTimeItIsDueAndKeepsItsNumbers(t *testing.T) {
 	require.Contains(t, said, "1997-02-01500")
 	require.Equal(t, 422, w.Do(http.MethodGet, path+"?format=papyrus", w.Sales, nil).Status)
 	require.Equal(t, 404, w.Do(http.MethodGet, path+"?format=pdf", w.Token("marketing", "pizza"), nil).Status)
+}
+
+func TestWhatAReportWasIsKeptAndInTheArchiveItNeverRuns(t *testing.T) {
+	t.Parallel()
+	w := analyticstest.Start(t)
+	require.Equal(t, 201, w.Do(http.MethodPost, "/v1/reports", w.Marketing, json.RawMessage(monthly)).Status)
+	put := func(match string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, w.URL+"/v1/reports/sales", strings.NewReader(strings.Replace(content, "By month.", "Month by month.", 1)))
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer "+w.Marketing)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("If-Match", match)
+		answer, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		return answer.StatusCode
+	}
+	require.Equal(t, 200, put(`"1"`))
+	require.Equal(t, 412, put(`"1"`))
+	require.Equal(t, 404, w.Do(http.MethodPost, "/v1/reports/sales/archive", w.Token("marketing", "pizza"), nil).Status)
+	require.Equal(t, 403, w.Do(http.MethodPost, "/v1/reports/sales/archive", w.Sales, nil).Status)
+	require.Equal(t, 200, w.Do(http.MethodPost, "/v1/reports/sales/archive", w.Marketing, nil).Status)
+	require.Equal(t, 409, w.Do(http.MethodPost, "/v1/reports/sales/archive", w.Marketing, nil).Status)
+	require.Equal(t, 409, w.Do(http.MethodPost, "/v1/reports/sales/runs", w.Marketing, nil).Status)
+	require.Equal(t, 409, put(`"3"`))
+	require.NotContains(t, string(w.Do(http.MethodGet, "/v1/reports", w.Sales, nil).Body), "sales")
+	require.Contains(t, string(w.Do(http.MethodGet, "/v1/reports?archived=true", w.Sales, nil).Body), "sales")
+	clock := func() time.Time { return time.Now().Add(48 * time.Hour) }
+	reports := report.New(w.DB, w.Database.DB(pg.Ops), metric.NewQueries(w.DB, clock, metric.NoSegments), nil, clock)
+	require.NoError(t, reports.Pass(t.Context()))
+	require.Contains(t, string(w.Do(http.MethodGet, "/v1/reports/sales/runs", w.Sales, nil).Body), `"items":[]`)
+	require.Equal(t, 200, w.Do(http.MethodPost, "/v1/reports/sales/restore", w.Marketing, nil).Status)
+	require.NoError(t, reports.Pass(t.Context()))
+	require.NotContains(t, string(w.Do(http.MethodGet, "/v1/reports/sales/runs", w.Sales, nil).Body), `"items":[]`)
+	var versions struct {
+		Items []struct {
+			Version  int
+			Archived bool
+			Sections []struct{ Text string }
+		}
+	}
+	require.NoError(t, json.Unmarshal(w.Do(http.MethodGet, "/v1/reports/sales/versions", w.Sales, nil).Body, &versions))
+	require.Len(t, versions.Items, 4)
+	require.True(t, versions.Items[1].Archived)
+	require.Equal(t, "Month by month.", versions.Items[2].Sections[0].Text)
+	require.Equal(t, "By month.", versions.Items[3].Sections[0].Text)
+}
+
+func TestProcessesThatSeeTheSameDueTimeRunItOnce(t *testing.T) {
+	t.Parallel()
+	w := analyticstest.Start(t)
+	require.Equal(t, 201, w.Do(http.MethodPost, "/v1/reports", w.Marketing, json.RawMessage(monthly)).Status)
+	now := time.Now().Add(48 * time.Hour)
+	clock := func() time.Time { return now }
+	var group errgroup.Group
+	for range 6 {
+		reports := report.New(w.DB, w.Database.DB(pg.Ops), metric.NewQueries(w.DB, clock, metric.NoSegments), nil, clock)
+		group.Go(func() error { return reports.Pass(t.Context()) })
+	}
+	require.NoError(t, group.Wait())
+	require.Equal(t, 1, strings.Count(string(w.Do(http.MethodGet, "/v1/reports/sales/runs", w.Sales, nil).Body), `"run_id"`))
 }
