@@ -7,12 +7,16 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/platform/httpx/badinput"
+	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/analyticstest"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/metric"
 )
 
 const mine = `{"code": "revenue_a_buyer", "name": "Revenue a buyer", "definition": "What a buyer brought.", "formula": "1000 * net_revenue / buyers", "unit": "money_minor", "owner": "sales"}`
@@ -118,4 +122,25 @@ func TestATenantsMetricIsAFormulaWithVersionsThatGoesRoundInNoCircle(t *testing.
 	require.Len(t, rows, 1)
 	require.Equal(t, "=web", *rows[0].Channel)
 	require.InDelta(t, 500, *rows[0].Gross, 0)
+}
+
+func TestAQuestionThatGivesTooMuchIsRefusedWithHowToNarrowIt(t *testing.T) {
+	t.Parallel()
+	w := analyticstest.Start(t)
+	w.Admin(`INSERT INTO live.fact_order (tenant_id, order_id, channel, currency, units, total_minor, placed_at, skus, quantities, amounts)
+		SELECT 'music', $1, 'web', 'USD', 100001, 100001, '1997-01-05', array_agg('sku' || i), array_agg(1::bigint), array_agg(1::bigint) FROM generate_series(1, 100001) i`, analyticstest.ID())
+	ask := func(more string) apptest.Answer {
+		return w.Do(http.MethodPost, "/v1/metrics/query", w.Sales, json.RawMessage(`{"metrics": ["gross_revenue"], "by": ["product"], "from": "1997-01-01", "to": "1997-01-31", "currency": "USD", "limit": 10`+more+`}`))
+	}
+	answer := ask("")
+	require.Equal(t, 422, answer.Status, string(answer.Body))
+	require.Contains(t, string(answer.Body), "query_too_heavy")
+	require.Contains(t, string(answer.Body), "filter")
+	answer = ask(`, "filters": [{"dimension": "product", "op": "is", "values": ["sku7"]}]`)
+	require.Equal(t, 200, answer.Status, string(answer.Body))
+
+	slow := metric.NewQueries(w.DB, time.Now, metric.NoSegments).Within(time.Millisecond)
+	_, err := slow.Ask(t.Context(), "music", metric.Question{Metrics: []string{"gross_revenue"}, By: []string{"product"}, From: time.Date(1997, 1, 1, 0, 0, 0, 0, time.UTC)}, metric.InBody)
+	require.Error(t, err)
+	require.Equal(t, "query_too_heavy", problem.From(err).Code, "what takes too long")
 }
