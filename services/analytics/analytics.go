@@ -18,6 +18,8 @@
 //	rating   what surveys were answered in numbers
 //	kano     what attributes are to customers
 //	ahp      weights of criteria that are compared in pairs
+//	index    indices of satisfaction, in systems of several levels
+//	strength how strong relationships are, and how loyal customers
 //	matrix   customers and revenue in matrices of two by two
 //	mining   what is bought together and recommended, customers who are alike
 //	journey  the way to the purchase and after: funnel, cohorts, what campaigns and channels do
@@ -39,6 +41,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/churn"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/grade"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/index"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/journey"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/kano"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/lifecycle"
@@ -53,6 +56,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/satisfaction"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/segment"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/strength"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/tag"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/value"
 	"github.com/guanxi-crm/guanxi/services/analytics/migrations"
@@ -79,6 +83,7 @@ func Module() app.Module {
 			model.Take(models, churns.Offer())
 			stages := lifecycle.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			ratings := rfm.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
+			bonds := strength.New(d.DB, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			matrices := matrix.New(d.DB, d.Clock)
 			pyramid := grade.New(d.DB, d.Outbox, run.New(d.DB, d.Ops, d.Clock), d.Clock)
 			ways := journey.New(d.DB, run.New(d.DB, d.Ops, d.Clock), d.Clock)
@@ -97,7 +102,7 @@ func Module() app.Module {
 					revenue.Routes(revenue.NewQueries(d.DB)),
 					portraits.Routes, ratings.Routes, tags.Routes, segments.Routes,
 					models.Routes, values.Routes, pyramid.Routes, matrices.Routes, churns.Routes, stages.Routes, finds.Routes, ways.Routes,
-					ahp.Routes, kano.Routes(kano.NewQueries(d.DB)), satisfaction.NewQueries(d.DB, d.Clock).Routes,
+					bonds.Routes, ahp.Routes, index.New(d.DB, d.Clock).Routes, kano.Routes(kano.NewQueries(d.DB)), satisfaction.NewQueries(d.DB, d.Clock).Routes,
 					metric.Routes(metric.New(d.DB, d.Clock), numbers), reports.Routes,
 				},
 				Consumers: fact.Consumers(),
@@ -114,6 +119,7 @@ func Module() app.Module {
 					app.Every(time.Second, d.Log, "clusters of portraits", finds.Assign),
 					app.Every(time.Second, d.Log, "funnel and cohorts", ways.Background),
 					app.Every(time.Second, d.Log, "scores of churn", churns.Background),
+					app.Every(time.Second, d.Log, "strength of relationships", bonds.Background),
 					app.Every(time.Second, d.Log, "stages of relationships", stages.Background),
 				},
 				Worker: erasure.New(d.DB, erasure.Rooms{Erase: fact.Erase}).Register,
