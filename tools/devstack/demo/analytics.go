@@ -160,7 +160,8 @@ func (i Installation) analyseMusic(ctx context.Context) error {
 	}
 	for _, r := range musicRuns { // under a key: asked for once
 		request := client.Request{Method: http.MethodPost, Path: r.path, In: r.body, IdempotencyKey: "demo" + r.path}
-		if _, err := api.Do(ctx, request, nil); made(err) != nil {
+		_, err := api.Do(ctx, request, nil)
+		if err = made(err); err != nil {
 			return fmt.Errorf("%s: %w", r.path, err)
 		}
 	}
