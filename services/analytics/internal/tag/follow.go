@@ -37,29 +37,31 @@ var _ portrait.Follow = (*Tags)(nil).Follow
 // the value, and whether a portrait is meant.
 //
 // A value that is there and does not hold any more stays for its days, but not beside another band of its tag, and not with
-// somebody who was merged or erased.
+// somebody who was merged or erased. Every table is read by the keys of the customers, whatever the planner thinks of its size.
 const giving = `WITH wanted AS MATERIALIZED (
 		SELECT portrait.customer_id, v.tag, v.value FROM portrait CROSS JOIN LATERAL (VALUES (0, '', false)$verdicts) AS v(tag, value, holds)
 		WHERE portrait.tenant_id = $1 AND portrait.customer_id = ANY ($3::uuid[]) AND v.holds),
 	defined AS MATERIALIZED (SELECT * FROM unnest($5::text[], $6::int[], $7::int[]) AS d(value, tag, days)),
+	present AS MATERIALIZED (SELECT customer_id FROM portrait WHERE tenant_id = $1 AND customer_id = ANY ($3::uuid[])),
+	before AS MATERIALIZED (SELECT customer_id, value, until FROM tag_holder WHERE tenant_id = $1 AND customer_id = ANY ($3::uuid[])),
 	ending AS MATERIALIZED (
 		SELECT h.customer_id, h.value, h.until, CASE
 			WHEN d.days > 0 AND p.customer_id IS NOT NULL AND coalesce(h.until, $2::date) >= $2::date
 				AND NOT EXISTS (SELECT FROM wanted w WHERE w.customer_id = h.customer_id AND w.tag = d.tag)
 			THEN least(h.until, $2::date + d.days) END AS stays
-		FROM tag_holder h LEFT JOIN defined d ON d.value = h.value
-		LEFT JOIN portrait p ON p.tenant_id = $1 AND p.customer_id = h.customer_id
-		WHERE h.tenant_id = $1 AND h.customer_id = ANY ($3::uuid[])
-			AND NOT EXISTS (SELECT FROM wanted w WHERE w.customer_id = h.customer_id AND w.value = h.value)),
+		FROM before h LEFT JOIN defined d ON d.value = h.value LEFT JOIN present p ON p.customer_id = h.customer_id
+		WHERE NOT EXISTS (SELECT FROM wanted w WHERE w.customer_id = h.customer_id AND w.value = h.value)),
 	gone AS (
 		DELETE FROM tag_holder h USING ending e
-		WHERE h.tenant_id = $1 AND h.customer_id = e.customer_id AND h.value = e.value AND e.stays IS NULL),
+		WHERE h.tenant_id = $1 AND h.customer_id = ANY ($3::uuid[]) AND h.customer_id = e.customer_id AND h.value = e.value AND e.stays IS NULL),
 	fading AS (
 		UPDATE tag_holder h SET until = e.stays FROM ending e
-		WHERE h.tenant_id = $1 AND h.customer_id = e.customer_id AND h.value = e.value AND e.stays IS NOT NULL AND e.until IS DISTINCT FROM e.stays),
+		WHERE h.tenant_id = $1 AND h.customer_id = ANY ($3::uuid[]) AND h.customer_id = e.customer_id AND h.value = e.value AND e.stays IS NOT NULL AND e.until IS DISTINCT FROM e.stays),
 	come AS (
 		INSERT INTO tag_holder AS h (tenant_id, customer_id, value, since)
-		SELECT $1, w.customer_id, w.value, $4 FROM wanted w ORDER BY w.customer_id, w.value
+		SELECT $1, w.customer_id, w.value, $4 FROM wanted w
+		WHERE NOT EXISTS (SELECT FROM before b WHERE b.customer_id = w.customer_id AND b.value = w.value AND b.until IS NULL)
+		ORDER BY w.customer_id, w.value
 		ON CONFLICT (tenant_id, customer_id, value) DO UPDATE SET until = NULL WHERE h.until IS NOT NULL),
 	worn AS MATERIALIZED (
 		SELECT customer_id, array_agg(value ORDER BY value COLLATE "C") AS tags FROM (
@@ -67,7 +69,7 @@ const giving = `WITH wanted AS MATERIALIZED (
 		GROUP BY customer_id)
 	UPDATE portrait p SET tags = coalesce(n.tags, '{}')
 	FROM unnest($3::uuid[]) AS c(id) LEFT JOIN worn n ON n.customer_id = c.id
-	WHERE p.tenant_id = $1 AND p.customer_id = c.id AND p.tags IS DISTINCT FROM coalesce(n.tags, '{}')`
+	WHERE p.tenant_id = $1 AND p.customer_id = ANY ($3::uuid[]) AND p.customer_id = c.id AND p.tags IS DISTINCT FROM coalesce(n.tags, '{}')`
 
 // give gives customers their tags, and tells how many portraits that changed. Whoever does has their portraits locked, in the order of
 // their ids, and so sees all that was given before.
