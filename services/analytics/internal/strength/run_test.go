@@ -21,8 +21,6 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/strength"
 )
 
-type body = analyticstest.Body
-
 const root = "/v1/analytics/strength"
 
 // world is the service with runs that are worked by hand, at a time that the test sets.
@@ -206,7 +204,7 @@ func TestACustomerIsExplainedAlsoWhenMergedOrErased(t *testing.T) {
 	id, other, erased := analyticstest.ID(), analyticstest.ID(), analyticstest.ID()
 	today := w.now.Load().Truncate(24 * time.Hour)
 	w.Admin(`INSERT INTO portrait (tenant_id, customer_id, csat, csat_at) VALUES ('music', $1, 4, $2)`, id, today)
-	w.Admin(`INSERT INTO live.customer_alias (tenant_id, customer_id, survivor_id, merge_id) VALUES ('music', $1, $2, gen_random_uuid())`, other, id)
+	w.Admin(`INSERT INTO live.customer_alias (tenant_id, customer_id, survivor_id, merge_id, epoch, seq) VALUES ('music', $1, $2, gen_random_uuid(), 1, 1)`, other, id)
 	w.Admin(`INSERT INTO live.fact_customer (tenant_id, customer_id, kind, source, registered_at, erased_at) VALUES ('music', $1, 'person', '', now(), now())`, erased)
 	w.say("music", id, today.AddDate(0, 0, -9), `{"alternatives": 5}`)
 	w.say("music", other, today.AddDate(0, 0, -3), `{"alternatives": 2}`)
