@@ -133,8 +133,8 @@ func (f *Fonts) Without(s, mark string) (drawable string, missing bool) {
 	return b.String(), missing
 }
 
-// runs cuts a line of text where its font changes; missing is the first character that no font has, 0 for none.
-func runs(faces []face, s string) (all []run, missing rune) {
+// runs cuts a line of text where its font changes. A character that no font has is left out: see Missing.
+func runs(faces []face, s string) (all []run) {
 	for _, r := range s {
 		at := -1
 		for i := range faces {
@@ -144,7 +144,7 @@ func runs(faces []face, s string) (all []run, missing rune) {
 			}
 		}
 		if at < 0 {
-			return nil, r
+			continue
 		}
 		if n := len(all); n > 0 && all[n-1].face == at {
 			all[n-1].text += string(r)
@@ -152,5 +152,5 @@ func runs(faces []face, s string) (all []run, missing rune) {
 		}
 		all = append(all, run{at, string(r)})
 	}
-	return all, 0
+	return all
 }

@@ -10,13 +10,21 @@ import (
 	"codeberg.org/go-pdf/fpdf"
 )
 
-// The measures of the paper in millimetres, and of letters in points.
+// The paper is A4, in millimetres.
 const (
-	Width, Height        = 210.0, 297.0
-	Margin               = 15.0
-	Bottom               = Height - 20
-	Small, Normal, Large = 8.0, 9.5, 18.0
-	Lead                 = 0.45 // of a line, in millimetres a point
+	Width  = 210.0
+	Height = 297.0
+	Margin = 15.0
+	Bottom = Height - 20
+)
+
+// Sizes of letters in points.
+const (
+	Small  = 8.0
+	Normal = 9.5
+	Large  = 18.0
+	// Lead is what a line takes, in millimetres a point.
+	Lead = 0.45
 )
 
 // Paper is what is being drawn. Y is where it is being drawn next, in millimetres from the top.
@@ -83,7 +91,7 @@ func (p *Paper) faces(bold bool) []face {
 
 // Width gives how wide a line of text is.
 func (p *Paper) Width(s string, size float64, bold bool) (wide float64) {
-	all, _ := runs(p.faces(bold), s)
+	all := runs(p.faces(bold), s)
 	for _, r := range all {
 		p.font(p.faces(bold)[r.face], size)
 		wide += p.pdf.GetStringWidth(r.text)
@@ -96,7 +104,7 @@ func (p *Paper) Line(x float64, s string, size float64, bold, right bool) {
 	if right {
 		x -= p.Width(s, size, bold)
 	}
-	all, _ := runs(p.faces(bold), s)
+	all := runs(p.faces(bold), s)
 	for _, r := range all {
 		p.font(p.faces(bold)[r.face], size)
 		p.pdf.Text(x, p.Y+size*0.35, r.text)
