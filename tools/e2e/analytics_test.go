@@ -196,8 +196,7 @@ func (in *installation) followed(ctx context.Context, c *client.Client) {
 	in.t.Helper()
 	var segment struct{ ID string }
 	in.step(ctx, c, "/v1/segments", "regulars", object{"code": "regulars", "name": "Regulars", "kind": "live", "filter_text": "orders >= 3"}, &segment)
-	type held struct{ Members int64 }
-	before := where(ctx, in, c, "/v1/segments/"+segment.ID, func(s held) bool { return s.Members > 0 }).Members
+	where(ctx, in, c, "/v1/segments/"+segment.ID, func(s struct{ Members int64 }) bool { return s.Members > 0 })
 	customer := uuid.Must(uuid.NewV7()).String()
 	seller := in.client(demo.Music, "sales")
 	for n := range 4 {
@@ -212,7 +211,10 @@ func (in *installation) followed(ctx context.Context, c *client.Client) {
 			in.kill()
 		}
 	}
-	where(ctx, in, c, "/v1/segments/"+segment.ID, func(s held) bool { return s.Members == before+1 })
+	type belonging struct {
+		Items []struct{ Code string }
+	}
+	where(ctx, in, c, "/v1/analytics/customers/"+customer+"/segments", func(b belonging) bool { return len(b.Items) == 1 && b.Items[0].Code == "regulars" })
 	in.eventually(time.Minute, in.level)
 	if n := in.entered(ctx, customer); n != 1 {
 		in.t.Errorf("the customer entered %d times", n)
