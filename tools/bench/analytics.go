@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,11 @@ func plainly(ctx context.Context, conn *pgx.Conn, sql string) (time.Duration, er
 // work asks for something that is done behind the scenes and waits for its end.
 func (b *bench) work(ctx context.Context, start, look string, in any) (took time.Duration, err error) {
 	began := time.Now()
-	var job struct{ ID, State string }
+	var job struct {
+		ID    string
+		RunID string `json:"run_id"`
+		State string
+	}
 	if err := b.api.Post(ctx, start, in, &job); err != nil {
 		return 0, err
 	}
@@ -111,7 +116,7 @@ func (b *bench) work(ctx context.Context, start, look string, in any) (took time
 		if err := pause(ctx, 100*time.Millisecond); err != nil {
 			return 0, err
 		}
-		if err := b.api.Get(ctx, look+"/"+job.ID, nil, &job); err != nil {
+		if err := b.api.Get(ctx, look+"/"+cmp.Or(job.ID, job.RunID), nil, &job); err != nil {
 			return 0, err
 		}
 	}
@@ -189,7 +194,7 @@ func (b *bench) rateAll(ctx context.Context, conn *pgx.Conn, n int, orders int64
 
 // dashboard asks for what dashboards show.
 func (b *bench) dashboard(ctx context.Context, _ *pgx.Conn, _ int, orders int64) error {
-	asked := url.Values{"metrics": {"net_revenue,orders,average_order_value"}, "dimensions": {"channel"}, "grain": {"month"}, "currency": {"CNY"},
+	asked := url.Values{"metrics": {"net_revenue,orders,average_order_value"}, "by": {"channel"}, "grain": {"month"}, "currency": {"CNY"},
 		"from": {time.Now().AddDate(-2, 0, 0).Format(time.DateOnly)}, "to": {time.Now().Format(time.DateOnly)}}
 	return b.ask(ctx, question{
 		name: fmt.Sprintf("GET /v1/metrics/query by channel and month over %d orders", orders), atMost: 300, rate: 10, service: "analytics",
@@ -249,7 +254,7 @@ func (b *bench) reach(ctx context.Context, conn *pgx.Conn, n int, _ int64) error
 	}
 	b.add(row{Name: fmt.Sprintf("POST /v1/orders to the customer's entry into a segment of %d at 50/s, p99", n), Unit: "ms", Measured: millis(percentile(w.seen, 0.99))}.
 		against("its own answer", millis(percentile(w.answered, 0.99))).atMost(1000))
-	_, err = b.api.Do(ctx, client.Request{Method: http.MethodPost, Path: "/v1/segments/" + segment.ID + "/retire"}, nil)
+	_, err = b.api.Do(ctx, client.Request{Method: http.MethodPost, Path: "/v1/segments/" + segment.ID + "/retire", IfMatch: `"1"`}, nil)
 	return err
 }
 
