@@ -229,7 +229,7 @@ func (b *bench) preview(ctx context.Context, conn *pgx.Conn, n int, _ int64) err
 // reach places orders of new customers, and takes how long after each was due its customer is in a live segment.
 func (b *bench) reach(ctx context.Context, conn *pgx.Conn, n int, _ int64) error {
 	var segment struct{ ID string }
-	err := b.api.Post(ctx, "/v1/segments", map[string]any{"code": "bench_new", "name": "Bench", "kind": "live", "filter_text": `source = "" and orders >= 1`}, &segment)
+	err := b.api.Post(ctx, "/v1/segments", map[string]any{"code": "bench_new", "name": "Bench", "kind": "live", "filter_text": `last_channel = "bench" and orders >= 1`}, &segment)
 	if err != nil {
 		return err
 	}
