@@ -116,3 +116,18 @@ GROUP BY o.currency ORDER BY o.currency`, tenant, id)
 	}
 	return c, err
 }
+
+// Missing says why there is nothing to tell of a customer who stands for all its ids: Gone customer_erased, NotFound
+// customer_not_found.
+func Missing(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
+	var erased bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM fact_customer WHERE tenant_id = $1 AND customer_id = $2 AND erased_at IS NOT NULL)`, tx.Tenant(), id).Scan(&erased)
+	switch {
+	case err != nil:
+		return err
+	case erased:
+		return problem.New(problem.Gone, "customer_erased", "The customer was erased: there is nothing to tell.")
+	default:
+		return problem.New(problem.NotFound, "customer_not_found", "Analytics has heard nothing of this customer.")
+	}
+}

@@ -116,19 +116,12 @@ func (p *Pyramid) Ask(ctx context.Context, asOf time.Time) (Running, error) {
 
 // Daily has every tenant graded once a day.
 func (p *Pyramid) Daily(ctx context.Context) error {
-	today := run.Today(p.clock)
-	return p.runs.EachWithoutDaily(ctx, Kind, today, func(ctx context.Context, tenant string) error {
-		return p.db.Tx(ctx, tenant, func(tx *pg.Tx) error {
-			currency, err := portrait.Currency(ctx, tx)
-			if err != nil || currency == "" {
-				return err // nothing was bought yet
-			}
-			day, ok, err := p.runs.Daily(ctx, tx, Kind, today)
-			if err != nil || !ok {
-				return err
-			}
-			return p.prepareRun(ctx, tx, day, currency)
-		})
+	return p.runs.EachDay(ctx, Kind, func(ctx context.Context, tx *pg.Tx, day run.Run) (bool, error) {
+		currency, err := portrait.Currency(ctx, tx)
+		if err != nil || currency == "" {
+			return false, err // nothing was bought yet
+		}
+		return true, p.prepareRun(ctx, tx, day, currency)
 	})
 }
 
@@ -180,31 +173,22 @@ func (p *Pyramid) Running(ctx context.Context, id uuid.UUID) (all Running, err e
 // Runs gives runs, the newest first.
 func (p *Pyramid) Runs(ctx context.Context, before uuid.UUID, limit int) (all []Running, err error) {
 	err = p.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
-		runs, err := run.List(ctx, tx, Kind, before, limit)
-		if err != nil {
-			return err
-		}
-		ids := make([]uuid.UUID, len(runs))
-		for i, one := range runs {
-			ids[i] = one.ID
-		}
-		rows, err := tx.Query(ctx, `SELECT `+reckoningColumns+` FROM grade_run WHERE tenant_id = $1 AND run_id = ANY ($2)`, tx.Tenant(), ids)
-		if err != nil {
-			return err
-		}
-		own, err := pgx.CollectRows(rows, scanReckoning)
-		if err != nil {
-			return err
-		}
-		byID := make(map[uuid.UUID]reckoning, len(own))
-		for _, one := range own {
-			byID[one.ID] = one
-		}
-		all = make([]Running, len(runs))
-		for i, one := range runs {
-			all[i] = show(one, byID[one.ID])
-		}
-		return nil
+		all, err = run.ListWith(ctx, tx, Kind, before, limit, reckonings, show)
+		return err
 	})
+	return all, err
+}
+
+// reckonings gives what runs found so far, by their ids.
+func reckonings(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) (map[uuid.UUID]reckoning, error) {
+	rows, err := tx.Query(ctx, `SELECT `+reckoningColumns+` FROM grade_run WHERE tenant_id = $1 AND run_id = ANY ($2)`, tx.Tenant(), ids)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[uuid.UUID]reckoning, len(ids))
+	own, err := pgx.CollectRows(rows, scanReckoning)
+	for _, one := range own {
+		all[one.ID] = one
+	}
 	return all, err
 }

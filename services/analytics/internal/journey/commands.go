@@ -91,15 +91,9 @@ func (j *Journey) Run(ctx context.Context, id uuid.UUID) (found run.Run, err err
 
 // Background makes the runs of the day, and works off what waits.
 func (j *Journey) Background(ctx context.Context) error {
-	today := run.Today(j.clock)
 	var failed error
 	for _, kind := range []string{KindCohorts, KindFunnel} {
-		failed = errors.Join(failed, j.runs.EachWithoutDaily(ctx, kind, today, func(ctx context.Context, tenant string) error {
-			return j.db.Tx(ctx, tenant, func(tx *pg.Tx) error {
-				_, _, err := j.runs.Daily(ctx, tx, kind, today)
-				return err
-			})
-		}), j.runs.Work(ctx, kind, j.step))
+		failed = errors.Join(failed, j.runs.EachDay(ctx, kind, nil), j.runs.Work(ctx, kind, j.step))
 	}
 	return failed
 }

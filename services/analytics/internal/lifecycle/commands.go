@@ -85,13 +85,7 @@ func (l *Lifecycle) Ask(ctx context.Context) (made run.Run, err error) {
 
 // Background makes the run of the day and works off what waits. It is called by a loop of every worker.
 func (l *Lifecycle) Background(ctx context.Context) error {
-	today := run.Today(l.clock)
-	daily := l.runs.EachWithoutDaily(ctx, Kind, today, func(ctx context.Context, tenant string) error {
-		return l.db.Tx(ctx, tenant, func(tx *pg.Tx) error {
-			_, _, err := l.runs.Daily(ctx, tx, Kind, today)
-			return err
-		})
-	})
+	daily := l.runs.EachDay(ctx, Kind, nil)
 	return errors.Join(daily, l.runs.Work(ctx, Kind, l.step))
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
-	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
@@ -85,7 +84,7 @@ func (p *Portraits) Get(ctx context.Context, id uuid.UUID) (got Portrait, err er
 				return err
 			}
 			rows.Close()
-			return missing(ctx, tx, got.CustomerID)
+			return fact.Missing(ctx, tx, got.CustomerID)
 		}
 		values, err := rows.Values()
 		if err != nil {
@@ -97,19 +96,6 @@ func (p *Portraits) Get(ctx context.Context, id uuid.UUID) (got Portrait, err er
 		return nil
 	})
 	return got, err
-}
-
-func missing(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
-	var erased bool
-	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM fact_customer WHERE tenant_id = $1 AND customer_id = $2 AND erased_at IS NOT NULL)`, tx.Tenant(), id).Scan(&erased)
-	switch {
-	case err != nil:
-		return err
-	case erased:
-		return problem.New(problem.Gone, "customer_erased", "The customer was erased: there is nothing to tell.")
-	default:
-		return problem.New(problem.NotFound, "customer_not_found", "Analytics has heard nothing of this customer.")
-	}
 }
 
 // shown is a value as the API shows it: days and moments in UTC.

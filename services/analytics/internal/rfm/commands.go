@@ -124,19 +124,8 @@ func (r *Ratings) Ask(ctx context.Context, wish Wish) (Running, error) {
 
 // Daily has every tenant rated once a day.
 func (r *Ratings) Daily(ctx context.Context) error {
-	today := run.Today(r.clock)
-	return r.runs.EachWithoutDaily(ctx, Kind, today, func(ctx context.Context, tenant string) error {
-		return r.db.Tx(ctx, tenant, func(tx *pg.Tx) error {
-			if currency, err := portrait.Currency(ctx, tx); err != nil || currency == "" {
-				return err // nothing was bought yet
-			}
-			day, ok, err := r.runs.Daily(ctx, tx, Kind, today)
-			if err != nil || !ok {
-				return err
-			}
-			_, err = r.prepareRun(ctx, tx, day, Wish{AsOf: today})
-			return err
-		})
+	return r.runs.EachDay(ctx, Kind, func(ctx context.Context, tx *pg.Tx, day run.Run) (bool, error) {
+		return r.prepareRun(ctx, tx, day, Wish{AsOf: day.AsOf})
 	})
 }
 
@@ -211,31 +200,22 @@ func (r *Ratings) Running(ctx context.Context, id uuid.UUID) (all Running, err e
 // Runs gives runs, the newest first.
 func (r *Ratings) Runs(ctx context.Context, before uuid.UUID, limit int) (all []Running, err error) {
 	err = r.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
-		runs, err := run.List(ctx, tx, Kind, before, limit)
-		if err != nil {
-			return err
-		}
-		ids := make([]uuid.UUID, len(runs))
-		for i, one := range runs {
-			ids[i] = one.ID
-		}
-		rows, err := tx.Query(ctx, `SELECT `+reckoningColumns+` FROM rfm_run WHERE tenant_id = $1 AND run_id = ANY ($2)`, tx.Tenant(), ids)
-		if err != nil {
-			return err
-		}
-		own, err := pgx.CollectRows(rows, scanReckoning)
-		if err != nil {
-			return err
-		}
-		byID := make(map[uuid.UUID]reckoning, len(own))
-		for _, one := range own {
-			byID[one.ID] = one
-		}
-		all = make([]Running, len(runs))
-		for i, one := range runs {
-			all[i] = show(one, byID[one.ID])
-		}
-		return nil
+		all, err = run.ListWith(ctx, tx, Kind, before, limit, reckonings, show)
+		return err
 	})
+	return all, err
+}
+
+// reckonings gives what runs found so far, by their ids.
+func reckonings(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) (map[uuid.UUID]reckoning, error) {
+	rows, err := tx.Query(ctx, `SELECT `+reckoningColumns+` FROM rfm_run WHERE tenant_id = $1 AND run_id = ANY ($2)`, tx.Tenant(), ids)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[uuid.UUID]reckoning, len(ids))
+	own, err := pgx.CollectRows(rows, scanReckoning)
+	for _, one := range own {
+		all[one.ID] = one
+	}
 	return all, err
 }

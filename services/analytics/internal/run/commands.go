@@ -36,7 +36,7 @@ func (r *Runs) Ask(ctx context.Context, tx *pg.Tx, kind string, asOf time.Time) 
 
 // Daily stores the run of a day; ok is false where there is one.
 func (r *Runs) Daily(ctx context.Context, tx *pg.Tx, kind string, asOf time.Time) (run Run, ok bool, err error) {
-	run = Run{ID: uuid.Must(uuid.NewV7()), Kind: kind, AsOf: asOf, Cause: Daily, AskedAt: r.now(), State: Queued}
+	run = r.daily(kind, asOf)
 	ok, err = insert(ctx, tx, run)
 	return run, ok, err
 }
@@ -48,8 +48,10 @@ func insert(ctx context.Context, tx *pg.Tx, run Run) (bool, error) {
 	return tag.RowsAffected() == 1, err
 }
 
-// EachWithoutDaily calls do for each tenant that has facts and no run of the kind for the day.
-func (r *Runs) EachWithoutDaily(ctx context.Context, kind string, day time.Time, do func(ctx context.Context, tenant string) error) error {
+// EachDay stores the run of the day for each tenant that has facts and none of the kind for it, in a transaction each. begin, where
+// there is one, stores what the run has to know; ok is false where the tenant has nothing to reckon yet: then no run is stored.
+func (r *Runs) EachDay(ctx context.Context, kind string, begin func(ctx context.Context, tx *pg.Tx, run Run) (ok bool, err error)) error {
+	day := Today(r.clock)
 	tenants, err := r.ops.Across(ctx, `SELECT DISTINCT f.tenant_id, '00000000-0000-0000-0000-000000000000'::uuid FROM fact_as_of f
 		WHERE NOT EXISTS (SELECT FROM analytics_run r WHERE r.tenant_id = f.tenant_id AND r.kind = $1 AND r.cause = 'daily' AND r.as_of = $2)`, kind, day)
 	if err != nil {
@@ -57,9 +59,31 @@ func (r *Runs) EachWithoutDaily(ctx context.Context, kind string, day time.Time,
 	}
 	var failed error
 	for _, one := range tenants {
-		failed = errors.Join(failed, do(ctx, one.Tenant))
+		err := r.db.Tx(ctx, one.Tenant, func(tx *pg.Tx) error {
+			run := r.daily(kind, day)
+			if begin != nil {
+				if ok, err := begin(ctx, tx, run); err != nil || !ok {
+					return err
+				}
+			}
+			made, err := insert(ctx, tx, run)
+			if err == nil && !made {
+				err = errTaken
+			}
+			return err
+		})
+		if !errors.Is(err, errTaken) {
+			failed = errors.Join(failed, err)
+		}
 	}
 	return failed
+}
+
+// errTaken takes back what was begun: another process stored the run of the day first.
+var errTaken = errors.New("the run of the day is there")
+
+func (r *Runs) daily(kind string, day time.Time) Run {
+	return Run{ID: uuid.Must(uuid.NewV7()), Kind: kind, AsOf: day, Cause: Daily, AskedAt: r.now(), State: Queued}
 }
 
 // Step is one transaction of a run's work; done says that there is nothing left to do.

@@ -68,3 +68,26 @@ func scan(row pgx.CollectableRow) (Run, error) {
 	}
 	return run, err
 }
+
+// ListWith is List with what a room keeps of its runs: own reads that by the runs' ids, and show puts both together.
+func ListWith[T, R any](ctx context.Context, tx *pg.Tx, kind string, before uuid.UUID, limit int,
+	own func(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) (map[uuid.UUID]T, error), show func(Run, T) R,
+) ([]R, error) {
+	runs, err := List(ctx, tx, kind, before, limit)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]uuid.UUID, len(runs))
+	for i, one := range runs {
+		ids[i] = one.ID
+	}
+	kept, err := own(ctx, tx, ids)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]R, len(runs))
+	for i, one := range runs {
+		all[i] = show(one, kept[one.ID])
+	}
+	return all, nil
+}

@@ -152,24 +152,23 @@ func TestWhatSettlesIsDoneForWhoeverWaits(t *testing.T) {
 func TestThereIsOneDailyRunADay(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	w.Admin(`INSERT INTO live.fact_as_of (tenant_id, topic, slot, newest_at) VALUES ('music', 'a', 0, now()), ('music', 'b', 0, now()), ('pizza', 'a', 0, now())`)
+	w.Admin(`INSERT INTO live.fact_as_of (tenant_id, topic, slot, newest_at) VALUES ('music', 'a', 0, now()), ('music', 'b', 0, now()), ('pizza', 'a', 0, now()),
+		('bakery', 'a', 0, now())`)
 	made := map[string]int{}
 	daily := func() {
 		t.Helper()
-		day := run.Today(func() time.Time { return *w.now.Load() })
-		require.NoError(t, w.runs.EachWithoutDaily(t.Context(), kind, day, func(ctx context.Context, tenant string) error {
-			return w.DB.Tx(ctx, tenant, func(tx *pg.Tx) error {
-				_, ok, err := w.runs.Daily(ctx, tx, kind, day)
-				require.True(t, ok)
-				made[tenant]++
-				return err
-			})
+		require.NoError(t, w.runs.EachDay(t.Context(), kind, func(_ context.Context, tx *pg.Tx, of run.Run) (bool, error) {
+			made[tx.Tenant()]++
+			require.Equal(t, run.Daily, of.Cause)
+			return tx.Tenant() != "bakery", nil
 		}))
 	}
 	daily()
 	daily()
-	require.Equal(t, map[string]int{"music": 1, "pizza": 1}, made)
+	require.Equal(t, map[string]int{"music": 1, "pizza": 1, "bakery": 2}, made, "who has nothing to reckon is asked again")
+	require.EqualValues(t, 2, w.Count(`SELECT count(*) FROM analytics_run`))
 	w.after(15 * time.Hour)
 	daily()
-	require.Equal(t, map[string]int{"music": 2, "pizza": 2}, made)
+	require.Equal(t, map[string]int{"music": 2, "pizza": 2, "bakery": 3}, made)
+	require.EqualValues(t, 4, w.Count(`SELECT count(*) FROM analytics_run`))
 }

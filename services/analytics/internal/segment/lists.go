@@ -16,6 +16,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/portrait"
 )
 
@@ -90,7 +91,7 @@ func (s *Segments) Of(ctx context.Context, customer uuid.UUID) (all []Belonging,
 			return err
 		}
 		if !known {
-			return problem.New(problem.NotFound, "customer_not_found", "Analytics knows nothing of this customer.")
+			return fact.Missing(ctx, tx, *root)
 		}
 		rows, err := tx.Query(ctx, `SELECT s.id, s.code, s.name, s.kind, min(m.since) FROM segment_member m JOIN segment s ON s.tenant_id = $1 AND s.id = m.segment_id
 			WHERE m.tenant_id = $1 AND m.customer_id = ANY ((SELECT customer_group($1, $2))::uuid[]) AND s.state = 'active' GROUP BY 1, 2, 3, 4 ORDER BY s.code`, tx.Tenant(), *root)

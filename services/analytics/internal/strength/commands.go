@@ -95,16 +95,7 @@ func prepare(ctx context.Context, tx *pg.Tx, of run.Run) error {
 
 // Background does what waits, of all tenants: daily runs that are due, and runs.
 func (t *Strengths) Background(ctx context.Context) error {
-	today := run.Today(t.clock)
-	daily := t.runs.EachWithoutDaily(ctx, Kind, today, func(ctx context.Context, tenant string) error {
-		return t.db.Tx(ctx, tenant, func(tx *pg.Tx) error {
-			day, ok, err := t.runs.Daily(ctx, tx, Kind, today)
-			if err != nil || !ok {
-				return err
-			}
-			return prepare(ctx, tx, day)
-		})
-	})
+	daily := t.runs.EachDay(ctx, Kind, func(ctx context.Context, tx *pg.Tx, day run.Run) (bool, error) { return true, prepare(ctx, tx, day) })
 	return errors.Join(daily, t.runs.Work(ctx, Kind, t.step))
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
-	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/rating"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
@@ -53,26 +52,13 @@ func (t *Strengths) Explain(ctx context.Context, id uuid.UUID) (e Explained, err
 			return err
 		}
 		if len(one) == 0 {
-			return missing(ctx, tx, *root)
+			return fact.Missing(ctx, tx, *root)
 		}
 		e.Strength, e.Loyalty = s.Reckon(one[0].Known)
 		e.Kept = [2]*float64{one[0].Strength, one[0].Loyalty}
 		return nil
 	})
 	return e, err
-}
-
-func missing(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
-	var erased bool
-	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM fact_customer WHERE tenant_id = $1 AND customer_id = $2 AND erased_at IS NOT NULL)`, tx.Tenant(), id).Scan(&erased)
-	switch {
-	case err != nil:
-		return err
-	case erased:
-		return problem.New(problem.Gone, "customer_erased", "The customer was erased: there is nothing to tell.")
-	default:
-		return problem.New(problem.NotFound, "customer_not_found", "Analytics has heard nothing of this customer.")
-	}
 }
 
 // Running is a run with how far it is.
@@ -97,19 +83,7 @@ func (t *Strengths) Running(ctx context.Context, id uuid.UUID) (r Running, err e
 // Runs gives runs, the newest first.
 func (t *Strengths) Runs(ctx context.Context, before uuid.UUID, limit int) (all []Running, err error) {
 	err = t.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
-		runs, err := run.List(ctx, tx, Kind, before, limit)
-		if err != nil {
-			return err
-		}
-		ids := make([]uuid.UUID, len(runs))
-		for i, one := range runs {
-			ids[i] = one.ID
-		}
-		own, err := reckonings(ctx, tx, ids)
-		all = make([]Running, len(runs))
-		for i, one := range runs {
-			all[i] = Running{one, own[one.ID]}
-		}
+		all, err = run.ListWith(ctx, tx, Kind, before, limit, reckonings, func(of run.Run, own reckoning) Running { return Running{of, own} })
 		return err
 	})
 	return all, err

@@ -13,6 +13,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
 
@@ -238,17 +239,12 @@ func (t tree) branches(holdings []Holding) (all []Branch) {
 
 // there refuses customers who have no portrait.
 func there(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
-	var portrayed, erased bool
-	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM portrait WHERE tenant_id = $1 AND customer_id = $2),
-		EXISTS (SELECT FROM fact_customer WHERE tenant_id = $1 AND customer_id = $2 AND erased_at IS NOT NULL)`, tx.Tenant(), id).Scan(&portrayed, &erased)
-	switch {
-	case err != nil || portrayed:
+	var portrayed bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM portrait WHERE tenant_id = $1 AND customer_id = $2)`, tx.Tenant(), id).Scan(&portrayed)
+	if err != nil || portrayed {
 		return err
-	case erased:
-		return problem.New(problem.Gone, "customer_erased", "The customer was erased: there is nothing to tell.")
-	default:
-		return problem.New(problem.NotFound, "customer_not_found", "Analytics has heard nothing of this customer.")
 	}
+	return fact.Missing(ctx, tx, id)
 }
 
 // Run gives how far a run is; NotFound run_not_found.

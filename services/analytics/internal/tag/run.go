@@ -18,13 +18,7 @@ const Kind = "tags"
 
 // Background does what waits, of all tenants: the run of the day, runs after scores were written, runs, and what has expired.
 func (t *Tags) Background(ctx context.Context) error {
-	today := run.Today(t.clock)
-	daily := t.runs.EachWithoutDaily(ctx, Kind, today, func(ctx context.Context, tenant string) error {
-		return t.db.Tx(ctx, tenant, func(tx *pg.Tx) error {
-			_, _, err := t.runs.Daily(ctx, tx, Kind, today)
-			return err
-		})
-	})
+	daily := t.runs.EachDay(ctx, Kind, nil)
 	return errors.Join(daily, t.afterScores(ctx), t.runs.Work(ctx, Kind, t.step), t.Expire(ctx))
 }
 

@@ -28,15 +28,9 @@ const chunk = 2000
 func (v *Values) Background(ctx context.Context) error { return v.background(ctx, v.step) }
 
 func (v *Values) background(ctx context.Context, step run.Step) error {
-	today := v.today()
-	daily := v.runs.EachWithoutDaily(ctx, Kind, today, func(ctx context.Context, tenant string) error {
-		return v.db.Tx(ctx, tenant, func(tx *pg.Tx) error {
-			if currency, err := portrait.Currency(ctx, tx); err != nil || currency == "" {
-				return err // nothing was bought yet
-			}
-			_, _, err := v.runs.Daily(ctx, tx, Kind, today)
-			return err
-		})
+	daily := v.runs.EachDay(ctx, Kind, func(ctx context.Context, tx *pg.Tx, _ run.Run) (bool, error) {
+		currency, err := portrait.Currency(ctx, tx)
+		return currency != "", err // without one nothing was bought yet
 	})
 	return errors.Join(daily, v.runs.Work(ctx, Kind, step))
 }
