@@ -157,7 +157,7 @@ func (b *bench) fitPurchases(ctx context.Context, conn *pgx.Conn, n int, _ int64
 			ModelID           string `json:"model_id"`
 		}
 	}
-	if err := b.api.Post(ctx, "/v1/models/bgnbd/fit", map[string]any{"source": "facts", "currency": "CNY", "later": true}, &answer); err != nil {
+	if err := b.api.Post(ctx, "/v1/models/bgnbd/fit", map[string]any{"source": "facts", "later": true}, &answer); err != nil {
 		return err
 	}
 	for job := &answer.Job; job.State != "done"; {
@@ -233,6 +233,9 @@ func (b *bench) reach(ctx context.Context, conn *pgx.Conn, n int, _ int64) error
 	if err != nil {
 		return err
 	}
+	if err := rested(ctx, conn); err != nil {
+		return err
+	}
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	w := &watcher{pending: make(map[string]time.Time), sql: `SELECT m.customer_id::text FROM unnest($2::text[]) p (id)
@@ -256,6 +259,25 @@ func (b *bench) reach(ctx context.Context, conn *pgx.Conn, n int, _ int64) error
 		against("its own answer", millis(percentile(w.answered, 0.99))).atMost(1000))
 	_, err = b.api.Do(ctx, client.Request{Method: http.MethodPost, Path: "/v1/segments/" + segment.ID + "/retire", IfMatch: `"1"`}, nil)
 	return err
+}
+
+// rested waits until no reckoning over all customers is under way: those of the day begin as soon as there are facts, and an
+// installation has them at night.
+func rested(ctx context.Context, conn *pgx.Conn) error {
+	for began := time.Now(); ; {
+		var open int
+		err := conn.QueryRow(ctx, `SELECT (SELECT count(*) FROM analytics_run WHERE state IN ('queued', 'running') OR settling)
+			+ (SELECT count(*) FROM segment_run WHERE state IN ('queued', 'running')) + (SELECT count(*) FROM segment_due)`).Scan(&open)
+		if err != nil || open == 0 {
+			return err
+		}
+		if time.Since(began) > 20*time.Minute {
+			return fmt.Errorf("%d reckonings are not done", open)
+		}
+		if err := pause(ctx, time.Second); err != nil {
+			return err
+		}
+	}
 }
 
 // buy places orders of a new customer each.

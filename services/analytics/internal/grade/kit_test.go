@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,38 +24,20 @@ type body = map[string]any
 // world is the service with a pyramid whose runs are worked by hand, at a time that the test sets.
 type world struct {
 	*analyticstest.World
+	*analyticstest.Clock
 	pyramid *grade.Pyramid
-	now     atomic.Pointer[time.Time]
 	t       *testing.T
 }
 
 func start(t *testing.T) *world {
 	t.Helper()
-	w := &world{World: analyticstest.Start(t), t: t}
-	w.at(time.Now().UTC())
-	clock := func() time.Time { return *w.now.Load() }
-	w.pyramid = grade.New(w.DB, outbox.New("analytics"), run.New(w.DB, w.Database.DB(pg.Ops), clock), clock)
+	w := &world{World: analyticstest.Start(t), Clock: analyticstest.NewClock(), t: t}
+	w.pyramid = grade.New(w.DB, outbox.New("analytics"), run.New(w.DB, w.Database.DB(pg.Ops), w.Now), w.Now)
 	w.pyramid.Chunks(7, 5)
 	return w
 }
 
-func (w *world) at(now time.Time) { w.now.Store(&now) }
-
-func (w *world) today() time.Time { return w.now.Load().Truncate(24 * time.Hour) }
-
-// purchase is one order, with what came back of it.
-type purchase struct {
-	Order     uuid.UUID `json:"order_id"`
-	Customer  uuid.UUID `json:"customer_id"`
-	Channel   string    `json:"channel"`
-	Currency  string    `json:"currency"`
-	Units     int64     `json:"units"`
-	Total     int64     `json:"total_minor"`
-	At        time.Time `json:"placed_at"`
-	BackUnits int64     `json:"back_units"`
-	BackMinor int64     `json:"back_minor"`
-	BackAt    time.Time `json:"back_at"`
-}
+type purchase = analyticstest.Purchase
 
 // dealing is something that costs.
 type dealing struct {
@@ -103,22 +84,11 @@ func history(random *rand.Rand, customers []uuid.UUID, orders, dealings, days in
 // facts stores the past of a tenant, with portraits of its customers.
 func (w *world) facts(tenant string, h past) {
 	w.t.Helper()
-	all, err := json.Marshal(h.purchases)
-	require.NoError(w.t, err)
-	const from = ` FROM jsonb_to_recordset($2::jsonb) AS p(order_id uuid, customer_id uuid, channel text, currency text, units bigint, total_minor bigint, placed_at timestamptz,
-		back_units bigint, back_minor bigint, back_at timestamptz)`
-	w.Admin(`INSERT INTO live.fact_order (tenant_id, order_id, customer_id, channel, currency, units, total_minor, placed_at)
-		SELECT $1, order_id, customer_id, channel, currency, units, total_minor, placed_at`+from, tenant, string(all))
-	w.Admin(`INSERT INTO live.fact_return (tenant_id, return_id, order_id, currency, units, amount_minor, returned_at)
-		SELECT $1, gen_random_uuid(), order_id, currency, back_units, back_minor, back_at`+from+` WHERE back_units > 0`, tenant, string(all))
-	w.Admin(`INSERT INTO live.sales_day (tenant_id, currency, channel, day, slot, orders)
-		SELECT $1, currency, 'shop', placed_at::date, 0, count(*)`+from+` GROUP BY 1, 2, 3, 4 ON CONFLICT DO NOTHING`, tenant, string(all))
-	w.Admin(`INSERT INTO live.fact_as_of (tenant_id, topic, slot, newest_at) VALUES ($1, 'guanxi.sales.events.v1', 0, now()) ON CONFLICT DO NOTHING`, tenant)
-	w.Admin(`INSERT INTO portrait (tenant_id, customer_id) SELECT DISTINCT $1, customer_id`+from+` ON CONFLICT DO NOTHING`, tenant, string(all))
-
-	if all, err = json.Marshal(h.dealings); len(h.dealings) == 0 {
+	w.Bought(tenant, h.purchases...)
+	if len(h.dealings) == 0 {
 		return
 	}
+	all, err := json.Marshal(h.dealings)
 	require.NoError(w.t, err)
 	const dealt = ` FROM jsonb_to_recordset($2::jsonb) AS d(kind text, customer_id uuid, at timestamptz, cost bigint, currency text) WHERE d.kind = `
 	w.Admin(`INSERT INTO live.fact_ticket (tenant_id, ticket_id, customer_id, opened_at) SELECT $1, gen_random_uuid(), customer_id, at`+dealt+`'ticket'`, tenant, string(all))

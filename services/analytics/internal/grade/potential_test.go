@@ -74,13 +74,13 @@ func TestCurrentAndPotentialValueAreSetAgainstEachOther(t *testing.T) {
 	require.Equal(t, "no_run", w.matrix().Why)
 	random := rand.New(rand.NewPCG(9, 2))
 	customers := ids(30)
-	h := history(random, customers, 150, 0, 300, w.today())
+	h := history(random, customers, 150, 0, 300, w.Today())
 	w.facts("music", h)
 	require.NoError(t, w.pyramid.Background(t.Context()))
 	require.Equal(t, "no_potential", w.matrix().Why)
 	require.EqualValues(t, len(w.listed("")), w.matrix().Unknown)
 
-	all := accounts(h, grade.House(), w.today(), nil)
+	all := accounts(h, grade.House(), w.Today(), nil)
 	potential := make(map[uuid.UUID]int64)
 	for i, id := range customers {
 		switch i % 3 {
@@ -173,7 +173,7 @@ func TestCurrentAndPotentialValueAreSetAgainstEachOther(t *testing.T) {
 func (w *world) answer(customer uuid.UUID, daysAgo int, ratings string) {
 	w.t.Helper()
 	w.Admin(`INSERT INTO live.fact_answer (tenant_id, answer_id, customer_id, survey_id, kind, touchpoint, answered_at, ratings)
-		VALUES ('music', gen_random_uuid(), $1, gen_random_uuid(), 'questionnaire', '', $2, $3::jsonb)`, customer, w.today().AddDate(0, 0, -daysAgo), ratings)
+		VALUES ('music', gen_random_uuid(), $1, gen_random_uuid(), 'questionnaire', '', $2, $3::jsonb)`, customer, w.Today().AddDate(0, 0, -daysAgo), ratings)
 }
 
 func TestSettingsThatBreakRulesAreRefusedAtTheirPlace(t *testing.T) {

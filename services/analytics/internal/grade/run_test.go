@@ -91,19 +91,19 @@ func TestGradesAreThoseOfASlowReckoning(t *testing.T) {
 	w := start(t)
 	require.Equal(t, "no_run", w.pyramidNow().Why)
 	customers := ids(37)
-	h := history(rand.New(rand.NewPCG(1, 2)), customers, 150, 120, 300, w.today())
+	h := history(rand.New(rand.NewPCG(1, 2)), customers, 150, 120, 300, w.Today())
 	w.facts("music", h)
-	pizza := history(rand.New(rand.NewPCG(2, 2)), ids(5), 12, 5, 300, w.today())
+	pizza := history(rand.New(rand.NewPCG(2, 2)), ids(5), 12, 5, 300, w.Today())
 	w.facts("pizza", pizza)
 	answer := w.Want(http.StatusOK, http.MethodPut, "/v1/analytics/grades/scheme", w.Marketing, costly, nil, "If-Match", `"0"`)
 	require.Equal(t, `"1"`, answer.Header.Get("ETag"))
 	require.NoError(t, w.pyramid.Background(t.Context()))
 
 	s := costlyScheme()
-	all := accounts(h, s, w.today(), nil)
+	all := accounts(h, s, w.Today(), nil)
 	want := grades(all, s)
 	require.Equal(t, want, w.portraits("music"))
-	require.Equal(t, grades(accounts(pizza, grade.House(), w.today(), nil), grade.House()), w.portraits("pizza"), "another tenant is graded by the house's scheme")
+	require.Equal(t, grades(accounts(pizza, grade.House(), w.Today(), nil), grade.House()), w.portraits("pizza"), "another tenant is graded by the house's scheme")
 	require.Equal(t, all, w.listed(""))
 
 	p := w.pyramidNow()
@@ -151,24 +151,24 @@ func TestGradesAreThoseOfASlowReckoning(t *testing.T) {
 func TestMovesBetweenGradesAreKept(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	first := w.today()
+	first := w.Today()
 	customers := ids(20)
-	h := history(rand.New(rand.NewPCG(3, 2)), customers, 60, 0, 100, w.today())
+	h := history(rand.New(rand.NewPCG(3, 2)), customers, 60, 0, 100, w.Today())
 	w.facts("music", h)
 	var stands []map[uuid.UUID]string
 	for day := range 5 {
 		if day > 0 {
-			w.at(w.now.Load().Add(24 * time.Hour))
-			more := history(rand.New(rand.NewPCG(4, uint64(day))), customers, 10, 0, 1, w.today())
+			w.At(w.Now().Add(24 * time.Hour))
+			more := history(rand.New(rand.NewPCG(4, uint64(day))), customers, 10, 0, 1, w.Today())
 			w.facts("music", more)
 			h.purchases = append(h.purchases, more.purchases...)
 		}
 		require.NoError(t, w.pyramid.Background(t.Context()))
-		stands = append(stands, grades(accounts(h, grade.House(), w.today(), nil), grade.House()))
+		stands = append(stands, grades(accounts(h, grade.House(), w.Today(), nil), grade.House()))
 		require.Equal(t, stands[day], w.portraits("music"))
 	}
 	// A year later nobody bought anything within the window.
-	w.at(w.now.Load().Add(400 * 24 * time.Hour))
+	w.At(w.Now().Add(400 * 24 * time.Hour))
 	require.NoError(t, w.pyramid.Background(t.Context()))
 	require.Empty(t, w.portraits("music"))
 	p := w.pyramidNow()
@@ -238,7 +238,7 @@ func TestMergedCustomersAreGradedAsOneAndErasedOnesNotAtAll(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	customers := ids(15)
-	h := history(rand.New(rand.NewPCG(5, 2)), customers, 80, 60, 300, w.today())
+	h := history(rand.New(rand.NewPCG(5, 2)), customers, 80, 60, 300, w.Today())
 	w.facts("music", h)
 	merges := w.Accounts("music")
 	require.NoError(t, w.pyramid.Background(t.Context()))
@@ -247,10 +247,10 @@ func TestMergedCustomersAreGradedAsOneAndErasedOnesNotAtAll(t *testing.T) {
 	w.Admin(`DELETE FROM portrait WHERE customer_id = ANY ($1)`, customers[:2]) // as the room of portraits does
 	w.Admin(`DELETE FROM portrait WHERE customer_id = $1`, customers[5])        // erased
 	w.Want(http.StatusOK, http.MethodPut, "/v1/analytics/grades/scheme", w.Marketing, costly, nil, "If-Match", `"0"`)
-	w.at(w.now.Load().Add(24 * time.Hour))
+	w.At(w.Now().Add(24 * time.Hour))
 	require.NoError(t, w.pyramid.Background(t.Context()))
 	roots := map[uuid.UUID]uuid.UUID{customers[0]: customers[2], customers[1]: customers[2]}
-	want := grades(accounts(h, costlyScheme(), w.today(), roots), costlyScheme())
+	want := grades(accounts(h, costlyScheme(), w.Today(), roots), costlyScheme())
 	delete(want, customers[5])
 	require.Equal(t, want, w.portraits("music"))
 
@@ -262,7 +262,7 @@ func TestMergedCustomersAreGradedAsOneAndErasedOnesNotAtAll(t *testing.T) {
 	require.Equal(t, customers[2], one.CustomerID)
 	require.Equal(t, want[customers[2]], one.Last.Grade)
 	var got struct{ Moves []struct{ Customers int64 } }
-	day := w.today().Format(time.DateOnly)
+	day := w.Today().Format(time.DateOnly)
 	w.Want(http.StatusOK, http.MethodGet, "/v1/analytics/grades/moves?from="+day+"&to="+day, w.Sales, nil, &got)
 	var sum int64
 	for _, m := range got.Moves {
@@ -274,9 +274,9 @@ func TestMergedCustomersAreGradedAsOneAndErasedOnesNotAtAll(t *testing.T) {
 func TestARunOfAPastDayIsReadAndChangesNobody(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	h := history(rand.New(rand.NewPCG(6, 2)), ids(12), 60, 20, 300, w.today())
+	h := history(rand.New(rand.NewPCG(6, 2)), ids(12), 60, 20, 300, w.Today())
 	w.facts("music", h)
-	asOf := w.today().AddDate(0, 0, -100)
+	asOf := w.Today().AddDate(0, 0, -100)
 	var asked struct {
 		RunID string `json:"run_id"`
 		State string
@@ -288,7 +288,7 @@ func TestARunOfAPastDayIsReadAndChangesNobody(t *testing.T) {
 	w.Want(http.StatusNotFound, http.MethodGet, "/v1/analytics/grades?run_id="+asked.RunID, w.Sales, nil, nil)
 	for n := range 3 {
 		_ = w.pyramid.BackgroundKilled(t.Context(), n)
-		w.at(w.now.Load().Add(time.Second * 45))
+		w.At(w.Now().Add(time.Second * 45))
 	}
 	require.NoError(t, w.pyramid.BackgroundKilled(t.Context(), 1000))
 	var p pyramid
@@ -311,15 +311,15 @@ func TestARunOfAPastDayIsReadAndChangesNobody(t *testing.T) {
 func TestARunGoesOnWhereAKilledOneStood(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	h := history(rand.New(rand.NewPCG(7, 2)), ids(20), 90, 30, 300, w.today())
+	h := history(rand.New(rand.NewPCG(7, 2)), ids(20), 90, 30, 300, w.Today())
 	w.facts("music", h)
 	require.NoError(t, w.pyramid.Daily(t.Context()))
 	for n := range 4 {
 		require.ErrorIs(t, w.pyramid.BackgroundKilled(t.Context(), n), grade.ErrKilled)
-		w.at(w.now.Load().Add(time.Minute))
+		w.At(w.Now().Add(time.Minute))
 	}
 	require.NoError(t, w.pyramid.Background(t.Context()))
-	want := grades(accounts(h, grade.House(), w.today(), nil), grade.House())
+	want := grades(accounts(h, grade.House(), w.Today(), nil), grade.House())
 	require.Equal(t, want, w.portraits("music"))
 	require.Len(t, w.EventsOf("GradeChanged", len(want)), len(want), "nothing is told twice")
 	require.EqualValues(t, len(want), w.Count(`SELECT count(*) FROM grade_move`))

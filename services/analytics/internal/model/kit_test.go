@@ -3,7 +3,6 @@ package model_test
 import (
 	"context"
 	"log/slog"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,8 +24,8 @@ type contracts = value.ContractFit
 // world is the service, and the room beside it with a kind of its own, at a time that the test sets.
 type world struct {
 	*analyticstest.World
+	*analyticstest.Clock
 	models *model.Models
-	now    atomic.Pointer[time.Time]
 	// fit is what the kind sbg does in jobs here.
 	fit func(ctx context.Context, o model.Order[contracts]) (model.Fitted, error)
 	// refuse is what the use of a model is answered with.
@@ -36,9 +35,8 @@ type world struct {
 
 func start(t *testing.T) *world {
 	t.Helper()
-	w := &world{World: analyticstest.Start(t), t: t}
-	w.at(time.Now().UTC())
-	w.models = model.New(w.DB, w.Database.DB(pg.Ops), outbox.New("analytics"), slog.New(slog.DiscardHandler), func() time.Time { return *w.now.Load() })
+	w := &world{World: analyticstest.Start(t), Clock: analyticstest.NewClock(), t: t}
+	w.models = model.New(w.DB, w.Database.DB(pg.Ops), outbox.New("analytics"), slog.New(slog.DiscardHandler), w.Now)
 	w.fit = func(context.Context, model.Order[contracts]) (model.Fitted, error) { return some(3), nil }
 	model.Take(w.models, model.Offer[contracts]{
 		Kind: "sbg",
@@ -48,9 +46,7 @@ func start(t *testing.T) *world {
 	return w
 }
 
-func (w *world) at(now time.Time) { w.now.Store(&now) }
-
-func (w *world) later(d time.Duration) { w.at(w.now.Load().Add(d)) }
+func (w *world) later(d time.Duration) { w.At(w.Now().Add(d)) }
 
 // as is the context of somebody of the tenant who may define and fit.
 func (w *world) as(tenant string) context.Context {

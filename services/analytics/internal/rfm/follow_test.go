@@ -28,11 +28,11 @@ func TestAnEventReachesTheScoresOfItsPortraitInOnePass(t *testing.T) {
 		purchases = append(purchases, p)
 		events = append(events, k.Placed(p.Order, p.Customer, p.At, p.Total))
 	}
-	for _, p := range history(rand.New(rand.NewPCG(4, 4)), customers, 30, 200, w.today()) {
+	for _, p := range history(rand.New(rand.NewPCG(4, 4)), customers, 30, 200, w.Today()) {
 		place(p)
 	}
 	w.Publish("sales", events...)
-	clock := func() time.Time { return *w.now.Load() }
+	clock := func() time.Time { return w.Now() }
 	portraits := portrait.New(w.DB, w.Database.DB(pg.Ops), outbox.New("analytics"), clock, w.ratings.Follow)
 	// settled works off what is due once everything was heard of.
 	settled := func() {
@@ -46,17 +46,17 @@ func TestAnEventReachesTheScoresOfItsPortraitInOnePass(t *testing.T) {
 	settled()
 	require.Empty(t, w.portraits("music"), "before the first run nobody is rated")
 	require.NoError(t, w.ratings.Background(t.Context()))
-	base := tallies(purchases, "USD", w.today(), 0, nil)
+	base := tallies(purchases, "USD", w.Today(), 0, nil)
 	require.Equal(t, relatives(base), w.portraits("music"))
 
 	events = nil
 	newcomer := analyticstest.ID()
-	place(purchase{Order: analyticstest.ID(), Customer: newcomer, Units: 1, Total: 700, At: w.today()})
-	place(purchase{Order: analyticstest.ID(), Customer: customers[3], Units: 1, Total: 90_000, At: w.today()})
+	place(purchase{Order: analyticstest.ID(), Customer: newcomer, Units: 1, Total: 700, At: w.Today()})
+	place(purchase{Order: analyticstest.ID(), Customer: customers[3], Units: 1, Total: 90_000, At: w.Today()})
 	w.Publish("sales", events...)
 	before := w.portraits("music")
 	settled()
-	all := tallies(purchases, "USD", w.today(), 0, nil)
+	all := tallies(purchases, "USD", w.Today(), 0, nil)
 	told := len(before)
 	for _, id := range []uuid.UUID{newcomer, customers[3]} {
 		want := relative(all[id], base, rfm.HouseCells())

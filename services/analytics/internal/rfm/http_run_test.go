@@ -52,9 +52,9 @@ func TestARunOfAPastDayIsReadPageByPage(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	customers := ids(25)
-	asOf := w.today().AddDate(0, 0, -40)
-	purchases := history(rand.New(rand.NewPCG(3, 3)), customers, 150, 300, w.today())
-	w.facts("music", purchases...)
+	asOf := w.Today().AddDate(0, 0, -40)
+	purchases := history(rand.New(rand.NewPCG(3, 3)), customers, 150, 300, w.Today())
+	w.Bought("music", purchases...)
 	window := "?currency=USD&window_days=90&as_of=" + asOf.Format(time.DateOnly)
 	path := "/v1/analytics/rfm" + window + "&limit=6"
 	w.Want(http.StatusNotFound, http.MethodGet, path+"&source=run", w.Sales, nil, nil)
@@ -78,7 +78,7 @@ func TestARunOfAPastDayIsReadPageByPage(t *testing.T) {
 	// What is heard of later is in facts and not in the run.
 	late := history(rand.New(rand.NewPCG(4, 3)), ids(1), 1, 1, asOf)
 	late[0].Currency, late[0].BackUnits = "USD", 0
-	w.facts("music", late...)
+	w.Bought("music", late...)
 	for source, found := range map[string]int{"auto": http.StatusNotFound, "run": http.StatusNotFound, "facts": http.StatusOK} {
 		w.Want(found, http.MethodGet, fmt.Sprintf("/v1/analytics/rfm/customers/%s%s&source=%s", late[0].Customer, window, source), w.Sales, nil, nil)
 	}
@@ -99,10 +99,10 @@ func TestARunOfAPastDayIsReadPageByPage(t *testing.T) {
 func TestOnlyTheRatingsOfTheLastRunsAreKept(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	w.facts("music", history(rand.New(rand.NewPCG(3, 4)), ids(10), 40, 50, w.today())...)
+	w.Bought("music", history(rand.New(rand.NewPCG(3, 4)), ids(10), 40, 50, w.Today())...)
 	for range 7 {
 		require.NoError(t, w.ratings.Background(t.Context()))
-		w.at(w.now.Load().Add(24 * time.Hour))
+		w.At(w.Now().Add(24 * time.Hour))
 	}
 	require.EqualValues(t, 5, w.Count(`SELECT count(DISTINCT run_id) FROM rfm_rating`))
 	require.EqualValues(t, 5, w.Count(`SELECT count(*) FROM rfm_run WHERE kept`))
@@ -112,8 +112,8 @@ func TestOnlyTheRatingsOfTheLastRunsAreKept(t *testing.T) {
 func TestATenantNamesItsCellsAndOldNamesStayReadable(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	purchases := history(rand.New(rand.NewPCG(3, 5)), ids(10), 60, 50, w.today())
-	w.facts("music", purchases...)
+	purchases := history(rand.New(rand.NewPCG(3, 5)), ids(10), 60, 50, w.Today())
+	w.Bought("music", purchases...)
 	require.NoError(t, w.ratings.Background(t.Context()))
 	cells := make([]body, 0, 25)
 	for r := 1; r <= 5; r++ {
@@ -208,7 +208,7 @@ func TestDefinitionsThatBreakRulesAreRefusedAtTheirPlace(t *testing.T) {
 		code string
 	}{
 		{"nothing was bought", body{}, "not_enough_data"},
-		{"tomorrow", body{"as_of": w.today().AddDate(0, 0, 1).Format(time.DateOnly), "currency": "USD"}, "run_invalid"},
+		{"tomorrow", body{"as_of": w.Today().AddDate(0, 0, 1).Format(time.DateOnly), "currency": "USD"}, "run_invalid"},
 		{"no day", body{"as_of": "1998-02-30", "currency": "USD"}, ""},
 	} {
 		answer := w.Do(http.MethodPost, "/v1/analytics/rfm/runs", w.Marketing, c.body)

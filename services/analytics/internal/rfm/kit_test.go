@@ -2,9 +2,7 @@ package rfm_test
 
 import (
 	"context"
-	"encoding/json"
 	"math/rand/v2"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,44 +19,26 @@ import (
 // world is the service with ratings whose runs are worked by hand, at a time that the test sets.
 type world struct {
 	*analyticstest.World
+	*analyticstest.Clock
 	ratings *rfm.Ratings
-	now     atomic.Pointer[time.Time]
 	t       *testing.T
 }
 
 func start(t *testing.T) *world {
 	t.Helper()
-	w := &world{World: analyticstest.Start(t), t: t}
-	w.at(time.Now().UTC())
-	clock := func() time.Time { return *w.now.Load() }
-	w.ratings = rfm.New(w.DB, outbox.New("analytics"), run.New(w.DB, w.Database.DB(pg.Ops), clock), clock)
+	w := &world{World: analyticstest.Start(t), Clock: analyticstest.NewClock(), t: t}
+	w.ratings = rfm.New(w.DB, outbox.New("analytics"), run.New(w.DB, w.Database.DB(pg.Ops), w.Now), w.Now)
 	w.ratings.Chunks(7, 3)
 	return w
 }
 
-func (w *world) at(now time.Time) { w.now.Store(&now) }
-
-func (w *world) today() time.Time { return w.now.Load().Truncate(24 * time.Hour) }
-
-// purchase is one order, with what came back of it.
-type purchase struct {
-	Order    uuid.UUID `json:"order_id"`
-	Customer uuid.UUID `json:"customer_id"`
-	Currency string    `json:"currency"`
-	Units    int64     `json:"units"`
-	Total    int64     `json:"total_minor"`
-	At       time.Time `json:"placed_at"`
-
-	BackUnits int64     `json:"back_units"`
-	BackMinor int64     `json:"back_minor"`
-	BackAt    time.Time `json:"back_at"`
-}
+type purchase = analyticstest.Purchase
 
 // history makes purchases of customers within days days before the day.
 func history(random *rand.Rand, customers []uuid.UUID, orders, days int, day time.Time) (all []purchase) {
 	for range orders {
 		p := purchase{
-			Order: analyticstest.ID(), Customer: customers[random.IntN(len(customers))], Currency: "USD", Units: 1 + random.Int64N(3), Total: random.Int64N(5) * 500,
+			Order: analyticstest.ID(), Customer: customers[random.IntN(len(customers))], Channel: "shop", Currency: "USD", Units: 1 + random.Int64N(3), Total: random.Int64N(5) * 500,
 			At: day.AddDate(0, 0, -random.IntN(days)).Add(time.Duration(random.IntN(24)) * time.Hour),
 		}
 		if random.IntN(8) == 0 {
@@ -71,23 +51,6 @@ func history(random *rand.Rand, customers []uuid.UUID, orders, days int, day tim
 		all = append(all, p)
 	}
 	return all
-}
-
-// facts stores purchases as facts of a tenant, with portraits of their customers.
-func (w *world) facts(tenant string, purchases ...purchase) {
-	w.t.Helper()
-	all, err := json.Marshal(purchases)
-	require.NoError(w.t, err)
-	const from = ` FROM jsonb_to_recordset($2::jsonb) AS p(order_id uuid, customer_id uuid, currency text, units bigint, total_minor bigint, placed_at timestamptz,
-		back_units bigint, back_minor bigint, back_at timestamptz)`
-	w.Admin(`INSERT INTO live.fact_order (tenant_id, order_id, customer_id, channel, currency, units, total_minor, placed_at)
-		SELECT $1, order_id, customer_id, 'shop', currency, units, total_minor, placed_at`+from, tenant, string(all))
-	w.Admin(`INSERT INTO live.fact_return (tenant_id, return_id, order_id, currency, units, amount_minor, returned_at)
-		SELECT $1, gen_random_uuid(), order_id, currency, back_units, back_minor, back_at`+from+` WHERE back_units > 0`, tenant, string(all))
-	w.Admin(`INSERT INTO live.sales_day (tenant_id, currency, channel, day, slot, orders)
-		SELECT $1, currency, 'shop', placed_at::date, 0, count(*)`+from+` GROUP BY 1, 2, 3, 4 ON CONFLICT DO NOTHING`, tenant, string(all))
-	w.Admin(`INSERT INTO live.fact_as_of (tenant_id, topic, slot, newest_at) VALUES ($1, 'guanxi.sales.events.v1', 0, now()) ON CONFLICT DO NOTHING`, tenant)
-	w.Admin(`INSERT INTO portrait (tenant_id, customer_id) SELECT DISTINCT $1, customer_id`+from+` ON CONFLICT DO NOTHING`, tenant, string(all))
 }
 
 // tally is what a customer bought, by the rule.
@@ -223,7 +186,7 @@ func (w *world) follow(tenant string, customers ...uuid.UUID) (told int) {
 	w.t.Helper()
 	ctx := context.Background()
 	require.NoError(w.t, w.DB.Tx(ctx, tenant, func(tx *pg.Tx) error {
-		events, err := w.ratings.Follow(ctx, tx, customers, *w.now.Load())
+		events, err := w.ratings.Follow(ctx, tx, customers, w.Now())
 		told = len(events)
 		return err
 	}))

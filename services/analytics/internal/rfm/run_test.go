@@ -20,17 +20,17 @@ func TestARunGivesPortraitsTheScoresOfASlowReckoning(t *testing.T) {
 	w := start(t)
 	random := rand.New(rand.NewPCG(8, 3))
 	customers := ids(25)
-	purchases := history(random, customers, 150, 300, w.today())
-	w.facts("music", purchases...)
-	pizza := history(random, ids(4), 9, 50, w.today())
-	w.facts("pizza", pizza...)
+	purchases := history(random, customers, 150, 300, w.Today())
+	w.Bought("music", purchases...)
+	pizza := history(random, ids(4), 9, 50, w.Today())
+	w.Bought("pizza", pizza...)
 	never := analyticstest.ID()
 	w.Admin(`INSERT INTO portrait (tenant_id, customer_id, rfm_r, rfm_f, rfm_m, rfm_cell) VALUES ('music', $1, 5, 5, 5, 'champions')`, never)
 
 	require.NoError(t, w.ratings.Background(t.Context()))
-	want := relatives(tallies(purchases, "USD", w.today(), 0, nil))
+	want := relatives(tallies(purchases, "USD", w.Today(), 0, nil))
 	require.Equal(t, want, w.portraits("music"), "and who bought nothing is not rated any more")
-	require.Equal(t, relatives(tallies(pizza, "USD", w.today(), 0, nil)), w.portraits("pizza"))
+	require.Equal(t, relatives(tallies(pizza, "USD", w.Today(), 0, nil)), w.portraits("pizza"))
 
 	var page struct{ Items []running }
 	w.Want(http.StatusOK, http.MethodGet, "/v1/analytics/rfm/runs", w.Sales, nil, &page)
@@ -50,7 +50,7 @@ func TestARunGivesPortraitsTheScoresOfASlowReckoning(t *testing.T) {
 	}
 	golden.JSON(t, "testdata/customer_scored.json", told[0].Data)
 
-	w.at(w.now.Load().Add(time.Hour))
+	w.At(w.Now().Add(time.Hour))
 	require.NoError(t, w.ratings.Background(t.Context()))
 	w.Want(http.StatusOK, http.MethodGet, "/v1/analytics/rfm/runs", w.Sales, nil, &page)
 	require.Len(t, page.Items, 1, "there is one daily run a day")
@@ -59,25 +59,25 @@ func TestARunGivesPortraitsTheScoresOfASlowReckoning(t *testing.T) {
 func TestARunGoesOnWhereAKilledOneStood(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	purchases := history(rand.New(rand.NewPCG(5, 5)), ids(20), 90, 100, w.today())
-	w.facts("music", purchases...)
+	purchases := history(rand.New(rand.NewPCG(5, 5)), ids(20), 90, 100, w.Today())
+	w.Bought("music", purchases...)
 	require.NoError(t, w.ratings.Daily(t.Context()))
 	for n := range 5 {
 		require.ErrorIs(t, w.ratings.BackgroundKilled(t.Context(), n), rfm.ErrKilled)
 		require.NoError(t, w.ratings.BackgroundKilled(t.Context(), 0), "it waits a while before it is tried again")
-		w.at(w.now.Load().Add(time.Minute))
+		w.At(w.Now().Add(time.Minute))
 	}
 	require.NoError(t, w.ratings.Background(t.Context()))
-	want := relatives(tallies(purchases, "USD", w.today(), 0, nil))
+	want := relatives(tallies(purchases, "USD", w.Today(), 0, nil))
 	require.Equal(t, want, w.portraits("music"))
 	require.Len(t, w.EventsOf("CustomerScored", len(want)), len(want), "nothing is told twice")
 
 	// A process that dies without a word leaves a lease behind.
-	w.at(w.now.Load().Add(24 * time.Hour))
+	w.At(w.Now().Add(24 * time.Hour))
 	require.NoError(t, w.ratings.Daily(t.Context()))
-	w.Admin(`UPDATE analytics_run SET state = 'running', leased_until = $1 WHERE state = 'queued'`, w.now.Load().Add(time.Minute))
+	w.Admin(`UPDATE analytics_run SET state = 'running', leased_until = $1 WHERE state = 'queued'`, w.Now().Add(time.Minute))
 	require.NoError(t, w.ratings.BackgroundKilled(t.Context(), 0), "somebody else has it")
-	w.at(w.now.Load().Add(2 * time.Minute))
+	w.At(w.Now().Add(2 * time.Minute))
 	require.NoError(t, w.ratings.Background(t.Context()))
 	require.Zero(t, w.Count(`SELECT count(*) FROM analytics_run WHERE state <> 'done'`))
 }
@@ -85,11 +85,11 @@ func TestARunGoesOnWhereAKilledOneStood(t *testing.T) {
 func TestARunThatFailsAgainAndAgainIsGivenUpAndSaysSo(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	w.facts("music", history(rand.New(rand.NewPCG(5, 6)), ids(9), 30, 100, w.today())...)
+	w.Bought("music", history(rand.New(rand.NewPCG(5, 6)), ids(9), 30, 100, w.Today())...)
 	require.NoError(t, w.ratings.Daily(t.Context()))
 	for range 5 {
 		require.Error(t, w.ratings.BackgroundKilled(t.Context(), 0))
-		w.at(w.now.Load().Add(time.Hour))
+		w.At(w.Now().Add(time.Hour))
 	}
 	require.NoError(t, w.ratings.BackgroundKilled(t.Context(), 0))
 	var page struct{ Items []running }
@@ -104,19 +104,19 @@ func TestPortraitsFollowByTheCutsOfTheLastRun(t *testing.T) {
 	w := start(t)
 	random := rand.New(rand.NewPCG(8, 4))
 	customers := ids(25)
-	purchases := history(random, customers, 150, 300, w.today())
+	purchases := history(random, customers, 150, 300, w.Today())
 	require.Zero(t, w.follow("music", customers...), "before the first run nobody is rated")
-	w.facts("music", purchases...)
+	w.Bought("music", purchases...)
 	require.NoError(t, w.ratings.Background(t.Context()))
-	base := tallies(purchases, "USD", w.today(), 0, nil)
+	base := tallies(purchases, "USD", w.Today(), 0, nil)
 	for i := range 40 {
-		more := history(random, append(customers, ids(1)...), 1, 20, w.today())
-		w.facts("music", more...)
+		more := history(random, append(customers, ids(1)...), 1, 20, w.Today())
+		w.Bought("music", more...)
 		purchases = append(purchases, more...)
 		who := more[0].Customer
 		before := w.portraits("music")[who]
 		told := w.follow("music", who)
-		now := tallies(purchases, "USD", w.today(), 0, nil)[who]
+		now := tallies(purchases, "USD", w.Today(), 0, nil)[who]
 		want := scored{}
 		if now != nil {
 			want = relative(now, base, rfm.HouseCells())
@@ -132,8 +132,8 @@ func TestWhoIsHeardOfWhileARunIsAtItIsRatedByWhatIsKnownLast(t *testing.T) {
 	w := start(t)
 	random := rand.New(rand.NewPCG(1, 4))
 	customers := ids(25)
-	purchases := history(random, customers, 80, 300, w.today())
-	w.facts("music", purchases...)
+	purchases := history(random, customers, 80, 300, w.Today())
+	w.Bought("music", purchases...)
 	require.NoError(t, w.ratings.Daily(t.Context()))
 	for n := 1; ; n++ {
 		err := w.ratings.BackgroundKilled(t.Context(), 1)
@@ -141,21 +141,21 @@ func TestWhoIsHeardOfWhileARunIsAtItIsRatedByWhatIsKnownLast(t *testing.T) {
 			break
 		}
 		require.ErrorIs(t, err, rfm.ErrKilled)
-		w.at(w.now.Load().Add(time.Minute))
+		w.At(w.Now().Add(time.Minute))
 		if require.Less(t, n, 100); n > 14 {
 			continue // it has to come to an end
 		}
-		more := history(random, customers, 3, 5, w.today())
+		more := history(random, customers, 3, 5, w.Today())
 		for i := range more {
 			more[i].Total += 10_000_000
 		}
-		w.facts("music", more...)
+		w.Bought("music", more...)
 		purchases = append(purchases, more...)
 		w.follow("music", more[0].Customer, more[1].Customer, more[2].Customer)
 	}
 	// Everybody's figures are those of the end; cuts are those of the moment at which reading ended, each customer as it was read.
 	for id, got := range w.portraits("music") {
-		now := tallies(purchases, "USD", w.today(), 0, nil)[id]
+		now := tallies(purchases, "USD", w.Today(), 0, nil)[id]
 		if now.net > 5_000_000 {
 			require.Equal(t, 5, got.R, "%s bought these days", id)
 			require.GreaterOrEqual(t, got.M, 2, "%s", id)
@@ -170,15 +170,15 @@ func TestMergedCustomersAreRatedAsOneByRunsAndFollowed(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	customers := ids(12)
-	purchases := history(rand.New(rand.NewPCG(9, 9)), customers, 60, 200, w.today())
-	w.facts("music", purchases...)
+	purchases := history(rand.New(rand.NewPCG(9, 9)), customers, 60, 200, w.Today())
+	w.Bought("music", purchases...)
 	accounts := w.Accounts("music")
 	accounts.Merge(customers[0], customers[1])
 	accounts.Merge(customers[1], customers[2])
 	w.Admin(`DELETE FROM portrait WHERE customer_id = ANY ($1)`, customers[:2]) // as the room of portraits does
 	require.NoError(t, w.ratings.Background(t.Context()))
 	roots := map[uuid.UUID]uuid.UUID{customers[0]: customers[2], customers[1]: customers[2]}
-	all := tallies(purchases, "USD", w.today(), 0, roots)
+	all := tallies(purchases, "USD", w.Today(), 0, roots)
 	require.Equal(t, relatives(all), w.portraits("music"))
 	w.Admin(`UPDATE portrait SET rfm_r = NULL, rfm_f = NULL, rfm_m = NULL, rfm_cell = NULL`)
 	w.follow("music", customers[2])
@@ -187,7 +187,7 @@ func TestMergedCustomersAreRatedAsOneByRunsAndFollowed(t *testing.T) {
 	erased := customers[5]
 	w.Admin(`DELETE FROM portrait WHERE customer_id = $1`, erased)
 	require.Zero(t, w.follow("music", erased))
-	w.at(w.now.Load().Add(24 * time.Hour))
+	w.At(w.Now().Add(24 * time.Hour))
 	require.NoError(t, w.ratings.Background(t.Context()))
 	require.NotContains(t, w.portraits("music"), erased)
 }
@@ -196,14 +196,14 @@ func TestFixedBoundsRateByThemselves(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	customers := ids(30)
-	purchases := history(rand.New(rand.NewPCG(2, 9)), customers, 150, 400, w.today())
-	w.facts("music", purchases...)
+	purchases := history(rand.New(rand.NewPCG(2, 9)), customers, 150, 400, w.Today())
+	w.Bought("music", purchases...)
 	scheme := body{"window_days": 200, "recency_days": []int{180, 90, 30, 7}, "frequency": []int{2, 3, 4, 6}}
 	w.Want(http.StatusPreconditionRequired, http.MethodPut, "/v1/analytics/rfm/schemes/USD", w.Marketing, scheme, nil)
 	set := w.Want(http.StatusOK, http.MethodPut, "/v1/analytics/rfm/schemes/USD", w.Marketing, scheme, nil, "If-Match", `"0"`)
 	require.Equal(t, `"1"`, set.Header.Get("ETag"))
 	require.NoError(t, w.ratings.Background(t.Context()))
-	all := tallies(purchases, "USD", w.today(), 200, nil)
+	all := tallies(purchases, "USD", w.Today(), 200, nil)
 	step := func(value int64, bounds ...int64) int {
 		s := 1
 		for _, b := range bounds {
@@ -216,7 +216,7 @@ func TestFixedBoundsRateByThemselves(t *testing.T) {
 	want := make(map[uuid.UUID]scored)
 	for id, one := range all {
 		s := relative(one, all, rfm.HouseCells())
-		ago := int64(w.today().Sub(one.last) / (24 * time.Hour))
+		ago := int64(w.Today().Sub(one.last) / (24 * time.Hour))
 		s.R, s.F = step(-ago, -180, -90, -30, -7), step(int64(len(one.days)), 2, 3, 4, 6)
 		s.Cell = rfm.HouseCells().Cell(s.R, s.F)
 		want[id] = s

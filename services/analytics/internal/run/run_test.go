@@ -3,7 +3,6 @@ package run_test
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,30 +20,24 @@ const kind = "test"
 // world is runs of a kind of the test's own, at a time that it sets.
 type world struct {
 	*analyticstest.World
+	*analyticstest.Clock
 	runs *run.Runs
-	now  atomic.Pointer[time.Time]
 	t    *testing.T
 }
 
 func start(t *testing.T) *world {
 	t.Helper()
-	w := &world{World: analyticstest.Start(t), t: t}
-	w.after(0)
-	w.runs = run.New(w.DB, w.Database.DB(pg.Ops), func() time.Time { return *w.now.Load() })
+	w := &world{World: analyticstest.Start(t), Clock: analyticstest.NewClock(), t: t}
+	w.At(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC))
+	w.runs = run.New(w.DB, w.Database.DB(pg.Ops), w.Now)
 	return w
 }
 
-func (w *world) after(d time.Duration) {
-	now := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
-	if was := w.now.Load(); was != nil {
-		now = was.Add(d)
-	}
-	w.now.Store(&now)
-}
+func (w *world) after(d time.Duration) { w.At(w.Now().Add(d)) }
 
 func (w *world) ask(tenant string) (asked run.Run, err error) {
 	err = w.DB.Tx(w.t.Context(), tenant, func(tx *pg.Tx) error {
-		asked, err = w.runs.Ask(w.t.Context(), tx, kind, *w.now.Load())
+		asked, err = w.runs.Ask(w.t.Context(), tx, kind, w.Now())
 		return err
 	})
 	return asked, err
@@ -90,7 +83,7 @@ func TestARunIsWorkedOnByOneAtATime(t *testing.T) {
 	require.Equal(t, 3, tenants["music"], "until it is done")
 	done := w.find("music", asked.ID)
 	require.Equal(t, run.Done, done.State)
-	require.Equal(t, *w.now.Load(), done.FinishedAt)
+	require.Equal(t, w.Now(), done.FinishedAt)
 	_, err = w.ask("music")
 	require.NoError(t, err)
 }

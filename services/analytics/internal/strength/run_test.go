@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,26 +25,23 @@ const root = "/v1/analytics/strength"
 // world is the service with runs that are worked by hand, at a time that the test sets.
 type world struct {
 	*analyticstest.World
+	*analyticstest.Clock
 	bonds *strength.Strengths
-	now   atomic.Pointer[time.Time]
 	t     *testing.T
 }
 
 func start(t *testing.T) *world {
 	t.Helper()
-	w := &world{World: analyticstest.Start(t), t: t}
-	w.at(time.Now().UTC())
-	clock := func() time.Time { return *w.now.Load() }
+	w := &world{World: analyticstest.Start(t), Clock: analyticstest.NewClock(), t: t}
+	clock := w.Now
 	w.bonds = strength.New(w.DB, run.New(w.DB, w.Database.DB(pg.Ops), clock), clock)
 	w.bonds.Chunk(4)
 	return w
 }
 
-func (w *world) at(now time.Time) { w.now.Store(&now) }
-
 // customer stores the portrait of somebody of a tenant, and gives what the slow reckoning knows of it.
 func (w *world) customer(tenant string, id uuid.UUID, random *rand.Rand) strength.Known {
-	today := w.now.Load().Truncate(24 * time.Hour)
+	today := w.Today()
 	days, since, points, csat, nps, old := random.IntN(9), random.IntN(3000), random.IntN(15_000), 1+random.IntN(5), random.IntN(11), random.IntN(500)
 	at := today.AddDate(0, 0, -old)
 	w.Admin(`INSERT INTO portrait (tenant_id, customer_id, purchase_days, first_purchase_on, points_available, csat, csat_at, nps, nps_at)
@@ -69,7 +65,7 @@ func (w *world) say(tenant string, id uuid.UUID, at time.Time, ratings string) {
 func (w *world) population(tenant string, n int, seed uint64) map[uuid.UUID]strength.Known {
 	random := rand.New(rand.NewPCG(seed, 1))
 	all := map[uuid.UUID]strength.Known{}
-	today := w.now.Load().Truncate(24 * time.Hour)
+	today := w.Today()
 	for range n {
 		id := analyticstest.ID()
 		k := w.customer(tenant, id, random)
@@ -179,7 +175,7 @@ func TestPortraitsKeepWhatASlowReckoningFinds(t *testing.T) {
 	w.Want(http.StatusConflict, http.MethodPost, root+"/runs", w.Marketing, nil, nil)
 	for n := range 3 { // whoever works on it is killed thrice
 		require.ErrorIs(t, w.bonds.BackgroundKilled(t.Context(), n), strength.ErrKilled)
-		w.at(w.now.Load().Add(3 * time.Minute))
+		w.At(w.Now().Add(3 * time.Minute))
 	}
 	require.NoError(t, w.bonds.Background(t.Context()))
 	if more := w.same("music", s, people); more[0] <= n[0] || more[1] != len(people) {
@@ -202,7 +198,7 @@ func TestACustomerIsExplainedAlsoWhenMergedOrErased(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	id, other, erased := analyticstest.ID(), analyticstest.ID(), analyticstest.ID()
-	today := w.now.Load().Truncate(24 * time.Hour)
+	today := w.Today()
 	w.Admin(`INSERT INTO portrait (tenant_id, customer_id, csat, csat_at) VALUES ('music', $1, 4, $2)`, id, today)
 	w.Admin(`INSERT INTO live.customer_alias (tenant_id, customer_id, survivor_id, merge_id, epoch, seq) VALUES ('music', $1, $2, gen_random_uuid(), 1, 1)`, other, id)
 	w.Admin(`INSERT INTO live.fact_customer (tenant_id, customer_id, kind, source, registered_at, erased_at) VALUES ('music', $1, 'person', '', now(), now())`, erased)

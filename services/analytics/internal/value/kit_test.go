@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,25 +31,22 @@ type body = analyticstest.Body
 // world is the service with values whose jobs and runs are worked by hand, at a time that the test sets.
 type world struct {
 	*analyticstest.World
+	*analyticstest.Clock
 	models *model.Models
 	values *value.Values
-	now    atomic.Pointer[time.Time]
 	t      *testing.T
 }
 
 func start(t *testing.T) *world {
 	t.Helper()
-	w := &world{World: analyticstest.Start(t), t: t}
-	w.at(time.Now().UTC())
-	clock := func() time.Time { return *w.now.Load() }
+	w := &world{World: analyticstest.Start(t), Clock: analyticstest.NewClock(), t: t}
+	clock := w.Now
 	ops, box := w.Database.DB(pg.Ops), outbox.New("analytics")
 	w.models = model.New(w.DB, ops, box, slog.New(slog.DiscardHandler), clock)
 	w.values = value.New(w.DB, box, run.New(w.DB, ops, clock), clock)
 	w.values.Offer(w.models)
 	return w
 }
-
-func (w *world) at(now time.Time) { w.now.Store(&now) }
 
 // purchase is a line of the purchase history of an online music shop.
 type purchase struct {

@@ -32,7 +32,7 @@ func (w *world) order(tenant string, customer uuid.UUID, at time.Time, cents int
 // shoppers makes n customers with some orders each up to the world's day, and their portraits.
 func (w *world) shoppers(tenant string, n int) []uuid.UUID {
 	w.t.Helper()
-	today := w.now.Load().Truncate(24 * time.Hour)
+	today := w.Now().Truncate(24 * time.Hour)
 	ids := make([]uuid.UUID, n)
 	for i := range ids {
 		ids[i] = analyticstest.ID()
@@ -80,7 +80,7 @@ func (w *world) use(tenant string, kinds ...string) {
 	token := w.Token("marketing", tenant)
 	for _, kind := range kinds {
 		var f fitted
-		request := body{"source": "facts", "cutoff": w.now.Load().Format(time.DateOnly)}
+		request := body{"source": "facts", "cutoff": w.Now().Format(time.DateOnly)}
 		w.Want(http.StatusOK, http.MethodPost, "/v1/models/"+kind+"/fit", token, request, &f)
 		used, err := w.models.Use(w.as(tenant), uuid.MustParse(f.Model.ID))
 		require.NoError(w.t, err)
@@ -206,11 +206,11 @@ func TestValuesAreToldWhenTheyChangeByATenthAndEquityKnowsWhatMovedIt(t *testing
 	events := len(w.Events(42))
 
 	// A day later one customer bought again, one is no customer any more, one is new.
-	w.at(w.now.Load().Add(24 * time.Hour))
-	w.order("music", ids[5], *w.now.Load(), 9000)
+	w.At(w.Now().Add(24 * time.Hour))
+	w.order("music", ids[5], w.Now(), 9000)
 	w.Admin(`DELETE FROM portrait WHERE customer_id = $1`, ids[6])
 	fresh := analyticstest.ID()
-	w.order("music", fresh, *w.now.Load(), 2000)
+	w.order("music", fresh, w.Now(), 2000)
 	w.portraits("music", fresh)
 	require.NoError(t, w.values.Background(t.Context()))
 	second := w.scores("music")
@@ -246,7 +246,7 @@ func TestValuesAreToldWhenTheyChangeByATenthAndEquityKnowsWhatMovedIt(t *testing
 	require.Len(t, w.Events(events+tenths), events+tenths, "only what changed by a tenth is told")
 
 	// The same day again changes nothing, and tells nothing.
-	_, err := w.values.Start(w.as("music"), w.now.Load().Truncate(24*time.Hour))
+	_, err := w.values.Start(w.as("music"), w.Now().Truncate(24*time.Hour))
 	require.NoError(t, err)
 	require.NoError(t, w.values.Background(t.Context()))
 	require.Equal(t, second, w.scores("music"))
@@ -256,7 +256,7 @@ func TestValuesAreToldWhenTheyChangeByATenthAndEquityKnowsWhatMovedIt(t *testing
 	require.Len(t, w.Events(events+tenths), events+tenths)
 
 	// Of a day that is over only customer equity is reckoned.
-	past := w.now.Load().Truncate(24*time.Hour).AddDate(0, 0, -200)
+	past := w.Now().Truncate(24*time.Hour).AddDate(0, 0, -200)
 	_, err = w.values.Start(w.as("music"), past)
 	require.NoError(t, err)
 	require.NoError(t, w.values.Background(t.Context()))
@@ -268,7 +268,7 @@ func TestValuesAreToldWhenTheyChangeByATenthAndEquityKnowsWhatMovedIt(t *testing
 	require.Nil(t, back.Items[0]["new_minor"])
 	require.Positive(t, back.Items[0]["predicted_minor"])
 	require.Less(t, back.Items[0]["realised_minor"], float64(day.RealisedMinor))
-	w.at(w.now.Load().Add(24 * time.Hour)) // and what moved it from day to day is known as before
+	w.At(w.Now().Add(24 * time.Hour)) // and what moved it from day to day is known as before
 	require.NoError(t, w.values.Background(t.Context()))
 	w.Want(http.StatusOK, http.MethodGet, "/v1/analytics/value/equity?per=day&to=2999-01-01", w.Sales, nil, &again)
 	require.Len(t, again.Items, 4)
@@ -296,7 +296,7 @@ func TestARunGoesOnAfterAKillAndBeginsAnewByNewSettings(t *testing.T) {
 	w.values.Chunks(7)
 	for n := range 5 {
 		require.Error(t, w.values.BackgroundKilled(t.Context(), n), "killed in step %d", n)
-		w.at(w.now.Load().Add(time.Hour / 12))
+		w.At(w.Now().Add(time.Hour / 12))
 	}
 	require.NoError(t, w.values.Background(t.Context()))
 	whole := w.scores("music")
@@ -310,7 +310,7 @@ func TestARunGoesOnAfterAKillAndBeginsAnewByNewSettings(t *testing.T) {
 	require.Error(t, w.values.BackgroundKilled(t.Context(), 2))
 	half := body{"margin": 0.5, "tax": 0, "annual_rate": 0.1, "horizon_months": 36, "purchase_model": "bgnbd", "ticket_minor": 0, "acquisition_minor": 0}
 	w.Want(http.StatusOK, http.MethodPut, "/v1/analytics/value/settings", w.Marketing, half, nil, "If-Match", `"0"`)
-	w.at(w.now.Load().Add(time.Hour / 12))
+	w.At(w.Now().Add(time.Hour / 12))
 	require.NoError(t, w.values.Background(t.Context()))
 	var sum int64
 	for id, s := range w.scores("music") {
@@ -326,7 +326,7 @@ func TestARunGoesOnAfterAKillAndBeginsAnewByNewSettings(t *testing.T) {
 func TestMergedCustomersAndReturnsCountAsTheyShould(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	today := w.now.Load().Truncate(24 * time.Hour)
+	today := w.Now().Truncate(24 * time.Hour)
 	a, b := analyticstest.ID(), analyticstest.ID()
 	w.order("music", a, today.AddDate(0, 0, -100), 1000)
 	w.order("music", b, today.AddDate(0, 0, -60), 3000)
@@ -383,7 +383,7 @@ func TestPortraitsThatAreUpToDateGiveTheHistoriesOfToday(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	w.shoppers("music", 60)
-	today := w.now.Load().Format(time.DateOnly)
+	today := w.Now().Format(time.DateOnly)
 	facts := w.fit("bgnbd", body{"source": "facts", "cutoff": today, "currency": "USD"})
 	w.Admin(`UPDATE portrait p SET purchase_days = o.days, first_purchase_on = o.first, last_purchase_on = o.last FROM (
 			SELECT tenant_id, customer_id, count(DISTINCT (placed_at AT TIME ZONE 'UTC')::date) AS days, min((placed_at AT TIME ZONE 'UTC')::date) AS first,
@@ -396,7 +396,7 @@ func TestPortraitsThatAreUpToDateGiveTheHistoriesOfToday(t *testing.T) {
 	// What they do not have yet is read from the facts.
 	ids := []uuid.UUID{analyticstest.ID(), analyticstest.ID()}
 	for _, id := range ids {
-		w.order("music", id, *w.now.Load(), 100)
+		w.order("music", id, w.Now(), 100)
 	}
 	require.EqualValues(t, 60, w.fit("bgnbd", body{"source": "facts"}).Model.Rows)
 	w.Admin(`INSERT INTO portrait_due (tenant_id, lane, customer_id) VALUES ('music', 0, $1)`, ids[0])
@@ -413,7 +413,7 @@ func TestContractsAreFittedFromMemberships(t *testing.T) {
 		for range n {
 			var ended any
 			if i < 4 {
-				ended = *w.now.Load()
+				ended = w.Now()
 			}
 			w.Admin(`INSERT INTO live.fact_membership (tenant_id, membership_id, customer_id, plan, started_at, renewals, ended_at) VALUES ('music', $1, $2, 'gold', now() - interval '5 years', $3, $4)`,
 				analyticstest.ID(), analyticstest.ID(), i, ended)
