@@ -233,6 +233,14 @@ func (b *bench) reach(ctx context.Context, conn *pgx.Conn, n int, _ int64) error
 	if err != nil {
 		return err
 	}
+	// The runs of the day begin with the first event: here, and not in the middle of what is measured.
+	_, err = conn.Exec(ctx, `INSERT INTO live.fact_as_of (tenant_id, topic, slot, newest_at) VALUES ($1, 'bench', 0, now()) ON CONFLICT DO NOTHING`, tenant)
+	if err != nil {
+		return err
+	}
+	if err := pause(ctx, 5*time.Second); err != nil {
+		return err
+	}
 	if err := rested(ctx, conn); err != nil {
 		return err
 	}
