@@ -25,6 +25,7 @@ type Broker struct {
 	cfg     BrokerConfig
 	ports   []int
 	cluster *kfake.Cluster
+	groups  *attendance
 }
 
 // StartBroker starts an in-process Kafka on the loopback, with what Dir has from before.
@@ -71,6 +72,10 @@ func (b *Broker) Start() error {
 		}
 		cluster, fails := kfake.NewCluster(append(opts, kfake.Ports(ports...))...)
 		if fails == nil {
+			if b.groups, err = attend(cluster); err != nil {
+				cluster.Close()
+				break
+			}
 			b.cluster, b.ports = cluster, ports
 			return nil
 		}
@@ -85,6 +90,7 @@ func (b *Broker) Stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.cluster != nil {
+		b.groups.close()
 		b.cluster.Close()
 		b.cluster = nil
 	}

@@ -159,7 +159,14 @@ func ownEvents() []string {
 	}
 }
 
-// Followed tells whether something else than a conversion is told of a customer: titles are those of the entries of the timeline.
-func Followed(titles []string) bool {
-	return slices.ContainsFunc(titles, func(t string) bool { return !slices.Contains(ownEvents(), t) })
+// Told is an entry of a customer's timeline: which service tells of what.
+type Told struct {
+	Service string `json:"service"`
+	Title   string `json:"title"`
+}
+
+// Followed tells whether something else than a conversion is told of a customer. What analytics concludes of a customer, such as
+// its stage or its segments, nobody did: it follows from the conversion.
+func Followed(timeline []Told) bool {
+	return slices.ContainsFunc(timeline, func(t Told) bool { return t.Service != "analytics" && !slices.Contains(ownEvents(), t.Title) })
 }

@@ -81,12 +81,20 @@ func TestAConversionIsAtRestWhenNothingIsLeftToPutBack(t *testing.T) {
 
 func TestWhatTellsOfTheConversionItselfDidNotFollow(t *testing.T) {
 	t.Parallel()
-	if conversion.Followed([]string{"customer_registered", "lead_converted", "opportunity_opened", "relationship_changed"}) || conversion.Followed(nil) {
+	told := []conversion.Told{
+		{Service: "accounts", Title: "customer_registered"}, {Service: "sales", Title: "lead_converted"}, {Service: "sales", Title: "opportunity_opened"},
+		{Service: "accounts", Title: "relationship_changed"}, {Service: "analytics", Title: "lifecycle_stage_proposed"}, {Service: "analytics", Title: "segment_entered"},
+	}
+	if conversion.Followed(told) || conversion.Followed(nil) {
 		t.Error("nothing followed")
 	}
-	for _, title := range []string{"order_placed", "ticket_opened", "interaction_recorded", "opportunity_won", "consent_changed", "points_earned", "quote_sent"} {
-		if !conversion.Followed([]string{"customer_registered", title}) {
-			t.Errorf("%s followed", title)
+	for _, one := range []conversion.Told{
+		{Service: "sales", Title: "order_placed"}, {Service: "tickets", Title: "ticket_opened"}, {Service: "accounts", Title: "interaction_recorded"},
+		{Service: "sales", Title: "opportunity_won"}, {Service: "accounts", Title: "consent_changed"}, {Service: "loyalty", Title: "points_earned"},
+		{Service: "sales", Title: "quote_sent"},
+	} {
+		if !conversion.Followed(append(told, one)) {
+			t.Errorf("%s followed", one.Title)
 		}
 	}
 }

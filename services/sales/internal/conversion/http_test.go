@@ -13,6 +13,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/golden"
 	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/services/sales/internal/conversion"
 	"github.com/guanxi-crm/guanxi/services/sales/internal/lead"
 )
 
@@ -162,6 +163,7 @@ func TestAConversionIsUndoneAsLongAsNothingFollowed(t *testing.T) {
 	l := d.captured("Lotus Hotels", "Han Mei")
 	was := d.read(l)
 	c := d.convert(l, body{})
+	d.register.concludes(*c.CustomerID, "lifecycle_stage_proposed")
 	undone := d.undo(l)
 	if undone.State != "undone" || undone.UndoneBy == "" || d.register.standing() != 0 || len(d.register.contacts) != 0 {
 		t.Fatalf("%+v", undone)
@@ -211,7 +213,7 @@ func TestWhatFollowedKeepsAConversion(t *testing.T) {
 		"a ticket of the customer": {func(d *desk, c shown) {
 			d.register.mu.Lock()
 			defer d.register.mu.Unlock()
-			d.register.people[*c.ContactID].titles = append(d.register.people[*c.ContactID].titles, "ticket_opened")
+			d.register.people[*c.ContactID].told = append(d.register.people[*c.ContactID].told, conversion.Told{Service: "tickets", Title: "ticket_opened"})
 		}, "customer_followed"},
 		"the customer was erased": {func(d *desk, c shown) {
 			d.register.mu.Lock()

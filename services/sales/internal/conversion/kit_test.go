@@ -40,7 +40,7 @@ type somebody struct {
 	Addresses  []body         `json:"addresses"`
 
 	version int
-	titles  []string // on the timeline
+	told    []conversion.Told // on the timeline
 }
 
 type identityView struct {
@@ -60,6 +60,13 @@ type register struct {
 	calls    []string
 	fail     func(n int, call string) (before, after bool) // of the nth call: what goes wrong before and after it was carried out
 	answers  map[string]func() (int, int, any)             // by Idempotency-Key
+}
+
+// concludes puts on the timeline what analytics thinks of a customer.
+func (r *register) concludes(customer uuid.UUID, title string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.people[customer].told = append(r.people[customer].told, conversion.Told{Service: "analytics", Title: title})
 }
 
 func newRegister() *register {
@@ -160,7 +167,7 @@ func (r *register) do(req *http.Request) (int, int, any) {
 		if len(r.alike[in.Name]) > 0 && !in.AllowDuplicate {
 			return refuse(http.StatusConflict, "duplicate_suspected")
 		}
-		p := &somebody{ID: uuid.Must(uuid.NewV7()), State: "active", Kind: in.Kind, Name: in.Name, Owner: in.Owner, Identities: in.Identities, version: 1, titles: []string{"customer_registered"}}
+		p := &somebody{ID: uuid.Must(uuid.NewV7()), State: "active", Kind: in.Kind, Name: in.Name, Owner: in.Owner, Identities: in.Identities, version: 1, told: []conversion.Told{{Service: "accounts", Title: "customer_registered"}}}
 		r.people[p.ID] = p
 		return http.StatusCreated, p.version, p
 	case "/v1/tenants/pizza":
@@ -192,11 +199,7 @@ func (r *register) do(req *http.Request) (int, int, any) {
 	case "/v1/customers/*":
 		return http.StatusOK, who.version, who
 	case "/v1/customers/*/timeline":
-		items := []body{}
-		for _, title := range who.titles {
-			items = append(items, body{"title": title})
-		}
-		return http.StatusOK, 0, body{"items": items}
+		return http.StatusOK, 0, body{"items": append([]conversion.Told{}, who.told...)}
 	case "/v1/customers/*/archive", "/v1/customers/*/unarchive":
 		state := map[string]string{"archive": "archived", "unarchive": "active"}[parts[3]]
 		if who.State != state {

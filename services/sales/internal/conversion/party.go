@@ -240,19 +240,13 @@ func (a accounts) changed(ctx context.Context, p Party) (bool, error) {
 		return true, nil
 	}
 	var timeline struct {
-		Items []struct {
-			Title string `json:"title"`
-		} `json:"items"`
+		Items      []Told `json:"items"`
 		NextCursor string `json:"next_cursor"`
 	}
 	_, err = a.peers.Call(ctx, peer.Request{
 		Service: service, Method: http.MethodGet, Path: "/v1/customers/" + p.ID.String() + "/timeline", Query: url.Values{"limit": {"100"}},
 	}, &timeline)
-	titles := make([]string, len(timeline.Items))
-	for n, e := range timeline.Items {
-		titles[n] = e.Title
-	}
-	return timeline.NextCursor != "" || Followed(titles), err
+	return timeline.NextCursor != "" || Followed(timeline.Items), err
 }
 
 // putBack ends the relationship and archives whom the conversion registered. What is so already, or gone, stays so.

@@ -1,0 +1,162 @@
+package bustest_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/guanxi-crm/guanxi/platform/bustest"
+)
+
+// consumer speaks the protocol of groups by itself, over a connection of its own.
+type consumer struct {
+	t    *testing.T
+	conn net.Conn
+}
+
+func dial(t *testing.T, addr string) consumer {
+	t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return consumer{t, conn}
+}
+
+func (c consumer) send(request kmsg.Request) {
+	c.t.Helper()
+	if _, err := c.conn.Write(kmsg.NewRequestFormatter().AppendRequest(nil, request, 1)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// hear reads the answer to a request of a version whose header has nothing but the number of the request.
+func (c consumer) hear(answer kmsg.Response, version int16) {
+	c.t.Helper()
+	if err := c.conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		c.t.Fatal(err)
+	}
+	var size [8]byte
+	_, err := io.ReadFull(c.conn, size[:])
+	body := make([]byte, max(4, binary.BigEndian.Uint32(size[:4]))-4)
+	if err == nil {
+		_, err = io.ReadFull(c.conn, body)
+	}
+	answer.SetVersion(version)
+	if err = errors.Join(err, answer.ReadFrom(body)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// group is one, with a consumer that leads it.
+type group struct {
+	t      *testing.T
+	name   string
+	leader consumer
+	joined kmsg.JoinGroupResponse
+	client *kgo.Client
+}
+
+func (g *group) join(member string) *kmsg.JoinGroupRequest {
+	r := kmsg.NewPtrJoinGroupRequest()
+	r.Version, r.Group, r.MemberID, r.ProtocolType = 2, g.name, member, "consumer"
+	r.SessionTimeoutMillis, r.RebalanceTimeoutMillis = 6000, 20000
+	p := kmsg.NewJoinGroupRequestProtocol()
+	p.Name = "range"
+	r.Protocols = append(r.Protocols, p)
+	return r
+}
+
+// lead joins and gives everybody in the group no partition.
+func (g *group) lead() {
+	g.t.Helper()
+	g.leader.send(g.join(g.joined.MemberID))
+	g.leader.hear(&g.joined, 2)
+	r := kmsg.NewPtrSyncGroupRequest()
+	r.Version, r.Group, r.MemberID, r.Generation = 1, g.name, g.joined.MemberID, g.joined.Generation
+	g.leader.send(r)
+	var synced kmsg.SyncGroupResponse
+	g.leader.hear(&synced, 1)
+	if g.joined.ErrorCode != 0 || synced.ErrorCode != 0 {
+		g.t.Fatalf("joining and dividing: errors %d and %d", g.joined.ErrorCode, synced.ErrorCode)
+	}
+}
+
+// beat says that the leader lives, which leads again when it is told to.
+func (g *group) beat() {
+	g.t.Helper()
+	r := kmsg.NewPtrHeartbeatRequest()
+	r.Version, r.Group, r.MemberID, r.Generation = 1, g.name, g.joined.MemberID, g.joined.Generation
+	g.leader.send(r)
+	var beaten kmsg.HeartbeatResponse
+	g.leader.hear(&beaten, 1)
+	if beaten.ErrorCode == kerr.RebalanceInProgress.Code {
+		g.lead()
+	}
+}
+
+// members gives how many there are in the group.
+func (g *group) members() int {
+	g.t.Helper()
+	r := kmsg.NewPtrDescribeGroupsRequest()
+	r.Groups = []string{g.name}
+	described, err := r.RequestWith(g.t.Context(), g.client)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return len(described.Groups[0].Members)
+}
+
+// A consumer that is killed while it waits for the answer to its join gives its partitions back when its session is over, although
+// the others have begun without waiting for it. The broker does not always forget it: among so many groups it does.
+func TestWhoDiedBeforeItsJoinWasAnsweredLeavesTheGroup(t *testing.T) {
+	t.Parallel()
+	broker, err := bustest.StartBroker(bustest.BrokerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	addr := broker.Addrs()[0]
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	groups := make([]*group, 12)
+	for n := range groups {
+		g := &group{t: t, name: "orders" + strconv.Itoa(n), leader: dial(t, addr), client: client}
+		groups[n] = g
+		g.lead()
+		killed := dial(t, addr)
+		killed.send(g.join(""))
+		for g.members() != 2 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if err := killed.conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(100 * time.Millisecond) // until the broker has seen that nobody is there
+	for _, g := range groups {
+		g.lead()
+	}
+	for deadline := time.Now().Add(30 * time.Second); len(groups) > 0; time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("in %d groups the dead one is a member still", len(groups))
+		}
+		for _, g := range groups {
+			g.beat()
+		}
+		groups = slices.DeleteFunc(groups, func(g *group) bool { return g.members() == 1 })
+	}
+}
