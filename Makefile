@@ -19,7 +19,7 @@ WORKFLOWCHECK := bin/.installed/workflowcheck@$(WORKFLOWCHECK_VERSION)
 
 MODULES   := proto platform platform/operator services tools
 PACKAGES  := ./proto/... ./platform/... ./services/... ./tools/...
-SERVICES  := accounts sales loyalty tickets analytics
+SERVICES  := accounts sales loyalty tickets analytics rollout
 GENERATED := proto/gen proto/jsonschema proto/asyncapi proto/openapi proto/baseline.binpb
 
 # What stands between the services and the broker, and is therefore tried on Apache Kafka as well.

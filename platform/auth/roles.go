@@ -86,6 +86,12 @@ const (
 	ComplaintsPolicy Permission = "complaints.policy"
 	// CrisesLead allows to declare a crisis, to lead and to end it.
 	CrisesLead Permission = "crises.lead"
+	// RolloutsRead allows to see how CRM is introduced, RolloutsWork to do the tasks of it, RolloutsDecide to pass its gates, to pause
+	// it and to take phases back, RolloutsManage to plan and to start it.
+	RolloutsRead   Permission = "rollouts.read"
+	RolloutsWork   Permission = "rollouts.work"
+	RolloutsDecide Permission = "rollouts.decide"
+	RolloutsManage Permission = "rollouts.manage"
 	// Operate allows the repair of the machinery: parked events, rebuilds, the state of the parts.
 	Operate Permission = "ops.operate"
 )
@@ -100,7 +106,8 @@ func Permissions() []Permission {
 		AnalyticsRead, AnalyticsManage, LoyaltyRead, LoyaltyWrite, LoyaltyAudit,
 		LoyaltyConfigure, LoyaltyAdjust, RetentionRead, RetentionManage, TicketsRead, TicketsWrite,
 		TicketsImport, TicketsConfigure, TicketsReport, KnowledgeWrite, SurveysRead, SurveysSend, SurveysManage,
-		ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, CrisesLead, Operate,
+		ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, CrisesLead,
+		RolloutsRead, RolloutsWork, RolloutsDecide, RolloutsManage, Operate,
 	}
 }
 
@@ -136,18 +143,21 @@ func permissionsOf(role string) []Permission {
 			ComplaintsRegister, ComplaintsRead, ComplaintsHandle,
 			KnowledgeWrite, SurveysSend, RetentionRead,
 			SalesRead, CatalogueRead,
+			RolloutsRead, RolloutsWork,
 		}
 	case RoleSales:
 		return []Permission{
 			CustomersRead, CustomersWrite, ConsentsWrite, OrdersRead, OrdersWrite, AnalyticsRead, LoyaltyRead, TicketsRead,
 			ComplaintsRegister, ComplaintsRead, RetentionRead,
 			SalesRead, SalesWrite, CatalogueRead,
+			RolloutsRead, RolloutsWork,
 		}
 	case RoleMarketing:
 		return []Permission{
 			CustomersRead, OrdersRead, AnalyticsRead, AnalyticsManage, LoyaltyRead,
 			SurveysRead, SurveysSend, SurveysManage, LoyaltyConfigure, RetentionRead, RetentionManage,
 			SalesRead, SalesWrite, SalesImport, SalesReport, CatalogueRead,
+			RolloutsRead, RolloutsWork,
 		}
 	case RoleManager:
 		return []Permission{
@@ -156,6 +166,7 @@ func permissionsOf(role string) []Permission {
 			TicketsConfigure, TicketsReport, KnowledgeWrite, SurveysRead, SurveysSend, SurveysManage, CrisesLead,
 			LoyaltyConfigure, LoyaltyAdjust, RetentionRead, RetentionManage,
 			SalesRead, SalesWrite, SalesImport, SalesConfigure, SalesReport, QuotesApprove, CatalogueRead, CatalogueWrite,
+			RolloutsRead, RolloutsWork, RolloutsDecide,
 		}
 	case RoleOperations:
 		return []Permission{
@@ -163,6 +174,7 @@ func permissionsOf(role string) []Permission {
 			TicketsRead, ComplaintsRead, ComplaintsHandle, Operate,
 			TicketsImport, TicketsReport, SurveysRead, RetentionRead,
 			SalesRead, SalesImport, SalesReport, CatalogueRead,
+			RolloutsRead, RolloutsWork, RolloutsManage,
 		}
 	case RoleIntegrator:
 		return []Permission{
@@ -171,6 +183,7 @@ func permissionsOf(role string) []Permission {
 			LoyaltyRead, LoyaltyWrite, TicketsRead, TicketsWrite, ComplaintsRegister, ComplaintsRead,
 			TicketsImport, SurveysRead, SurveysSend, RetentionRead, RetentionManage,
 			SalesRead, SalesWrite, SalesImport, CatalogueRead, CatalogueWrite,
+			RolloutsRead,
 		}
 	case RoleAdmin:
 		return []Permission{
@@ -180,6 +193,7 @@ func permissionsOf(role string) []Permission {
 			TicketsImport, TicketsConfigure, TicketsReport, KnowledgeWrite, SurveysRead, SurveysSend, SurveysManage, CrisesLead,
 			LoyaltyConfigure, LoyaltyAdjust, RetentionRead, RetentionManage,
 			SalesRead, SalesWrite, SalesImport, SalesConfigure, SalesReport, QuotesApprove, CatalogueRead, CatalogueWrite,
+			RolloutsRead, RolloutsWork, RolloutsDecide, RolloutsManage,
 		}
 	case RolePlatformAdmin:
 		return []Permission{TenantsRead, TenantsManage, Operate}

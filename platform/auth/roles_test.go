@@ -63,6 +63,10 @@ complaints.approve  -     -     -         x       -          -          x     -
 complaints.direct   -     -     -         -       -          -          x     -
 complaints.policy   -     -     -         -       -          -          x     -
 crises.lead         -     -     -         x       -          -          x     -
+rollouts.read       x     x     x         x       x          x          x     -
+rollouts.work       x     x     x         x       x          -          x     -
+rollouts.decide     -     -     -         x       -          -          x     -
+rollouts.manage     -     -     -         -       x          -          x     -
 ops.operate         -     -     -         -       x          -          x     x
 `
 

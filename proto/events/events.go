@@ -19,6 +19,7 @@ import (
 	_ "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
 	_ "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/analytics/events/v1"
 	_ "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/loyalty/events/v1"
+	_ "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/rollout/events/v1"
 	_ "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/sales/events/v1"
 	_ "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/tickets/events/v1"
 

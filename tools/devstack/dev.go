@@ -124,7 +124,7 @@ func devGuide(s *stack.Stack) []string {
 	if s.KafkaAddr() != "127.0.0.1:9092" {
 		events += " --kafka " + s.KafkaAddr()
 	}
-	lines := []string{"", "The platform runs. Where to look:", "API              " + s.ServerURL() + "/openapi/accounts.yaml (also sales, loyalty, tickets, analytics)"}
+	lines := []string{"", "The platform runs. Where to look:", "API              " + s.ServerURL() + "/openapi/accounts.yaml (also sales, loyalty, tickets, analytics, rollout)"}
 	lines = append(lines, places(s)...)
 	lines = append(lines,
 		"logs             "+filepath.Join(s.Dir(), "log"),

@@ -6,10 +6,11 @@ import (
 	"github.com/guanxi-crm/guanxi/services/accounts"
 	"github.com/guanxi-crm/guanxi/services/analytics"
 	"github.com/guanxi-crm/guanxi/services/loyalty"
+	"github.com/guanxi-crm/guanxi/services/rollout"
 	"github.com/guanxi-crm/guanxi/services/sales"
 	"github.com/guanxi-crm/guanxi/services/tickets"
 )
 
 func main() {
-	app.Main(accounts.Module(), sales.Module(), loyalty.Module(), tickets.Module(), analytics.Module())
+	app.Main(accounts.Module(), sales.Module(), loyalty.Module(), tickets.Module(), analytics.Module(), rollout.Module())
 }

@@ -3,7 +3,7 @@ package client
 import "context"
 
 // Services are those of the platform that answer /v1/ops/{service}.
-func Services() []string { return []string{"accounts", "sales", "loyalty", "tickets", "analytics"} }
+func Services() []string { return []string{"accounts", "sales", "loyalty", "tickets", "analytics", "rollout"} }
 
 // OK is what a service says of a part that is well.
 const OK = "ok"
