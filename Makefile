@@ -29,6 +29,11 @@ KAFKA_PACKAGES := ./platform/bus/... ./platform/pg/outbox/... ./platform/pg/inbo
 # forgotten.
 TEMPORAL_PACKAGES := $(patsubst %/live_test.go,./%,$(wildcard platform/*/live_test.go platform/*/*/live_test.go services/*/internal/*/live_test.go))
 
+# Kubernetes' own programs, for tests on a real kube-apiserver and a real node. tools/kube/go.mod pins them.
+KUBE_VERSION  := $(shell awk '$$1 == "k8s.io/kubernetes" {print $$2}' tools/kube/go.mod)
+KUBE_PROGRAMS := etcd kube-apiserver kubectl kube-controller-manager kube-scheduler kubelet kube-proxy
+KUBE_SERVER   := bin/kube/etcd bin/kube/kube-apiserver bin/kube/kubectl
+
 SAY := @echo '==>'
 
 .PHONY: help
@@ -159,3 +164,22 @@ $(GOLANGCI_LINT):
 	$(call install,github.com/golangci/golangci-lint/v2/cmd/golangci-lint)
 $(WORKFLOWCHECK):
 	$(call install,go.temporal.io/sdk/contrib/tools/workflowcheck)
+
+.PHONY: kube-binaries
+kube-binaries: $(KUBE_PROGRAMS:%=bin/kube/%) ## build etcd and Kubernetes' programs from their modules into bin/kube/
+	@echo 'bin/kube/ has Kubernetes $(KUBE_VERSION): $(KUBE_PROGRAMS)'
+
+# The package of each program; a command of Kubernetes unless it is said otherwise.
+KUBE_PACKAGE_etcd := go.etcd.io/etcd/server/v3
+kube_package = $(or $(KUBE_PACKAGE_$(1)),k8s.io/kubernetes/cmd/$(1))
+
+# Without the version a kube-apiserver calls itself v0.0.0-master, and clients that look at it refuse to speak to it.
+KUBE_LDFLAGS := -s -w -X k8s.io/component-base/version.gitVersion=$(KUBE_VERSION) \
+	-X k8s.io/component-base/version.gitMajor=1 \
+	-X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(KUBE_VERSION)))
+
+bin/kube/%: tools/kube/go.mod tools/kube/go.sum
+	$(SAY) 'building $* into bin/kube/; the first time this takes up to eight minutes'
+	@mkdir -p bin/kube
+	@cd tools/kube && GOWORK=off GOFLAGS= go build -ldflags '$(KUBE_LDFLAGS)' -o ../../$@ $(call kube_package,$*)
+	@touch $@
