@@ -19,6 +19,7 @@ import (
 
 	"go.temporal.io/sdk/worker"
 
+	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/blob"
 	"github.com/guanxi-crm/guanxi/platform/bus"
 	"github.com/guanxi-crm/guanxi/platform/flow"
@@ -70,15 +71,17 @@ type Deps struct {
 	Bus    *bus.Client
 	Outbox *outbox.Outbox
 	Flow   *flow.Client
-	Blobs  blob.Store   // nil unless Module.Blobs asks for it; keys begin with the module's name
-	Peers  *peer.Client // the APIs of the services that Module.Peers names
-	Turns  *turns.Turns // of all consumers and imports of the process
+	Blobs  blob.Store     // nil unless Module.Blobs asks for it; keys begin with the module's name
+	Peers  *peer.Client   // the APIs of the services that Module.Peers names
+	Tokens *auth.Verifier // of the issuer, for a module that signs people in
+	Turns  *turns.Turns   // of all consumers and imports of the process
 	Clock  func() time.Time
 }
 
 // Parts is what a module is made of.
 type Parts struct {
 	Routes    []func(*httpx.API)
+	Site      *httpx.Site // nil: none; a process has one at most
 	Consumers []inbox.Consumer
 	// Worker registers workflows and activities on the task queue that bears the module's name.
 	Worker    func(worker.Registry)

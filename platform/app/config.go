@@ -17,6 +17,7 @@ import (
 	"github.com/knadh/koanf/providers/structs"
 	"github.com/knadh/koanf/v2"
 
+	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/blob"
 	"github.com/guanxi-crm/guanxi/platform/bus"
 )
@@ -91,6 +92,23 @@ type Config struct {
 		// http://guanxi-{service}:8080. A process that runs all services with their APIs needs none.
 		URL string `koanf:"url"`
 	} `koanf:"peers"`
+	// Console is what only the console needs: the page that people work in.
+	Console struct {
+		// URL is where browsers find it, scheme and host, such as https://crm.example.com; https except on loopback. Where it is
+		// empty, the page is not served.
+		URL string `koanf:"url"`
+		// ClientID and ClientSecret are how the issuer knows the console; a public client has no secret.
+		ClientID     string `koanf:"client_id"`
+		ClientSecret string `koanf:"client_secret"`
+		// Scopes are asked of the issuer beside openid, such as profile, offline_access.
+		Scopes []string `koanf:"scopes"`
+		// Key seals the tokens of sessions: at least 32 bytes, the same for all replicas; without one it is made of flow.key.
+		// With another key everybody signs in anew.
+		Key string `koanf:"key"`
+		// Idle and Absolute end a session that long after its last and after its first request.
+		Idle     time.Duration `koanf:"idle"`
+		Absolute time.Duration `koanf:"absolute"`
+	} `koanf:"console"`
 	Privacy struct {
 		// Key keys the hashes by which addresses are recognised that must not be used again: at least 32
 		// bytes. With another key they would be forgotten, so it is never changed; without one it is flow.key,
@@ -154,6 +172,10 @@ func Defaults() Config {
 	c.PG.MaxConns = 16
 	c.Temporal.Namespace = "guanxi"
 	c.OIDC.Audience = "guanxi"
+	c.Console.ClientID = "guanxi-console"
+	c.Console.Scopes = []string{"profile", "offline_access"}
+	c.Console.Idle = time.Hour
+	c.Console.Absolute = 12 * time.Hour
 	return c
 }
 
@@ -213,7 +235,7 @@ func LoadConfig(path string, environ []string) (Config, error) {
 }
 
 func isList(key string) bool {
-	return key == "run" || key == "kafka.brokers" || key == "http.trusted_proxies" || key == "pdf.fonts" || key == "sales.quote_fonts"
+	return key == "run" || key == "kafka.brokers" || key == "http.trusted_proxies" || key == "pdf.fonts" || key == "sales.quote_fonts" || key == "console.scopes"
 }
 
 func splitList(s string) []string {
@@ -273,7 +295,7 @@ func (c Config) Validate() error {
 	if u, err := url.Parse(strings.ReplaceAll(c.Peers.URL, "{service}", "accounts")); c.Peers.URL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		bad("peers.url: must be an http or https URL, such as http://guanxi-{service}:8080")
 	}
-	errs = append(errs, c.validateIssuer(), c.blob().Validate())
+	errs = append(errs, c.validateIssuer(), c.validateConsole(), c.blob().Validate())
 	return errors.Join(errs...)
 }
 
@@ -289,6 +311,28 @@ func (c Config) validateIssuer() error {
 		return errors.New("oidc.audience: is required")
 	}
 	return nil
+}
+
+// validateConsole keeps session cookies off readable lines and weak keys out of use.
+func (c Config) validateConsole() error {
+	if c.Console.URL == "" {
+		return nil
+	}
+	var errs []error
+	u, err := url.Parse(c.Console.URL)
+	if err != nil || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.Scheme != "https" && (u.Scheme != "http" || !auth.Loopback(u.Host)) {
+		errs = append(errs, errors.New("console.url: must be scheme and host, such as https://crm.example.com; http on loopback only"))
+	}
+	if c.Console.Key != "" && len(c.Console.Key) < 32 {
+		errs = append(errs, errors.New("console.key: must be at least 32 bytes"))
+	}
+	if c.Console.ClientID == "" || c.Console.ClientID == c.OIDC.Audience {
+		errs = append(errs, errors.New("console.client_id: is required, and not the same as oidc.audience: an ID token would pass for an access token"))
+	}
+	if c.Console.Idle < time.Minute || c.Console.Absolute < c.Console.Idle {
+		errs = append(errs, errors.New("console.idle and console.absolute: at least a minute, and the absolute time-out is not the shorter one"))
+	}
+	return errors.Join(errs...)
 }
 
 // needs names what a module asks for that is not configured; here are the services of the process.
@@ -333,7 +377,8 @@ func (c Config) Redacted() ([]string, error) {
 		}
 		switch {
 		case value == "":
-		case key == "flow.key" || key == "privacy.key" || key == "kafka.password" || key == "blob.s3.secret_key":
+		case key == "flow.key" || key == "privacy.key" || key == "kafka.password" || key == "blob.s3.secret_key",
+			key == "console.key", key == "console.client_secret":
 			value = "(secret)"
 		case key == "pg.url" || key == "pg.admin_url":
 			value = maskPassword(value)

@@ -210,7 +210,7 @@ func (p *Process) deps(ctx context.Context, m Module) (Deps, error) {
 	}
 	return Deps{
 		Config: p.cfg, Log: p.log.With("service", m.Name), DB: db, Ops: ops, Bus: p.bus, Flow: p.flow,
-		Outbox: outbox.New(m.Name), Blobs: blobs, Peers: p.peers, Turns: p.turns, Clock: time.Now,
+		Outbox: outbox.New(m.Name), Blobs: blobs, Peers: p.peers, Tokens: p.verifier, Turns: p.turns, Clock: time.Now,
 	}, nil
 }
 
@@ -387,6 +387,9 @@ func (p *Process) newServer() *httpx.Server {
 	if p.cfg.Has(RoleHTTP) {
 		for _, s := range p.services {
 			mountRoutes(server.API(s.Name, Version, s.Title), s)
+			if s.parts.Site != nil {
+				server.Site(*s.parts.Site)
+			}
 		}
 	}
 	return server

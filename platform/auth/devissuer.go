@@ -51,6 +51,7 @@ type DevIssuer struct {
 	prefix string
 	key    jose.JSONWebKey
 	signer jose.Signer
+	grants grants
 }
 
 // TokenRequest is the body of POST {URL}/token.
@@ -72,7 +73,7 @@ func NewDevIssuer(cfg DevIssuerConfig) (*DevIssuer, error) {
 	if err != nil || u.Host == "" {
 		return nil, errors.New("auth: the development issuer needs its URL")
 	}
-	if !loopbackHost(u.Host) {
+	if !Loopback(u.Host) {
 		return nil, fmt.Errorf("auth: the development issuer starts on loopback only, not at %s", u.Host)
 	}
 	if cfg.Audience == "" {
@@ -135,11 +136,13 @@ func (d *DevIssuer) Sign(claims map[string]any) (string, error) {
 	return jwt.Signed(d.signer).Claims(claims).Serialize()
 }
 
-// ServeHTTP answers GET /.well-known/openid-configuration, GET /jwks and POST /token below the path of its URL.
+// ServeHTTP answers GET /.well-known/openid-configuration, GET /jwks, GET /authorize and POST /token below the path of its URL.
+// POST /token takes JSON, by which programs get a token at once, and the form of the authorisation code flow, by which a
+// page signs people in.
 func (d *DevIssuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	// The Host is checked as well, because a browser's name may be made to point at loopback.
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err != nil || !loopbackHost(host) || !loopbackHost(r.Host) {
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err != nil || !Loopback(host) || !Loopback(r.Host) {
 		d.refuse(w, http.StatusForbidden, "The development issuer answers loopback only.")
 		return
 	}
@@ -148,19 +151,31 @@ func (d *DevIssuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case below && path == "/.well-known/openid-configuration" && r.Method == http.MethodGet:
 		d.answer(w, http.StatusOK, map[string]any{
 			"issuer": d.cfg.URL, "jwks_uri": d.base() + "/jwks", "token_endpoint": d.base() + "/token",
-			"response_types_supported": []string{"token"}, "subject_types_supported": []string{"public"},
+			"authorization_endpoint":   d.base() + "/authorize",
+			"response_types_supported": []string{"token", "code"}, "code_challenge_methods_supported": []string{"S256"},
+			"grant_types_supported":                 []string{"authorization_code", "refresh_token"},
+			"subject_types_supported":               []string{"public"},
 			"id_token_signing_alg_values_supported": []string{string(jose.ES256)},
 		})
 	case below && path == "/jwks" && r.Method == http.MethodGet:
 		d.answer(w, http.StatusOK, d.JWKS())
+	case below && path == "/authorize" && r.Method == http.MethodGet:
+		d.authorize(w, r)
+	case below && path == "/token" && r.Method == http.MethodPost && formEncoded(r):
+		d.serveGrant(w, r)
 	case below && path == "/token" && r.Method == http.MethodPost:
 		d.serveToken(w, r)
 	default:
-		d.refuse(w, http.StatusNotFound, "The development issuer has /.well-known/openid-configuration, /jwks and POST /token.")
+		d.refuse(w, http.StatusNotFound, "The development issuer has /.well-known/openid-configuration, /jwks, /authorize and POST /token.")
 	}
 }
 
 func (d *DevIssuer) base() string { return strings.TrimSuffix(d.cfg.URL, "/") }
+
+func formEncoded(r *http.Request) bool {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && kind == "application/x-www-form-urlencoded"
+}
 
 func (d *DevIssuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	// A web page can send other content types here without asking first.
@@ -217,8 +232,8 @@ func (d *DevIssuer) refuse(w http.ResponseWriter, status int, detail string) {
 	d.answer(w, status, map[string]any{"error": "invalid_request", "error_description": detail})
 }
 
-// loopbackHost tells whether host, with or without a port, is this machine's own.
-func loopbackHost(host string) bool {
+// Loopback tells whether host, with or without a port, is this machine's own.
+func Loopback(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}

@@ -49,6 +49,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	listener net.Listener
+	stopping chan struct{} // closed when the server begins to go down
 }
 
 // NewServer makes a server. It panics when cfg cannot work, such as a proxy that is no CIDR.
@@ -65,7 +66,7 @@ func NewServer(cfg Config, verifier *auth.Verifier, log *slog.Logger) *Server {
 	}
 	s := &Server{
 		cfg: cfg, engine: engine, verifier: verifier, log: log,
-		observe: newObserver(), plain: map[string]bool{},
+		observe: newObserver(), plain: map[string]bool{}, stopping: make(chan struct{}),
 	}
 	s.http = &http.Server{
 		Addr: cfg.Addr, Handler: engine,
@@ -76,6 +77,7 @@ func NewServer(cfg Config, verifier *auth.Verifier, log *slog.Logger) *Server {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+	s.http.RegisterOnShutdown(func() { close(s.stopping) })
 	engine.Use(s.edge)
 	engine.NoRoute(func(c *gin.Context) {
 		fail(c, 0, problem.New(problem.NotFound, "route_not_found", "There is nothing at this path."))

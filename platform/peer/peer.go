@@ -48,6 +48,12 @@ func New(base func(service string) (string, error), key []byte, clock func() tim
 	}}
 }
 
+// URL gives where the API of a service is, without /v1 and without a slash at the end, for whoever passes requests on as they are.
+func (c *Client) URL(service string) (string, error) {
+	base, err := c.base(service)
+	return strings.TrimSuffix(base, "/"), err
+}
+
 // Request is one call.
 type Request struct {
 	Service string // such as accounts
