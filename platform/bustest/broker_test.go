@@ -23,6 +23,16 @@ type consumer struct {
 	conn net.Conn
 }
 
+func start(t *testing.T) (addr string) {
+	t.Helper()
+	broker, err := bustest.StartBroker(bustest.BrokerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	return broker.Addrs()[0]
+}
+
 func dial(t *testing.T, addr string) consumer {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
@@ -82,27 +92,42 @@ func (g *group) lead() {
 	g.t.Helper()
 	g.leader.send(g.join(g.joined.MemberID))
 	g.leader.hear(&g.joined, 2)
+	if g.joined.ErrorCode != 0 {
+		g.t.Fatalf("joining: error %d", g.joined.ErrorCode)
+	}
+	g.divide()
+}
+
+// divide says that nobody gets a partition, or waits until the leader does.
+func (g *group) divide() {
+	g.t.Helper()
 	r := kmsg.NewPtrSyncGroupRequest()
 	r.Version, r.Group, r.MemberID, r.Generation = 1, g.name, g.joined.MemberID, g.joined.Generation
 	g.leader.send(r)
 	var synced kmsg.SyncGroupResponse
 	g.leader.hear(&synced, 1)
-	if g.joined.ErrorCode != 0 || synced.ErrorCode != 0 {
-		g.t.Fatalf("joining and dividing: errors %d and %d", g.joined.ErrorCode, synced.ErrorCode)
+	if synced.ErrorCode != 0 {
+		g.t.Fatalf("dividing: error %d", synced.ErrorCode)
 	}
 }
 
 // beat says that the leader lives, which leads again when it is told to.
 func (g *group) beat() {
 	g.t.Helper()
+	if g.told() == kerr.RebalanceInProgress.Code {
+		g.lead()
+	}
+}
+
+// told is the code that the answer to a heartbeat has.
+func (g *group) told() int16 {
+	g.t.Helper()
 	r := kmsg.NewPtrHeartbeatRequest()
 	r.Version, r.Group, r.MemberID, r.Generation = 1, g.name, g.joined.MemberID, g.joined.Generation
 	g.leader.send(r)
 	var beaten kmsg.HeartbeatResponse
 	g.leader.hear(&beaten, 1)
-	if beaten.ErrorCode == kerr.RebalanceInProgress.Code {
-		g.lead()
-	}
+	return beaten.ErrorCode
 }
 
 // members gives how many there are in the group.
@@ -121,12 +146,7 @@ func (g *group) members() int {
 // the others have begun without waiting for it. The broker does not always forget it: among so many groups it does.
 func TestWhoDiedBeforeItsJoinWasAnsweredLeavesTheGroup(t *testing.T) {
 	t.Parallel()
-	broker, err := bustest.StartBroker(bustest.BrokerConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Close)
-	addr := broker.Addrs()[0]
+	addr := start(t)
 	client, err := kgo.NewClient(kgo.SeedBrokers(addr))
 	if err != nil {
 		t.Fatal(err)
@@ -158,5 +178,38 @@ func TestWhoDiedBeforeItsJoinWasAnsweredLeavesTheGroup(t *testing.T) {
 			g.beat()
 		}
 		groups = slices.DeleteFunc(groups, func(g *group) bool { return g.members() == 1 })
+	}
+}
+
+// Who is slow to join makes the others wait for longer than their sessions last, and they are answered all the same.
+func TestWhoWaitsForTheOthersToJoinIsAnsweredHoweverLongItTakes(t *testing.T) {
+	t.Parallel()
+	addr := start(t)
+	quick := &group{t: t, name: "orders", leader: dial(t, addr)}
+	quick.lead()
+	slow := &group{t: t, name: "orders", leader: dial(t, addr)}
+	slow.leader.send(slow.join(""))
+	for quick.told() != kerr.RebalanceInProgress.Code {
+		time.Sleep(10 * time.Millisecond)
+	}
+	quick.lead()
+	slow.leader.hear(&slow.joined, 2)
+	slow.divide()
+
+	quick.leader.send(quick.join(quick.joined.MemberID))
+	for slow.told() != kerr.RebalanceInProgress.Code {
+		time.Sleep(10 * time.Millisecond)
+	}
+	for range 18 { // one and a half times what sessions last
+		time.Sleep(500 * time.Millisecond)
+		if code := slow.told(); code != kerr.RebalanceInProgress.Code {
+			t.Fatalf("the slow one was told %d, want to join again", code)
+		}
+	}
+	slow.leader.send(slow.join(slow.joined.MemberID))
+	quick.leader.hear(&quick.joined, 2)
+	slow.leader.hear(&slow.joined, 2)
+	if quick.joined.ErrorCode != 0 || slow.joined.ErrorCode != 0 || quick.joined.Generation != slow.joined.Generation {
+		t.Errorf("joined: %+v and %+v", quick.joined, slow.joined)
 	}
 }
