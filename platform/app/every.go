@@ -27,3 +27,15 @@ func Every(pause time.Duration, log *slog.Logger, what string, do func(ctx conte
 		}
 	}
 }
+
+// Rest waits for d, or until ctx ends: then it gives the context's error.
+func Rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

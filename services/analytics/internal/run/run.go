@@ -1,6 +1,7 @@
 // Package run keeps long reckonings over all customers of a tenant, which are asked for by people or once a day, and worked
 // off behind the scenes in steps. The row says how far one is: whoever works on it may be killed at any moment, and another
-// one goes on with the step that was not committed.
+// one goes on with the step that was not committed. Runs of a tenant take turns, so that they do not take the database from those
+// of whom there is news.
 package run
 
 import (
