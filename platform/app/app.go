@@ -11,8 +11,10 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -121,18 +123,23 @@ func Run(ctx context.Context, args, environ []string, out io.Writer, modules ...
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		command, args = args[0], args[1:]
 	}
-	var path, run string
+	var path, run, services string
 	var validate bool
 	flags := flag.NewFlagSet(command, flag.ContinueOnError)
 	flags.SetOutput(out)
 	flags.StringVar(&path, "config", "", "YAML file with the configuration")
 	flags.StringVar(&run, "run", "", "roles to run, separated by commas: "+strings.Join(AllRoles, ", ")+" (default all)")
+	flags.StringVar(&services, "services", "", "services to run, separated by commas: "+strings.Join(sortedNames(modules), ", ")+" (default all)")
 	flags.BoolVar(&validate, "validate", false, "check the configuration, print it (* where it differs from the default) and stop")
 	flags.Usage = func() {
 		_, _ = fmt.Fprintf(out, usage, "guanxi")
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	modules, err := choose(modules, splitList(services))
+	if err != nil {
 		return err
 	}
 	if command == "openapi" {
@@ -167,6 +174,27 @@ func Run(ctx context.Context, args, environ []string, out io.Writer, modules ...
 		return fmt.Errorf("unknown command %q", command)
 	}
 }
+
+// choose gives the modules that are named, in the order in which they stand; all where none is.
+func choose(modules []Module, wanted []string) ([]Module, error) {
+	if len(wanted) == 0 {
+		return modules, nil
+	}
+	for _, name := range wanted {
+		if !names(modules)[name] {
+			return nil, fmt.Errorf("services: %q is not one of %s", name, strings.Join(sortedNames(modules), ", "))
+		}
+	}
+	chosen := make([]Module, 0, len(wanted))
+	for _, m := range modules {
+		if slices.Contains(wanted, m.Name) {
+			chosen = append(chosen, m)
+		}
+	}
+	return chosen, nil
+}
+
+func sortedNames(modules []Module) []string { return slices.Sorted(maps.Keys(names(modules))) }
 
 func printConfig(out io.Writer, cfg Config) error {
 	lines, err := cfg.Redacted()

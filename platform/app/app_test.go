@@ -154,6 +154,9 @@ func TestTheCommandLine(t *testing.T) {
 	}{
 		{"--validate prints what holds", []string{"--validate"}, complete(), "* pg.url", ""},
 		{"--run is part of it", []string{"serve", "--validate", "--run=http,relay"}, complete(), "run = [http relay]", ""},
+		{"--services chooses one", []string{"openapi", "--services=patient", "patient"}, nil, "/v1/wait", ""},
+		{"what is not chosen is not there", []string{"openapi", "--services=patient", "other"}, nil, "", `no service "other"`},
+		{"an unknown service names those that there are", []string{"--services=patiens"}, complete(), "", `"patiens" is not one of other, patient`},
 		{"an incomplete configuration names what is missing", []string{"--validate"}, nil, "", "kafka.brokers: is required"},
 		{"an unknown role", []string{"--validate", "--run=web"}, complete(), "", `"web" is not one of`},
 		{"an unknown command", []string{"start"}, complete(), "Usage", `unknown command "start"`},
@@ -166,7 +169,9 @@ func TestTheCommandLine(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			var out strings.Builder
-			err := app.Run(t.Context(), c.args, c.environ, &out, patient(nil, nil))
+			other := patient(nil, nil)
+			other.Name = "other"
+			err := app.Run(t.Context(), c.args, c.environ, &out, patient(nil, nil), other)
 			if (err == nil) != (c.wantError == "") || err != nil && !strings.Contains(err.Error(), c.wantError) {
 				t.Errorf("got error %v, want %q", err, c.wantError)
 			}

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/subtle"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -29,6 +30,8 @@ import (
 const (
 	defaultTTL = time.Hour
 	maxTTL     = 24 * time.Hour
+	// minIssuerSecret is of bytes.
+	minIssuerSecret = 16
 )
 
 // DevIssuerConfig sets up the issuer for development and tests.
@@ -41,11 +44,15 @@ type DevIssuerConfig struct {
 	KeyFile string
 	// Production refuses to start.
 	Production bool
+	// Secret, of at least 16 bytes, lets it answer off loopback, for an installation to try out: whoever asks for a token then
+	// has to know it (the password of HTTP Basic, so that it may stand in the issuer's URL), and so has who signs in.
+	Secret string
 	// Clock is the time that tokens are issued at; default time.Now.
 	Clock func() time.Time
 }
 
-// DevIssuer is an OIDC issuer that gives a token to whoever asks, for development and tests. It answers loopback only.
+// DevIssuer is an OIDC issuer that gives a token to whoever asks, for development and tests. It answers loopback only, unless
+// it has a secret.
 type DevIssuer struct {
 	cfg    DevIssuerConfig
 	prefix string
@@ -73,8 +80,11 @@ func NewDevIssuer(cfg DevIssuerConfig) (*DevIssuer, error) {
 	if err != nil || u.Host == "" {
 		return nil, errors.New("auth: the development issuer needs its URL")
 	}
-	if !Loopback(u.Host) {
-		return nil, fmt.Errorf("auth: the development issuer starts on loopback only, not at %s", u.Host)
+	if cfg.Secret == "" && !Loopback(u.Host) {
+		return nil, fmt.Errorf("auth: the development issuer starts on loopback only, not at %s, unless it has a secret", u.Host)
+	}
+	if cfg.Secret != "" && len(cfg.Secret) < minIssuerSecret {
+		return nil, fmt.Errorf("auth: the development issuer's secret must have at least %d bytes", minIssuerSecret)
 	}
 	if cfg.Audience == "" {
 		return nil, errors.New("auth: the development issuer needs an audience")
@@ -142,7 +152,7 @@ func (d *DevIssuer) Sign(claims map[string]any) (string, error) {
 func (d *DevIssuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	// The Host is checked as well, because a browser's name may be made to point at loopback.
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err != nil || !Loopback(host) || !Loopback(r.Host) {
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); d.cfg.Secret == "" && (err != nil || !Loopback(host) || !Loopback(r.Host)) {
 		d.refuse(w, http.StatusForbidden, "The development issuer answers loopback only.")
 		return
 	}
@@ -160,17 +170,32 @@ func (d *DevIssuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case below && path == "/jwks" && r.Method == http.MethodGet:
 		d.answer(w, http.StatusOK, d.JWKS())
 	case below && path == "/authorize" && r.Method == http.MethodGet:
-		d.authorize(w, r)
+		if d.knows(w, r) {
+			d.authorize(w, r)
+		}
 	case below && path == "/token" && r.Method == http.MethodPost && formEncoded(r):
-		d.serveGrant(w, r)
+		d.serveGrant(w, r) // whose code was given to somebody who knows the secret
 	case below && path == "/token" && r.Method == http.MethodPost:
-		d.serveToken(w, r)
+		if d.knows(w, r) {
+			d.serveToken(w, r)
+		}
 	default:
 		d.refuse(w, http.StatusNotFound, "The development issuer has /.well-known/openid-configuration, /jwks, /authorize and POST /token.")
 	}
 }
 
 func (d *DevIssuer) base() string { return strings.TrimSuffix(d.cfg.URL, "/") }
+
+// knows tells whether the caller knows the issuer's secret, where it has one, and asks for it otherwise.
+func (d *DevIssuer) knows(w http.ResponseWriter, r *http.Request) bool {
+	_, password, _ := r.BasicAuth()
+	if d.cfg.Secret == "" || subtle.ConstantTimeCompare([]byte(password), []byte(d.cfg.Secret)) == 1 {
+		return true
+	}
+	w.Header().Set("WWW-Authenticate", `Basic realm="development issuer"`)
+	d.refuse(w, http.StatusUnauthorized, "Give the issuer's secret as the password of HTTP Basic.")
+	return false
+}
 
 func formEncoded(r *http.Request) bool {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))

@@ -31,6 +31,9 @@ func TestTheDevelopmentIssuerStaysAtHome(t *testing.T) {
 		{"every address", auth.DevIssuerConfig{URL: "http://0.0.0.0:8080", Audience: "a"}, false},
 		{"a name", auth.DevIssuerConfig{URL: "http://guanxi.example", Audience: "a"}, false},
 		{"a name that looks like home", auth.DevIssuerConfig{URL: "http://localhost.example", Audience: "a"}, false},
+		{"a name, with a secret", auth.DevIssuerConfig{URL: "http://issuer:8080", Audience: "a", Secret: "0123456789abcdef"}, true},
+		{"a name, with a secret that can be guessed", auth.DevIssuerConfig{URL: "http://issuer:8080", Audience: "a", Secret: "secret"}, false},
+		{"production, with a secret", auth.DevIssuerConfig{URL: "http://issuer", Audience: "a", Secret: "0123456789abcdef", Production: true}, false},
 		{"no URL", auth.DevIssuerConfig{Audience: "a"}, false},
 		{"no audience", auth.DevIssuerConfig{URL: "http://localhost"}, false},
 	}
@@ -59,6 +62,35 @@ func TestTheDevelopmentIssuerRefusesStrangers(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, ask("10.0.0.7:9", "localhost:8080", "/dev/jwks"), "an address from outside")
 	require.Equal(t, http.StatusForbidden, ask("127.0.0.1:9", "rebound.example", "/dev/jwks"), "a name that was made to point here")
 	require.Equal(t, http.StatusNotFound, ask("127.0.0.1:9", "localhost:8080", "/jwks"))
+}
+
+func TestADevelopmentIssuerWithASecretGivesTokensToWhoKnowsIt(t *testing.T) {
+	t.Parallel()
+	d, err := auth.NewDevIssuer(auth.DevIssuerConfig{URL: "http://issuer:8080", Audience: "a", Secret: "0123456789abcdef"})
+	require.NoError(t, err)
+	ask := func(password string) int {
+		r := httptest.NewRequest(http.MethodPost, "http://issuer:8080/token", strings.NewReader(`{"subject":"ann"}`))
+		r.RemoteAddr = "10.0.0.7:9"
+		r.Header.Set("Content-Type", "application/json")
+		if password != "" {
+			r.SetBasicAuth("demo", password)
+		}
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, r)
+		return w.Code
+	}
+	require.Equal(t, http.StatusOK, ask("0123456789abcdef"))
+	require.Equal(t, http.StatusUnauthorized, ask("0123456789abcdeF"))
+	require.Equal(t, http.StatusUnauthorized, ask(""))
+	look := func(path string) int {
+		r := httptest.NewRequest(http.MethodGet, "http://issuer:8080"+path, nil)
+		r.RemoteAddr = "10.0.0.7:9"
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, r)
+		return w.Code
+	}
+	require.Equal(t, http.StatusOK, look("/jwks"), "the keys are public")
+	require.Equal(t, http.StatusUnauthorized, look("/authorize"), "nobody signs in without it")
 }
 
 // devIssuer serves a development issuer below a path, as a service does.
