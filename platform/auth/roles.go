@@ -92,6 +92,8 @@ const (
 	RolloutsWork   Permission = "rollouts.work"
 	RolloutsDecide Permission = "rollouts.decide"
 	RolloutsManage Permission = "rollouts.manage"
+	// OpsRead allows to see how the machinery is doing.
+	OpsRead Permission = "ops.read"
 	// Operate allows the repair of the machinery: parked events, rebuilds, the state of the parts.
 	Operate Permission = "ops.operate"
 )
@@ -107,7 +109,7 @@ func Permissions() []Permission {
 		LoyaltyConfigure, LoyaltyAdjust, RetentionRead, RetentionManage, TicketsRead, TicketsWrite,
 		TicketsImport, TicketsConfigure, TicketsReport, KnowledgeWrite, SurveysRead, SurveysSend, SurveysManage,
 		ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, CrisesLead,
-		RolloutsRead, RolloutsWork, RolloutsDecide, RolloutsManage, Operate,
+		RolloutsRead, RolloutsWork, RolloutsDecide, RolloutsManage, OpsRead, Operate,
 	}
 }
 
@@ -171,7 +173,7 @@ func permissionsOf(role string) []Permission {
 	case RoleOperations:
 		return []Permission{
 			CustomersRead, CustomersImport, CustomersExport, CustomersMerge, AccessAudit, TenantsRead, OrdersRead, OrdersImport, AnalyticsRead, LoyaltyRead, LoyaltyAudit,
-			TicketsRead, ComplaintsRead, ComplaintsHandle, Operate,
+			TicketsRead, ComplaintsRead, ComplaintsHandle, OpsRead, Operate,
 			TicketsImport, TicketsReport, SurveysRead, RetentionRead,
 			SalesRead, SalesImport, SalesReport, CatalogueRead,
 			RolloutsRead, RolloutsWork, RolloutsManage,
@@ -189,16 +191,16 @@ func permissionsOf(role string) []Permission {
 		return []Permission{
 			CustomersRead, CustomersWrite, CustomersImport, CustomersExport, CustomersMerge, CustomersErase, CustomersConfigure,
 			ConsentsWrite, InsightsWrite, AccessAudit, TenantsRead, OrdersRead, OrdersWrite, OrdersImport, AnalyticsRead, AnalyticsManage, LoyaltyRead, LoyaltyWrite, LoyaltyAudit, TicketsRead, TicketsWrite,
-			ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, Operate,
+			ComplaintsRegister, ComplaintsRead, ComplaintsHandle, ComplaintsApprove, ComplaintsDirect, ComplaintsPolicy, OpsRead, Operate,
 			TicketsImport, TicketsConfigure, TicketsReport, KnowledgeWrite, SurveysRead, SurveysSend, SurveysManage, CrisesLead,
 			LoyaltyConfigure, LoyaltyAdjust, RetentionRead, RetentionManage,
 			SalesRead, SalesWrite, SalesImport, SalesConfigure, SalesReport, QuotesApprove, CatalogueRead, CatalogueWrite,
 			RolloutsRead, RolloutsWork, RolloutsDecide, RolloutsManage,
 		}
 	case RolePlatformAdmin:
-		return []Permission{TenantsRead, TenantsManage, Operate}
+		return []Permission{TenantsRead, TenantsManage, OpsRead, Operate}
 	case RoleService:
-		return []Permission{CustomersRead, CustomersWrite, TenantsRead}
+		return []Permission{CustomersRead, CustomersWrite, TenantsRead, OpsRead}
 	default:
 		return nil
 	}

@@ -67,6 +67,7 @@ rollouts.read       x     x     x         x       x          x          x     -
 rollouts.work       x     x     x         x       x          -          x     -
 rollouts.decide     -     -     -         x       -          -          x     -
 rollouts.manage     -     -     -         -       x          -          x     -
+ops.read            -     -     -         -       x          -          x     x
 ops.operate         -     -     -         -       x          -          x     x
 `
 
@@ -111,5 +112,37 @@ func TestValidTenant(t *testing.T) {
 		"": false, "-a": false, "Music": false, "a_b": false, "a b": false, "音乐": false, "a\n": false, strings.Repeat("a", 64): false,
 	} {
 		require.Equal(t, want, auth.ValidTenant(id), "%q", id)
+	}
+}
+
+func TestEveryCapabilityIsWorkedInAndWhatPreparesItIsNone(t *testing.T) {
+	t.Parallel()
+	used := map[auth.Capability]bool{}
+	for _, perm := range auth.Permissions() {
+		used[perm.Capability()] = true
+	}
+	for _, c := range auth.Capabilities() {
+		require.True(t, used[c], c)
+	}
+	require.Len(t, used, len(auth.Capabilities())+1, "and none that is not listed")
+	for _, perm := range []auth.Permission{
+		auth.CustomersImport, auth.CustomersConfigure, auth.OrdersImport, auth.SalesImport, auth.SalesConfigure, auth.CatalogueWrite, auth.TicketsImport,
+		auth.TicketsConfigure, auth.ComplaintsPolicy, auth.SurveysManage, auth.LoyaltyConfigure, auth.LoyaltyAudit, auth.AnalyticsManage,
+		auth.AccessAudit, auth.CustomersErase, auth.RolloutsRead, auth.RolloutsManage, auth.Operate,
+	} {
+		require.Empty(t, perm.Capability(), perm)
+	}
+}
+
+func TestWhoRunsThePlatformWorksInNoUnit(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		roles []string
+		want  bool
+	}{
+		{[]string{auth.RoleAgent}, true}, {[]string{auth.RoleManager, auth.RoleSales}, true}, {[]string{auth.RoleManager, auth.RoleAdmin}, false},
+		{[]string{auth.RoleIntegrator}, false}, {[]string{auth.RoleOperations}, false}, {[]string{auth.RoleService}, false}, {nil, false},
+	} {
+		require.Equal(t, c.want, auth.Principal{Subject: "ann", Roles: c.roles}.WorksInUnit(), c.roles)
 	}
 }
