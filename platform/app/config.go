@@ -77,7 +77,21 @@ type Config struct {
 	Temporal struct {
 		Address   string `koanf:"address"`
 		Namespace string `koanf:"namespace"`
+		TLS       bool   `koanf:"tls"`
 	} `koanf:"temporal"`
+	// TLS is what the process shows of itself to Kafka and Temporal, where kafka.tls or temporal.tls is set and they ask for it.
+	// Whom it believes is what the system believes; SSL_CERT_FILE and SSL_CERT_DIR say otherwise. PostgreSQL's URL has
+	// parameters of its own: sslmode, sslrootcert, sslcert, sslkey.
+	TLS struct {
+		// Cert and Key are files (PEM), read at each handshake, so that a renewed certificate needs no restart.
+		Cert string `koanf:"cert"`
+		Key  string `koanf:"key"`
+	} `koanf:"tls"`
+	Metrics struct {
+		// Addr is where Prometheus fetches metrics (GET /metrics), such as 0.0.0.0:9090; nowhere when empty. It is not the API's
+		// address, since it asks nobody who they are.
+		Addr string `koanf:"addr"`
+	} `koanf:"metrics"`
 	OIDC struct {
 		Issuer   string `koanf:"issuer"`
 		Audience string `koanf:"audience"`
@@ -286,6 +300,12 @@ func (c Config) Validate() error {
 	if c.Temporal.Address == "" {
 		bad("temporal.address: is required, such as temporal-frontend:7233")
 	}
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		bad("tls: cert and key belong together")
+	}
+	if c.Metrics.Addr != "" && c.Metrics.Addr == c.HTTP.Addr {
+		bad("metrics.addr: must not be http.addr")
+	}
 	if len(c.Flow.Key) < 32 {
 		bad("flow.key: is required, at least 32 bytes, the same for every service")
 	}
@@ -355,10 +375,26 @@ func (c Config) bus() bus.Config {
 		Brokers: c.Kafka.Brokers,
 		SASL:    bus.SASL{Mechanism: bus.Mechanism(strings.ToUpper(c.Kafka.SASL)), User: c.Kafka.Username, Password: c.Kafka.Password},
 	}
-	if c.Kafka.TLS {
-		b.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
+	b.TLS = c.tls(c.Kafka.TLS)
 	return b
+}
+
+// tls is how a process speaks to what it stands on; nil: without TLS.
+func (c Config) tls(on bool) *tls.Config {
+	if !on {
+		return nil
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.TLS.Cert != "" {
+		t.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key)
+			if err != nil {
+				return nil, fmt.Errorf("tls.cert, tls.key: %w", err)
+			}
+			return &pair, nil
+		}
+	}
+	return t
 }
 
 // Redacted lists every setting as key = value, sorted, secrets masked, with a star where it differs from the default.

@@ -4,15 +4,21 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 )
 
 // Every makes a loop of Parts.Background: it calls do after each pause until its context ends. It does not end with an
-// error of do, and logs what it keeps from being done once, until do succeeds again.
+// error of do, and logs what it keeps from being done once, until do succeeds again; meanwhile the metric
+// guanxi.background.failing of what is 1.
 func Every(pause time.Duration, log *slog.Logger, what string, do func(ctx context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		tick := time.NewTicker(pause)
 		defer tick.Stop()
 		failing := false
+		gauge, of := failures(what)
 		for {
 			select {
 			case <-ctx.Done():
@@ -23,9 +29,22 @@ func Every(pause time.Duration, log *slog.Logger, what string, do func(ctx conte
 			if err != nil && ctx.Err() == nil && !failing {
 				log.WarnContext(ctx, "this waits and is tried again", "what", what, "error", err)
 			}
-			failing = err != nil
+			if failing != (err != nil) && ctx.Err() == nil {
+				failing = err != nil
+				gauge.Record(ctx, map[bool]int64{true: 1}[failing], of)
+			}
 		}
 	}
+}
+
+// failures gives the gauge of what. It is a constant of the code: no ids, and no personal data.
+func failures(what string) (metric.Int64Gauge, metric.MeasurementOption) {
+	gauge, err := otel.Meter(meterName).Int64Gauge("guanxi.background.failing", metric.WithUnit("1"),
+		metric.WithDescription("1: a loop of the background cannot do its work and tries again"))
+	if err != nil { // the name is a constant
+		otel.Handle(err)
+	}
+	return gauge, metric.WithAttributes(attribute.String("what", what))
 }
 
 // Rest waits for d, or until ctx ends: then it gives the context's error.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/http"
 	"runtime"
 	"slices"
 	"strings"
@@ -51,6 +52,7 @@ type Process struct {
 	server   *httpx.Server
 	peers    *peer.Client
 	here     map[string]bool // the services of this process
+	metrics  http.Handler    // nil: nobody fetches them
 
 	// turns are taken by consumers while they apply a batch, those of all services together, and kept by imports: a backlog
 	// in each of them would otherwise take the machine, and every connection, from requests and workers.
@@ -66,14 +68,17 @@ func serve(ctx context.Context, cfg Config, modules []Module) error {
 	if len(modules) == 1 {
 		name = modules[0].Name
 	}
-	flush, log, err := telemetry.Setup(ctx, telemetry.Config{Service: name, Version: Version, Env: cfg.Env, Level: cfg.Log.Level})
+	tell, err := telemetry.Setup(ctx, telemetry.Config{
+		Service: name, Version: Version, Env: cfg.Env, Level: cfg.Log.Level, Pull: cfg.Metrics.Addr != "",
+	})
 	if err != nil {
 		return err
 	}
+	log := tell.Log
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		if err := flush(ctx); err != nil {
+		if err := tell.Shutdown(ctx); err != nil {
 			log.Warn("the last traces and metrics were not delivered", "error", err)
 		}
 	}()
@@ -87,6 +92,7 @@ func serve(ctx context.Context, cfg Config, modules []Module) error {
 		return err
 	}
 	defer p.Close()
+	p.metrics = tell.Metrics
 	return p.Run(ctx)
 }
 
@@ -117,7 +123,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger, modules ...Module) 
 	}()
 	p.bus = bus.NewClient(cfg.bus(), log)
 	p.flow, err = flow.NewClient(flow.Config{
-		Address: cfg.Temporal.Address, Namespace: cfg.Temporal.Namespace, Key: []byte(cfg.Flow.Key),
+		Address: cfg.Temporal.Address, Namespace: cfg.Temporal.Namespace, Key: []byte(cfg.Flow.Key), TLS: cfg.tls(cfg.Temporal.TLS),
 	}, log)
 	if err != nil {
 		return nil, err
@@ -252,6 +258,9 @@ func (p *Process) Run(ctx context.Context) error {
 		}
 	})
 	outward.Go(func() error { return p.serveRequests(ctxOut) })
+	if p.metrics != nil {
+		inward.Go(func() error { return exposeMetrics(ctxIn, p.cfg.Metrics.Addr, p.metrics, p.log) })
+	}
 	p.log.Info("running", "roles", p.cfg.Run, "addr", p.cfg.HTTP.Addr, "took", time.Since(started).Round(time.Millisecond).String())
 
 	errOut := outward.Wait()
@@ -298,6 +307,7 @@ func (p *Process) startInward(ctx context.Context, group *errgroup.Group, s *ser
 	if p.cfg.Has(RoleRelay) {
 		start("relay", outbox.NewRelay(s.relay, p.bus, s.deps.Outbox, s.deps.Log, outbox.RelayConfig{}).Run)
 		start("housekeeping", s.housekeep)
+		start("measurements", s.measure)
 	}
 	if p.cfg.Has(RoleConsumers) {
 		for _, c := range s.parts.Consumers {

@@ -8,6 +8,7 @@ package flow
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,6 +43,8 @@ type Config struct {
 	Namespace string
 	// Key signs tenant and actor; at least MinKey bytes, the same for every service of the installation.
 	Key []byte
+	// TLS is how the frontend is spoken to; nil: without.
+	TLS *tls.Config
 }
 
 // Client starts processes and runs workers. It is safe for concurrent use.
@@ -78,7 +81,7 @@ func NewClient(cfg Config, log *slog.Logger) (*Client, error) {
 		MetricsHandler:     opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{}),
 		Interceptors:       []interceptor.ClientInterceptor{tracing},
 		ContextPropagators: Propagators(),
-		ConnectionOptions:  client.ConnectionOptions{GetSystemInfoTimeout: patience},
+		ConnectionOptions:  client.ConnectionOptions{GetSystemInfoTimeout: patience, TLS: cfg.TLS},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("flow: %w", err)

@@ -7,13 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"time"
 
+	prom "github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/propagation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -34,47 +38,89 @@ type Config struct {
 	Version string // resource attribute service.version
 	Env     string // "development" logs as text on a terminal; anything else as JSON
 	Level   string // debug, info, warn or error; empty is info
+	// Pull keeps metrics for Telemetry.Metrics as well.
+	Pull bool
+}
+
+// Telemetry is what Setup has set up.
+type Telemetry struct {
+	Log *slog.Logger
+	// Metrics answers Prometheus; nil unless Config.Pull.
+	Metrics http.Handler
+	// Shutdown flushes what is left, in the time of its context.
+	Shutdown func(context.Context) error
 }
 
 // Setup sets the global propagators (W3C trace context and baggage), makes the log, and, when
 // OTEL_EXPORTER_OTLP_ENDPOINT is set, exports traces and metrics to it over OTLP/HTTP. The other standard OTEL_
-// variables hold as well. An endpoint that is away costs the data, never the process. shutdown flushes what is left
-// and is given the time to do so by its context.
-func Setup(ctx context.Context, cfg Config) (shutdown func(context.Context) error, log *slog.Logger, err error) {
+// variables hold as well. An endpoint that is away costs the data, never the process.
+func Setup(ctx context.Context, cfg Config) (Telemetry, error) {
 	level, err := parseLevel(cfg.Level)
 	if err != nil {
-		return nil, nil, err
+		return Telemetry{}, err
 	}
-	log = slog.New(newHandler(os.Stderr, level, cfg.Env == "development" && isTerminal(os.Stderr)))
+	log := slog.New(newHandler(os.Stderr, level, cfg.Env == "development" && isTerminal(os.Stderr)))
 	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Debug("telemetry", "error", err) }))
+	res, err := describe(ctx, cfg)
+	if err != nil {
+		return Telemetry{}, err
+	}
+	stopTraces, err := setupTraces(ctx, res)
+	if err != nil {
+		return Telemetry{}, err
+	}
+	metrics, stopMetrics, err := setupMetrics(ctx, res, cfg.Pull)
+	if err != nil {
+		return Telemetry{}, err
+	}
+	return Telemetry{Log: log, Metrics: metrics, Shutdown: func(ctx context.Context) error {
+		return errors.Join(stopTraces(ctx), stopMetrics(ctx))
+	}}, nil
+}
+
+func setupTraces(ctx context.Context, res *resource.Resource) (stop func(context.Context) error, err error) {
 	if !endpointSet() {
 		// Nobody listens, but requests still get trace ids: logs and answers name them, and events hand on a caller's.
 		otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.NeverSample()))))
-		return func(context.Context) error { return nil }, log, nil
-	}
-
-	res, err := describe(ctx, cfg)
-	if err != nil {
-		return nil, nil, err
+		return func(context.Context) error { return nil }, nil
 	}
 	spans, err := otlptracehttp.New(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: traces: %w", err)
-	}
-	metrics, err := otlpmetrichttp.New(ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: metrics: %w", err)
+		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: traces: %w", err)
 	}
 	tracer := sdktrace.NewTracerProvider(sdktrace.WithResource(res),
 		sdktrace.WithBatcher(spans, sdktrace.WithBatchTimeout(spanDelay), sdktrace.WithMaxQueueSize(16384)))
-	meter := sdkmetric.NewMeterProvider(sdkmetric.WithResource(res),
-		sdkmetric.WithReader(sdkmetric.NewPeriodicReader(metrics, sdkmetric.WithInterval(metricInterval))))
 	otel.SetTracerProvider(tracer)
+	return tracer.Shutdown, nil
+}
+
+// setupMetrics gives a nil handler unless pull, and sets nothing where nobody would see metrics.
+func setupMetrics(ctx context.Context, res *resource.Resource, pull bool) (http.Handler, func(context.Context) error, error) {
+	options := []sdkmetric.Option{sdkmetric.WithResource(res)}
+	var handler http.Handler
+	if endpointSet() {
+		push, err := otlpmetrichttp.New(ctx)
+		if err != nil {
+			return nil, nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: metrics: %w", err)
+		}
+		options = append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(push, sdkmetric.WithInterval(metricInterval))))
+	}
+	if pull {
+		registry := prom.NewRegistry() // of its own: the global one has what no alert looks at
+		reader, err := prometheus.New(prometheus.WithRegisterer(registry), prometheus.WithoutScopeInfo())
+		if err != nil {
+			return nil, nil, fmt.Errorf("metrics: %w", err)
+		}
+		options = append(options, sdkmetric.WithReader(reader))
+		handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	}
+	if len(options) == 1 {
+		return nil, func(context.Context) error { return nil }, nil
+	}
+	meter := sdkmetric.NewMeterProvider(options...)
 	otel.SetMeterProvider(meter)
-	return func(ctx context.Context) error {
-		return errors.Join(tracer.Shutdown(ctx), meter.Shutdown(ctx))
-	}, log, nil
+	return handler, meter.Shutdown, nil
 }
 
 func endpointSet() bool {

@@ -37,16 +37,19 @@ func TestExportsWhenAnEndpointIsSet(t *testing.T) {
 	web := httptest.NewServer(c)
 	t.Cleanup(web.Close)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", web.URL)
-	shutdown, log, err := Setup(t.Context(), Config{Service: "accounts", Version: "1.2.3", Env: "production"})
+	tell, err := Setup(t.Context(), Config{Service: "accounts", Version: "1.2.3", Env: "production", Pull: true})
 	require.NoError(t, err)
-	require.NotNil(t, log)
+	require.NotNil(t, tell.Log)
 	ctx, span := Tracer("test").Start(t.Context(), "register a customer")
 	require.True(t, span.IsRecording())
 	counter, err := otel.Meter("test").Int64Counter("customers")
 	require.NoError(t, err)
 	counter.Add(ctx, 1)
 	span.End()
-	require.NoError(t, shutdown(t.Context()), "flushes")
+	page := httptest.NewRecorder()
+	tell.Metrics.ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	require.Contains(t, page.Body.String(), "customers_total 1", "is fetched as well")
+	require.NoError(t, tell.Shutdown(t.Context()), "flushes")
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	require.Equal(t, 1, c.seen["/v1/traces"])
@@ -58,9 +61,10 @@ func TestExportsWhenAnEndpointIsSet(t *testing.T) {
 
 func TestTraceContextTravelsWithoutAnExporter(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "")
-	shutdown, _, err := Setup(t.Context(), Config{Service: "accounts"})
+	tell, err := Setup(t.Context(), Config{Service: "accounts"})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, shutdown(context.Background())) })
+	require.Nil(t, tell.Metrics, "nobody asked for metrics")
+	t.Cleanup(func() { require.NoError(t, tell.Shutdown(context.Background())) })
 	ctx, span := Tracer("test").Start(t.Context(), "register a customer")
 	defer span.End()
 	headers := Inject(ctx)
@@ -74,7 +78,7 @@ func TestTraceContextTravelsWithoutAnExporter(t *testing.T) {
 
 func TestSetupRefusesALevelThatIsNone(t *testing.T) {
 	t.Parallel()
-	_, _, err := Setup(t.Context(), Config{Service: "accounts", Level: "loud"})
+	_, err := Setup(t.Context(), Config{Service: "accounts", Level: "loud"})
 	require.ErrorContains(t, err, "loud")
 }
 
