@@ -192,7 +192,7 @@ func TestStatusTellsHowTheServiceIsDoing(t *testing.T) {
 		return s.Do(http.MethodGet, "/v1/ops/patient/status", operator, nil).Status == http.StatusOK
 	})
 	s.Want(http.StatusOK, http.MethodGet, "/v1/ops/patient/status", operator, nil, &got)
-	if got.Service != "patient" || got.Database != "ok" || got.Kafka != "ok" || got.OutboxBacklog != 0 || got.OutboxParked != 0 || len(got.Consumers) != 0 {
+	if got.Service != "patient" || got.Database != "ok" || got.Kafka != "ok" || got.OutboxBacklog != 0 || got.OutboxParked != 0 || len(got.Consumers) != 1 || got.Consumers[0].Name != "entitlements" {
 		t.Errorf("got %+v", got)
 	}
 	if answer := s.Do(http.MethodGet, "/v1/ops/patient/status", s.Token("agent", "music"), nil); answer.Status != http.StatusForbidden {

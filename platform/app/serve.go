@@ -20,6 +20,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/blob"
 	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/entitlement"
 	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/peer"
@@ -31,12 +32,16 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/turns"
 )
 
+// notedEvery is how often it is written who of which unit has worked.
+const notedEvery = 5 * time.Second
+
 // service is a module that is being run.
 type service struct {
 	Module
 	deps     Deps
 	parts    Parts
 	relay    *pg.DB
+	gate     *entitlement.Gate
 	migrated atomic.Bool // the schema was found complete
 }
 
@@ -190,8 +195,12 @@ func (p *Process) openService(ctx context.Context, m Module) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.parts, err = m.Build(s.deps)
-	return s, err
+	if s.parts, err = m.Build(s.deps); err != nil {
+		return nil, err
+	}
+	s.gate = entitlement.New(s.deps.DB, s.deps.Clock)
+	s.parts.Consumers = append(s.parts.Consumers, s.gate.Consumer())
+	return s, nil
 }
 
 func (p *Process) deps(ctx context.Context, m Module) (Deps, error) {
@@ -321,6 +330,9 @@ func (p *Process) startInward(ctx context.Context, group *errgroup.Group, s *ser
 			start("rebuilds", inbox.NewRebuilder(s.inboxOps()).Run)
 		}
 	}
+	if p.cfg.Has(RoleHTTP) {
+		start("who works in units", Every(notedEvery, s.deps.Log, "who works in units", s.gate.Flush))
+	}
 	if p.cfg.Has(RoleWorkers) {
 		if s.parts.Worker != nil {
 			start("worker", func(ctx context.Context) error { return p.work(ctx, s) })
@@ -407,11 +419,13 @@ func (p *Process) newServer() *httpx.Server {
 
 // mountRoutes is the one list of what a service answers: its own routes, and the operators' that every service has.
 func mountRoutes(api *httpx.API, s *service) {
+	api.Admit(s.gate.Admit)
 	for _, mount := range s.parts.Routes {
 		mount(api)
 	}
 	inbox.Routes(s.inboxOps())(api)
 	statusRoutes(s)(api)
+	s.gate.Routes(s.Name)(api)
 }
 
 func (s *service) inboxOps() inbox.Ops {

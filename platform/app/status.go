@@ -10,6 +10,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/entitlement"
 	"github.com/guanxi-crm/guanxi/platform/flow/starts"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
@@ -47,7 +48,7 @@ func statusRoutes(s *service) func(*httpx.API) {
 		httpx.Register(api, httpx.Operation{
 			ID: "get-" + s.Name + "-status", Method: http.MethodGet, Path: "/v1/ops/" + s.Name + "/status",
 			Summary: "How the service and what it stands on are doing", Tag: "operations",
-			Permission: auth.Operate, AnyTenant: true,
+			Permission: auth.OpsRead, AnyTenant: true,
 		}, func(ctx context.Context, _ *struct{}) (*statusOutput, error) {
 			status, err := s.status(ctx)
 			if err != nil {
@@ -180,7 +181,7 @@ func declare(m Module) (*httpx.API, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.parts = parts
+	s.parts, s.gate = parts, entitlement.New(nil, s.deps.Clock)
 	api := httpx.NewServer(httpx.Config{}, nil, log).API(m.Name, "v1", m.Title)
 	mountRoutes(api, s)
 	return api, nil

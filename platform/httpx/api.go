@@ -22,6 +22,13 @@ type API struct {
 	service string
 	huma    huma.API
 	ops     []Operation
+	admit   func(context.Context, auth.Principal, auth.Permission) error
+}
+
+// Admit lets check refuse callers who have the permission that an operation needs; its problem is the answer. It holds for
+// operations that are registered afterwards.
+func (a *API) Admit(check func(context.Context, auth.Principal, auth.Permission) error) {
+	a.admit = check
 }
 
 // API starts the operations of one service. Its OpenAPI document is served, publicly, at /openapi/<service>.yaml.
@@ -77,6 +84,7 @@ type Operation struct {
 
 	hasBody, bodyRequired, ifMatch, stream bool
 	queryNames                             map[string]bool // to whether it may come more than once
+	admit                                  func(context.Context, auth.Principal, auth.Permission) error
 }
 
 // check panics where the operation is not fit to be registered: a mistake in our code, found at the start.
@@ -99,6 +107,7 @@ func (op *Operation) check() {
 // pg.Once. Errors of handle become problems. Register panics when the operation is not fit to be registered.
 func Register[I, O any](a *API, op Operation, handle func(ctx context.Context, in *I) (*O, error)) {
 	op.check()
+	op.admit = a.admit
 	op.inspect(reflect.TypeFor[I]())
 	if op.MaxBody == 0 {
 		op.MaxBody = defaultMaxBody

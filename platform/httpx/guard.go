@@ -46,7 +46,7 @@ func (s *Server) guard(c *gin.Context, op *Operation) error {
 	return op.query(c.Request)
 }
 
-// admit checks token, permission and tenant.
+// admit checks token, permission and tenant, and whatever else the service wants checked.
 func (s *Server) admit(c *gin.Context, op *Operation) (auth.Principal, error) {
 	raw, err := bearer(c.Request)
 	if err != nil {
@@ -62,6 +62,11 @@ func (s *Server) admit(c *gin.Context, op *Operation) (auth.Principal, error) {
 	}
 	if p.Tenant == "" && !(op.AnyTenant && p.PlatformAdmin()) {
 		return auth.Principal{}, problem.New(problem.Forbidden, "tenant_missing", "The token names no tenant; this needs one.")
+	}
+	if op.admit != nil {
+		if err := op.admit(c.Request.Context(), p, op.Permission); err != nil {
+			return auth.Principal{}, err
+		}
 	}
 	return p, nil
 }

@@ -21,7 +21,7 @@ import (
 // keep c.
 func Stream(a *API, op Operation, handle func(c *gin.Context) error) {
 	op.check()
-	op.stream = true
+	op.admit, op.stream = a.admit, true
 	op.hasBody = len(op.Consumes) > 0
 	if op.MaxBody == 0 {
 		op.MaxBody = defaultMaxStream
