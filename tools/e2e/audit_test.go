@@ -3,8 +3,10 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/guanxi-crm/guanxi/platform/bus"
 )
@@ -23,10 +25,23 @@ type stream struct {
 	ids []uuid.UUID // by sequence, from 1
 }
 
-// audit reads a service's whole topic and compares it with the sequences that its database committed.
+// audit reads a service's whole topic and compares it with the sequences that its database committed. The service may work on
+// meanwhile, as analytics and whoever hears of it do for a while after everything else: what was committed before is in the topic
+// once the outbox was empty, and what is in the topic was committed after it was read.
 func (in *installation) audit(ctx context.Context, service string) (findings, error) {
 	var f findings
 	topic := bus.TopicFor(service)
+	before, err := in.sequences(ctx, service, topic)
+	if err != nil {
+		return f, err
+	}
+	in.eventually(time.Minute, func() error {
+		status, err := in.operate.GetStatus(ctx, service)
+		if err == nil && status.OutboxBacklog > 0 {
+			err = fmt.Errorf("%d events of %s are not in its topic yet", status.OutboxBacklog, service)
+		}
+		return err
+	})
 	streams := make(map[string]*stream)
 	first, next, err := in.bus.Offsets(ctx, topic)
 	if err != nil {
@@ -51,7 +66,25 @@ func (in *installation) audit(ctx context.Context, service string) (findings, er
 			return f, err
 		}
 	}
-	return f, in.compareSequences(ctx, service, topic, streams, &f)
+	after, err := in.sequences(ctx, service, topic)
+	if err != nil {
+		return f, err
+	}
+	for key, committed := range before {
+		f.lost += max(0, committed-streams[key].told())
+	}
+	for key, s := range streams {
+		f.phantom += max(0, s.told()-after[key])
+	}
+	return f, nil
+}
+
+// told is how many events of the aggregate are in the topic.
+func (s *stream) told() int {
+	if s == nil {
+		return 0
+	}
+	return len(s.ids)
 }
 
 // hear takes one event: the next of its aggregate, or one that was heard before.
@@ -69,34 +102,23 @@ func (s *stream) hear(e bus.Event, f *findings) {
 	}
 }
 
-func (in *installation) compareSequences(ctx context.Context, service, topic string, streams map[string]*stream, f *findings) error {
+// sequences gives how many events of each aggregate a service's database has committed.
+func (in *installation) sequences(ctx context.Context, service, topic string) (map[string]int, error) {
 	db, err := in.database(ctx, service)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = db.Close(ctx) }()
-	rows, err := db.Query(ctx, `SELECT tenant_id, aggregate_type, aggregate_id::text, seq FROM outbox_seq WHERE topic = $1`, topic)
+	rows, err := db.Query(ctx, `SELECT tenant_id || '/' || aggregate_type || '/' || aggregate_id, seq FROM outbox_seq WHERE topic = $1`, topic)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var tenant, aggregate, id string
-		var committed int
-		if err := rows.Scan(&tenant, &aggregate, &id, &committed); err != nil {
-			return err
-		}
-		key := fmt.Sprintf("%s/%s/%s", tenant, aggregate, id)
-		told := 0
-		if s := streams[key]; s != nil {
-			told = len(s.ids)
-			delete(streams, key)
-		}
-		f.lost += max(0, committed-told)
-		f.phantom += max(0, told-committed)
-	}
-	for _, s := range streams {
-		f.phantom += len(s.ids)
-	}
-	return rows.Err()
+	committed := make(map[string]int)
+	var key string
+	var seq int
+	_, err = pgx.ForEachRow(rows, []any{&key, &seq}, func() error {
+		committed[key] = seq
+		return nil
+	})
+	return committed, err
 }
