@@ -38,7 +38,7 @@ func entry(code, name, owner string, unit Unit, how how, parts []string, definit
 				m.Grain = Now
 				m.Freshness = aSecond
 			}
-			if strings.Contains(o.sql, "DISTINCT") && how == sum {
+			if (o.once || strings.Contains(o.sql, "DISTINCT")) && how == sum {
 				m.Adds = Distinct
 			}
 		}

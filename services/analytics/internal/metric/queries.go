@@ -14,8 +14,11 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/portrait"
 )
 
-// heavy is how long one statement of a question may take.
-const heavy = 10 * time.Second
+// heavy is how long one statement of a question may take: counting the customers of 10,000,000 orders takes most of it.
+const heavy = 25 * time.Second
+
+// roomy is what a statement that counts customers may use of memory: with less it sorts them on disk.
+const roomy = "64MB"
 
 // Resolve puts what they mean in the place of the segments that a filter names; one that is not there is a problem.
 type Resolve func(ctx context.Context, tx *pg.Tx, n filter.Node) (filter.Node, error)
@@ -255,8 +258,12 @@ func (p plan) read(ctx context.Context, tx *pg.Tx, currency string, span Span, m
 		if err != nil {
 			return nil, err
 		}
-		if p.measures[p.sources[name][0]].level {
+		first := p.measures[p.sources[name][0]]
+		if first.level {
 			levels = append(levels, p.sources[name]...)
+		}
+		if first.once {
+			tx.Queue(`SELECT set_config('work_mem', $1, true)`, roomy)
 		}
 		tx.Queue(s.sql, s.args...).Query(func(rows pgx.Rows) error { return p.collect(t, rows, p.sources[name]) })
 	}

@@ -44,6 +44,14 @@ func (p plan) statementFor(name, tenant, currency string, span Span, merged bool
 	} else if b.merged {
 		b.root = "coalesce(a.root_id, " + src.customer + ")"
 	}
+	with := ""
+	if b.merged && !src.portrait {
+		with = "WITH alias AS MATERIALIZED (SELECT customer_id, root_id FROM customer_aliases($1)) "
+	}
+	if src.once {
+		b.dedupe()
+		src = b.src
+	}
 	columns, groups := b.columns()
 	var aggregates []string
 	needsPortrait := slices.ContainsFunc(columns, func(c string) bool { return strings.Contains(c, "portrait.") })
@@ -58,13 +66,7 @@ func (p plan) statementFor(name, tenant, currency string, span Span, merged bool
 	}
 	needsPortrait = needsPortrait || strings.Contains(conditions, "portrait.") && !src.portrait
 	var s strings.Builder
-	if b.merged && !src.portrait {
-		s.WriteString("WITH alias AS MATERIALIZED (SELECT customer_id, root_id FROM customer_aliases($1)) ")
-	}
-	fmt.Fprintf(&s, "SELECT %s FROM %s", strings.Join(append(columns, aggregates...), ", "), src.from)
-	if b.merged && !src.portrait {
-		s.WriteString(" LEFT JOIN alias a ON a.customer_id = " + src.customer)
-	}
+	fmt.Fprintf(&s, "%sSELECT %s FROM %s%s", with, strings.Join(append(columns, aggregates...), ", "), src.from, b.aliases())
 	if needsPortrait && !src.portrait {
 		s.WriteString(" LEFT JOIN portrait ON portrait.tenant_id = $1 AND portrait.customer_id = " + b.root)
 	}
@@ -74,6 +76,27 @@ func (p plan) statementFor(name, tenant, currency string, span Span, merged bool
 	}
 	fmt.Fprintf(&s, " LIMIT %d", limit)
 	return statement{s.String(), b.args}, nil
+}
+
+// aliases joins whom the source's ids mean, where some are merged.
+func (b *builder) aliases() string {
+	if !b.merged || b.src.portrait {
+		return ""
+	}
+	return " LEFT JOIN alias a ON a.customer_id = " + b.src.customer
+}
+
+// dedupe puts in the place of the source its customers, each once in a period and in each value of what is cut by: then little is left
+// to be joined with portraits and counted. What filters the source's own rows is done with.
+func (b *builder) dedupe() {
+	columns := []string{"$1::text AS tenant_id", b.period() + " AS day", b.root + " AS customer_id"}
+	for _, d := range b.p.By {
+		if sql, ok := b.src.by[d]; ok {
+			columns = append(columns, sql)
+		}
+	}
+	b.src.from = fmt.Sprintf("(SELECT DISTINCT %s FROM %s%s WHERE %s) f", strings.Join(columns, ", "), b.src.from, b.aliases(), strings.Join(b.own(), " AND "))
+	b.src.at, b.src.day, b.root, b.merged = "", "f.day", "f.customer_id", false
 }
 
 // dayOf is the day of a row, in UTC.
@@ -140,7 +163,8 @@ func (b *builder) fill(sql string) string {
 	return strings.NewReplacer("{root}", b.root, "{start}", start).Replace(sql)
 }
 
-func (b *builder) conditions() (string, error) {
+// own are the conditions on the source's rows: tenant, time, and filters on its own dimensions.
+func (b *builder) own() []string {
 	all := []string{b.src.tenant + " = $1"}
 	switch {
 	case b.src.now():
@@ -158,16 +182,35 @@ func (b *builder) conditions() (string, error) {
 		all = append(all, b.src.where)
 	}
 	for _, f := range b.p.Filters {
-		x := b.dimension(f.Dimension)
-		switch f.Op {
-		case Is:
-			all = append(all, x+" = ANY ("+b.arg(f.Values)+"::text[])")
-		case IsNot:
-			all = append(all, "coalesce("+x+" <> ALL ("+b.arg(f.Values)+"::text[]), true)")
-		case Known:
-			all = append(all, x+" IS NOT NULL")
-		default:
-			all = append(all, x+" IS NULL")
+		if _, own := b.src.by[f.Dimension]; own {
+			all = append(all, b.filter(f))
+		}
+	}
+	return all
+}
+
+func (b *builder) filter(f Filter) string {
+	x := b.dimension(f.Dimension)
+	switch f.Op {
+	case Is:
+		return x + " = ANY (" + b.arg(f.Values) + "::text[])"
+	case IsNot:
+		return "coalesce(" + x + " <> ALL (" + b.arg(f.Values) + "::text[]), true)"
+	case Known:
+		return x + " IS NOT NULL"
+	default:
+		return x + " IS NULL"
+	}
+}
+
+func (b *builder) conditions() (string, error) {
+	all := []string{"f.tenant_id = $1"}
+	if !b.src.once {
+		all = b.own()
+	}
+	for _, f := range b.p.Filters {
+		if _, own := b.src.by[f.Dimension]; !own {
+			all = append(all, b.filter(f))
 		}
 	}
 	if b.p.Customers != nil {
