@@ -2,6 +2,7 @@ package bustest
 
 import (
 	"context"
+	"net"
 	"sync"
 	"time"
 
@@ -47,9 +48,16 @@ type groupSeen struct {
 	generation int32         // the latest
 }
 
-// attend watches the groups of a cluster until close.
-func attend(cluster *kfake.Cluster) (*attendance, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+// attend watches the groups of a cluster until close. Where the cluster calls itself by a name, which may not lead here yet, listen
+// says where it is.
+func attend(cluster *kfake.Cluster, listen string) (*attendance, error) {
+	opts := []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}
+	if listen != "" {
+		opts = append(opts, kgo.Dialer(func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, listen)
+		}))
+	}
+	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,9 @@ import (
 
 // BrokerConfig says how an in-process broker runs.
 type BrokerConfig struct {
-	Addr    string // 127.0.0.1:port; empty: a free port
+	Addr string // 127.0.0.1:port; empty: a free port
+	// Listen, such as 0.0.0.0:9092, makes it listen there and call itself Addr, which may be a name then: for a pod behind a Service.
+	Listen  string
 	Dir     string // where it keeps what it was told, beyond a SIGKILL of the process; empty: nowhere
 	Brokers int    // how many act as one cluster, at ports of their own; 0: one
 }
@@ -36,7 +38,7 @@ func StartBroker(cfg BrokerConfig) (*Broker, error) {
 		if err != nil {
 			return nil, fmt.Errorf("broker address %q: %w", cfg.Addr, err)
 		}
-		if host != "127.0.0.1" {
+		if host != "127.0.0.1" && cfg.Listen == "" {
 			return nil, fmt.Errorf("broker address %q: an in-process Kafka listens at 127.0.0.1 only", cfg.Addr)
 		}
 		n, err := strconv.Atoi(port)
@@ -59,6 +61,12 @@ func (b *Broker) Start() error {
 		return nil
 	}
 	opts := []kfake.Opt{kfake.ClusterID("guanxi")}
+	if b.cfg.Listen != "" {
+		opts = append(opts, kfake.ListenFn(func(network, _ string) (net.Listener, error) {
+			l, err := net.Listen(network, b.cfg.Listen)
+			return named{l, b.cfg.Addr}, err
+		}))
+	}
 	if b.cfg.Dir != "" {
 		opts = append(opts, kfake.DataDir(b.cfg.Dir))
 	}
@@ -72,7 +80,7 @@ func (b *Broker) Start() error {
 		}
 		cluster, fails := kfake.NewCluster(append(opts, kfake.Ports(ports...))...)
 		if fails == nil {
-			if b.groups, err = attend(cluster); err != nil {
+			if b.groups, err = attend(cluster, b.cfg.Listen); err != nil {
 				cluster.Close()
 				break
 			}
@@ -84,6 +92,19 @@ func (b *Broker) Start() error {
 	}
 	return fmt.Errorf("start the in-process Kafka: %w", err)
 }
+
+// named is a listener with an address by which others know it.
+type named struct {
+	net.Listener
+	addr string
+}
+
+func (n named) Addr() net.Addr { return name(n.addr) }
+
+type name string
+
+func (name) Network() string  { return "tcp" }
+func (n name) String() string { return string(n) }
 
 // Stop stops it. Its addresses stay its own as long as nobody else takes them.
 func (b *Broker) Stop() {

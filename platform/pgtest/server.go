@@ -25,6 +25,10 @@ type ServerConfig struct {
 	Dir string
 	// Port on 127.0.0.1, where passwords are checked; 0 means a unix socket only.
 	Port int
+	// Host is where it listens beside 127.0.0.1, such as 0.0.0.0; default nowhere else.
+	Host string
+	// Password is the superuser's, where it must be known outside; default one of its own, kept in Dir.
+	Password string
 	// Fsync makes data survive a crash of the machine; without it the server is quick and only fit for tests.
 	Fsync bool
 	// LogFile gets what the server says; default Dir/postgres.log.
@@ -145,7 +149,9 @@ func majorOf(data string) int {
 
 // initdb makes the data folder under another name first, so that one that was killed halfway is not taken for whole.
 func (s *Server) initdb(ctx context.Context) error {
-	s.password = rand.Text()
+	if s.password = s.cfg.Password; s.password == "" {
+		s.password = rand.Text()
+	}
 	if err := os.WriteFile(s.secretFile(), []byte(s.password+"\n"), 0o600); err != nil {
 		return err
 	}
@@ -176,7 +182,22 @@ func (s *Server) initdb(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, said.String())
 	}
+	if s.cfg.Host != "" {
+		if err := allowEverybody(making); err != nil {
+			return err
+		}
+	}
 	return os.Rename(making, s.data())
+}
+
+// allowEverybody lets clients in from everywhere who know a password; initdb lets those of the machine in only.
+func allowEverybody(data string) error {
+	f, err := os.OpenFile(filepath.Join(data, "pg_hba.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("host all all all scram-sha-256\n")
+	return errors.Join(err, f.Close())
 }
 
 // env has nothing of the caller's PG* variables.
@@ -230,6 +251,9 @@ func (s *Server) settings() []string {
 	}
 	if s.cfg.Port != 0 {
 		m["listen_addresses"], m["port"] = "127.0.0.1", itoa(s.cfg.Port)
+		if s.cfg.Host != "" {
+			m["listen_addresses"] = s.cfg.Host
+		}
 	}
 	if !s.cfg.Fsync {
 		m["fsync"], m["full_page_writes"], m["checkpoint_timeout"] = "off", "off", "1h"

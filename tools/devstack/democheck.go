@@ -55,18 +55,18 @@ type verdict struct {
 }
 
 func demoCheckCommand() *cobra.Command {
-	var binary string
-	var keep bool
+	var o checkOptions
 	c := &cobra.Command{
 		Use:   "demo-check",
 		Short: "Prove the main roads: import a real cohort, compare what every service says of it, and settle a complaint",
 		Long: `Demo-check starts the whole platform from nothing on free ports in a temporary folder, imports the purchase history
 through the public surfaces only, waits until the projections are level and compares the sums of every service with
 what the file itself adds up to. Then it leads a complaint of one customer to its end, with points as compensation, and
-reads it back from the customer's timeline. Its last line is one JSON object; it ends with 0 only if all holds.`,
+reads it back from the customer's timeline. With --server it does so to an installation that runs already, which must be
+empty. Its last line is one JSON object; it ends with 0 only if all holds.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			v, err := demoCheck(cmd.Context(), binary, keep, stack.Lines(cmd.OutOrStdout()))
+			v, err := demoCheck(cmd.Context(), o, stack.Lines(cmd.OutOrStdout()))
 			v.OK = err == nil
 			if err != nil {
 				cmd.PrintErrln("demo-check:", err)
@@ -80,16 +80,29 @@ reads it back from the customer's timeline. Its last line is one JSON object; it
 			return nil
 		},
 	}
-	c.Flags().StringVar(&binary, "guanxi", "", "program to check instead of building one")
-	c.Flags().BoolVar(&keep, "keep", false, "keep the folder with state and logs also when all holds")
+	c.Flags().StringVar(&o.binary, "guanxi", "", "program to check instead of building one")
+	c.Flags().BoolVar(&o.keep, "keep", false, "keep the folder with state and logs also when all holds")
+	c.Flags().StringVar(&o.server, "server", "", "URL of an installation that runs already, instead of starting one")
+	c.Flags().StringVar(&o.issuer, "issuer", "", "URL of its development issuer, with the secret as http://any:secret@host:port")
+	c.Flags().StringVar(&o.traces, "traces", "", "URL of its store of traces")
+	c.MarkFlagsRequiredTogether("server", "issuer", "traces")
+	c.MarkFlagsMutuallyExclusive("server", "guanxi")
+	c.MarkFlagsMutuallyExclusive("server", "keep")
 	return c
 }
 
-func demoCheck(ctx context.Context, binary string, keep bool, report func(string)) (v verdict, err error) {
+// checkOptions say what is checked: what is started for it, or an installation that runs already.
+type checkOptions struct {
+	binary                 string
+	keep                   bool
+	server, issuer, traces string
+}
+
+func demoCheck(ctx context.Context, o checkOptions, report func(string)) (v verdict, err error) {
 	began := time.Now()
 	defer func() { v.Seconds = seconds(began) }()
 	repo, err := findRepo()
-	if err != nil {
+	if err != nil && o.server == "" {
 		return v, err
 	}
 	source, want, err := readSource(repo, report)
@@ -100,19 +113,23 @@ func demoCheck(ctx context.Context, binary string, keep bool, report func(string
 	if source.Real {
 		v.Source = filepath.Base(source.Name)
 	}
+	if o.server != "" {
+		err = v.walk(ctx, demo.Installation{Server: o.server, Issuer: o.issuer, Report: report}, o.traces, source, want)
+		return v, err
+	}
 	dir, err := temporaryDir()
 	if err != nil {
 		return v, err
 	}
 	defer func() {
-		if err != nil || keep {
+		if err != nil || o.keep {
 			report("state and logs are kept in " + dir)
 			return
 		}
 		err = os.RemoveAll(dir)
 	}()
-	if binary == "" {
-		if binary, err = buildPlatform(ctx, repo, dir, report); err != nil {
+	if o.binary == "" {
+		if o.binary, err = buildPlatform(ctx, repo, dir, report); err != nil {
 			return v, err
 		}
 	}
@@ -128,10 +145,11 @@ func demoCheck(ctx context.Context, binary string, keep bool, report func(string
 		report("stopping everything")
 		s.Stop()
 	}()
-	if err := startPlatform(ctx, s, binary, report); err != nil {
+	if err := startPlatform(ctx, s, o.binary, report); err != nil {
 		return v, err
 	}
-	err = v.walk(ctx, s, source, want, report) // before v is returned: it fills v in
+	at := demo.Installation{Server: s.ServerURL(), Issuer: s.IssuerURL(), Report: report}
+	err = v.walk(ctx, at, s.TracesURL(), source, want) // before v is returned: it fills v in
 	return v, err
 }
 
@@ -162,8 +180,8 @@ func temporaryDir() (string, error) {
 }
 
 // walk goes the main road and fills in what is found.
-func (v *verdict) walk(ctx context.Context, s *stack.Stack, source cdnow.Source, want cdnow.Sums, report func(string)) error {
-	at := demo.Installation{Server: s.ServerURL(), Issuer: s.IssuerURL(), Report: report}
+func (v *verdict) walk(ctx context.Context, at demo.Installation, traces string, source cdnow.Source, want cdnow.Sums) error {
+	report := at.Report
 	report("making the tenants")
 	if err := at.Tenants(ctx); err != nil {
 		return err
@@ -183,7 +201,7 @@ func (v *verdict) walk(ctx context.Context, s *stack.Stack, source cdnow.Source,
 	if err := v.compare(want); err != nil {
 		return err
 	}
-	if err := v.settleComplaint(ctx, at, source, s.TracesURL()); err != nil {
+	if err := v.settleComplaint(ctx, at, source, traces); err != nil {
 		return fmt.Errorf("the complaint: %w", err)
 	}
 	report("importing tenant pizza and following one order of it through the traces")
@@ -202,7 +220,7 @@ func (v *verdict) walk(ctx context.Context, s *stack.Stack, source cdnow.Source,
 	if err := at.LoadAnalytics(ctx); err != nil {
 		return err
 	}
-	return v.followOrder(ctx, at, s.TracesURL(), report)
+	return v.followOrder(ctx, at, traces, report)
 }
 
 // waitLevel asks the services until nothing is on its way and all say what is wanted, or nothing moves any more.

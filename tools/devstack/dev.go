@@ -124,7 +124,9 @@ func devGuide(s *stack.Stack) []string {
 	if s.KafkaAddr() != "127.0.0.1:9092" {
 		events += " --kafka " + s.KafkaAddr()
 	}
-	lines := []string{"", "The platform runs. Where to look:", "API              " + s.ServerURL() + "/openapi/accounts.yaml (also sales, loyalty, tickets, analytics, rollout)"}
+	lines := []string{"", "The platform runs. Where to look:",
+		"console          " + s.ServerURL() + "/console/ (one click signs you in, as one of six roles of tenant pizza or music)",
+		"API              " + s.ServerURL() + "/openapi/accounts.yaml (also sales, loyalty, tickets, analytics, rollout)"}
 	lines = append(lines, places(s)...)
 	lines = append(lines,
 		"logs             "+filepath.Join(s.Dir(), "log"),

@@ -27,23 +27,33 @@ const (
 	keepSpans    = 100_000 // some 100 MB at most
 	keepSpansFor = time.Hour
 	waitPostgres = time.Minute
+	home         = "127.0.0.1" // where parts listen when they are not told otherwise
 )
 
+// place is where a part keeps its state and where it listens.
+type place struct {
+	dir  string
+	host string
+	port int
+}
+
+func (p place) addr() string { return net.JoinHostPort(p.host, strconv.Itoa(p.port)) }
+
 // part is one program of the stack: it runs until it is asked to end.
-func part(name, short string, run func(ctx context.Context, dir string, port int) error) *cobra.Command {
-	var dir string
-	var port int
+func part(name, short string, run func(ctx context.Context, at place) error) *cobra.Command {
+	var at place
 	c := &cobra.Command{
 		Use: name, Short: short, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := os.MkdirAll(dir, 0o755); err != nil {
+			if err := os.MkdirAll(at.dir, 0o755); err != nil {
 				return err
 			}
-			return run(cmd.Context(), dir, port)
+			return run(cmd.Context(), at)
 		},
 	}
-	c.Flags().StringVar(&dir, "dir", "", "folder for its state")
-	c.Flags().IntVar(&port, "port", 0, "port on 127.0.0.1")
+	c.Flags().StringVar(&at.dir, "dir", "", "folder for its state")
+	c.Flags().StringVar(&at.host, "host", home, "address to listen at; 0.0.0.0 in a pod")
+	c.Flags().IntVar(&at.port, "port", 0, "port to listen at")
 	for _, flag := range []string{"dir", "port"} {
 		if err := c.MarkFlagRequired(flag); err != nil {
 			panic(err) // the flag is defined above
@@ -53,39 +63,66 @@ func part(name, short string, run func(ctx context.Context, dir string, port int
 }
 
 func postgresCommand() *cobra.Command {
-	return part(stack.Postgres, "Run PostgreSQL alone", func(ctx context.Context, dir string, port int) error {
-		return postgres.Run(ctx, dir, port, stack.Ready)
+	var password string
+	c := part(stack.Postgres, "Run PostgreSQL alone", func(ctx context.Context, at place) error {
+		cfg := postgres.Config{Dir: at.dir, Port: at.port, Password: password}
+		if at.host != home {
+			if password == "" {
+				return errors.New("off the loopback, PostgreSQL needs a --password that its clients know")
+			}
+			cfg.Host, cfg.Small = at.host, true
+		}
+		return postgres.Run(ctx, cfg, stack.Ready)
 	})
+	c.Flags().StringVar(&password, "password", "", "password of the user postgres, when the state is made (default a random one, in the folder)")
+	return c
 }
 
 func kafkaCommand() *cobra.Command {
-	return part(stack.Kafka, "Run the in-process Kafka alone", func(ctx context.Context, dir string, port int) error {
-		broker, err := bustest.StartBroker(bustest.BrokerConfig{Dir: dir, Addr: loopback(port)})
+	var advertise string
+	c := part(stack.Kafka, "Run the in-process Kafka alone", func(ctx context.Context, at place) error {
+		cfg := bustest.BrokerConfig{Dir: at.dir, Addr: at.addr()}
+		if at.host != home {
+			if advertise == "" {
+				return errors.New("off the loopback, Kafka needs --advertise: the host:port that its clients are sent to")
+			}
+			cfg.Addr, cfg.Listen = advertise, at.addr()
+		}
+		broker, err := bustest.StartBroker(cfg)
 		if err != nil {
 			return err
 		}
 		defer broker.Close()
-		stack.Ready(broker.Addrs()[0])
+		stack.Ready(cfg.Addr)
 		<-ctx.Done()
 		return nil
 	})
+	c.Flags().StringVar(&advertise, "advertise", "", "host:port that clients are sent to, such as that of a Service (off the loopback only)")
+	return c
 }
 
 func issuerCommand() *cobra.Command {
-	return part(stack.Issuer, "Run the development issuer of tokens alone", func(ctx context.Context, dir string, port int) error {
+	var url, secret string
+	c := part(stack.Issuer, "Run the development issuer of tokens alone", func(ctx context.Context, at place) error {
+		if url == "" {
+			url = "http://" + at.addr()
+		}
 		issuer, err := auth.NewDevIssuer(auth.DevIssuerConfig{
-			URL: "http://" + loopback(port), Audience: stack.Audience, KeyFile: filepath.Join(dir, "key.pem"),
+			URL: url, Audience: stack.Audience, KeyFile: filepath.Join(at.dir, "key.pem"), Secret: secret,
 		})
 		if err != nil {
 			return err
 		}
-		return serve(ctx, port, issuer)
+		return serve(ctx, at, issuer)
 	})
+	c.Flags().StringVar(&url, "url", "", "URL by which others know it (default where it listens)")
+	c.Flags().StringVar(&secret, "secret", "", "what one has to know to get a token, at least 16 bytes; without one it answers loopback only")
+	return c
 }
 
 func tracesCommand() *cobra.Command {
-	return part(stack.Traces, "Run the store of traces alone", func(ctx context.Context, _ string, port int) error {
-		return serve(ctx, port, tracestore.New(keepSpans, keepSpansFor, time.Now).Handler())
+	return part(stack.Traces, "Run the store of traces alone", func(ctx context.Context, at place) error {
+		return serve(ctx, at, tracestore.New(keepSpans, keepSpansFor, time.Now).Handler())
 	})
 }
 
@@ -93,13 +130,13 @@ func temporalCommand() *cobra.Command {
 	var postgresURL string
 	var webPort int
 	var internal []int
-	c := part(stack.Temporal, "Run the Temporal server and its page alone", func(ctx context.Context, _ string, port int) error {
+	c := part(stack.Temporal, "Run the Temporal server and its page alone", func(ctx context.Context, at place) error {
 		return runTemporal(ctx, temporald.Config{
-			PostgresURL: postgresURL, Port: port, InternalPorts: internal, LogLevel: "warn",
+			PostgresURL: postgresURL, Host: at.host, Port: at.port, InternalPorts: internal, LogLevel: "warn",
 		}, webPort)
 	})
 	c.Flags().StringVar(&postgresURL, "postgres", "", "URL of a PostgreSQL role that may create databases")
-	c.Flags().IntVar(&webPort, "web-port", 0, "port of Temporal's page on 127.0.0.1")
+	c.Flags().IntVar(&webPort, "web-port", 0, "port of Temporal's page")
 	c.Flags().IntSliceVar(&internal, "internal-ports", nil, "seven ports, at most 32767, for its services among themselves")
 	return c
 }
@@ -115,7 +152,7 @@ func runTemporal(ctx context.Context, cfg temporald.Config, webPort int) error {
 	if err := ensureNamespace(ctx, server.Addr()); err != nil {
 		return errors.Join(err, server.Stop())
 	}
-	web := temporald.NewWeb(server.Addr(), webPort, stack.Namespace)
+	web := temporald.NewWeb(server.Addr(), cfg.Host, webPort, stack.Namespace)
 	webEnded := make(chan error, 1)
 	go func() { webEnded <- web.Run() }()
 	if err := waitListening(ctx, webPort); err != nil {
@@ -152,9 +189,9 @@ func ensureNamespace(ctx context.Context, addr string) error {
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// serve answers HTTP on the port of loopback until ctx ends.
-func serve(ctx context.Context, port int, handler http.Handler) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", loopback(port))
+// serve answers HTTP until ctx ends.
+func serve(ctx context.Context, at place, handler http.Handler) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", at.addr())
 	if err != nil {
 		return err
 	}
@@ -184,4 +221,4 @@ func waitListening(ctx context.Context, port int) error {
 	return fmt.Errorf("nothing listens on port %d", port)
 }
 
-func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+func loopback(port int) string { return net.JoinHostPort(home, strconv.Itoa(port)) }

@@ -189,6 +189,7 @@ func (s *Stack) Env() []string {
 		"GUANXI_OIDC_AUDIENCE=" + Audience,
 		"GUANXI_FLOW_KEY=" + s.flowKey,
 		"GUANXI_PEERS_URL=http://" + addr(s.cfg.Ports.HTTP),
+		"GUANXI_CONSOLE_URL=" + s.ServerURL(),
 		"GUANXI_BLOB_DIR=" + filepath.Join(s.cfg.Dir, "blobs"),
 		"OTEL_EXPORTER_OTLP_ENDPOINT=" + s.TracesURL(),
 	}

@@ -1,6 +1,6 @@
 // Package temporald runs the Temporal server as a library, all four of its services in this process, on a
 // PostgreSQL server that is already running. It is for development and tests: settings are small, nothing is
-// encrypted and everything listens on loopback.
+// encrypted and, unless it is told otherwise, everything listens on loopback.
 package temporald
 
 import (
@@ -35,6 +35,9 @@ const (
 type Config struct {
 	// PostgresURL is an URL of a role that may create databases, e.g. postgres://postgres@127.0.0.1:5432/postgres.
 	PostgresURL string
+	// Host is the address at which it listens; default the loopback. 0.0.0.0 is everywhere, as in a pod, whose own address its
+	// services then reach each other by.
+	Host string
 	// Port is the one that clients and workers connect to.
 	Port int
 	// InternalPorts are seven more, all at most 32767: Temporal's PostgreSQL store keeps the membership
@@ -63,6 +66,13 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 			return nil, fmt.Errorf("temporald: port %d does not fit Temporal's smallint columns; use one up to 32767", p)
 		}
 	}
+	if cfg.Host == "" {
+		cfg.Host = loopback
+	}
+	reach, err := reachableAt(cfg.Host)
+	if err != nil {
+		return nil, err
+	}
 	logger := log.NewZapLogger(log.BuildZapLogger(log.Config{Stdout: false, Level: cfg.LogLevel}))
 	base, err := sqlConfig(cfg.PostgresURL)
 	if err != nil {
@@ -73,7 +83,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	server, err := temporal.NewServer(
 		temporal.ForServices(temporal.DefaultServices),
-		temporal.WithConfig(serverConfig(cfg, base)),
+		temporal.WithConfig(serverConfig(cfg, reach, base)),
 		temporal.WithLogger(logger),
 		temporal.WithDynamicConfigClient(dynamicConfig()),
 		temporal.WithAuthorizer(authorization.NewNoopAuthorizer()),
@@ -86,7 +96,25 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err := server.Start(); err != nil {
 		return nil, fmt.Errorf("temporald: start server: %w", err)
 	}
-	return &Server{server: server, addr: net.JoinHostPort(loopback, strconv.Itoa(cfg.Port))}, nil
+	return &Server{server: server, addr: net.JoinHostPort(reach, strconv.Itoa(cfg.Port))}, nil
+}
+
+// reachableAt gives the address at which what listens at host can be reached: for 0.0.0.0 the first of the machine that is not
+// its loopback.
+func reachableAt(host string) (string, error) {
+	if ip := net.ParseIP(host); ip == nil || !ip.IsUnspecified() {
+		return host, nil
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return "", err
+	}
+	for _, addr := range addrs {
+		if network, ok := addr.(*net.IPNet); ok && network.IP.IsGlobalUnicast() && network.IP.To4() != nil {
+			return network.IP.String(), nil
+		}
+	}
+	return "", fmt.Errorf("temporald: this machine has no address beside its loopback, so it cannot listen at %s", host)
 }
 
 // Addr is the host:port for clients.
@@ -114,20 +142,20 @@ func sqlConfig(adminURL string) (config.SQL, error) {
 	}, nil
 }
 
-func serverConfig(cfg Config, base config.SQL) *config.Config {
+func serverConfig(cfg Config, reach string, base config.SQL) *config.Config {
 	store, visibility := base, base
 	store.DatabaseName = storeDatabase
 	visibility.DatabaseName = visibilityDatabase
 	visibility.MaxConns, visibility.MaxIdleConns = 6, 6
-	frontend := net.JoinHostPort(loopback, strconv.Itoa(cfg.Port))
+	frontend := net.JoinHostPort(reach, strconv.Itoa(cfg.Port))
 	service := func(grpc, membership int) config.Service {
-		return config.Service{RPC: config.RPC{GRPCPort: grpc, MembershipPort: membership, BindOnIP: loopback}}
+		return config.Service{RPC: config.RPC{GRPCPort: grpc, MembershipPort: membership, BindOnIP: cfg.Host}}
 	}
 	p := cfg.InternalPorts
 	disabled := "disabled"
 	return &config.Config{
 		Global: config.Global{
-			Membership: config.Membership{MaxJoinDuration: 30 * time.Second, BroadcastAddress: loopback},
+			Membership: config.Membership{MaxJoinDuration: 30 * time.Second, BroadcastAddress: reach},
 		},
 		Persistence: config.Persistence{
 			DefaultStore:     storeDatabase,

@@ -1,19 +1,21 @@
 package temporald
 
 import (
+	"cmp"
+
 	"github.com/temporalio/ui-server/v2/server"
 	uiconfig "github.com/temporalio/ui-server/v2/server/config"
 	"github.com/temporalio/ui-server/v2/server/server_options"
 )
 
-// Web is Temporal's own page, on loopback.
+// Web is Temporal's own page.
 type Web struct{ server *server.Server }
 
-// NewWeb prepares the page for the Temporal server at addr.
-func NewWeb(addr string, port int, namespace string) *Web {
+// NewWeb prepares the page for the Temporal server at addr. It listens at host, which is the loopback where it is empty.
+func NewWeb(addr, host string, port int, namespace string) *Web {
 	return &Web{server: server.NewServer(server_options.WithConfigProvider(&uiconfig.Config{
 		TemporalGRPCAddress: addr,
-		Host:                loopback,
+		Host:                cmp.Or(host, loopback),
 		Port:                port,
 		EnableUI:            true,
 		DefaultNamespace:    namespace,
