@@ -16,7 +16,7 @@ import (
 func Tables() []string {
 	return []string{
 		"fact_customer", "fact_order", "fact_return", "sales_day", "fact_as_of", "fact_ticket", "fact_complaint", "fact_interaction",
-		"fact_member", "fact_membership", "fact_points", "fact_answer", "fact_touch", "fact_lead", "fact_opportunity",
+		"fact_member", "fact_membership", "fact_points", "fact_answer", "fact_touch", "fact_lead", "fact_opportunity", "fact_product",
 	}
 }
 

@@ -1,6 +1,8 @@
 package fact
 
 import (
+	"maps"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -38,6 +40,14 @@ GROUP BY 2, 3, 4, 5
 ORDER BY 2, 3, 4, 5
 ON CONFLICT (tenant_id, currency, channel, day, slot) DO UPDATE SET
 	orders = d.orders + excluded.orders, units = d.units + excluded.units, gross_minor = d.gross_minor + excluded.gross_minor`
+
+	// Products are told in the order of their codes, so that two partitions wait for each other at most; most of them are known already.
+	insertProducts = `
+INSERT INTO fact_product AS p (tenant_id, sku, first_at)
+SELECT $1, n.sku, n.first_at FROM unnest($2::text[], $3::timestamptz[]) AS n (sku, first_at)
+WHERE NOT EXISTS (SELECT FROM fact_product k WHERE k.tenant_id = $1 AND k.sku = n.sku AND k.first_at <= n.first_at)
+ORDER BY n.sku
+ON CONFLICT (tenant_id, sku) DO UPDATE SET first_at = least(p.first_at, excluded.first_at)`
 
 	// The ids are said twice, so that only these orders are read, also by a plan made while the table was new.
 	attributeOrders = `
@@ -81,6 +91,7 @@ func queue(tx *pg.Tx, b Batch) error {
 	}
 	if len(b.Orders) > 0 {
 		queueOrders(tx, b.Orders)
+		queueProducts(tx, b.Orders)
 	}
 	if len(b.Attributions) > 0 {
 		orders, customers := make([]uuid.UUID, len(b.Attributions)), make([]uuid.UUID, len(b.Attributions))
@@ -153,6 +164,27 @@ func queueOrders(tx *pg.Tx, orders []Order) {
 		skus[i], quantities[i], amounts[i] = textArray(o.SKUs), intArray(o.Quantities), intArray(o.Amounts)
 	}
 	tx.Queue(insertOrders, tx.Tenant(), ids, customers, channels, currencies, units, totals, placed, slots, opportunities, skus, quantities, amounts)
+}
+
+// queueProducts queues when products were first sold, as far as these orders tell.
+func queueProducts(tx *pg.Tx, orders []Order) {
+	first := make(map[string]time.Time)
+	for _, o := range orders {
+		for _, sku := range o.SKUs {
+			if at, ok := first[sku]; sku != "" && (!ok || o.PlacedAt.Before(at)) {
+				first[sku] = o.PlacedAt
+			}
+		}
+	}
+	if len(first) == 0 {
+		return
+	}
+	skus := slices.Sorted(maps.Keys(first))
+	at := make([]time.Time, len(skus))
+	for i, sku := range skus {
+		at[i] = first[sku]
+	}
+	tx.Queue(insertProducts, tx.Tenant(), skus, at)
 }
 
 func queueReturns(tx *pg.Tx, returns []Return) {

@@ -1,7 +1,9 @@
 package matrix
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,43 +14,78 @@ import (
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
 )
 
-// growthSQL shares out what was sold in a period and in the one before it of the same length: $1 tenant, $2 currency, $3 the start of the period
-// before, $4 the start of the period, $5 the end (exclusive). A customer is old who had a net purchase before the start (one that did not come
-// back whole before the end), in any currency; so is a product that was in an order before it. Each order is split as Split says.
-const growthSQL = `
-WITH alias AS MATERIALIZED (SELECT customer_id, root_id FROM customer_aliases($1)), sold AS MATERIALIZED (
-	SELECT o.order_id, coalesce(a.root_id, o.customer_id) AS customer_id, o.placed_at >= $4 AS present,
-		CASE WHEN o.placed_at >= $4 THEN $4 ELSE $3 END AS start, o.total_minor, o.skus, o.amounts
+// soldSQL reads what was sold in a period and in the one before it of the same length: $1 tenant, $2 currency, $3 the start of the period
+// before, $4 the start of the period, $5 the end (exclusive), $6 the customer after whom, of those who are known, it begins. A customer is old
+// whose first net purchase, in any currency, lies before the period; where there is no portrait (any more) its orders say so.
+const soldSQL = `
+WITH alias AS MATERIALIZED (SELECT customer_id, root_id FROM customer_aliases($1))
+SELECT s.customer_id, s.start = $4::date, s.total_minor, s.skus, s.amounts, s.customer_id IS NOT NULL AND coalesce(coalesce(p.first_purchase_on, (
+	SELECT min((o.placed_at AT TIME ZONE 'UTC')::date) FROM fact_order o
+	WHERE o.tenant_id = $1 AND o.customer_id = ANY ((SELECT customer_group($1, s.customer_id))::uuid[])
+		AND (o.units = 0 OR o.units > coalesce((SELECT sum(b.units) FROM fact_return b WHERE b.tenant_id = $1 AND b.order_id = o.order_id), 0))
+	)) < s.start, false)
+FROM (
+	SELECT coalesce(a.root_id, o.customer_id) AS customer_id, CASE WHEN o.placed_at >= $4::date::timestamp AT TIME ZONE 'UTC' THEN $4::date ELSE $3::date END AS start,
+		o.total_minor, o.skus, o.amounts
 	FROM fact_order o LEFT JOIN alias a ON a.customer_id = o.customer_id
-	WHERE o.tenant_id = $1 AND o.currency = $2 AND o.placed_at >= $3 AND o.placed_at < $5
-), product AS MATERIALIZED (
-	SELECT l.sku, min(o.placed_at) AS first_at FROM fact_order o CROSS JOIN LATERAL unnest(o.skus) AS l(sku)
-	WHERE o.tenant_id = $1 AND o.placed_at < $5 AND l.sku <> '' GROUP BY l.sku
-), buyer AS MATERIALIZED (
-	SELECT coalesce(a.root_id, o.customer_id) AS customer_id, min(o.placed_at) AS first_at
-	FROM fact_order o LEFT JOIN (
-		SELECT order_id, sum(units) AS units FROM fact_return WHERE tenant_id = $1 AND returned_at < $5 GROUP BY order_id
-	) r USING (order_id) LEFT JOIN alias a ON a.customer_id = o.customer_id
-	WHERE o.tenant_id = $1 AND o.placed_at < $5 AND o.customer_id IS NOT NULL AND NOT (o.units > 0 AND coalesce(r.units, 0) >= o.units) GROUP BY 1
-), line AS (
-	SELECT s.order_id, sum(l.amount) FILTER (WHERE p.first_at < s.start) AS old_amount, sum(l.amount) FILTER (WHERE p.first_at >= s.start) AS new_amount,
-		sum(l.amount) FILTER (WHERE p.first_at IS NULL) AS none_amount,
-		count(*) FILTER (WHERE p.first_at < s.start) AS old_lines, count(*) FILTER (WHERE p.first_at >= s.start) AS new_lines
-	FROM sold s CROSS JOIN LATERAL unnest(s.skus, s.amounts) AS l(sku, amount) LEFT JOIN product p ON p.sku = l.sku GROUP BY s.order_id
-), amounts AS (
-	SELECT s.order_id, s.present, s.customer_id, s.total_minor, coalesce(b.first_at < s.start, false) AS old_customer, coalesce(l.old_amount, 0) AS o,
-		coalesce(l.new_amount, 0) AS n, coalesce(l.none_amount, 0) AS u, coalesce(l.old_lines, 0) AS old_lines, coalesce(l.new_lines, 0) AS new_lines
-	FROM sold s LEFT JOIN buyer b USING (customer_id) LEFT JOIN line l USING (order_id)
-), cumulative AS (
-	SELECT *, CASE WHEN o + n + u = 0 THEN 0 ELSE round(total_minor * o / (o + n + u)) END AS old_part,
-		CASE WHEN o + n + u = 0 THEN 0 ELSE round(total_minor * (o + n) / (o + n + u)) END AS known_part
-	FROM amounts
-), part AS (
-	SELECT present, customer_id, old_customer, true AS old_product, old_part AS revenue, old_lines AS lines FROM cumulative WHERE customer_id IS NOT NULL AND old_lines > 0
-	UNION ALL SELECT present, customer_id, old_customer, false, known_part - old_part, new_lines FROM cumulative WHERE customer_id IS NOT NULL AND new_lines > 0
-	UNION ALL SELECT present, customer_id, old_customer, NULL, total_minor - known_part, 0 FROM cumulative WHERE customer_id IS NOT NULL
-	UNION ALL SELECT present, NULL, NULL, NULL, total_minor, 0 FROM cumulative WHERE customer_id IS NULL
-)`
+	WHERE o.tenant_id = $1 AND o.currency = $2 AND o.placed_at >= $3::date::timestamp AT TIME ZONE 'UTC' AND o.placed_at < $5::date::timestamp AT TIME ZONE 'UTC'
+) s LEFT JOIN portrait p ON p.tenant_id = $1 AND p.customer_id = s.customer_id
+WHERE $6::uuid = '00000000-0000-0000-0000-000000000000' OR s.customer_id > $6`
+
+// order is one that was sold, with its parts as Split says.
+type order struct {
+	present     bool // in the period, else in the one before
+	customer    *uuid.UUID
+	oldCustomer bool
+	total       int64
+	parts       [3]int64 // of old products, of new ones, of none
+	lines       [2]bool  // whether there are any of old products, and of new ones
+}
+
+// eachSold hands over what was sold in the periods, beginning after a customer. Products are old that were in an order before the period.
+func eachSold(ctx context.Context, tx *pg.Tx, p Period, after uuid.UUID, each func(order)) error {
+	args := p.args(tx.Tenant())
+	starts := map[bool]time.Time{false: args[2].(time.Time), true: p.From}
+	first := make(map[string]time.Time) // of products that are new in one period at least
+	rows, err := tx.Query(ctx, `SELECT sku, first_at FROM fact_product WHERE tenant_id = $1 AND first_at >= $2`, tx.Tenant(), starts[false])
+	if err != nil {
+		return err
+	}
+	var sku string
+	var at time.Time
+	if _, err := pgx.ForEachRow(rows, []any{&sku, &at}, func() error { first[sku] = at; return nil }); err != nil {
+		return err
+	}
+	tx.Queue(`SELECT set_config('work_mem', '64MB', true)`) // with less, portraits are joined on disk
+	if rows, err = tx.Query(ctx, soldSQL, append(args, after)...); err != nil {
+		return err
+	}
+	var (
+		o       order
+		skus    []string
+		amounts []int64
+	)
+	_, err = pgx.ForEachRow(rows, []any{&o.customer, &o.present, &o.total, &skus, &amounts, &o.oldCustomer}, func() error {
+		var sums [3]int64
+		o.lines = [2]bool{}
+		for i, sku := range skus {
+			kind := 0
+			if at, ok := first[sku]; sku == "" {
+				kind = 2
+			} else if ok && !at.Before(starts[o.present]) {
+				kind = 1
+			}
+			sums[kind] += amounts[i]
+			if kind < 2 {
+				o.lines[kind] = true
+			}
+		}
+		o.parts[0], o.parts[1], o.parts[2] = Split(o.total, sums[0], sums[1], sums[2])
+		each(o)
+		return nil
+	})
+	return err
+}
 
 // GrowthCell is one cell of customers by products.
 type GrowthCell struct {
@@ -92,53 +129,44 @@ func (m *Matrices) Growth(ctx context.Context, p Period) (g GrowthMatrix, err er
 		for i, c := range empty() {
 			g.Cells[i].OldCustomer, g.Cells[i].OldProduct = c.First, c.Second
 		}
-		args := p.args(tx.Tenant())
-		g.PreviousFrom, g.PreviousTo = args[2].(time.Time), p.From.AddDate(0, 0, -1)
+		g.PreviousFrom, g.PreviousTo = p.args(tx.Tenant())[2].(time.Time), p.From.AddDate(0, 0, -1)
 		var err error
 		if g.FactsAsOf, err = fact.AsOf(ctx, tx); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, growthSQL+` SELECT present, old_customer, old_product, count(DISTINCT customer_id), sum(revenue)::bigint, 0::bigint FROM part GROUP BY 1, 2, 3
-			UNION ALL SELECT present, NULL, NULL, -1, sum(total_minor)::bigint, count(*) FROM sold GROUP BY 1`, args...)
-		if err != nil {
-			return err
+		var seen [4]map[uuid.UUID]struct{}
+		for i := range seen {
+			seen[i] = make(map[uuid.UUID]struct{})
 		}
-		var (
-			present                bool
-			customer, product      *bool
-			customers, sum, orders int64
-		)
-		_, err = pgx.ForEachRow(rows, []any{&present, &customer, &product, &customers, &sum, &orders}, func() error {
-			g.add(present, customer, product, customers, sum, orders)
-			return nil
-		})
-		return err
+		return eachSold(ctx, tx, p, uuid.Nil, func(o order) { g.add(o, &seen) })
 	})
 	return g, err
 }
 
-// add takes in one row: of all orders where there are fewer than no customers, else of a cell, or of what is not known.
-func (g *GrowthMatrix) add(present bool, customer, product *bool, customers, sum, orders int64) {
+// add takes in one order. seen are the customers of each cell.
+func (g *GrowthMatrix) add(o order, seen *[4]map[uuid.UUID]struct{}) {
 	revenue, noCustomer, noProduct := &g.PreviousMinor, &g.PreviousUnknownCustomer, &g.PreviousUnknownProduct
-	if present {
+	if o.present {
 		revenue, noCustomer, noProduct = &g.RevenueMinor, &g.UnknownCustomerMinor, &g.UnknownProductMinor
+		g.Orders++
 	}
-	switch {
-	case customers < 0:
-		*revenue = sum
-		if present {
-			g.Orders = orders
+	*revenue += o.total
+	if o.customer == nil {
+		*noCustomer += o.total
+		return
+	}
+	*noProduct += o.parts[2]
+	for i, there := range o.lines {
+		place := at(o.oldCustomer, i == 0)
+		if !there {
+			continue
 		}
-	case customer == nil:
-		*noCustomer += sum
-	case product == nil:
-		*noProduct += sum
-	default:
-		c := &g.Cells[at(*customer, *product)]
-		if present {
-			c.Customers, c.RevenueMinor = customers, sum
+		if c := &g.Cells[place]; o.present {
+			c.RevenueMinor += o.parts[i]
+			seen[place][*o.customer] = struct{}{}
+			c.Customers = int64(len(seen[place]))
 		} else {
-			c.PreviousMinor = sum
+			c.PreviousMinor += o.parts[i]
 		}
 	}
 }
@@ -151,15 +179,26 @@ type GrowthCustomer struct {
 
 // GrowthCustomers gives those who stand in a cell with what they bought there, in the order of their ids.
 func (m *Matrices) GrowthCustomers(ctx context.Context, p Period, oldCustomer, oldProduct bool, after uuid.UUID, limit int) (all []GrowthCustomer, err error) {
+	part := 1
+	if oldProduct {
+		part = 0
+	}
 	err = m.db.ReadWithin(ctx, auth.Tenant(ctx), heaviest, func(tx *pg.Tx) error {
-		rows, err := tx.Query(ctx, growthSQL+` SELECT customer_id, sum(revenue)::bigint FROM part
-			WHERE present AND old_customer = $6 AND old_product = $7 AND customer_id > $8 GROUP BY customer_id ORDER BY customer_id LIMIT $9`,
-			append(p.args(tx.Tenant()), oldCustomer, oldProduct, after, limit)...)
-		if err != nil {
+		bought := make(map[uuid.UUID]int64)
+		if err := eachSold(ctx, tx, p, after, func(o order) {
+			if o.present && o.customer != nil && o.oldCustomer == oldCustomer && o.lines[part] {
+				bought[*o.customer] += o.parts[part]
+			}
+		}); err != nil {
 			return err
 		}
-		all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[GrowthCustomer])
-		return err
+		all = make([]GrowthCustomer, 0, len(bought))
+		for id, revenue := range bought {
+			all = append(all, GrowthCustomer{id, revenue})
+		}
+		slices.SortFunc(all, func(a, b GrowthCustomer) int { return bytes.Compare(a.CustomerID[:], b.CustomerID[:]) })
+		all = all[:min(limit, len(all))]
+		return nil
 	})
 	return all, err
 }

@@ -96,6 +96,8 @@ func (w *world) facts(tenant string, purchases []purchase) {
 		skus text[], amounts bigint[], back boolean, back_at timestamptz)`
 	w.Admin(`INSERT INTO live.fact_order (tenant_id, order_id, customer_id, channel, currency, units, total_minor, placed_at, skus, quantities, amounts)
 		SELECT $1, order_id, customer_id, 'shop', currency, units, total_minor, placed_at, skus, array_fill(1::bigint, ARRAY[cardinality(skus)]), amounts`+from, tenant, string(all))
+	w.Admin(`INSERT INTO live.fact_product (tenant_id, sku, first_at)
+		SELECT $1, l.sku, min(placed_at)`+from+` CROSS JOIN LATERAL unnest(skus) AS l(sku) WHERE l.sku <> '' GROUP BY 2`, tenant, string(all))
 	w.Admin(`INSERT INTO live.fact_return (tenant_id, return_id, order_id, currency, units, amount_minor, returned_at)
 		SELECT $1, gen_random_uuid(), order_id, currency, units, total_minor, back_at`+from+` WHERE back`, tenant, string(all))
 	w.Admin(`INSERT INTO live.sales_day (tenant_id, currency, channel, day, slot, orders, gross_minor)
