@@ -30,6 +30,7 @@ package analytics
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/guanxi-crm/guanxi/platform/alias"
@@ -95,6 +96,15 @@ func Module() app.Module {
 			reports := report.New(d.DB, d.Ops, numbers, fonts, d.Clock)
 			segments := segment.New(d.DB, d.Ops, d.Outbox, d.Clock)
 			tags := tag.New(d.DB, d.Ops, run.New(d.DB, d.Ops, d.Clock), d.Clock)
+			// Runs of the day are asked for in the order in which they are worked off: what others go by comes first.
+			daily := func(ctx context.Context) (failed error) {
+				for _, ask := range []func(context.Context) error{
+					ratings.Daily, stages.Daily, bonds.Daily, values.Daily, pyramid.Daily, churns.Daily, tags.Daily, ways.Daily,
+				} {
+					failed = errors.Join(failed, ask(ctx))
+				}
+				return failed
+			}
 			portraits := portrait.New(d.DB, d.Ops, d.Outbox, d.Clock, ratings.Follow, stages.Follow, finds.Follow, tags.Follow, segments.Follow)
 			return app.Parts{
 				Routes: []func(*httpx.API){
@@ -108,6 +118,7 @@ func Module() app.Module {
 				Consumers: fact.Consumers(),
 				Background: []func(context.Context) error{
 					app.Every(10*time.Second, d.Log, "reports that are due", reports.Pass),
+					app.Every(time.Second, d.Log, "runs of the day", daily),
 					app.Every(100*time.Millisecond, d.Log, "portraits that are due", portraits.Background),
 					app.Every(time.Second, d.Log, "portraits that are made anew", portraits.Rebuilds),
 					app.Every(time.Second, d.Log, "ratings of customers", ratings.Background),

@@ -2,6 +2,7 @@ package churn_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -39,7 +40,7 @@ func start(t *testing.T) *world {
 
 func (w *world) pass() {
 	w.t.Helper()
-	if err := w.churn.Background(w.t.Context()); err != nil {
+	if err := errors.Join(w.churn.Daily(w.t.Context()), w.churn.Background(w.t.Context())); err != nil {
 		w.t.Fatal(err)
 	}
 }

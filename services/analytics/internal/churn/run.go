@@ -38,9 +38,8 @@ type Progress struct {
 // customerAggregate is the type of customers in events.
 const customerAggregate = "customer"
 
-// Background makes the run of the day of each tenant with a model in use, and works off what waits. It is called by a loop of every
-// worker.
-func (c *Churn) Background(ctx context.Context) error {
+// Daily asks for the run of the day of each tenant with a model in use.
+func (c *Churn) Daily(ctx context.Context) error {
 	today := run.Today(c.clock)
 	tenants, err := c.ops.Across(ctx, `SELECT k.tenant_id, k.in_use FROM model_kind k WHERE k.kind = $1 AND k.in_use IS NOT NULL AND NOT EXISTS (
 		SELECT FROM analytics_run r WHERE r.tenant_id = k.tenant_id AND r.kind = $1 AND r.cause = 'daily' AND r.as_of = $2)`, Kind, today)
@@ -50,8 +49,11 @@ func (c *Churn) Background(ctx context.Context) error {
 			return err
 		}))
 	}
-	return errors.Join(err, c.runs.Work(ctx, Kind, c.step))
+	return err
 }
+
+// Background works off what waits. It is called by a loop of every worker.
+func (c *Churn) Background(ctx context.Context) error { return c.runs.Work(ctx, Kind, c.step) }
 
 // step scores the next customers of a run in one transaction.
 func (c *Churn) step(ctx context.Context, tx *pg.Tx, of run.Run) (done bool, err error) {

@@ -76,6 +76,7 @@ func TestCurrentAndPotentialValueAreSetAgainstEachOther(t *testing.T) {
 	customers := ids(30)
 	h := history(random, customers, 150, 0, 300, w.Today())
 	w.facts("music", h)
+	require.NoError(t, w.pyramid.Daily(t.Context()))
 	require.NoError(t, w.pyramid.Background(t.Context()))
 	require.Equal(t, "no_potential", w.matrix().Why)
 	require.EqualValues(t, len(w.listed("")), w.matrix().Unknown)

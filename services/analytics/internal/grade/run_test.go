@@ -97,6 +97,7 @@ func TestGradesAreThoseOfASlowReckoning(t *testing.T) {
 	w.facts("pizza", pizza)
 	answer := w.Want(http.StatusOK, http.MethodPut, "/v1/analytics/grades/scheme", w.Marketing, costly, nil, "If-Match", `"0"`)
 	require.Equal(t, `"1"`, answer.Header.Get("ETag"))
+	require.NoError(t, w.pyramid.Daily(t.Context()))
 	require.NoError(t, w.pyramid.Background(t.Context()))
 
 	s := costlyScheme()
@@ -163,12 +164,14 @@ func TestMovesBetweenGradesAreKept(t *testing.T) {
 			w.facts("music", more)
 			h.purchases = append(h.purchases, more.purchases...)
 		}
+		require.NoError(t, w.pyramid.Daily(t.Context()))
 		require.NoError(t, w.pyramid.Background(t.Context()))
 		stands = append(stands, grades(accounts(h, grade.House(), w.Today(), nil), grade.House()))
 		require.Equal(t, stands[day], w.portraits("music"))
 	}
 	// A year later nobody bought anything within the window.
 	w.At(w.Now().Add(400 * 24 * time.Hour))
+	require.NoError(t, w.pyramid.Daily(t.Context()))
 	require.NoError(t, w.pyramid.Background(t.Context()))
 	require.Empty(t, w.portraits("music"))
 	p := w.pyramidNow()
@@ -241,6 +244,7 @@ func TestMergedCustomersAreGradedAsOneAndErasedOnesNotAtAll(t *testing.T) {
 	h := history(rand.New(rand.NewPCG(5, 2)), customers, 80, 60, 300, w.Today())
 	w.facts("music", h)
 	merges := w.Accounts("music")
+	require.NoError(t, w.pyramid.Daily(t.Context()))
 	require.NoError(t, w.pyramid.Background(t.Context()))
 	merges.Merge(customers[0], customers[1])
 	merges.Merge(customers[1], customers[2])
@@ -248,6 +252,7 @@ func TestMergedCustomersAreGradedAsOneAndErasedOnesNotAtAll(t *testing.T) {
 	w.Admin(`DELETE FROM portrait WHERE customer_id = $1`, customers[5])        // erased
 	w.Want(http.StatusOK, http.MethodPut, "/v1/analytics/grades/scheme", w.Marketing, costly, nil, "If-Match", `"0"`)
 	w.At(w.Now().Add(24 * time.Hour))
+	require.NoError(t, w.pyramid.Daily(t.Context()))
 	require.NoError(t, w.pyramid.Background(t.Context()))
 	roots := map[uuid.UUID]uuid.UUID{customers[0]: customers[2], customers[1]: customers[2]}
 	want := grades(accounts(h, costlyScheme(), w.Today(), roots), costlyScheme())
@@ -318,6 +323,7 @@ func TestARunGoesOnWhereAKilledOneStood(t *testing.T) {
 		require.ErrorIs(t, w.pyramid.BackgroundKilled(t.Context(), n), grade.ErrKilled)
 		w.At(w.Now().Add(time.Minute))
 	}
+	require.NoError(t, w.pyramid.Daily(t.Context()))
 	require.NoError(t, w.pyramid.Background(t.Context()))
 	want := grades(accounts(h, grade.House(), w.Today(), nil), grade.House())
 	require.Equal(t, want, w.portraits("music"))

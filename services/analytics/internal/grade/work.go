@@ -2,7 +2,6 @@ package grade
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -35,10 +34,8 @@ const (
 	pruneChunk = 20_000
 )
 
-// Background does what waits, of all tenants: daily runs that are due, runs, and the taking away of old contributions.
-func (p *Pyramid) Background(ctx context.Context) error {
-	return errors.Join(p.Daily(ctx), p.runs.Work(ctx, Kind, p.step))
-}
+// Background does what waits, of all tenants: runs, and the taking away of old contributions.
+func (p *Pyramid) Background(ctx context.Context) error { return p.runs.Work(ctx, Kind, p.step) }
 
 // step is one transaction of a run, of some seconds at most.
 func (p *Pyramid) step(ctx context.Context, tx *pg.Tx, of run.Run) (done bool, err error) {

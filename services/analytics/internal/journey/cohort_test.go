@@ -1,6 +1,7 @@
 package journey_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -102,7 +103,7 @@ func TestCohortsAreWhatSlowReckoningComesTo(t *testing.T) {
 		t.Errorf("before the first run: %+v, %v", s, err)
 	}
 	w.Admin(`INSERT INTO live.fact_as_of (tenant_id, topic, slot, newest_at) VALUES ('music', 't', 0, now())`)
-	if err := w.journey.Background(t.Context()); err != nil {
+	if err := errors.Join(w.journey.Daily(t.Context()), w.journey.Background(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	for _, currency := range []string{"USD", "EUR"} {
@@ -248,7 +249,7 @@ func TestTheFunnelIsWhatSlowReckoningComesTo(t *testing.T) {
 	w.write("music", h)
 	w.write("pizza", anyHistory(r, time.Now().UTC(), 5, 50))
 	w.Admin(`INSERT INTO live.fact_as_of (tenant_id, topic, slot, newest_at) VALUES ('music', 't', 0, now())`)
-	if err := w.journey.Background(t.Context()); err != nil {
+	if err := errors.Join(w.journey.Daily(t.Context()), w.journey.Background(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	want := slowFunnel(h)
@@ -305,7 +306,7 @@ func TestARunGoesOnWhereItWasBrokenOffAndCountsNobodyTwice(t *testing.T) {
 	w.Admin(`CREATE FUNCTION public.broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 		IF (SELECT count(*) FROM public.journey_cohort) > 40 THEN RAISE 'broken off'; END IF; RETURN NEW; END $$`)
 	w.Admin(`CREATE TRIGGER broken BEFORE INSERT OR UPDATE ON public.journey_progress FOR EACH ROW EXECUTE FUNCTION public.broken()`)
-	if err := w.journey.Background(t.Context()); err == nil {
+	if err := errors.Join(w.journey.Daily(t.Context()), w.journey.Background(t.Context())); err == nil {
 		t.Fatal("it was not broken off")
 	}
 	// Meanwhile two customers turn out to be one: whoever was counted is not counted again.
@@ -319,7 +320,7 @@ func TestARunGoesOnWhereItWasBrokenOffAndCountsNobodyTwice(t *testing.T) {
 		ON CONFLICT DO NOTHING`, alone[0], alone[1])
 	w.Admin(`DROP TRIGGER broken ON public.journey_progress`)
 	w.now = w.now.Add(time.Hour)
-	if err := w.journey.Background(t.Context()); err != nil {
+	if err := errors.Join(w.journey.Daily(t.Context()), w.journey.Background(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	c, _, s, err := w.journey.Cohorts(as(t, "music"), "USD", false)
@@ -362,7 +363,7 @@ func TestTheMappingSaysWhatCountsAsWhichStage(t *testing.T) {
 	for _, live := range []bool{true, false} {
 		if !live {
 			w.now = time.Now().UTC()
-			if err := w.journey.Background(t.Context()); err != nil {
+			if err := errors.Join(w.journey.Daily(t.Context()), w.journey.Background(t.Context())); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -383,7 +384,7 @@ func TestRunsAreAskedForOneAtATime(t *testing.T) {
 		t.Fatalf("%d: %s; %d: %s", asked.Status, asked.Body, again.Status, again.Body)
 	}
 	w.now = time.Now().UTC()
-	if err := w.journey.Background(t.Context()); err != nil {
+	if err := errors.Join(w.journey.Daily(t.Context()), w.journey.Background(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	var got struct{ State, Kind string }

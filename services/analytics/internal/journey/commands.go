@@ -89,11 +89,12 @@ func (j *Journey) Run(ctx context.Context, id uuid.UUID) (found run.Run, err err
 	return found, err
 }
 
-// Background makes the runs of the day, and works off what waits.
+// Daily asks for the runs of the day of every tenant.
+func (j *Journey) Daily(ctx context.Context) error {
+	return errors.Join(j.runs.EachDay(ctx, KindCohorts, nil), j.runs.EachDay(ctx, KindFunnel, nil))
+}
+
+// Background works off what waits.
 func (j *Journey) Background(ctx context.Context) error {
-	var failed error
-	for _, kind := range []string{KindCohorts, KindFunnel} {
-		failed = errors.Join(failed, j.runs.EachDay(ctx, kind, nil), j.runs.Work(ctx, kind, j.step))
-	}
-	return failed
+	return errors.Join(j.runs.Work(ctx, KindCohorts, j.step), j.runs.Work(ctx, KindFunnel, j.step))
 }

@@ -83,11 +83,11 @@ func (l *Lifecycle) Ask(ctx context.Context) (made run.Run, err error) {
 	return progress.Run, err
 }
 
-// Background makes the run of the day and works off what waits. It is called by a loop of every worker.
-func (l *Lifecycle) Background(ctx context.Context) error {
-	daily := l.runs.EachDay(ctx, Kind, nil)
-	return errors.Join(daily, l.runs.Work(ctx, Kind, l.step))
-}
+// Daily asks for the run of the day of every tenant.
+func (l *Lifecycle) Daily(ctx context.Context) error { return l.runs.EachDay(ctx, Kind, nil) }
+
+// Background works off what waits. It is called by a loop of every worker.
+func (l *Lifecycle) Background(ctx context.Context) error { return l.runs.Work(ctx, Kind, l.step) }
 
 // step moves the next customers of a run.
 func (l *Lifecycle) step(ctx context.Context, tx *pg.Tx, of run.Run) (done bool, err error) {

@@ -289,6 +289,7 @@ func TestARunGoesOnWhereItWasKilled(t *testing.T) {
 	w.Admin(`INSERT INTO portrait (tenant_id, customer_id) SELECT 'music', gen_random_uuid() FROM generate_series(1, 4500)`)
 	w.Admin(`CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF new.customers > 3000 THEN RAISE 'killed'; END IF; RETURN new; END $$`)
 	w.Admin(`CREATE TRIGGER die BEFORE UPDATE ON lifecycle_run FOR EACH ROW EXECUTE FUNCTION die()`)
+	require.NoError(t, w.stages.Daily(t.Context()))
 	require.Error(t, w.stages.Background(context.WithoutCancel(t.Context())))
 	w.Admin(`DROP TRIGGER die ON lifecycle_run`)
 	w.ahead += 10 * time.Minute

@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"testing"
 	"time"
@@ -65,7 +66,7 @@ func (w *world) buys(tenant string, id uuid.UUID, before int, channel string) uu
 // run has everybody looked at.
 func (w *world) run() {
 	w.t.Helper()
-	if err := w.stages.Background(w.t.Context()); err != nil {
+	if err := errors.Join(w.stages.Daily(w.t.Context()), w.stages.Background(w.t.Context())); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -45,6 +45,7 @@ func TestAnEventReachesTheScoresOfItsPortraitInOnePass(t *testing.T) {
 	}
 	settled()
 	require.Empty(t, w.portraits("music"), "before the first run nobody is rated")
+	require.NoError(t, w.ratings.Daily(t.Context()))
 	require.NoError(t, w.ratings.Background(t.Context()))
 	base := tallies(purchases, "USD", w.Today(), 0, nil)
 	require.Equal(t, relatives(base), w.portraits("music"))

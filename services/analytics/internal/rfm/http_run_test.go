@@ -63,6 +63,7 @@ func TestARunOfAPastDayIsReadPageByPage(t *testing.T) {
 	if answer := w.Do(http.MethodPost, "/v1/analytics/rfm/runs", w.Marketing, body{}); answer.Status != http.StatusConflict || answer.Code() != "run_open" {
 		t.Errorf("two runs at once: %d %s", answer.Status, answer.Body)
 	}
+	require.NoError(t, w.ratings.Daily(t.Context()))
 	require.NoError(t, w.ratings.Background(t.Context()))
 	w.Want(http.StatusOK, http.MethodGet, "/v1/analytics/rfm/runs/"+asked.RunID, w.Sales, nil, &asked)
 	require.Equal(t, []any{"done", false, true, 90}, []any{asked.State, asked.Portraits, asked.Kept, asked.WindowDays})
@@ -101,6 +102,7 @@ func TestOnlyTheRatingsOfTheLastRunsAreKept(t *testing.T) {
 	w := start(t)
 	w.Bought("music", history(rand.New(rand.NewPCG(3, 4)), ids(10), 40, 50, w.Today())...)
 	for range 7 {
+		require.NoError(t, w.ratings.Daily(t.Context()))
 		require.NoError(t, w.ratings.Background(t.Context()))
 		w.At(w.Now().Add(24 * time.Hour))
 	}
@@ -114,6 +116,7 @@ func TestATenantNamesItsCellsAndOldNamesStayReadable(t *testing.T) {
 	w := start(t)
 	purchases := history(rand.New(rand.NewPCG(3, 5)), ids(10), 60, 50, w.Today())
 	w.Bought("music", purchases...)
+	require.NoError(t, w.ratings.Daily(t.Context()))
 	require.NoError(t, w.ratings.Background(t.Context()))
 	cells := make([]body, 0, 25)
 	for r := 1; r <= 5; r++ {
@@ -139,6 +142,7 @@ func TestATenantNamesItsCellsAndOldNamesStayReadable(t *testing.T) {
 
 	before := w.portraits("music")
 	w.Want(http.StatusAccepted, http.MethodPost, "/v1/analytics/rfm/runs", w.Marketing, nil, nil)
+	require.NoError(t, w.ratings.Daily(t.Context()))
 	require.NoError(t, w.ratings.Background(t.Context()))
 	after := w.portraits("music")
 	for id, s := range before {
@@ -218,6 +222,7 @@ func TestDefinitionsThatBreakRulesAreRefusedAtTheirPlace(t *testing.T) {
 	}
 	// Nobody to be rated is no failure.
 	w.Want(http.StatusAccepted, http.MethodPost, "/v1/analytics/rfm/runs", w.Marketing, body{"currency": "USD"}, nil)
+	require.NoError(t, w.ratings.Daily(t.Context()))
 	require.NoError(t, w.ratings.Background(t.Context()))
 	var page struct{ Items []running }
 	w.Want(http.StatusOK, http.MethodGet, "/v1/analytics/rfm/runs", w.Sales, nil, &page)

@@ -27,6 +27,7 @@ func TestARunGivesPortraitsTheScoresOfASlowReckoning(t *testing.T) {
 	never := analyticstest.ID()
 	w.Admin(`INSERT INTO portrait (tenant_id, customer_id, rfm_r, rfm_f, rfm_m, rfm_cell) VALUES ('music', $1, 5, 5, 5, 'champions')`, never)
 
+	require.NoError(t, w.ratings.Daily(t.Context()))
 	require.NoError(t, w.ratings.Background(t.Context()))
 	want := relatives(tallies(purchases, "USD", w.Today(), 0, nil))
 	require.Equal(t, want, w.portraits("music"), "and who bought nothing is not rated any more")
@@ -51,6 +52,7 @@ func TestARunGivesPortraitsTheScoresOfASlowReckoning(t *testing.T) {
 	golden.JSON(t, "testdata/customer_scored.json", told[0].Data)
 
 	w.At(w.Now().Add(time.Hour))
+	require.NoError(t, w.ratings.Daily(t.Context()))
 	require.NoError(t, w.ratings.Background(t.Context()))
 	w.Want(http.StatusOK, http.MethodGet, "/v1/analytics/rfm/runs", w.Sales, nil, &page)
 	require.Len(t, page.Items, 1, "there is one daily run a day")
@@ -67,6 +69,7 @@ func TestARunGoesOnWhereAKilledOneStood(t *testing.T) {
 		require.NoError(t, w.ratings.BackgroundKilled(t.Context(), 0), "it waits a while before it is tried again")
 		w.At(w.Now().Add(time.Minute))
 	}
+	require.NoError(t, w.ratings.Daily(t.Context()))
 	require.NoError(t, w.ratings.Background(t.Context()))
 	want := relatives(tallies(purchases, "USD", w.Today(), 0, nil))
 	require.Equal(t, want, w.portraits("music"))
@@ -78,6 +81,7 @@ func TestARunGoesOnWhereAKilledOneStood(t *testing.T) {
 	w.Admin(`UPDATE analytics_run SET state = 'running', leased_until = $1 WHERE state = 'queued'`, w.Now().Add(time.Minute))
 	require.NoError(t, w.ratings.BackgroundKilled(t.Context(), 0), "somebody else has it")
 	w.At(w.Now().Add(2 * time.Minute))
+	require.NoError(t, w.ratings.Daily(t.Context()))
 	require.NoError(t, w.ratings.Background(t.Context()))
 	require.Zero(t, w.Count(`SELECT count(*) FROM analytics_run WHERE state <> 'done'`))
 }
@@ -107,6 +111,7 @@ func TestPortraitsFollowByTheCutsOfTheLastRun(t *testing.T) {
 	purchases := history(random, customers, 150, 300, w.Today())
 	require.Zero(t, w.follow("music", customers...), "before the first run nobody is rated")
 	w.Bought("music", purchases...)
+	require.NoError(t, w.ratings.Daily(t.Context()))
 	require.NoError(t, w.ratings.Background(t.Context()))
 	base := tallies(purchases, "USD", w.Today(), 0, nil)
 	for i := range 40 {
@@ -176,6 +181,7 @@ func TestMergedCustomersAreRatedAsOneByRunsAndFollowed(t *testing.T) {
 	accounts.Merge(customers[0], customers[1])
 	accounts.Merge(customers[1], customers[2])
 	w.Admin(`DELETE FROM portrait WHERE customer_id = ANY ($1)`, customers[:2]) // as the room of portraits does
+	require.NoError(t, w.ratings.Daily(t.Context()))
 	require.NoError(t, w.ratings.Background(t.Context()))
 	roots := map[uuid.UUID]uuid.UUID{customers[0]: customers[2], customers[1]: customers[2]}
 	all := tallies(purchases, "USD", w.Today(), 0, roots)
@@ -188,6 +194,7 @@ func TestMergedCustomersAreRatedAsOneByRunsAndFollowed(t *testing.T) {
 	w.Admin(`DELETE FROM portrait WHERE customer_id = $1`, erased)
 	require.Zero(t, w.follow("music", erased))
 	w.At(w.Now().Add(24 * time.Hour))
+	require.NoError(t, w.ratings.Daily(t.Context()))
 	require.NoError(t, w.ratings.Background(t.Context()))
 	require.NotContains(t, w.portraits("music"), erased)
 }
@@ -202,6 +209,7 @@ func TestFixedBoundsRateByThemselves(t *testing.T) {
 	w.Want(http.StatusPreconditionRequired, http.MethodPut, "/v1/analytics/rfm/schemes/USD", w.Marketing, scheme, nil)
 	set := w.Want(http.StatusOK, http.MethodPut, "/v1/analytics/rfm/schemes/USD", w.Marketing, scheme, nil, "If-Match", `"0"`)
 	require.Equal(t, `"1"`, set.Header.Get("ETag"))
+	require.NoError(t, w.ratings.Daily(t.Context()))
 	require.NoError(t, w.ratings.Background(t.Context()))
 	all := tallies(purchases, "USD", w.Today(), 200, nil)
 	step := func(value int64, bounds ...int64) int {

@@ -2,7 +2,6 @@ package rfm
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -42,10 +41,8 @@ const (
 	followChunk = 1000
 )
 
-// Background does what waits, of all tenants: daily runs that are due, runs, and the taking away of old ratings.
-func (r *Ratings) Background(ctx context.Context) error {
-	return errors.Join(r.Daily(ctx), r.runs.Work(ctx, Kind, r.step))
-}
+// Background does what waits, of all tenants: runs, and the taking away of old ratings.
+func (r *Ratings) Background(ctx context.Context) error { return r.runs.Work(ctx, Kind, r.step) }
 
 // step is one transaction of a run, of some seconds at most.
 func (r *Ratings) step(ctx context.Context, tx *pg.Tx, of run.Run) (done bool, err error) {

@@ -3,7 +3,6 @@ package strength
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"time"
 
@@ -93,11 +92,13 @@ func prepare(ctx context.Context, tx *pg.Tx, of run.Run) error {
 	return nil
 }
 
-// Background does what waits, of all tenants: daily runs that are due, and runs.
-func (t *Strengths) Background(ctx context.Context) error {
-	daily := t.runs.EachDay(ctx, Kind, func(ctx context.Context, tx *pg.Tx, day run.Run) (bool, error) { return true, prepare(ctx, tx, day) })
-	return errors.Join(daily, t.runs.Work(ctx, Kind, t.step))
+// Daily asks for the run of the day of every tenant.
+func (t *Strengths) Daily(ctx context.Context) error {
+	return t.runs.EachDay(ctx, Kind, func(ctx context.Context, tx *pg.Tx, day run.Run) (bool, error) { return true, prepare(ctx, tx, day) })
 }
+
+// Background does what waits, of all tenants.
+func (t *Strengths) Background(ctx context.Context) error { return t.runs.Work(ctx, Kind, t.step) }
 
 // step gives the next portraits both figures.
 func (t *Strengths) step(ctx context.Context, tx *pg.Tx, of run.Run) (done bool, err error) {

@@ -139,6 +139,7 @@ func TestPortraitsKeepWhatASlowReckoningFinds(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	people, pizza := w.population("music", 41, 1), w.population("pizza", 6, 2)
+	require.NoError(t, w.bonds.Daily(t.Context()))
 	require.NoError(t, w.bonds.Background(t.Context()))
 	n := w.same("music", strength.House(), people)
 	w.same("pizza", strength.House(), pizza)
@@ -177,6 +178,7 @@ func TestPortraitsKeepWhatASlowReckoningFinds(t *testing.T) {
 		require.ErrorIs(t, w.bonds.BackgroundKilled(t.Context(), n), strength.ErrKilled)
 		w.At(w.Now().Add(3 * time.Minute))
 	}
+	require.NoError(t, w.bonds.Daily(t.Context()))
 	require.NoError(t, w.bonds.Background(t.Context()))
 	if more := w.same("music", s, people); more[0] <= n[0] || more[1] != len(people) {
 		t.Errorf("%v after %v", more, n)

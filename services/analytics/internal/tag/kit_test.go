@@ -50,6 +50,7 @@ func (w *world) today() time.Time { return w.now().Truncate(24 * time.Hour) }
 
 func (w *world) work() {
 	w.t.Helper()
+	require.NoError(w.t, w.tags.Daily(w.t.Context()))
 	require.NoError(w.t, w.tags.Background(w.t.Context()))
 }
 

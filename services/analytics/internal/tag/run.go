@@ -16,10 +16,12 @@ import (
 // Kind is the kind of runs of this room.
 const Kind = "tags"
 
-// Background does what waits, of all tenants: the run of the day, runs after scores were written, runs, and what has expired.
+// Daily asks for the run of the day of every tenant.
+func (t *Tags) Daily(ctx context.Context) error { return t.runs.EachDay(ctx, Kind, nil) }
+
+// Background does what waits, of all tenants: runs after scores were written, runs, and what has expired.
 func (t *Tags) Background(ctx context.Context) error {
-	daily := t.runs.EachDay(ctx, Kind, nil)
-	return errors.Join(daily, t.afterScores(ctx), t.runs.Work(ctx, Kind, t.step), t.Expire(ctx))
+	return errors.Join(t.afterScores(ctx), t.runs.Work(ctx, Kind, t.step), t.Expire(ctx))
 }
 
 // dueSQL lists the tenants whose scores were written by runs that are done, and who are not tagged at the moment.

@@ -130,6 +130,7 @@ func TestARunValuesEveryCustomerByTheModelsInUse(t *testing.T) {
 	w.shoppers("pizza", 20)
 	w.use("music", "bgnbd", "gamma-gamma")
 	w.values.Chunks(7)
+	require.NoError(t, w.values.Daily(t.Context()))
 	require.NoError(t, w.values.Background(t.Context()))
 
 	got := w.scores("music")
@@ -201,6 +202,7 @@ func TestValuesAreToldWhenTheyChangeByATenthAndEquityKnowsWhatMovedIt(t *testing
 	w := start(t)
 	ids := w.shoppers("music", 40)
 	w.use("music", "bgnbd", "gamma-gamma")
+	require.NoError(t, w.values.Daily(t.Context()))
 	require.NoError(t, w.values.Background(t.Context()))
 	first := w.scores("music")
 	events := len(w.Events(42))
@@ -212,6 +214,7 @@ func TestValuesAreToldWhenTheyChangeByATenthAndEquityKnowsWhatMovedIt(t *testing
 	fresh := analyticstest.ID()
 	w.order("music", fresh, w.Now(), 2000)
 	w.portraits("music", fresh)
+	require.NoError(t, w.values.Daily(t.Context()))
 	require.NoError(t, w.values.Background(t.Context()))
 	second := w.scores("music")
 	require.Greater(t, *second[ids[5]].Predicted, *first[ids[5]].Predicted)
@@ -248,6 +251,7 @@ func TestValuesAreToldWhenTheyChangeByATenthAndEquityKnowsWhatMovedIt(t *testing
 	// The same day again changes nothing, and tells nothing.
 	_, err := w.values.Start(w.as("music"), w.Now().Truncate(24*time.Hour))
 	require.NoError(t, err)
+	require.NoError(t, w.values.Daily(t.Context()))
 	require.NoError(t, w.values.Background(t.Context()))
 	require.Equal(t, second, w.scores("music"))
 	var again equity
@@ -259,6 +263,7 @@ func TestValuesAreToldWhenTheyChangeByATenthAndEquityKnowsWhatMovedIt(t *testing
 	past := w.Now().Truncate(24*time.Hour).AddDate(0, 0, -200)
 	_, err = w.values.Start(w.as("music"), past)
 	require.NoError(t, err)
+	require.NoError(t, w.values.Daily(t.Context()))
 	require.NoError(t, w.values.Background(t.Context()))
 	require.Equal(t, second, w.scores("music"))
 	require.Len(t, w.Events(events+tenths), events+tenths)
@@ -269,6 +274,7 @@ func TestValuesAreToldWhenTheyChangeByATenthAndEquityKnowsWhatMovedIt(t *testing
 	require.Positive(t, back.Items[0]["predicted_minor"])
 	require.Less(t, back.Items[0]["realised_minor"], float64(day.RealisedMinor))
 	w.At(w.Now().Add(24 * time.Hour)) // and what moved it from day to day is known as before
+	require.NoError(t, w.values.Daily(t.Context()))
 	require.NoError(t, w.values.Background(t.Context()))
 	w.Want(http.StatusOK, http.MethodGet, "/v1/analytics/value/equity?per=day&to=2999-01-01", w.Sales, nil, &again)
 	require.Len(t, again.Items, 4)
@@ -298,6 +304,7 @@ func TestARunGoesOnAfterAKillAndBeginsAnewByNewSettings(t *testing.T) {
 		require.Error(t, w.values.BackgroundKilled(t.Context(), n), "killed in step %d", n)
 		w.At(w.Now().Add(time.Hour / 12))
 	}
+	require.NoError(t, w.values.Daily(t.Context()))
 	require.NoError(t, w.values.Background(t.Context()))
 	whole := w.scores("music")
 	for id, s := range whole {
@@ -311,6 +318,7 @@ func TestARunGoesOnAfterAKillAndBeginsAnewByNewSettings(t *testing.T) {
 	half := body{"margin": 0.5, "tax": 0, "annual_rate": 0.1, "horizon_months": 36, "purchase_model": "bgnbd", "ticket_minor": 0, "acquisition_minor": 0}
 	w.Want(http.StatusOK, http.MethodPut, "/v1/analytics/value/settings", w.Marketing, half, nil, "If-Match", `"0"`)
 	w.At(w.Now().Add(time.Hour / 12))
+	require.NoError(t, w.values.Daily(t.Context()))
 	require.NoError(t, w.values.Background(t.Context()))
 	var sum int64
 	for id, s := range w.scores("music") {
@@ -349,6 +357,7 @@ func TestMergedCustomersAndReturnsCountAsTheyShould(t *testing.T) {
 		"acquisition": body{"shop": 300}, "acquisition_minor": 9,
 	}
 	w.Want(http.StatusOK, http.MethodPut, "/v1/analytics/value/settings", w.Marketing, settings, nil, "If-Match", `"0"`)
+	require.NoError(t, w.values.Daily(t.Context()))
 	require.NoError(t, w.values.Background(t.Context()))
 	var one worth
 	w.Want(http.StatusOK, http.MethodGet, "/v1/analytics/value/customers/"+b.String(), w.Sales, nil, &one)

@@ -24,16 +24,16 @@ const Kind = "value"
 // chunk is how many customers one transaction of a run reckons.
 const chunk = 2000
 
-// Background asks for the daily run of every tenant and works off what waits. It is called by a loop of every worker.
-func (v *Values) Background(ctx context.Context) error { return v.background(ctx, v.step) }
-
-func (v *Values) background(ctx context.Context, step run.Step) error {
-	daily := v.runs.EachDay(ctx, Kind, func(ctx context.Context, tx *pg.Tx, _ run.Run) (bool, error) {
+// Daily asks for the run of the day of every tenant.
+func (v *Values) Daily(ctx context.Context) error {
+	return v.runs.EachDay(ctx, Kind, func(ctx context.Context, tx *pg.Tx, _ run.Run) (bool, error) {
 		currency, err := portrait.Currency(ctx, tx)
 		return currency != "", err // without one nothing was bought yet
 	})
-	return errors.Join(daily, v.runs.Work(ctx, Kind, step))
 }
+
+// Background works off what waits. It is called by a loop of every worker.
+func (v *Values) Background(ctx context.Context) error { return v.runs.Work(ctx, Kind, v.step) }
 
 // used has a model that comes into use applied to all customers. Of a table nobody knows the unit of time, or the currency.
 func (v *Values) used(ctx context.Context, tx *pg.Tx, m model.Model) error {
