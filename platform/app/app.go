@@ -107,12 +107,13 @@ func Main(modules ...Module) {
 	os.Exit(0)
 }
 
-const usage = `Usage: %s [serve|bootstrap|migrate|openapi] [flags]
+const usage = `Usage: %s [serve|bootstrap|migrate|openapi|probe] [flags]
 
   serve            run the services until SIGTERM (the default)
   bootstrap        make databases and roles (needs pg.admin_url)
   migrate          bring the databases to this version's schema
   openapi SERVICE  print the OpenAPI document of a service
+  probe URL...     fetch each URL, and fail unless all answer 200
 
 Flags:
 `
@@ -144,6 +145,9 @@ func Run(ctx context.Context, args, environ []string, out io.Writer, modules ...
 	}
 	if command == "openapi" {
 		return printOpenAPI(out, flags.Args(), modules)
+	}
+	if command == "probe" {
+		return probe(ctx, out, flags.Args())
 	}
 	cfg, err := LoadConfig(path, environ)
 	if err != nil {
