@@ -11,16 +11,18 @@ BUF_VERSION           := v1.75.0
 PROTOC_GEN_GO_VERSION := v1.36.12
 GOLANGCI_LINT_VERSION := v2.15.0
 WORKFLOWCHECK_VERSION := v0.6.0
+CONTROLLER_GEN_VERSION := v0.20.1
 
 BUF           := bin/.installed/buf@$(BUF_VERSION)
 PROTOC_GEN_GO := bin/.installed/protoc-gen-go@$(PROTOC_GEN_GO_VERSION)
 GOLANGCI_LINT := bin/.installed/golangci-lint@$(GOLANGCI_LINT_VERSION)
 WORKFLOWCHECK := bin/.installed/workflowcheck@$(WORKFLOWCHECK_VERSION)
+CONTROLLER_GEN := bin/.installed/controller-gen@$(CONTROLLER_GEN_VERSION)
 
 MODULES   := proto platform platform/operator services tools
 PACKAGES  := ./proto/... ./platform/... ./services/... ./tools/...
 SERVICES  := accounts sales loyalty tickets analytics rollout
-GENERATED := proto/gen proto/jsonschema proto/asyncapi proto/openapi proto/baseline.binpb
+GENERATED := proto/gen proto/jsonschema proto/asyncapi proto/openapi proto/baseline.binpb platform/operator/config platform/operator/api
 
 # What stands between the services and the broker, and is therefore tried on Apache Kafka as well.
 KAFKA_PACKAGES := ./platform/bus/... ./platform/pg/outbox/... ./platform/pg/inbox/... ./tools/e2e/...
@@ -121,7 +123,7 @@ verify: generate ## generate anew and fail on a difference; formatting, contract
 ## Generating
 
 .PHONY: generate
-generate: generate-proto generate-openapi ## Go code, JSON Schema and AsyncAPI from the contracts, OpenAPI from the handlers
+generate: generate-proto generate-openapi generate-crds ## Go code, JSON Schema and AsyncAPI from the contracts, OpenAPI from the handlers
 
 # The baseline moves only forward: what breaks it is refused before it is written.
 .PHONY: generate-proto
@@ -144,8 +146,16 @@ generate-openapi:
 		mv bin/$$service.yaml proto/openapi/$$service.yaml; \
 	done
 
+# The generator never takes away the definition of a kind that is no more.
+.PHONY: generate-crds
+generate-crds: $(CONTROLLER_GEN)
+	$(SAY) 'definitions of the operator'"'"'s kinds, and what it may do'
+	@rm -rf platform/operator/config/crd platform/operator/config/rbac
+	@cd platform/operator && GOWORK=off ../../bin/controller-gen object crd:maxDescLen=400 rbac:roleName=guanxi-operator \
+		paths=./... output:crd:dir=config/crd output:rbac:dir=config/rbac
+
 .PHONY: tools
-tools: $(BUF) $(PROTOC_GEN_GO) $(GOLANGCI_LINT) $(WORKFLOWCHECK) ## build the pinned programs into bin/
+tools: $(BUF) $(PROTOC_GEN_GO) $(GOLANGCI_LINT) $(WORKFLOWCHECK) $(CONTROLLER_GEN) ## build the pinned programs into bin/
 
 # install: $(1) is the package; the target's name carries the program and its version.
 define install
@@ -164,6 +174,8 @@ $(GOLANGCI_LINT):
 	$(call install,github.com/golangci/golangci-lint/v2/cmd/golangci-lint)
 $(WORKFLOWCHECK):
 	$(call install,go.temporal.io/sdk/contrib/tools/workflowcheck)
+$(CONTROLLER_GEN):
+	$(call install,sigs.k8s.io/controller-tools/cmd/controller-gen)
 
 .PHONY: kube-binaries
 kube-binaries: $(KUBE_PROGRAMS:%=bin/kube/%) ## build etcd and Kubernetes' programs from their modules into bin/kube/
