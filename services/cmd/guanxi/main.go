@@ -5,6 +5,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/services/accounts"
 	"github.com/guanxi-crm/guanxi/services/analytics"
+	"github.com/guanxi-crm/guanxi/services/console"
 	"github.com/guanxi-crm/guanxi/services/loyalty"
 	"github.com/guanxi-crm/guanxi/services/rollout"
 	"github.com/guanxi-crm/guanxi/services/sales"
@@ -12,5 +13,5 @@ import (
 )
 
 func main() {
-	app.Main(accounts.Module(), sales.Module(), loyalty.Module(), tickets.Module(), analytics.Module(), rollout.Module())
+	app.Main(accounts.Module(), sales.Module(), loyalty.Module(), tickets.Module(), analytics.Module(), rollout.Module(), console.Module())
 }
