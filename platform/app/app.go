@@ -90,6 +90,8 @@ type Parts struct {
 	Schedules []flow.Schedule
 	// Background are loops that belong to the workers' role and end with their context.
 	Background []func(context.Context) error
+	// Waiting, where there is one, says in the service's status what it has still to do of its own.
+	Waiting func(context.Context) ([]WaitingStatus, error)
 }
 
 // Main runs the modules as the command line says and never returns.

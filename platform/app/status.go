@@ -31,6 +31,14 @@ type Status struct {
 	OutboxParked        int64            `json:"outbox_parked" doc:"events that Kafka refused for good"`
 	ProcessesWaiting    int64            `json:"processes_waiting" doc:"processes that events called for and that the process engine has not started yet"`
 	Consumers           []ConsumerStatus `json:"consumers"`
+	Waiting             []WaitingStatus  `json:"waiting" doc:"what the service itself has still to do"`
+}
+
+// WaitingStatus is work of a service's own that is not done.
+type WaitingStatus struct {
+	Name          string  `json:"name"`
+	Count         int64   `json:"count"`
+	OldestSeconds float64 `json:"oldest_seconds" doc:"age of the oldest of them"`
 }
 
 // ConsumerStatus is how far one consumer is behind its topics.
@@ -60,7 +68,7 @@ func statusRoutes(s *service) func(*httpx.API) {
 }
 
 func (s *service) status(ctx context.Context) (Status, error) {
-	status := Status{Service: s.Name, Version: Version, Database: s.schemaState(ctx), Kafka: stateOK, Temporal: stateOK, Consumers: []ConsumerStatus{}}
+	status := Status{Service: s.Name, Version: Version, Database: s.schemaState(ctx), Kafka: stateOK, Temporal: stateOK, Consumers: []ConsumerStatus{}, Waiting: []WaitingStatus{}}
 	if status.Database != stateOK {
 		return status, nil
 	}
@@ -80,6 +88,11 @@ func (s *service) status(ctx context.Context) (Status, error) {
 	}
 	if _, err := s.deps.Flow.Temporal().CheckHealth(ctx, nil); err != nil {
 		status.Temporal = "cannot be reached"
+	}
+	if s.parts.Waiting != nil {
+		if status.Waiting, err = s.parts.Waiting(ctx); err != nil {
+			return Status{}, err
+		}
 	}
 	next := make(map[string][]int64) // one answer of Kafka for all consumers of a topic
 	for _, c := range s.parts.Consumers {

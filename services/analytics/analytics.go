@@ -116,6 +116,7 @@ func Module() app.Module {
 					metric.Routes(metric.New(d.DB, d.Clock), numbers), reports.Routes,
 				},
 				Consumers: fact.Consumers(),
+				Waiting:   portraits.Waiting,
 				Background: []func(context.Context) error{
 					app.Every(10*time.Second, d.Log, "reports that are due", reports.Pass),
 					app.Every(time.Second, d.Log, "runs of the day", daily),

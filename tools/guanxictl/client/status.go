@@ -3,7 +3,9 @@ package client
 import "context"
 
 // Services are those of the platform that answer /v1/ops/{service}.
-func Services() []string { return []string{"accounts", "sales", "loyalty", "tickets", "analytics", "rollout"} }
+func Services() []string {
+	return []string{"accounts", "sales", "loyalty", "tickets", "analytics", "rollout"}
+}
 
 // OK is what a service says of a part that is well.
 const OK = "ok"
@@ -21,6 +23,14 @@ type Status struct {
 	OutboxParked        int64            `json:"outbox_parked"`     // refused by Kafka for good
 	ProcessesWaiting    int64            `json:"processes_waiting"` // called for by events, not started yet
 	Consumers           []ConsumerStatus `json:"consumers"`
+	Waiting             []WaitingStatus  `json:"waiting"` // what the service has still to do of its own
+}
+
+// WaitingStatus is work of a service's own that is not done.
+type WaitingStatus struct {
+	Name          string  `json:"name"`
+	Count         int64   `json:"count"`
+	OldestSeconds float64 `json:"oldest_seconds"`
 }
 
 // ConsumerStatus is how far a consumer is behind.
@@ -34,6 +44,11 @@ type ConsumerStatus struct {
 func (s Status) Level() bool {
 	for _, c := range s.Consumers {
 		if c.Lag != 0 {
+			return false
+		}
+	}
+	for _, w := range s.Waiting {
+		if w.Count != 0 {
 			return false
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/portrait"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
 
 // readFields reads numbers of portraits: $2 is today, the condition's arguments begin at $3. NaN: there is none.
@@ -94,6 +95,9 @@ func (m *Mining) Assign(ctx context.Context) error {
 	}
 	for _, of := range due {
 		for more := true; more; {
+			if err := run.Yield(ctx, m.db, of.Tenant); err != nil {
+				return err
+			}
 			if more, err = m.assignSome(ctx, of.Tenant); err != nil {
 				return err
 			}

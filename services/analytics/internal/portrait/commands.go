@@ -57,31 +57,45 @@ func (p *Portraits) Background(ctx context.Context) error {
 const dueSQL = `WITH RECURSIVE t AS (
 	SELECT min(tenant_id) AS tenant_id FROM portrait_due
 	UNION ALL SELECT (SELECT min(d.tenant_id) FROM portrait_due d WHERE d.tenant_id > t.tenant_id) FROM t WHERE t.tenant_id IS NOT NULL
-) SELECT tenant_id, '00000000-0000-0000-0000-000000000000'::uuid FROM t WHERE tenant_id IS NOT NULL`
+) SELECT tenant_id, '00000000-0000-0000-0000-000000000000'::uuid FROM t WHERE tenant_id IS NOT NULL
+UNION SELECT tenant_id, '00000000-0000-0000-0000-000000000000' FROM portrait_aside WHERE again_at <= $1`
 
 // Pass reckons some of what is due, of each tenant, and gives how many customers that were: 0 when nothing is due. What
 // is heard of customers one by one comes before what comes in masses.
 func (p *Portraits) Pass(ctx context.Context) (customers int, err error) {
-	tenants, err := p.ops.Across(ctx, dueSQL)
+	tenants, err := p.ops.Across(ctx, dueSQL, p.now())
 	if err != nil {
 		return 0, err
 	}
 	var failed error
 	for _, one := range tenants {
+		var aside []error
 		err := p.db.Tx(ctx, one.Tenant, func(tx *pg.Tx) error {
 			byKeys(tx)
-			due, err := takeDue(ctx, tx, atOnce)
-			if err != nil || len(due) == 0 {
+			due, mine, err := takeDue(ctx, tx, atOnce)
+			if err != nil || !mine {
 				return err
 			}
 			byCost(tx)
-			if err := p.reckon(ctx, tx, due); err != nil {
+			due, again, err := p.apart(ctx, tx, due)
+			if err != nil || len(due)+len(again) == 0 {
 				return err
 			}
-			tx.OnCommit(func() { customers += len(due) })
+			if aside, err = p.each(ctx, tx, due); err != nil {
+				return err
+			}
+			for _, customer := range again {
+				if err := p.tryAgain(ctx, tx, customer); err != nil {
+					return err
+				}
+			}
+			tx.OnCommit(func() { customers += len(due) + len(again) })
 			return nil
 		})
 		failed = errors.Join(failed, err)
+		if err == nil {
+			failed = errors.Join(append([]error{failed}, aside...)...)
+		}
 	}
 	return customers, failed
 }
@@ -203,7 +217,8 @@ func (p *Portraits) step(ctx context.Context, tx *pg.Tx, r run.Run) (done bool, 
 		return false, err
 	}
 	byCost(tx)
-	return false, p.reckon(ctx, tx, inOrder(append(ids, news...)))
+	_, err = p.each(ctx, tx, inOrder(append(ids, news...)))
+	return false, err
 }
 
 // SetCurrency sets the reporting currency and has all portraits made anew. ifMatch is the version that was read.

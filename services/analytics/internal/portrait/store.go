@@ -126,14 +126,14 @@ ON CONFLICT (tenant_id, customer_id) DO UPDATE SET ` + strings.Join(set, ", ") +
 WHERE (p.` + strings.Join(factColumns, ", p.") + `) IS DISTINCT FROM (excluded.` + strings.Join(factColumns, ", excluded.") + `)`
 }()
 
-// takeDue takes up to most customers who are due out of what is, the first first; none where somebody else is at work for
+// takeDue takes up to most customers who are due out of what is, the first first; mine is false where somebody else is at work for
 // the tenant: one at a time, so that what is older never writes over what is newer.
-func takeDue(ctx context.Context, tx *pg.Tx, most int) (customers []uuid.UUID, err error) {
-	var mine bool
+func takeDue(ctx context.Context, tx *pg.Tx, most int) (customers []uuid.UUID, mine bool, err error) {
 	if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(hashtextextended('portraits' || chr(31) || $1, 0))`, tx.Tenant()).Scan(&mine); err != nil || !mine {
-		return nil, err
+		return nil, false, err
 	}
-	return taken(ctx, tx, 1, most)
+	customers, err = taken(ctx, tx, 1, most)
+	return customers, true, err
 }
 
 // taken takes away up to most marks of lanes up to lane, the first first, and gives their customers in the order of ids. The

@@ -12,6 +12,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/filter"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/portrait"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
 
 // chunkOf is how many customers a run judges in one transaction, and so how many events that has at most.
@@ -55,6 +56,9 @@ func (s *Segments) Pass(ctx context.Context, tenant string) error {
 	var failed error
 	for _, segment := range runs {
 		for more := true; more; {
+			if err := run.Yield(ctx, s.db, tenant); err != nil {
+				return errors.Join(failed, err)
+			}
 			if more, err = s.step(ctx, tenant, segment); err != nil {
 				failed, more = errors.Join(failed, err), false // the others go on
 			}
