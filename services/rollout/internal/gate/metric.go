@@ -70,7 +70,7 @@ func Metrics() []Metric {
 		},
 		{
 			Code: ErrorRate, Unit: Share, Better: Down, MinSample: 100,
-			Doc: "Share of requests to all services answered with a status from 500, of the last minutes. The sample is the requests.",
+			Doc: "Share of requests answered with a status from 500. No service tells of it yet, so a gate on it holds as not_measurable until somebody skips it.",
 		},
 		{
 			Code: ConsumerLag, Unit: Events, Better: Down,
