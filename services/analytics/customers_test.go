@@ -187,7 +187,7 @@ func TestThereIsNothingToErase(t *testing.T) {
 		"fact_lead.campaign fact_lead.capture fact_lead.source fact_lead.state fact_member.programme fact_member.tier fact_membership.plan",
 		"fact_opportunity.currency fact_opportunity.pipeline fact_opportunity.reason fact_opportunity.source fact_opportunity.stage fact_opportunity.state",
 		"fact_order.amounts fact_order.channel fact_order.currency fact_order.quantities fact_order.skus",
-		"fact_points.kind fact_points.reason_type fact_return.currency",
+		"fact_points.kind fact_points.reason_type fact_product.sku fact_return.currency",
 		"fact_ticket.channel fact_ticket.kind fact_ticket.resolution fact_ticket.status",
 		"fact_touch.campaign fact_touch.channel fact_touch.origin fact_touch.touch sales_day.channel sales_day.currency",
 	}, " "); texts != want {
