@@ -37,8 +37,10 @@ type node struct {
 	Images   []string
 }
 
-func (n node) path(parts ...string) string { return filepath.Join(append([]string{n.Dir}, parts...)...) }
-func (n node) kubeconfig() string          { return n.path("admin.kubeconfig") }
+func (n node) path(parts ...string) string {
+	return filepath.Join(append([]string{n.Dir}, parts...)...)
+}
+func (n node) kubeconfig() string { return n.path("admin.kubeconfig") }
 
 // run starts the node, runs the command and takes the node down.
 func run(ctx context.Context, n node, command []string) (err error) {
@@ -123,7 +125,7 @@ func (n *node) prepare() error {
 	}
 	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl", "coredns"} {
 		if _, err := os.Stat(filepath.Join(n.Binaries, name)); err != nil {
-			return fmt.Errorf("%s is not in %s: make kube-binaries node-binaries", name, n.Binaries)
+			return fmt.Errorf("%s is not in %s: make kube-binaries builds those of Kubernetes, cd tools/node && GOWORK=off go build -o ../../bin/kube/coredns ./dns builds coredns", name, n.Binaries)
 		}
 	}
 	for i, image := range n.Images {
