@@ -1,5 +1,4 @@
-// Package web holds the page that people work in. Its sources are here; `make console` builds them into dist, and without that
-// the program has a page that says so.
+// Package web holds the page that people work in, built into dist. Where nothing was built, the program shows a page that says so.
 package web
 
 import (
