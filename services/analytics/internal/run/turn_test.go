@@ -52,7 +52,7 @@ func TestRunsOfATenantTakeTurnsInTheOrderInWhichTheyWereAskedFor(t *testing.T) {
 	w.daily("pizza", "tags")
 	other := w.process()
 	require.Equal(t, []string{"pizza tags", "pizza tags"}, w.work(other, "tags", "grade"), "it is not their turn at music, whoever looks first")
-	require.NoError(t, w.runs.Work(t.Context(), "rfm", func(_ context.Context, _ *pg.Tx, one run.Run) (bool, error) {
+	require.NoError(t, w.runs.Work(t.Context(), "rfm", func(_ context.Context, _ *pg.Tx, _ run.Run) (bool, error) {
 		require.Empty(t, w.work(other, "tags", "grade", "rfm"), "another process finds one at work")
 		return true, nil
 	}))
