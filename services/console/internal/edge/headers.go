@@ -38,7 +38,7 @@ func (e *Edge) cookieName(name string) string {
 // setCookie sets a cookie that no script can read and no other site can make the browser send with a change; for how many seconds,
 // negative to take it away.
 func (e *Edge) setCookie(w http.ResponseWriter, name, value string, seconds int) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure is off on loopback over http only: the configuration is held to that
 		Name: e.cookieName(name), Value: value, Path: Prefix, MaxAge: seconds, HttpOnly: true, Secure: e.secure(), SameSite: http.SameSiteLaxMode,
 	})
 }

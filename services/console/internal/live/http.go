@@ -45,7 +45,7 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, who auth.Principal) 
 	if !send("retry: %d\nid: %s\nevent: ready\ndata: {\"complete\":%t}\n\n", again, l.At(), complete) {
 		return nil
 	}
-	beat, end := time.NewTicker(heartbeat), time.NewTimer(lasting)
+	beat, end := time.NewTicker(heartbeat), time.NewTimer(lasting) //nolint:forbidigo // pauses of a line, which no business time hangs on
 	defer beat.Stop()
 	defer end.Stop()
 	stopping := httpx.Stopping(r.Context())
@@ -69,7 +69,7 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, who auth.Principal) 
 			return nil
 		case <-stopping:
 			return nil
-		case <-time.After(gather):
+		case <-time.After(gather): //nolint:forbidigo // a pause of a line, which no business time hangs on
 		}
 		changes, id, complete := l.Take()
 		if !complete && !send("id: %s\nevent: missed\ndata: {}\n\n", id) {

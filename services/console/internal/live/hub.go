@@ -162,7 +162,7 @@ func (h *Hub) follow(ctx context.Context, topic string) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(retry):
+		case <-time.After(retry): //nolint:forbidigo // a pause between tries, which no business time hangs on
 		}
 	}
 	var partitions sync.WaitGroup
@@ -188,7 +188,7 @@ func (h *Hub) read(ctx context.Context, topic string, partition int, from int64)
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(retry):
+		case <-time.After(retry): //nolint:forbidigo // a pause between tries, which no business time hangs on
 		}
 		if _, next, err := h.bus.Offsets(ctx, topic); err == nil && partition < len(next) {
 			from = next[partition]
