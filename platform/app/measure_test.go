@@ -22,7 +22,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// It sets the process's meter provider, so it does not run in parallel.
+//nolint:paralleltest // it sets the process's meter provider
 func TestAlertsSeeWhatTheStatusSays(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	before := otel.GetMeterProvider()
