@@ -200,7 +200,7 @@ func permissionsOf(role string) []Permission {
 	case RolePlatformAdmin:
 		return []Permission{TenantsRead, TenantsManage, OpsRead, Operate}
 	case RoleService:
-		return []Permission{CustomersRead, CustomersWrite, TenantsRead, OpsRead}
+		return []Permission{CustomersRead, CustomersWrite, TenantsRead, TicketsReport, SurveysRead, OpsRead}
 	default:
 		return nil
 	}

@@ -118,6 +118,7 @@ func (i *Imports) Routes(api *httpx.API) {
 		"given with the first of its reasons. Kept for 30 days after the import has ended."
 	download.Produces = []string{"text/csv"}
 	httpx.Stream(api, download, i.download)
+	i.qualityRoute(api)
 }
 
 // describe documents the mapping and the columns for integrators.

@@ -1,6 +1,7 @@
 package imports_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -146,6 +147,7 @@ func (w *world) work() { w.frontend.Work(w.imports.Register) }
 
 type call struct {
 	tenant, key, contentType string
+	role                     string // empty: an integrator's
 }
 
 // do calls the API as an integrator of a tenant and decodes the answer into out, when it is not nil.
@@ -154,7 +156,7 @@ func (w *world) do(method, path string, body io.Reader, how call, out any) *http
 	if how.tenant == "" {
 		how.tenant = w.tenant
 	}
-	token, err := w.issuer.Token(auth.TokenRequest{Subject: "ann", Tenant: how.tenant, Roles: []string{auth.RoleIntegrator}}, time.Now())
+	token, err := w.issuer.Token(auth.TokenRequest{Subject: "ann", Tenant: how.tenant, Roles: []string{cmp.Or(how.role, auth.RoleIntegrator)}}, time.Now())
 	require.NoError(w.t, err)
 	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, body)
 	require.NoError(w.t, err)
