@@ -83,6 +83,11 @@ test-kafka: ## the tests of bus, outbox and inbox and the fault tests against th
 	$(SAY) 'starting Apache Kafka; the first time this downloads it from Maven Central'
 	@go run ./tools/kafka run -- go test -count=1 -p 1 -timeout 40m $(KAFKA_PACKAGES)
 
+.PHONY: test-kube
+test-kube: $(KUBE_SERVER) ## the tests of the operator's kinds on a real kube-apiserver
+	$(SAY) 'testing on a real kube-apiserver'
+	@go test -tags kube -timeout 10m ./platform/operator/...
+
 .PHONY: e2e
 e2e: ## the built binary over its public surfaces, with every part of the installation killed at will
 	$(SAY) 'building the development stack and breaking it; this takes some minutes'

@@ -58,7 +58,7 @@ type CRMRolloutSpec struct {
 
 // Metric is a number that the platform measures.
 //
-// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Enum=import_quality;active_users;sla_attainment;csat;error_rate;consumer_lag
 type Metric string
 
 // Role is a role in the team.

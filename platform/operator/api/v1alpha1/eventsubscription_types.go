@@ -90,7 +90,7 @@ type WebhookDelivery struct {
 	// +optional
 	Timeout Duration `json:"timeout,omitempty"`
 	// Retry says how often and when an event is sent again.
-	// +kubebuilder:default={}
+	// +kubebuilder:default={attempts:10,first:"1s",longest:"5m"}
 	// +optional
 	Retry Retry `json:"retry,omitempty"`
 }
