@@ -16,7 +16,7 @@ type Tenant string
 // left out, such as 1h30m or 45s.
 //
 // +kubebuilder:validation:MaxLength=20
-// +kubebuilder:validation:XValidation:rule="self.matches('^([1-9][0-9]{0,5}h)?([1-9]m|[1-5][0-9]m)?([1-9]s|[1-5][0-9]s)?$') && self != ”",message="a duration is written canonically: hours, minutes below 60, seconds below 60, without parts that are zero, such as 1h30m or 45s"
+// +kubebuilder:validation:XValidation:rule="self.matches('^([1-9][0-9]{0,5}h)?([1-9]m|[1-5][0-9]m)?([1-9]s|[1-5][0-9]s)?$') && self.size() > 0",message="a duration is written canonically: hours, minutes below 60, seconds below 60, without parts that are zero, such as 1h30m or 45s"
 type Duration string
 
 // Length gives the duration, and 0 where there is none.

@@ -77,7 +77,7 @@ type KafkaDelivery struct {
 type WebhookDelivery struct {
 	// URL that events are posted to.
 	// +kubebuilder:validation:MaxLength=2000
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['https', 'http'] && url(self).getHost() != '' && !self.contains('@')",message="url is an http or https address without a user and password, such as https://hooks.example.com/guanxi"
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['https', 'http'] && url(self).getHost().size() > 0 && !self.contains('@')",message="url is an http or https address without a user and password, such as https://hooks.example.com/guanxi"
 	URL string `json:"url"`
 	// SecretName is a Secret of the same namespace: key has the signing key, whsec_ and 24 to 64 bytes in base64; previous, while
 	// keys are changed, the one before. Events then carry a signature by each.
