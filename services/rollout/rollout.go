@@ -1,8 +1,17 @@
 // Package rollout is how CRM is introduced: phase by phase, unit by unit, through gates that people and measured numbers open.
+//
+// Rooms, each importing only those before it:
+//
+//	unit     the units of the organisation
+//	gate     when a gate opens, and which numbers can be measured
+//	plan     goals, team, phases and risks, and what may be wrong with them
+//	rollout  where a rollout stands, and for whom it opens capabilities
 package rollout
 
 import (
 	"github.com/guanxi-crm/guanxi/platform/app"
+	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/services/rollout/internal/unit"
 	"github.com/guanxi-crm/guanxi/services/rollout/migrations"
 )
 
@@ -14,8 +23,8 @@ func Module() app.Module {
 		Name:       name,
 		Title:      "Guanxi rollout",
 		Migrations: migrations.FS,
-		Build: func(app.Deps) (app.Parts, error) {
-			return app.Parts{}, nil
+		Build: func(d app.Deps) (app.Parts, error) {
+			return app.Parts{Routes: []func(*httpx.API){unit.New(d.DB, d.Clock).Routes}}, nil
 		},
 	}
 }

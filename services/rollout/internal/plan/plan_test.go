@@ -1,0 +1,60 @@
+package plan_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/guanxi-crm/guanxi/services/rollout/internal/gate"
+	"github.com/guanxi-crm/guanxi/services/rollout/internal/plan"
+)
+
+func good() plan.Plan {
+	return plan.Plan{
+		Goals: []plan.Goal{{Code: "use", Name: "Use", Metric: gate.ActiveUsers, Direction: plan.Up, Target: 0.8, Unit: "north"}},
+		Team:  []plan.Member{{Subject: "ann", Role: plan.Sponsor}, {Subject: "bob", Role: plan.Sponsor}, {Subject: "lei", Role: plan.Lead}},
+		Phases: []plan.Phase{
+			{Code: "data", Name: "Data", Kind: plan.Migration, Tasks: []plan.Task{{Code: "clean", Title: "Clean", Owner: "lei"}}},
+			{Code: "pilot", Name: "Pilot", Kind: plan.Pilot, After: []string{"data"}, Units: []string{"north"}, Capabilities: []string{"sales"},
+				Leave: []gate.Gate{{Code: "board", Kind: gate.Person, FourEyes: true}}},
+		},
+		Risks: []plan.Risk{{Code: "poor-data", Name: "Poor data", Likelihood: 3, Impact: 4, Role: plan.Lead}},
+	}
+}
+
+func TestAPlanThatContradictsItselfIsRefusedWhereItDoes(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{"north": true}
+	if faults := good().Faults(known); len(faults) > 0 {
+		t.Fatalf("a good plan: %+v", faults)
+	}
+	for name, c := range map[string]struct {
+		change         func(*plan.Plan)
+		location, code string
+	}{
+		"empty":           {func(p *plan.Plan) { p.Phases = nil }, "phases", "plan_empty"},
+		"cycle":           {func(p *plan.Plan) { p.Phases[0].After = []string{"pilot"} }, "phases[0].after", "phases_in_a_cycle"},
+		"after itself":    {func(p *plan.Plan) { p.Phases[0].After = []string{"data"} }, "phases[0].after", "phases_in_a_cycle"},
+		"unknown phase":   {func(p *plan.Plan) { p.Phases[0].After = []string{"no"} }, "phases[0].after[0]", "phase_unknown"},
+		"unknown unit":    {func(p *plan.Plan) { p.Phases[1].Units = []string{"south"} }, "phases[1].units[0]", "unit_unknown"},
+		"capability":      {func(p *plan.Plan) { p.Phases[1].Capabilities = []string{"magic"} }, "phases[1].capabilities[0]", "capability_unknown"},
+		"no units":        {func(p *plan.Plan) { p.Phases[1].Units = nil }, "phases[1].units", "units_required"},
+		"metric":          {func(p *plan.Plan) { p.Goals[0].Metric = "luck" }, "goals[0].metric", "metric_unknown"},
+		"twice":           {func(p *plan.Plan) { p.Phases[1].Code = "data"; p.Phases[1].After = nil }, "phases[1].code", "code_taken"},
+		"two eyes only":   {func(p *plan.Plan) { p.Team = p.Team[1:] }, "phases[1].leave[0].role", "people_missing"},
+		"a doer decides":  {func(p *plan.Plan) { p.Phases[1].Tasks = []plan.Task{{Code: "t", Title: "T", Owner: "ann"}} }, "phases[1].leave[0].role", "people_missing"},
+		"stranger":        {func(p *plan.Plan) { p.Phases[0].Tasks[0].Owner = "eve" }, "phases[0].tasks[0].owner", "owner_not_in_team"},
+		"phase empty":     {func(p *plan.Plan) { p.Phases[0].Tasks = nil }, "phases[0]", "phase_empty"},
+		"likelihood":      {func(p *plan.Plan) { p.Risks[0].Likelihood = 6 }, "risks[0].likelihood", "out_of_range"},
+		"worse by design": {func(p *plan.Plan) { p.Goals[0].Baseline = 0.9 }, "goals[0].target", "target_worse"},
+	} {
+		p := good()
+		c.change(&p)
+		codes := []string{}
+		for _, f := range p.Faults(known) {
+			codes = append(codes, f.Location+" "+f.Code)
+		}
+		if !slices.Contains(codes, c.location+" "+c.code) {
+			t.Errorf("%s: %v", name, codes)
+		}
+	}
+}
