@@ -129,15 +129,15 @@ const (
 type Gate struct {
 	Code      string      `json:"code"`
 	Side      Side        `json:"side"`
-	Votes     []gate.Vote `json:"votes,omitempty"`     // of people, in the order in which they decided
-	PassedAt  time.Time   `json:"passed_at,omitzero"`  // zero: it holds
-	PassedBy  string      `json:"passed_by,omitempty"` // subject of whoever decided last; empty for a number
-	How       string      `json:"how,omitempty"`       // person, metric or skipped, once it has passed
-	Reason    gate.Reason `json:"reason,omitempty"`    // why it holds, as last looked at
-	Measured  float64     `json:"measured,omitempty"`  // last
-	Limit     float64     `json:"limit,omitempty"`     // what that was held against
-	Sample    int         `json:"sample,omitempty"`    // on how many cases that stands
-	LookedAt  time.Time   `json:"looked_at,omitzero"`  // when it was last measured
+	Votes     []gate.Vote `json:"votes,omitempty"`      // of people, in the order in which they decided
+	PassedAt  time.Time   `json:"passed_at,omitzero"`   // zero: it holds
+	PassedBy  string      `json:"passed_by,omitempty"`  // subject of whoever decided last; empty for a number
+	How       string      `json:"how,omitempty"`        // person, metric or skipped, once it has passed
+	Reason    gate.Reason `json:"reason,omitempty"`     // why it holds, as last looked at
+	Measured  float64     `json:"measured,omitempty"`   // last
+	Limit     float64     `json:"limit,omitempty"`      // what that was held against
+	Sample    int         `json:"sample,omitempty"`     // on how many cases that stands
+	LookedAt  time.Time   `json:"looked_at,omitzero"`   // when it was last measured
 	SkippedAs string      `json:"skipped_as,omitempty"` // code of why somebody passed it by
 }
 

@@ -104,6 +104,8 @@ func (u *Units) Routes(api *httpx.API) {
 		httpx.Register(api, httpx.Operation{
 			ID: one.action + "-unit", Method: http.MethodPost, Path: "/v1/units/{unit_id}/" + one.action, Tag: tag, Summary: one.summary,
 			Description: "What is live in it stays so.", Permission: auth.RolloutsManage, Errors: []int{http.StatusNotFound},
-		}, func(ctx context.Context, in *byID) (*unitAnswer, error) { return answered(u.Archive(ctx, in.ID, one.archived)) })
+		}, func(ctx context.Context, in *byID) (*unitAnswer, error) {
+			return answered(u.Archive(ctx, in.ID, one.archived))
+		})
 	}
 }
