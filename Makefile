@@ -12,12 +12,14 @@ PROTOC_GEN_GO_VERSION := v1.36.12
 GOLANGCI_LINT_VERSION := v2.15.0
 WORKFLOWCHECK_VERSION := v0.6.0
 CONTROLLER_GEN_VERSION := v0.20.1
+HELM_VERSION          := v4.3.1
 
 BUF           := bin/.installed/buf@$(BUF_VERSION)
 PROTOC_GEN_GO := bin/.installed/protoc-gen-go@$(PROTOC_GEN_GO_VERSION)
 GOLANGCI_LINT := bin/.installed/golangci-lint@$(GOLANGCI_LINT_VERSION)
 WORKFLOWCHECK := bin/.installed/workflowcheck@$(WORKFLOWCHECK_VERSION)
 CONTROLLER_GEN := bin/.installed/controller-gen@$(CONTROLLER_GEN_VERSION)
+HELM          := bin/.installed/helm@$(HELM_VERSION)
 
 MODULES   := proto platform platform/operator services tools
 PACKAGES  := ./proto/... ./platform/... ./services/... ./tools/...
@@ -84,9 +86,16 @@ test-kafka: ## the tests of bus, outbox and inbox and the fault tests against th
 	@go run ./tools/kafka run -- go test -count=1 -p 1 -timeout 40m $(KAFKA_PACKAGES)
 
 .PHONY: test-kube
-test-kube: $(KUBE_SERVER) ## the tests of the operator's kinds on a real kube-apiserver
+test-kube: $(KUBE_SERVER) $(HELM) ## the tests of the operator's kinds and of the charts on a real kube-apiserver
 	$(SAY) 'testing on a real kube-apiserver'
 	@go test -tags kube -timeout 10m ./platform/operator/...
+	@cd tools/charts && GOWORK=off go test -tags kube -run RealServer -timeout 10m ./...
+
+# What the charts render is judged by the program and by the services' OpenAPI as well, which Go's cache does not know of.
+.PHONY: charts
+charts: $(HELM) ## lint the Helm charts, compare what they render, and hold it to the program and to Pod Security
+	$(SAY) 'testing the charts; the first time this builds Helm'
+	@cd tools/charts && GOWORK=off go test -count=1 -timeout 10m ./...
 
 .PHONY: e2e
 e2e: ## the built binary over its public surfaces, with every part of the installation killed at will
@@ -160,7 +169,7 @@ generate-crds: $(CONTROLLER_GEN)
 		paths=./... output:crd:dir=config/crd output:rbac:dir=config/rbac
 
 .PHONY: tools
-tools: $(BUF) $(PROTOC_GEN_GO) $(GOLANGCI_LINT) $(WORKFLOWCHECK) $(CONTROLLER_GEN) ## build the pinned programs into bin/
+tools: $(BUF) $(PROTOC_GEN_GO) $(GOLANGCI_LINT) $(WORKFLOWCHECK) $(CONTROLLER_GEN) $(HELM) ## build the pinned programs into bin/
 
 # install: $(1) is the package; the target's name carries the program and its version.
 define install
@@ -181,6 +190,8 @@ $(WORKFLOWCHECK):
 	$(call install,go.temporal.io/sdk/contrib/tools/workflowcheck)
 $(CONTROLLER_GEN):
 	$(call install,sigs.k8s.io/controller-tools/cmd/controller-gen)
+$(HELM):
+	$(call install,helm.sh/helm/v4/cmd/helm)
 
 .PHONY: kube-binaries
 kube-binaries: $(KUBE_PROGRAMS:%=bin/kube/%) ## build etcd and Kubernetes' programs from their modules into bin/kube/
