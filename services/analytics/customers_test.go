@@ -6,10 +6,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/apptest"
 	accountsv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/accounts/events/v1"
 	"github.com/guanxi-crm/guanxi/services/analytics"
@@ -192,5 +195,42 @@ func TestThereIsNothingToErase(t *testing.T) {
 		"fact_touch.campaign fact_touch.channel fact_touch.origin fact_touch.touch sales_day.channel sales_day.currency",
 	}, " "); texts != want {
 		t.Errorf("texts that are kept:\n%s\nwant only codes:\n%s", strings.ReplaceAll(texts, " ", "\n"), want)
+	}
+}
+
+// TestOfAnErasedCustomerNothingIsTold asks every operation about one customer, so that none is forgotten.
+func TestOfAnErasedCustomerNothingIsTold(t *testing.T) {
+	t.Parallel()
+	operations, err := app.Operations(analytics.Module())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := apptest.Start(t, analytics.Module())
+	token := s.Token("manager", "music")
+	k, customer := newTeller(t, "music"), uuid.Must(uuid.NewV7())
+	s.Publish("accounts", k.registered(customer))
+	s.Publish("sales", k.placed(uuid.Must(uuid.NewV7()), customer.String(), day(1997, time.May, 2), 1, 2500))
+	s.Eventually("the order is known", func() bool { return summaryOf(s, token).Revenue != nil })
+	s.Publish("accounts", k.event("customer", customer, &accountsv1.CustomerErased{CustomerId: customer.String(), ErasedAt: timestamppb.Now()}))
+	s.Eventually("the customer is erased", func() bool {
+		return s.Count(`SELECT count(*) FROM live.fact_customer WHERE erased_at IS NOT NULL`) == 1
+	})
+	asked := 0
+	for _, op := range operations {
+		before, after, ok := strings.Cut(op.Path, "/customers/{id}")
+		if !ok || op.Method != http.MethodGet || strings.Contains(before, "{") {
+			continue
+		}
+		path := before + "/customers/" + customer.String() + after
+		if op.ID == "get-customer-rfm" {
+			path += "?currency=USD&as_of=1997-12-31"
+		}
+		if answer := s.Do(http.MethodGet, path, token, nil); answer.Status != http.StatusGone || answer.Code() != "customer_erased" {
+			t.Errorf("%s: got %d %s", path, answer.Status, answer.Body)
+		}
+		asked++
+	}
+	if asked < 10 {
+		t.Errorf("only %d operations tell of one customer", asked)
 	}
 }

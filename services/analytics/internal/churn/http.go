@@ -198,7 +198,7 @@ func (c *Churn) Routes(api *httpx.API) {
 	}, c.risksHTTP)
 	httpx.Register(api, httpx.Operation{
 		ID: "get-customer-churn", Method: http.MethodGet, Path: "/v1/analytics/churn/customers/{id}", Tag: tag, Summary: "Read how likely a customer goes, and why",
-		Permission: auth.AnalyticsRead, Errors: []int{http.StatusNotFound},
+		Permission: auth.AnalyticsRead, Errors: []int{http.StatusNotFound, http.StatusGone},
 	}, func(ctx context.Context, in *churnByID) (*churnRiskOutput, error) {
 		r, err := c.Of(ctx, in.ID)
 		if err != nil {

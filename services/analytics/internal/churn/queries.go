@@ -12,7 +12,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
-	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
 
@@ -56,7 +56,7 @@ func (c *Churn) Settings(ctx context.Context) (s Settings, err error) {
 	return s, err
 }
 
-// Of gives the risk of the customer whom the id means; NotFound customer_not_found where analytics knows none.
+// Of gives the risk of the customer whom the id means; Gone customer_erased, NotFound customer_not_found.
 func (c *Churn) Of(ctx context.Context, id uuid.UUID) (r Risk, err error) {
 	err = c.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
 		root := alias.Root(tx, id)
@@ -68,7 +68,7 @@ func (c *Churn) Of(ctx context.Context, id uuid.UUID) (r Risk, err error) {
 			return err
 		}
 		if !known {
-			return problem.New(problem.NotFound, "customer_not_found", "Analytics knows no such customer.")
+			return fact.Missing(ctx, tx, *root)
 		}
 		rows, err := tx.Query(ctx, `SELECT `+riskColumns+` FROM churn_risk WHERE tenant_id = $1 AND customer_id = $2`, tx.Tenant(), *root)
 		if err != nil {

@@ -69,7 +69,7 @@ func Routes(q *Queries) func(*httpx.API) {
 		})
 		httpx.Register(api, httpx.Operation{
 			ID: "get-customer-facts", Method: http.MethodGet, Path: "/v1/analytics/facts/customers/{id}",
-			Summary: "What one customer bought", Tag: "facts", Permission: auth.AnalyticsRead,
+			Summary: "What one customer bought", Tag: "facts", Permission: auth.AnalyticsRead, Errors: []int{http.StatusNotFound, http.StatusGone},
 		}, func(ctx context.Context, in *customerInput) (*customerFactsOutput, error) {
 			c, err := q.Customer(ctx, auth.Tenant(ctx), in.ID)
 			if err != nil {

@@ -91,6 +91,9 @@ func (q *Queries) Customer(ctx context.Context, tenant string, id uuid.UUID) (Cu
 			return err
 		}
 		c.CustomerID = *root
+		if err := Gone(ctx, tx, *root); err != nil {
+			return err
+		}
 		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM fact_customer WHERE tenant_id = $1 AND customer_id = ANY ((SELECT customer_group($1, $2))::uuid[]))`,
 			tenant, id).Scan(&c.Known); err != nil {
 			return err
@@ -117,17 +120,22 @@ GROUP BY o.currency ORDER BY o.currency`, tenant, id)
 	return c, err
 }
 
+// Gone is a problem of the kind Gone, customer_erased, where the customer who stands for all its ids was erased: nothing is told of it
+// any more, not even that it was a customer with so many orders.
+func Gone(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
+	var erased bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM fact_customer WHERE tenant_id = $1 AND customer_id = $2 AND erased_at IS NOT NULL)`, tx.Tenant(), id).Scan(&erased)
+	if err == nil && erased {
+		err = problem.New(problem.Gone, "customer_erased", "The customer was erased: there is nothing to tell.")
+	}
+	return err
+}
+
 // Missing says why there is nothing to tell of a customer who stands for all its ids: Gone customer_erased, NotFound
 // customer_not_found.
 func Missing(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
-	var erased bool
-	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM fact_customer WHERE tenant_id = $1 AND customer_id = $2 AND erased_at IS NOT NULL)`, tx.Tenant(), id).Scan(&erased)
-	switch {
-	case err != nil:
+	if err := Gone(ctx, tx, id); err != nil {
 		return err
-	case erased:
-		return problem.New(problem.Gone, "customer_erased", "The customer was erased: there is nothing to tell.")
-	default:
-		return problem.New(problem.NotFound, "customer_not_found", "Analytics has heard nothing of this customer.")
 	}
+	return problem.New(problem.NotFound, "customer_not_found", "Analytics has heard nothing of this customer.")
 }

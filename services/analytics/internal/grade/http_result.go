@@ -141,7 +141,7 @@ func (p *Pyramid) resultRoutes(api *httpx.API) {
 				func(g Graded) uuid.UUID { return g.CustomerID }, toGraded)
 			return &gradeCustomersAnswer{gradeCustomersPage{items, next}}, err
 		})
-	httpx.Register(api, read("get-graded-customer", "/v1/analytics/grades/customers/{id}", "Read the grade of a customer and how it came there", http.StatusNotFound),
+	httpx.Register(api, read("get-graded-customer", "/v1/analytics/grades/customers/{id}", "Read the grade of a customer and how it came there", http.StatusNotFound, http.StatusGone),
 		func(ctx context.Context, in *gradedPath) (*gradedAnswer, error) {
 			root, g, way, err := p.Customer(ctx, in.ID)
 			if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
 
@@ -173,7 +174,7 @@ type Moved struct {
 }
 
 // Customer gives what the customer whom the id means brought and cost by the last run, where it is graded, and its way through the
-// grades, the latest step first, at most 200. NotFound customer_not_graded where there is neither.
+// grades, the latest step first, at most 200. Gone customer_erased; NotFound customer_not_graded where there is neither.
 func (p *Pyramid) Customer(ctx context.Context, id uuid.UUID) (root uuid.UUID, g *Graded, way []Moved, err error) {
 	err = p.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
 		whom := alias.Root(tx, id)
@@ -182,6 +183,9 @@ func (p *Pyramid) Customer(ctx context.Context, id uuid.UUID) (root uuid.UUID, g
 			return err
 		}
 		root, g = *whom, nil
+		if err := fact.Gone(ctx, tx, root); err != nil {
+			return err
+		}
 		if ok {
 			s, _, err := loadScheme(ctx, tx, own.Scheme)
 			if err != nil {

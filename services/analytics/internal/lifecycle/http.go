@@ -221,7 +221,7 @@ func (l *Lifecycle) Routes(api *httpx.API) {
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "get-customer-lifecycle", Method: http.MethodGet, Path: "/v1/analytics/lifecycle/customers/{id}", Tag: tag, Summary: "Read how far the relationship with a customer has come",
-		Permission: auth.AnalyticsRead, Errors: []int{http.StatusNotFound},
+		Permission: auth.AnalyticsRead, Errors: []int{http.StatusNotFound, http.StatusGone},
 	}, func(ctx context.Context, in *lifecycleByID) (*struct{ Body lifecycleView }, error) {
 		r, err := l.Of(ctx, in.ID)
 		if err != nil {

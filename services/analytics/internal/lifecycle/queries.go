@@ -12,6 +12,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
 
@@ -69,7 +70,7 @@ type Seen struct {
 	Reasons []string
 }
 
-// Of gives where the customer stands whom the id means; NotFound customer_not_found where analytics knows none.
+// Of gives where the customer stands whom the id means; Gone customer_erased, NotFound customer_not_found.
 func (l *Lifecycle) Of(ctx context.Context, id uuid.UUID) (r Relationship, err error) {
 	err = l.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
 		r = Relationship{}
@@ -86,7 +87,7 @@ func (l *Lifecycle) Of(ctx context.Context, id uuid.UUID) (r Relationship, err e
 			LEFT JOIN lifecycle_state l ON l.tenant_id = $1 AND l.customer_id = p.customer_id WHERE p.tenant_id = $1 AND p.customer_id = $2`, tx.Tenant(), *root).
 			Scan(&stage, &since, &r.Reasons, &pattern, &asOf)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return problem.New(problem.NotFound, "customer_not_found", "Analytics knows no such customer.")
+			return fact.Missing(ctx, tx, *root)
 		}
 		if err != nil || stage == nil {
 			return err

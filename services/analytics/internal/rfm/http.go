@@ -112,7 +112,7 @@ func (r *Ratings) Routes(api *httpx.API) {
 		func(ctx context.Context, in *listInput) (*ratingsOutput, error) { return list(ctx, q, in) })
 	httpx.Register(api, operation("get-rfm-cells", "/v1/analytics/rfm/cells", "How many customers stand where, by recency and frequency", heavy),
 		func(ctx context.Context, in *WindowInput) (*ratingCellsOutput, error) { return countCells(ctx, q, in) })
-	httpx.Register(api, operation("get-customer-rfm", "/v1/analytics/rfm/customers/{id}", "Recency, frequency and monetary value of one customer", heavy),
+	httpx.Register(api, operation("get-customer-rfm", "/v1/analytics/rfm/customers/{id}", "Recency, frequency and monetary value of one customer", append(heavy, http.StatusGone)),
 		func(ctx context.Context, in *customerInput) (*customerRatingOutput, error) {
 			ask, err := in.question(q.clock)
 			if err != nil {

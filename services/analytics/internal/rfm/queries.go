@@ -70,7 +70,10 @@ func (q *Queries) Customer(ctx context.Context, tenant string, ask Question, id 
 	var root *uuid.UUID
 	err := q.db.Read(ctx, tenant, func(tx *pg.Tx) error {
 		root = alias.Root(tx, id)
-		return nil
+		if err := tx.Flush(ctx); err != nil {
+			return err
+		}
+		return fact.Gone(ctx, tx, *root)
 	})
 	if err != nil {
 		return Rating{}, Population{}, err

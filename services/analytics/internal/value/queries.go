@@ -8,9 +8,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/guanxi-crm/guanxi/platform/alias"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
-	"github.com/guanxi-crm/guanxi/platform/problem"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/fact"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/portrait"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
@@ -26,16 +27,19 @@ type Worth struct {
 	Predicted Predicted
 }
 
-// Customer reckons the values of the customer whom the id means, as of a day, by the models and settings of now. NotFound
-// customer_not_found where there is no portrait of it.
+// Customer reckons the values of the customer whom the id means, as of a day, by the models and settings of now: Gone
+// customer_erased, NotFound customer_not_found.
 func (v *Values) Customer(ctx context.Context, id uuid.UUID, asOf time.Time) (w Worth, err error) {
 	err = v.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
 		s := story{}
 		var registered *time.Time
-		err := tx.QueryRow(ctx, `SELECT p.customer_id, p.source, p.registered_at FROM customer_root($1, $2) AS r(id)
-			JOIN LATERAL (SELECT k.* FROM portrait k WHERE k.tenant_id = $1 AND k.customer_id = r.id LIMIT 1) p ON true`, tx.Tenant(), id).Scan(&s.customer, &s.source, &registered)
+		root := alias.Root(tx, id)
+		if err := tx.Flush(ctx); err != nil {
+			return err
+		}
+		err := tx.QueryRow(ctx, `SELECT customer_id, source, registered_at FROM portrait WHERE tenant_id = $1 AND customer_id = $2`, tx.Tenant(), *root).Scan(&s.customer, &s.source, &registered)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return problem.New(problem.NotFound, "customer_not_found", "Nothing is known of a customer with this id.")
+			return fact.Missing(ctx, tx, *root)
 		}
 		if err != nil {
 			return err
