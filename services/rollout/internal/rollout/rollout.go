@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/guanxi-crm/guanxi/services/rollout/internal/gate"
 	"github.com/guanxi-crm/guanxi/services/rollout/internal/plan"
@@ -65,7 +66,8 @@ type Rollout struct {
 	CreatedAt time.Time
 	StartedAt time.Time
 	EndedAt   time.Time
-	Steps     []Step // that this change added
+	Steps     []Step          // that this change added
+	Told      []proto.Message // events of this change, in their order
 }
 
 // Progress is how far a rollout is. Its JSON form is what the tables keep.
