@@ -24,6 +24,7 @@
 {{- if and $v.ingress.enabled $v.gateway.enabled }}{{ $bad = append $bad "ingress, gateway: enable one of them" }}{{ end -}}
 {{- if and $v.ingress.enabled (not $v.ingress.host) }}{{ $bad = append $bad "ingress.host: name the host" }}{{ end -}}
 {{- if and $v.gateway.enabled (not $v.gateway.parentRefs) }}{{ $bad = append $bad "gateway.parentRefs: name the Gateway" }}{{ end -}}
+{{- if and (or $v.monitoring.serviceMonitor.enabled $v.monitoring.rules.enabled) (not $v.monitoring.metrics) }}{{ $bad = append $bad "monitoring.metrics: must be true, since monitoring.serviceMonitor or monitoring.rules looks at metrics" }}{{ end -}}
 {{- $run := dict -}}
 {{- range $component, $spec := $v.components -}}
 {{- if $spec -}}
