@@ -24,7 +24,7 @@ HELM          := bin/.installed/helm@$(HELM_VERSION)
 MODULES   := proto platform platform/operator services tools
 PACKAGES  := ./proto/... ./platform/... ./services/... ./tools/...
 SERVICES  := accounts sales loyalty tickets analytics rollout
-GENERATED := proto/gen proto/jsonschema proto/asyncapi proto/openapi proto/baseline.binpb platform/operator/config platform/operator/api
+GENERATED := proto/gen proto/jsonschema proto/asyncapi proto/openapi proto/baseline.binpb platform/operator/config platform/operator/api charts/guanxi-crds/files
 
 # What stands between the services and the broker, and is therefore tried on Apache Kafka as well.
 KAFKA_PACKAGES := ./platform/bus/... ./platform/pg/outbox/... ./platform/pg/inbox/... ./tools/e2e/...
@@ -51,6 +51,11 @@ help: ## list the targets
 dev: ## build, start everything on loopback, load demo data on the first start, print where to look
 	$(SAY) 'building the development stack; the first time this takes about seven minutes, as it has the Temporal server in it'
 	@go run ./tools/devstack dev $(ARGS)
+
+.PHONY: console
+console: ## test and build the console's page with npm, for the next build of the program to have it in it
+	$(SAY) 'the page of the console: types from OpenAPI, tests, build, size'
+	@cd services/console/web && npm ci --no-audit --no-fund && npm run build && npm test
 
 .PHONY: demo-check
 demo-check: ## start the platform from nothing in a temporary folder, import a real cohort, compare the figures, stop
@@ -167,6 +172,7 @@ generate-crds: $(CONTROLLER_GEN)
 	@rm -rf platform/operator/config/crd platform/operator/config/rbac
 	@cd platform/operator && GOWORK=off ../../bin/controller-gen object crd:maxDescLen=400 rbac:roleName=guanxi-operator \
 		paths=./... output:crd:dir=config/crd output:rbac:dir=config/rbac
+	@rm -f charts/guanxi-crds/files/* && cp platform/operator/config/crd/*.yaml charts/guanxi-crds/files/
 
 .PHONY: tools
 tools: $(BUF) $(PROTOC_GEN_GO) $(GOLANGCI_LINT) $(WORKFLOWCHECK) $(CONTROLLER_GEN) $(HELM) ## build the pinned programs into bin/

@@ -1,0 +1,21 @@
+/** Problem is what a service answers when it refuses or fails: see application/problem+json. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    /** code is stable and snake_case, such as customer_not_found; empty where the answer was none of a service. */
+    readonly code: string,
+    detail: string,
+  ) {
+    super(detail)
+    this.name = 'Problem'
+  }
+}
+
+/** problemOf reads the body of an answer that is not a success. */
+export function problemOf(status: number, body: unknown): Problem {
+  const b = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>
+  const text = (x: unknown) => (typeof x === 'string' ? x : '')
+  const errors = Array.isArray(b.errors) ? b.errors.map((e: { message?: unknown }) => text(e?.message)).filter(Boolean) : []
+  const detail = [text(b.detail) || text(b.title), ...errors].filter(Boolean).join(' ')
+  return new Problem(status, text(b.code), detail || `HTTP ${status}`)
+}

@@ -1,0 +1,81 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
+import { choice, text } from './search'
+import { Crashed, Shell, Unknown } from './shell/Shell'
+
+const root = createRootRoute({ component: Shell, notFoundComponent: Unknown, errorComponent: Crashed })
+
+/** Optional makes what a validator gives a search in which everything may be left out. */
+type Optional<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
+
+/** search is a validator of what stands behind the question mark. */
+function search<T>(read: (s: Record<string, unknown>) => T): (s: Record<string, unknown>) => Optional<T> {
+  return (s) => {
+    // What is not there stays out of the address.
+    const known = Object.entries(read(s) as Record<string, unknown>).filter(([, value]) => value !== undefined)
+    return Object.fromEntries(known) as Optional<T>
+  }
+}
+
+const home = createRoute({
+  getParentRoute: () => root,
+  path: '/',
+  component: lazyRouteComponent(() => import('./pages/Home'), 'Home'),
+})
+
+// What a page shows is in its address, so that a view can be kept as a bookmark and sent to somebody.
+const customers = createRoute({
+  getParentRoute: () => root,
+  path: '/customers',
+  validateSearch: search((s) => ({
+    q: text(s.q),
+    kind: choice(s.kind, ['person', 'organisation']),
+    state: choice(s.state, ['archived', 'any']),
+    sort: choice(s.sort, ['relevance', 'name']),
+  })),
+  component: lazyRouteComponent(() => import('./pages/Customers'), 'Customers'),
+})
+
+const customer = createRoute({
+  getParentRoute: () => root,
+  path: '/customers/$customerId',
+  validateSearch: search((s) => ({
+    purpose: text(s.purpose),
+    from: choice(s.from, ['accounts', 'sales', 'loyalty', 'tickets', 'analytics']),
+    since: choice(s.since, ['30', '365']),
+  })),
+  component: lazyRouteComponent(() => import('./pages/Customer'), 'Customer'),
+})
+
+const tickets = createRoute({
+  getParentRoute: () => root,
+  path: '/tickets',
+  validateSearch: search((s) => ({
+    view: choice(s.view, ['mine', 'unassigned', 'all']),
+    kind: choice(s.kind, ['enquiry', 'incident', 'complaint', 'suggestion', 'praise']),
+    ticket: text(s.ticket),
+  })),
+  component: lazyRouteComponent(() => import('./pages/Tickets'), 'Tickets'),
+})
+
+const pipeline = createRoute({
+  getParentRoute: () => root,
+  path: '/pipeline',
+  validateSearch: search((s) => ({
+    pipeline: text(s.pipeline),
+    owner: choice(s.owner, ['me']),
+    sort: choice(s.sort, ['amount', 'age']),
+  })),
+  component: lazyRouteComponent(() => import('./pages/Pipeline'), 'Pipeline'),
+})
+
+export const router = createRouter({
+  routeTree: root.addChildren([home, customers, customer, tickets, pipeline]),
+  basepath: '/console',
+  defaultPreload: 'intent',
+})
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router
+  }
+}
