@@ -28,6 +28,9 @@ func TestChartsAreWhatHelmCallsWellFormed(t *testing.T) {
 func TestRenderingsAreTheGoldenOnes(t *testing.T) {
 	t.Parallel()
 	for _, r := range renderings(t) {
+		if r.chart == "guanxi-crds" {
+			continue // TestTheDefinitionsAreTheOperators says more
+		}
 		t.Run(r.String(), func(t *testing.T) {
 			t.Parallel()
 			golden := filepath.Join("testdata", r.String()+".yaml")

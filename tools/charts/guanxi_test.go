@@ -88,11 +88,10 @@ func TestTheProgramTakesWhatTheChartTellsIt(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "guanxi")
 	build := exec.CommandContext(context.Background(), "go", "build", "-o", program, "./services/cmd/guanxi")
-	build.Dir = root
-	build.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "GOWORK=") || strings.HasPrefix(e, "GOFLAGS=") })
+	build.Dir, build.Env = root, workspace()
 	said, err := build.CombinedOutput()
 	require.NoError(t, err, string(said))
-	for _, values := range []string{"minimal", "services", "all-in-one"} {
+	for _, values := range []string{"minimal", "services", "all-in-one", "demo"} {
 		objects := render(t, "guanxi", release, ci(values))
 		for _, p := range pods(t, objects) {
 			c := p.spec.Containers[0]
@@ -112,6 +111,11 @@ func TestTheProgramTakesWhatTheChartTellsIt(t *testing.T) {
 			require.Error(t, err, "an unknown variable is refused, so this test sees one: %s", said)
 		}
 	}
+}
+
+// workspace gives the environment in which the repository's programs are built: this module is not of its workspace.
+func workspace() []string {
+	return slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "GOWORK=") || strings.HasPrefix(e, "GOFLAGS=") })
 }
 
 // environment gives what the container is told, as name=value.

@@ -64,7 +64,7 @@ func TestARealServerTakesEveryObject(t *testing.T) {
 			require.NoError(t, c.Create(ctx, one, client.DryRunAll), "%s: %s", r, p.of)
 		}
 	}
-	for _, kind := range []string{"Deployment", "Job", "Service", "Ingress", "HTTPRoute", "NetworkPolicy", "HorizontalPodAutoscaler", "PodDisruptionBudget"} {
+	for _, kind := range []string{"CustomResourceDefinition", "Deployment", "StatefulSet", "Job", "Service", "Ingress", "HTTPRoute", "NetworkPolicy", "HorizontalPodAutoscaler", "PodDisruptionBudget"} {
 		require.NotZero(t, taken[kind], "no rendering has a %s", kind)
 	}
 }
