@@ -180,6 +180,26 @@ func (p Plan) Units() []string {
 	return p.all(func(one Phase) []string { return one.Units })
 }
 
+// NamedUnits lists the codes of all units that the plan names anywhere, sorted: those that it covers, and those that are measured.
+func (p Plan) NamedUnits() []string {
+	named := p.Units()
+	for _, g := range p.Goals {
+		named = append(named, g.Unit)
+	}
+	for _, one := range p.Phases {
+		for _, g := range one.Gates() {
+			named = append(named, g.Unit)
+		}
+	}
+	for _, k := range p.Risks {
+		if k.Trigger != nil {
+			named = append(named, k.Trigger.Unit)
+		}
+	}
+	slices.Sort(named)
+	return slices.Compact(named)
+}
+
 // Capabilities lists the codes of all that the phases switch on, sorted.
 func (p Plan) Capabilities() []string {
 	return p.all(func(one Phase) []string { return one.Capabilities })
