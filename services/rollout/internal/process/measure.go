@@ -1,4 +1,5 @@
-// Package process leads a rollout: it measures what gates, risks and goals ask for, and does what is due.
+// Package process leads a rollout by a workflow of Temporal: it measures what gates, risks and goals ask for, does what is due, and
+// takes the decisions of people.
 package process
 
 import (
