@@ -102,6 +102,14 @@ charts: $(HELM) ## lint the Helm charts, compare what they render, and hold it t
 	$(SAY) 'testing the charts; the first time this builds Helm'
 	@cd tools/charts && GOWORK=off go test -count=1 -timeout 10m ./...
 
+.PHONY: images
+images: ## build the images into bin/images/ as OCI archives, without Docker; VERSION= is their tag, IMAGES= says which
+	@cd tools/images && GOWORK=off go run . $(if $(VERSION),-version $(VERSION)) $(IMAGES)
+
+.PHONY: test-images
+test-images: ## test the building of images, as root: what is in them runs in a root folder of its own, as nobody
+	@cd tools/images && GOWORK=off go test -count=1 -timeout 10m ./...
+
 .PHONY: e2e
 e2e: ## the built binary over its public surfaces, with every part of the installation killed at will
 	$(SAY) 'building the development stack and breaking it; this takes some minutes'
