@@ -111,7 +111,13 @@ func pods(t *testing.T, objects []object) []pod {
 		case "Deployment":
 			template = into[appsv1.Deployment](t, o).Spec.Template
 		case "StatefulSet":
-			template = into[appsv1.StatefulSet](t, o).Spec.Template
+			set := into[appsv1.StatefulSet](t, o)
+			template = set.Spec.Template
+			for _, claim := range set.Spec.VolumeClaimTemplates { // as the controller does
+				template.Spec.Volumes = append(template.Spec.Volumes, corev1.Volume{Name: claim.Name, VolumeSource: corev1.VolumeSource{
+					PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.Name + "-" + set.Name + "-0"},
+				}})
+			}
 		case "Job":
 			template = into[batchv1.Job](t, o).Spec.Template
 		case "Pod":
