@@ -66,7 +66,7 @@ export function Customer() {
             <Header profile={profile} />
             <div className="mt-5 grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_22rem]">
               <Timeline id={profile.customer_id} purpose={search.purpose} />
-              <div className="flex flex-col gap-5 max-lg:order-first">
+              <div className="flex flex-col gap-5">
                 <Contact profile={profile} />
                 <Panels profile={profile} />
               </div>
@@ -102,7 +102,7 @@ function Header({ profile }: { profile: Profile }) {
         <div className="min-w-0">
           <div className="flex flex-wrap items-center gap-2">
             <h1 id="who" className="text-xl font-semibold break-words">
-              {profile.names?.display_name || t('customers.noName')}
+              {profile.names?.display_name || t(profile.names ? 'customers.noName' : 'customers.nameHidden')}
             </h1>
             {profile.state === 'archived' && <Badge tone="warn">{t('custState.archived')}</Badge>}
             {profile.kind && <Badge>{t(`kind.${profile.kind}`)}</Badge>}

@@ -89,7 +89,7 @@ export function Customers() {
                   )}
                 </Empty>
               ) : (
-                <Table rows={rows} asOf={d.pages[0]!.as_of} more={query.hasNextPage} busy={query.isFetchingNextPage} load={() => void query.fetchNextPage()} />
+                <Table rows={rows} noName={t(d.pages[0]?.withheld?.some((one) => one.class === 'identity') ? 'customers.nameHidden' : 'customers.noName')} asOf={d.pages[0]!.as_of} more={query.hasNextPage} busy={query.isFetchingNextPage} load={() => void query.fetchNextPage()} />
               )}
             </>
           )
@@ -99,7 +99,7 @@ export function Customers() {
   )
 }
 
-function useColumns() {
+function useColumns(noName: string) {
   const { t, language } = useI18n()
   return useMemo(
     () => [
@@ -107,7 +107,7 @@ function useColumns() {
         header: () => t('customers.name'),
         cell: (c) => (
           <Link data-row to="/customers/$customerId" params={{ customerId: c.row.original.customer_id }} search={{}} className="block truncate py-2.5 font-medium hover:text-accent hover:underline">
-            {c.getValue() || t('customers.noName')}
+            {c.getValue() || noName}
           </Link>
         ),
       }),
@@ -119,7 +119,7 @@ function useColumns() {
       }),
       columns.accessor('registered_at', { header: () => t('customers.registered'), cell: (c) => date(language, c.getValue()) }),
     ],
-    [t, language],
+    [t, language, noName],
   )
 }
 
@@ -127,9 +127,9 @@ const grid = 'grid grid-cols-[1fr_auto] sm:grid-cols-[minmax(10rem,2fr)_7rem_9re
 // A narrow page has room for name and date only.
 const narrow: Record<string, string> = { kind: 'max-sm:hidden', owner: 'max-sm:hidden', tags: 'max-sm:hidden' }
 
-function Table({ rows, asOf, more, busy, load }: { rows: Row[]; asOf: string; more: boolean; busy: boolean; load: () => void }) {
+function Table({ rows, noName, asOf, more, busy, load }: { rows: Row[]; noName: string; asOf: string; more: boolean; busy: boolean; load: () => void }) {
   const { t, language } = useI18n()
-  const table = useReactTable({ data: rows, columns: useColumns(), getCoreRowModel: getCoreRowModel(), getRowId: (row) => row.customer_id })
+  const table = useReactTable({ data: rows, columns: useColumns(noName), getCoreRowModel: getCoreRowModel(), getRowId: (row) => row.customer_id })
   const scroller = useRef<HTMLDivElement>(null)
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => rowHeight, overscan: 12 })
   const shown = virtual.getVirtualItems()

@@ -70,7 +70,7 @@ function Backlog() {
           return (
             <Figure
               label={t('home.openTickets')}
-              value={number(language, sum((g) => g.new + g.open + g.pending + g.on_hold))}
+              value={number(language, sum((g) => g.open))}
               note={
                 <>
                   {overdue > 0 ? <span className="text-bad">{t('home.overdue', { n: overdue })}</span> : t('home.noneOverdue')} ·{' '}

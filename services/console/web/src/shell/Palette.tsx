@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { useDeferredValue, useId, useState, type KeyboardEvent } from 'react'
+import { useEffect, useId, useState, type KeyboardEvent } from 'react'
 import { accounts, body, loyalty, tickets } from '../api/client'
 import { Problem } from '../api/problem'
 import { signOut, useSession } from '../api/session'
@@ -72,17 +72,24 @@ async function find(q: string, can: (permission: string) => boolean, signal: Abo
   return { customers: [...found].slice(0, 8).map(([id, label]) => ({ id, name: label })), tickets: numbered }
 }
 
+/** pause is how long nobody has typed before it is asked for, in milliseconds. */
+const pause = 200
+
 /** Palette finds customers and tickets; with commands it goes to pages and does things as well. */
 export function Palette({ commands, onClose }: { commands: boolean; onClose: () => void }) {
   const { t } = useI18n()
   const list = useId()
   const [typed, setTyped] = useState('')
   const [at, setAt] = useState(0)
-  const q = useDeferredValue(typed.trim())
+  const [q, setQ] = useState('')
+  useEffect(() => {
+    const timer = setTimeout(() => setQ(typed.trim()), pause)
+    return () => clearTimeout(timer)
+  }, [typed])
   const { can } = useSession()
   const wide = [...q].length >= 2
   const query = useQuery({ queryKey: ['search', q], queryFn: ({ signal }) => find(q, can, signal), enabled: wide })
-  const choices = useChoices(q, commands, wide ? query.data : undefined, onClose)
+  const choices = useChoices(typed.trim(), commands, wide ? query.data : undefined, onClose)
   const chosen = Math.min(at, choices.length - 1)
   const keys = (e: KeyboardEvent) => {
     if (e.key === 'ArrowDown') setAt(Math.min(chosen + 1, choices.length - 1))

@@ -83,7 +83,8 @@ function Entry({ at, service, title, details }: Event) {
   const key = `service.${service}`
   const shown = said(language, details).map(([name, value]) => {
     const words = `detail.${name}`
-    return `${isKey(words) ? t(words) : name.replaceAll('_', ' ')}: ${value}`
+    const known = `${name.replace(/^from_|_before$/, '')}.${value}`
+    return `${isKey(words) ? t(words) : name.replaceAll('_', ' ')}: ${isKey(known) ? t(known) : value}`
   })
   return (
     <li className="grid grid-cols-[5.5rem_1fr] items-baseline gap-3 px-4 py-2.5">

@@ -1,6 +1,5 @@
 import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { useId } from 'react'
 import { body, once, tagged, tickets } from '../../api/client'
 import { useSession } from '../../api/session'
 import { time } from '../../format'
@@ -124,7 +123,6 @@ function Clocks({ id }: { id: string }) {
 
 function Thread({ id }: { id: string }) {
   const { t, language } = useI18n()
-  const heading = useId()
   const query = useInfiniteQuery({
     queryKey: ['tickets', 'thread', id],
     initialPageParam: undefined as string | undefined,
@@ -133,10 +131,7 @@ function Thread({ id }: { id: string }) {
     getNextPageParam: (last) => last.next_cursor || undefined,
   })
   return (
-    <section aria-labelledby={heading}>
-      <h3 id={heading} className="sr-only">
-        {t('tickets.conversation')}
-      </h3>
+    <div>
       <Loaded query={query} lines={5}>
         {(d) => (
           <ol className="flex flex-col gap-3">
@@ -167,6 +162,6 @@ function Thread({ id }: { id: string }) {
           {t('action.more')}
         </Button>
       )}
-    </section>
+    </div>
   )
 }
