@@ -49,8 +49,8 @@ describe('requests', () => {
 
 describe('a problem', () => {
   it('has the words of the service, and of each field', () => {
-    const problem = problemOf(422, { code: 'invalid', detail: 'This cannot be saved.', errors: [{ message: 'owner is too long' }, {}] })
-    expect([problem.code, problem.message]).toEqual(['invalid', 'This cannot be saved. owner is too long'])
+    const problem = problemOf(422, { code: 'invalid', detail: 'This cannot be saved.', errors: [{ location: 'body.owner', message: 'is too long' }, {}] })
+    expect([problem.code, problem.message]).toEqual(['invalid', 'This cannot be saved. owner: is too long'])
   })
 
   it('is one also where the answer came from something in between', () => {

@@ -15,7 +15,10 @@ export class Problem extends Error {
 export function problemOf(status: number, body: unknown): Problem {
   const b = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>
   const text = (x: unknown) => (typeof x === 'string' ? x : '')
-  const errors = Array.isArray(b.errors) ? b.errors.map((e: { message?: unknown }) => text(e?.message)).filter(Boolean) : []
+  const errors = (Array.isArray(b.errors) ? b.errors : []).map((e: { location?: unknown; message?: unknown } | null) => {
+    const where = text(e?.location).replace(/^(body|query|path|header)\./, '')
+    return text(e?.message) && [where, text(e?.message)].filter(Boolean).join(': ')
+  })
   const detail = [text(b.detail) || text(b.title), ...errors].filter(Boolean).join(' ')
   return new Problem(status, text(b.code), detail || `HTTP ${status}`)
 }
