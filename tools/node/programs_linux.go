@@ -103,7 +103,6 @@ func (n node) programs() []program {
 func (n node) writeFiles(node) error {
 	files := map[string]string{
 		"Corefile": fmt.Sprintf(`.:53 {
-    bind %s
     errors
     cache 5
     kubernetes %s in-addr.arpa {
@@ -111,7 +110,7 @@ func (n node) writeFiles(node) error {
         ttl 5
     }
 }
-`, nodeIP, domain, n.kubeconfig()),
+`, domain, n.kubeconfig()),
 		// Without CAP_SYS_RESOURCE, as in many a container, a process cannot be made harder to kill than this one.
 		"containerd.toml": fmt.Sprintf(`version = 2
 root = %q
