@@ -212,16 +212,15 @@ func (g Gate) MayVote(roles []string, did bool) error {
 // ByPeople judges by what people decided, of each of whom the last word counts. One who refuses holds the gate until the same
 // person agrees.
 func (g Gate) ByPeople(votes []Vote) Verdict {
-	last := map[string]bool{}
-	for _, v := range votes {
-		last[v.By] = v.Agrees
-	}
 	agree := 0
-	for _, agrees := range last {
-		if !agrees {
+	for i, v := range votes {
+		switch {
+		case slices.ContainsFunc(votes[i+1:], func(later Vote) bool { return later.By == v.By }):
+		case !v.Agrees:
 			return Verdict{Reason: Refused}
+		default:
+			agree++
 		}
-		agree++
 	}
 	if agree < g.Needs() {
 		return Verdict{Reason: WaitingForPeople}
