@@ -125,7 +125,7 @@ func devGuide(s *stack.Stack) []string {
 		events += " --kafka " + s.KafkaAddr()
 	}
 	lines := []string{"", "The platform runs. Where to look:",
-		"console          " + s.ServerURL() + "/console/sign-in?to=/console/session (sign-in and APIs only so far; one click for each of six roles and two tenants)",
+		"console          " + s.ServerURL() + "/console/ (one click for each of six roles in two tenants; `make console`, before, builds the page into it)",
 		"API              " + s.ServerURL() + "/openapi/accounts.yaml (also sales, loyalty, tickets, analytics, rollout)"}
 	lines = append(lines, places(s)...)
 	lines = append(lines,
