@@ -136,7 +136,6 @@ func (p *leading) validate(d rollout.Decision, old bool, now time.Time) error {
 	if p.s.Version == 0 || old || p.measuring || p.stale || slices.Contains(p.in.Decided, d.ID) { // the row will say
 		return nil
 	}
-	//workflowcheck:ignore // a replay does not validate, and what votes come to does not depend on the order of voters
 	return fits(p.s, d, now)
 }
 
