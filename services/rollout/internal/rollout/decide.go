@@ -15,8 +15,11 @@ import (
 
 // Decide carries out what a person decided. Forbidden permission_missing, task_of_another, gate_role_missing or four_eyes says who
 // has no say; NotFound phase_not_found, task_not_found, gate_not_found or risk_not_found what is not in the plan; Conflict what does
-// not fit where the rollout stands; Unprocessable reason_missing what has to be said with it.
+// not fit where the rollout stands; Unprocessable reason_missing what has to be said with it, action_unknown what nobody decides.
 func (r Rollout) Decide(d Decision, at time.Time) (Rollout, error) {
+	if !d.Action.decided() {
+		return r, problem.New(problem.Unprocessable, "action_unknown", "Nobody decides %q of a rollout.", d.Action)
+	}
 	who := auth.Principal{Subject: d.By.Subject, Roles: d.By.Roles}
 	if right := d.Action.right(); !who.Can(right) {
 		return r, problem.New(problem.Forbidden, "permission_missing", "This needs the permission %s.", right)
@@ -55,6 +58,13 @@ func (r Rollout) Decide(d Decision, at time.Time) (Rollout, error) {
 	}
 	now.entitle(at)
 	return now, nil
+}
+
+// decided tells whether people decide it.
+func (a Action) decided() bool {
+	return slices.Contains([]Action{
+		PauseIt, Resume, Cancel, Complete, Reopen, Approve, Refuse, SkipGate, RollBack, Redo, SkipPhase, TriggerRisk, Mitigate, CloseRisk,
+	}, a)
 }
 
 // wantsReason tells whether a decision has to say why.

@@ -215,7 +215,7 @@ func (r Rollout) Watch(code string, m gate.Measurement, at time.Time) (now Rollo
 		return r, false
 	}
 	k.Measured, k.LookedAt = m.Value, at
-	if m.Sample >= t.MinSample && t.Hit(m.Value) {
+	if m.Sample >= max(1, t.MinSample) && t.Hit(m.Value) {
 		now.trigger(k, i, t.Metric, "", at)
 	}
 	return now, true

@@ -220,6 +220,7 @@ func TestWhatCannotBeDecidedSaysWhy(t *testing.T) {
 		code string
 	}{
 		"without the right":               {rollout.Decision{Action: rollout.RollBack, Phase: "pilot", Reason: "x", By: agent}, "permission_missing"},
+		"what nobody decides":             {rollout.Decision{Action: rollout.Finish, Phase: "pilot", By: by("wang", auth.RoleAdmin)}, "action_unknown"},
 		"without a reason":                {rollout.Decision{Action: rollout.PauseIt, By: manager}, "reason_missing"},
 		"of a phase that is none":         {rollout.Decision{Action: rollout.SkipPhase, Phase: "none", Reason: "x", By: manager}, "phase_not_found"},
 		"of a task that is none":          {rollout.Decision{Action: rollout.Complete, Phase: "pilot", Task: "none", By: agent}, "task_not_found"},
