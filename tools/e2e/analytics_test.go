@@ -102,7 +102,7 @@ func TestWhatCustomersAreWorthIsWhatWasPublished(t *testing.T) { //nolint:parall
 	request.Kind, request.Mapping = "orders", cdnow.OrdersMapping()
 	in.importFile(ctx, demo.Music, request, source.Data)
 	in.kill()
-	in.eventually(3*time.Minute, in.level)
+	in.eventually(5*time.Minute, in.level)
 
 	c := in.client(demo.Music, "marketing")
 	cutoff := time.Date(1997, 9, 30, 0, 0, 0, 0, time.UTC)
@@ -126,7 +126,7 @@ func TestWhatCustomersAreWorthIsWhatWasPublished(t *testing.T) { //nolint:parall
 	}
 	in.valued(ctx, c, byFacts.Model.ID, spend.Model.ID)
 	in.followed(ctx, c)
-	in.eventually(3*time.Minute, in.level)
+	in.eventually(5*time.Minute, in.level)
 	in.rebuildIsEqual(ctx, "analytics")
 	if n := in.parked(); n != 0 {
 		t.Errorf("%d events were parked", n)
@@ -215,7 +215,7 @@ func (in *installation) followed(ctx context.Context, c *client.Client) {
 		Items []struct{ Code string }
 	}
 	where(ctx, in, c, "/v1/analytics/customers/"+customer+"/segments", func(b belonging) bool { return len(b.Items) == 1 && b.Items[0].Code == "regulars" })
-	in.eventually(time.Minute, in.level)
+	in.eventually(5*time.Minute, in.level)
 	if n := in.entered(ctx, customer); n != 1 {
 		in.t.Errorf("the customer entered %d times", n)
 	}

@@ -189,7 +189,7 @@ func (in *installation) earned(ctx context.Context, tenant string) (map[string]i
 // says the same.
 func (in *installation) compensatedOnce(ctx context.Context, d desk, complaints []string) {
 	in.t.Helper()
-	in.eventually(3*time.Minute, in.level) // the broker takes its time to forget consumers that were killed
+	in.eventually(5*time.Minute, in.level) // the broker takes its time to forget consumers that were killed
 	points, err := in.earned(ctx, demo.Pizza)
 	if err != nil {
 		in.t.Fatal(err)

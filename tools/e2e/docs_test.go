@@ -21,7 +21,7 @@ var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 // of make dev built in (guanxictl) are left out.
 func TestTheExamplesOfTheServicesPagesRun(t *testing.T) { //nolint:paralleltest // a whole installation, one at a time
 	in := install(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Minute)
 	defer cancel()
 	in.persist(ctx, "tenants", func() error { return in.at().Tenants(ctx) })
 	source, err := cdnow.Find(filepath.Join("..", ".."))
@@ -33,7 +33,7 @@ func TestTheExamplesOfTheServicesPagesRun(t *testing.T) { //nolint:paralleltest 
 		t.Fatal(err)
 	}
 	in.persist(ctx, "import", func() error { return in.at().LoadMusic(ctx, source) })
-	in.eventually(time.Minute, in.level)
+	in.eventually(5*time.Minute, in.level)
 
 	script, blocks := in.examples("accounts", "sales", "loyalty", "tickets", "analytics")
 	if blocks < 14 {

@@ -165,7 +165,7 @@ func TestNothingIsLostOrDoubledWhileEverythingIsKilled(t *testing.T) { //nolint:
 		t.Fatal(err)
 	}
 
-	in.eventually(3*time.Minute, in.level)
+	in.eventually(5*time.Minute, in.level)
 	in.eventually(time.Minute, func() error { return in.sumsAre(ctx, want) })
 	if n := in.parked(); n != 0 {
 		t.Errorf("%d events were parked", n)

@@ -117,7 +117,7 @@ func TestKillingTheWorkersAtEachStepOfARedemptionSellsNothingTwice(t *testing.T)
 	if b, err := d.manager.GetBalance(ctx, member.MemberID, time.Time{}); err != nil || b.Available != 850 {
 		t.Errorf("the member has %+v: %v", b, err)
 	}
-	in.eventually(3*time.Minute, in.level)
+	in.eventually(5*time.Minute, in.level)
 	audit, err := d.admin.AuditPoints(ctx)
 	if err != nil || !audit.OK || audit.LedgerSum != 0 {
 		t.Errorf("the auditor finds %+v: %v", audit, err)

@@ -208,7 +208,7 @@ func TestAFormOnTheWebsiteBecomesAnOrderAlthoughTheWorkersAreKilled(t *testing.T
 	if accepted.Latest.Totals.TotalMinor != total {
 		t.Errorf("the quote comes to %d, want %d", accepted.Latest.Totals.TotalMinor, total)
 	}
-	in.eventually(3*time.Minute, in.level)
+	in.eventually(5*time.Minute, in.level)
 	sold, err := s.chen.CustomerTotals(ctx, made.CustomerID)
 	if err != nil || sold.Orders != 1 || sold.RevenueMinor != total {
 		t.Errorf("the books say %+v %v", sold, err)
@@ -246,7 +246,7 @@ func TestAConversionIsTakenBackInEveryService(t *testing.T) { //nolint:parallelt
 	in.step(ctx, s.chen, "/v1/customers", "known", object{
 		"display_name": "Han Mei", "owner": "li", "identities": []object{{"type": "email", "value": "mei@lotus-hotels.example", "verified": true}},
 	}, &known)
-	in.eventually(time.Minute, in.level)
+	in.eventually(5*time.Minute, in.level)
 
 	var lead prospect
 	in.step(ctx, s.li, "/v1/leads", "lead", object{"name": "Mei Han", "email": "Mei@Lotus-Hotels.example", "source": "fair"}, &lead)
@@ -263,7 +263,7 @@ func TestAConversionIsTakenBackInEveryService(t *testing.T) { //nolint:parallelt
 	if made.State != "converted" {
 		t.Fatalf("%+v", made)
 	}
-	in.eventually(time.Minute, in.level)
+	in.eventually(5*time.Minute, in.level)
 	in.step(ctx, s.li, path+"/unconvert", "undo", nil, nil)
 	in.kill()
 	if back := where(ctx, in, s.li, path+"/conversion", conversion.ended); back.State != "undone" {
