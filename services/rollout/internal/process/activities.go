@@ -19,28 +19,15 @@ import (
 	"github.com/guanxi-crm/guanxi/services/rollout/internal/unit"
 )
 
-// Rollouts is what the process does with the rollouts of the tenant of the context. Each command may be sent again: what no longer
-// fits changes nothing, and the answer is where the rollout stands.
-type Rollouts interface {
-	Get(ctx context.Context, id uuid.UUID) (rollout.Rollout, error)
-	Standing(ctx context.Context, id uuid.UUID) (rollout.Standing, error)
-	Enter(ctx context.Context, id uuid.UUID, phase string, round int) (rollout.Standing, error)
-	GoLive(ctx context.Context, id uuid.UUID, phase string, round int) (rollout.Standing, error)
-	Measure(ctx context.Context, id uuid.UUID, phase string, round int, gate string, m gate.Measurement) (rollout.Standing, error)
-	Watch(ctx context.Context, id uuid.UUID, risk string, m gate.Measurement) (rollout.Standing, error)
-	End(ctx context.Context, id uuid.UUID, goals []rollout.Measured) (rollout.Standing, error)
-	Decide(ctx context.Context, d rollout.Decision) (rollout.Decided, error)
-}
-
 // Process is the activities of the process.
 type Process struct {
-	rollouts Rollouts
+	rollouts *rollout.Rollouts
 	measure  func(context.Context, Question) (gate.Measurement, error)
 	db       *pg.DB
 }
 
 // New makes the process: measure is [Measurer.Measure], db that of the units.
-func New(rollouts Rollouts, measure func(context.Context, Question) (gate.Measurement, error), db *pg.DB) *Process {
+func New(rollouts *rollout.Rollouts, measure func(context.Context, Question) (gate.Measurement, error), db *pg.DB) *Process {
 	return &Process{rollouts: rollouts, measure: measure, db: db}
 }
 
