@@ -104,6 +104,23 @@ func TestWhatIsHeardLateAddsToTheHistoryAndChangesNothingInIt(t *testing.T) {
 	require.Equal(t, "separation", w.of(w.Marketing, id).Stage)
 }
 
+func TestWhoWasMergedAndTakenApartGoesOnFromItsHistory(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	id := w.customer("music", 400, 300)
+	w.run()
+	before := w.of(w.Marketing, id).path()
+	w.Admin(`CREATE TABLE apart AS SELECT * FROM portrait WHERE customer_id = $1`, id)
+	w.Admin(`DELETE FROM portrait WHERE customer_id = $1`, id) // it is another one's now
+	w.again()
+	w.Admin(`INSERT INTO portrait SELECT * FROM apart`)
+	w.again()
+	require.Equal(t, before, w.of(w.Marketing, id).path(), "nothing is seen twice")
+	w.buys("music", id, 0, "shop")
+	w.again()
+	require.Equal(t, append(before, "familiarity "+w.date(0)), w.of(w.Marketing, id).path())
+}
+
 func TestANewCustomerDoesNotWaitForTheRun(t *testing.T) {
 	t.Parallel()
 	w := start(t)

@@ -126,7 +126,8 @@ type standing struct {
 	steps int
 }
 
-// standings reads where customers stood, and locks them against another one who moves them.
+// standings reads where customers stood, and locks them against another one who moves them. Who was merged into another one and stands
+// for itself again goes on from the last step of its history, which is kept.
 func standings(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (map[uuid.UUID]standing, error) {
 	rows, err := tx.Query(ctx, `SELECT customer_id, stage, since - DATE '1970-01-01', steps FROM lifecycle_state
 		WHERE tenant_id = $1 AND customer_id = ANY ($2) ORDER BY customer_id FOR UPDATE`, tx.Tenant(), customers)
@@ -138,7 +139,17 @@ func standings(ctx context.Context, tx *pg.Tx, customers []uuid.UUID) (map[uuid.
 		id uuid.UUID
 		s  standing
 	)
-	_, err = pgx.ForEachRow(rows, []any{&id, &s.stage, &s.since, &s.steps}, func() error { all[id] = s; return nil })
+	take := func() error { all[id] = s; return nil }
+	if _, err = pgx.ForEachRow(rows, []any{&id, &s.stage, &s.since, &s.steps}, take); err != nil || len(all) == len(customers) {
+		return all, err
+	}
+	missing := slices.DeleteFunc(slices.Clone(customers), func(id uuid.UUID) bool { _, stood := all[id]; return stood })
+	rows, err = tx.Query(ctx, `SELECT c.id, s.stage, s.began_on - DATE '1970-01-01', s.no FROM unnest($2::uuid[]) AS c (id) CROSS JOIN LATERAL (
+			SELECT stage, began_on, no FROM lifecycle_step WHERE tenant_id = $1 AND customer_id = c.id ORDER BY no DESC LIMIT 1) s`, tx.Tenant(), missing)
+	if err != nil {
+		return nil, err
+	}
+	_, err = pgx.ForEachRow(rows, []any{&id, &s.stage, &s.since, &s.steps}, take)
 	return all, err
 }
 
