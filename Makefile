@@ -27,6 +27,8 @@ SERVICES  := accounts sales loyalty tickets analytics rollout
 GENERATED := proto/gen proto/jsonschema proto/asyncapi proto/openapi proto/baseline.binpb platform/operator/config platform/operator/api charts/guanxi-crds/files
 
 # What stands between the services and the broker, and is therefore tried on Apache Kafka as well.
+# Two end-to-end tests are about workers and about pages, whatever the broker: they run in make test.
+KAFKA_NOT := EachStepOfAComplaint|TheExamplesOfTheServicesPages
 KAFKA_PACKAGES := ./platform/bus/... ./platform/pg/outbox/... ./platform/pg/inbox/... ./tools/e2e/...
 
 # What has tests (build tag temporal) that want a real Temporal server: every package with a live_test.go, so that none is
@@ -76,7 +78,7 @@ test: ## all tests of all modules, on a real PostgreSQL and a Kafka within the p
 	$(SAY) 'testing all modules; the first time this compiles for about seven minutes'
 	@go test -timeout 30m $$(go list $(PACKAGES) | grep -v /tools/e2e)
 	$(SAY) 'testing the built programs from end to end, with every part killed at will'
-	@go test -count=1 -timeout 30m ./tools/e2e/...
+	@go test -count=1 -timeout 45m ./tools/e2e/...
 	$(SAY) 'testing what needs a real Temporal server'
 	@go run ./tools/devstack run -- go test -tags temporal -run Live $(TEMPORAL_PACKAGES)
 
@@ -88,7 +90,7 @@ test-race: ## the tests of platform and services with the race detector
 .PHONY: test-kafka
 test-kafka: ## the tests of bus, outbox and inbox and the fault tests against three brokers of Apache Kafka
 	$(SAY) 'starting Apache Kafka; the first time this downloads it from Maven Central'
-	@go run ./tools/kafka run -- go test -count=1 -p 1 -timeout 40m $(KAFKA_PACKAGES)
+	@go run ./tools/kafka run -- go test -count=1 -p 1 -timeout 45m -skip '$(KAFKA_NOT)' $(KAFKA_PACKAGES)
 
 .PHONY: test-kube
 test-kube: $(KUBE_SERVER) $(HELM) ## the tests of the operator's kinds and of the charts on a real kube-apiserver
@@ -113,7 +115,7 @@ test-images: ## test the building of images, as root: what is in them runs in a 
 .PHONY: e2e
 e2e: ## the built binary over its public surfaces, with every part of the installation killed at will
 	$(SAY) 'building the development stack and breaking it; this takes some minutes'
-	@go test -count=1 -timeout 30m -v ./tools/e2e/...
+	@go test -count=1 -timeout 45m -v ./tools/e2e/...
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) $(WORKFLOWCHECK) ## golangci-lint, the proof that its borders hold, and workflowcheck
