@@ -10,8 +10,13 @@ const keep: Plugin = {
   closeBundle: () => writeFileSync(new URL('./dist/.keep', import.meta.url), ''),
 }
 
+/** running is the console that the dev server's page talks to: the one of `make dev` where nothing else is said. */
+const running = process.env.GUANXI_CONSOLE_URL ?? 'http://127.0.0.1:8080'
+
 export default defineConfig({
   base: '/console/',
+  // Sign in at the running console: its cookie is that of the host, whatever the port.
+  server: { host: '127.0.0.1', proxy: { '^/console/(api/|session$|live$|sign-in|sign-out$)': running } },
   plugins: [react(), tailwindcss(), keep],
   build: {
     target: 'es2022',
