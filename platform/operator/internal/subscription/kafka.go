@@ -24,8 +24,8 @@ type Kafka struct {
 // NewKafka uses a client whose user may alter the cluster.
 func NewKafka(client *kgo.Client) *Kafka { return &Kafka{kadm.NewClient(client)} }
 
-// newPassword makes one that nobody guesses.
-func newPassword() string {
+// NewPassword makes one that nobody guesses.
+func NewPassword() string {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return base64.RawURLEncoding.EncodeToString(b[:])

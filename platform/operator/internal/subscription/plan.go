@@ -6,11 +6,26 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/guanxi-crm/guanxi/platform/operator/api/v1alpha1"
 )
+
+// Plan is what a subscription needs in Kafka.
+type Plan struct {
+	// Grant is what the subscriber may do; that of a webhook has no user.
+	Grant Grant
+	// Sources are the topics of the platform that its events are on, sorted.
+	Sources []string
+	// Own is the topic that a tenant's events are forwarded to. Empty: there is none.
+	Own string
+	// Dead is the topic of what a webhook did not take. Empty: there is none.
+	Dead string
+	// Group keeps how far the operator has forwarded or sent. Empty: it does neither.
+	Group string
+}
 
 // Grant is what a subscriber may do in Kafka.
 type Grant struct {
@@ -86,29 +101,50 @@ func SecretOf(s *v1alpha1.EventSubscription) string {
 	return s.Name + "-kafka"
 }
 
-// Plan gives what a subscription is to be granted. published are all topics of the platform, others all subscriptions. The error
-// is a *[Refusal].
-func Plan(s *v1alpha1.EventSubscription, others []v1alpha1.EventSubscription, published []string, cluster string) (Grant, error) {
-	if s.Spec.Delivery.Kafka == nil || s.Spec.Tenant != nil {
-		return Grant{}, &Refusal{"NotSupported", "this version of the operator serves platform-wide Kafka subscribers only: leave the tenant out and deliver by kafka"}
-	}
-	g := Grant{User: UserFor(cluster, s.Namespace, s.Name), GroupPrefix: PrefixOf(s)}
+// For plans a subscription. published are all topics of the platform, others all subscriptions, cluster the mark of the
+// cluster. The error is a *[Refusal].
+func For(s *v1alpha1.EventSubscription, others []v1alpha1.EventSubscription, published []string, cluster string) (Plan, error) {
+	var p Plan
 	for _, t := range s.Spec.EventTypes {
-		topic := strings.TrimSuffix(string(t), ".*")
+		topic := topicOf(t)
 		if !slices.Contains(published, topic) {
-			return Grant{}, &Refusal{"UnknownEventType", fmt.Sprintf("the platform publishes no %s: its topics are %s", t, strings.Join(published, ", "))}
+			return Plan{}, &Refusal{"UnknownEventType", fmt.Sprintf("the platform publishes no %s: its topics are %s", t, strings.Join(published, ", "))}
 		}
-		g.Topics = append(g.Topics, topic)
+		p.Sources = append(p.Sources, topic)
 	}
-	slices.Sort(g.Topics)
-	g.Topics = slices.Compact(g.Topics)
+	slices.Sort(p.Sources)
+	p.Sources = slices.Compact(p.Sources)
+	name := cluster + ".%s." + s.Namespace + "." + s.Name
+	if s.Spec.Delivery.Kafka == nil {
+		p.Dead, p.Group = "guanxi.sub."+fmt.Sprintf(name, "dead"), "guanxi.sub."+fmt.Sprintf(name, "hook")
+		return p, nil
+	}
+	p.Grant = Grant{User: UserFor(cluster, s.Namespace, s.Name), Topics: p.Sources, GroupPrefix: PrefixOf(s)}
+	if s.Spec.Tenant != nil {
+		p.Own, p.Group = "guanxi.sub."+fmt.Sprintf(name, "events"), "guanxi.sub."+fmt.Sprintf(name, "forward")
+		p.Grant.Topics = []string{p.Own}
+	}
 	for i := range others {
-		if o := &others[i]; older(o, s) && o.Spec.Delivery.Kafka != nil && overlap(PrefixOf(o), g.GroupPrefix) {
-			return Grant{}, &Refusal{"GroupPrefixTaken", fmt.Sprintf("consumer groups that begin with %s would be those of the older subscription %s/%s, whose begin with %s: choose another prefix",
-				g.GroupPrefix, o.Namespace, o.Name, PrefixOf(o))}
+		if o := &others[i]; older(o, s) && o.Spec.Delivery.Kafka != nil && overlap(PrefixOf(o), p.Grant.GroupPrefix) {
+			return Plan{}, &Refusal{"GroupPrefixTaken", fmt.Sprintf("consumer groups that begin with %s would be those of the older subscription %s/%s, whose begin with %s: choose another prefix",
+				p.Grant.GroupPrefix, o.Namespace, o.Name, PrefixOf(o))}
 		}
 	}
-	return g, nil
+	return p, nil
+}
+
+// topicOf gives the topic that a type of event, or all of a service's, is on.
+func topicOf(t v1alpha1.EventType) string {
+	return string(t[:strings.LastIndexByte(string(t), '.')])
+}
+
+var platformTopic = regexp.MustCompile(`^guanxi\.[a-z]+\.events\.v[0-9]+$`)
+
+// Published picks the platform's topics of events from all topics, sorted.
+func Published(topics []string) []string {
+	published := slices.DeleteFunc(slices.Clone(topics), func(t string) bool { return !platformTopic.MatchString(t) })
+	slices.Sort(published)
+	return published
 }
 
 func overlap(a, b string) bool { return strings.HasPrefix(a, b) || strings.HasPrefix(b, a) }

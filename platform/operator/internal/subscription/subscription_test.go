@@ -25,9 +25,10 @@ func TestASubscriberIsPlannedItsTopicsAndGroups(t *testing.T) {
 	t.Parallel()
 	published := []string{"guanxi.sales.events.v1", "guanxi.tickets.events.v1"}
 	s := subscriptionOf("stock", "", "guanxi.sales.events.v1.*")
-	g, err := Plan(s, []v1alpha1.EventSubscription{*s}, published, "c1")
+	p, err := For(s, []v1alpha1.EventSubscription{*s}, published, "c1")
 	require.NoError(t, err)
-	require.Equal(t, Grant{"guanxi.sub.c1.erp.stock", published[:1], "sub.erp.stock."}, g)
+	g := p.Grant
+	require.Equal(t, Plan{Grant: Grant{"guanxi.sub.c1.erp.stock", published[:1], "sub.erp.stock."}, Sources: published[:1]}, p, "who hears of all tenants reads the topics themselves")
 	namespace, name, ok := OwnerOf("c1", g.User)
 	require.True(t, ok)
 	require.Equal(t, []string{"erp", "stock"}, []string{namespace, name})
@@ -35,14 +36,33 @@ func TestASubscriberIsPlannedItsTopicsAndGroups(t *testing.T) {
 	require.False(t, ok, "another cluster's user")
 
 	var refusal *Refusal
-	_, err = Plan(subscriptionOf("stock", "", "guanxi.stock.events.v1.*"), nil, published, "c1")
+	_, err = For(subscriptionOf("stock", "", "guanxi.stock.events.v1.*"), nil, published, "c1")
 	require.ErrorAs(t, err, &refusal)
 	require.Equal(t, "UnknownEventType", refusal.Reason)
 	younger := subscriptionOf("other", "sub.erp.", "guanxi.sales.events.v1.*")
 	younger.UID = "2-uid"
-	_, err = Plan(younger, []v1alpha1.EventSubscription{*s, *younger}, published, "c1")
+	_, err = For(younger, []v1alpha1.EventSubscription{*s, *younger}, published, "c1")
 	require.ErrorAs(t, err, &refusal)
 	require.Equal(t, "GroupPrefixTaken", refusal.Reason)
+}
+
+func TestATenantsEventsGoToATopicOfItsOwnAndHooksAreFed(t *testing.T) {
+	t.Parallel()
+	published := Published([]string{"guanxi.tickets.events.v1", "guanxi.sub.c1.events.erp.stock", "guanxi.sales.events.v1.dlq", "guanxi.sales.events.v1", "mine"})
+	require.Equal(t, []string{"guanxi.sales.events.v1", "guanxi.tickets.events.v1"}, published)
+	tenant := v1alpha1.Tenant("acme")
+	s := subscriptionOf("stock", "", "guanxi.tickets.events.v1.TicketOpened", "guanxi.sales.events.v1.*", "guanxi.sales.events.v1.OrderPlaced")
+	s.Spec.Tenant = &tenant
+	p, err := For(s, nil, published, "c1")
+	require.NoError(t, err)
+	require.Equal(t, Plan{
+		Grant:   Grant{"guanxi.sub.c1.erp.stock", []string{"guanxi.sub.c1.events.erp.stock"}, "sub.erp.stock."},
+		Sources: published, Own: "guanxi.sub.c1.events.erp.stock", Group: "guanxi.sub.c1.forward.erp.stock",
+	}, p)
+	s.Spec.Delivery = v1alpha1.Delivery{Webhook: &v1alpha1.WebhookDelivery{}}
+	p, err = For(s, nil, published, "c1")
+	require.NoError(t, err)
+	require.Equal(t, Plan{Sources: published, Dead: "guanxi.sub.c1.dead.erp.stock", Group: "guanxi.sub.c1.hook.erp.stock"}, p)
 }
 
 func TestCredentialsReadExactlyTheirTopics(t *testing.T) {
@@ -66,7 +86,7 @@ func TestCredentialsReadExactlyTheirTopics(t *testing.T) {
 	}
 	k := NewKafka(platform)
 	g := Grant{User: "guanxi.sub.c1.erp.stock", Topics: []string{"sales"}, GroupPrefix: "erp."}
-	password := newPassword()
+	password := NewPassword()
 	require.NoError(t, k.SetPassword(ctx, g.User, password))
 	changed, err := k.Allow(ctx, g.User, g.Rules())
 	require.NoError(t, err)
