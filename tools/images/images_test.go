@@ -110,6 +110,24 @@ func TestAnArchiveIsTakenByReadersOfOCIAndOfDocker(t *testing.T) {
 	assert.Equal(t, "guanxi/pause:1.2.3 "+want.String()+"\n", string(digests))
 }
 
+// TestWithoutAVersionTheTagIsTheOneThatEveryChartAsksFor holds the tag to what an installation without image.tag pulls.
+func TestWithoutAVersionTheTagIsTheOneThatEveryChartAsksFor(t *testing.T) {
+	t.Parallel()
+	version, err := chartsVersion("../..")
+	require.NoError(t, err)
+	require.NotEmpty(t, version)
+	charts, err := filepath.Glob("../../charts/*/Chart.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, charts)
+	for _, chart := range charts {
+		raw, err := os.ReadFile(chart)
+		require.NoError(t, err)
+		assert.Contains(t, string(raw), "\nappVersion: \""+version+"\"\n", chart)
+	}
+	_, err = chartsVersion(t.TempDir())
+	require.Error(t, err)
+}
+
 func TestADigestTakesThePlaceOfTheOneBefore(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "digests.txt")

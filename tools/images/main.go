@@ -37,7 +37,7 @@ func run(args []string) error {
 	var o options
 	flags.StringVar(&o.root, "root", "../..", "the repository")
 	flags.StringVar(&o.out, "out", "../../bin/images", "folder for the archives")
-	flags.StringVar(&o.version, "version", "dev", "version of the programs, and tag of the images")
+	flags.StringVar(&o.version, "version", "", "version of the programs, and tag of the images (default the one that the charts ask for)")
 	flags.Usage = func() {
 		_, _ = fmt.Fprintf(flags.Output(), "Usage: images [flags] [name...]\n\nNames, default all: %s\n\n", strings.Join(names(images("")), ", "))
 		flags.PrintDefaults()
@@ -50,6 +50,12 @@ func run(args []string) error {
 	}
 	if err := o.fromCommit(); err != nil {
 		return err
+	}
+	if o.version == "" {
+		var err error
+		if o.version, err = chartsVersion(o.root); err != nil {
+			return err
+		}
 	}
 	wanted, err := choose(images(o.root), flags.Args())
 	if err != nil {
@@ -87,6 +93,21 @@ func (o *options) fromCommit() error {
 	}
 	o.revision, o.created = revision, time.Unix(unix, 0).UTC()
 	return nil
+}
+
+// chartsVersion is the tag that the chart asks for where its values name none, so that what is built is what is installed.
+func chartsVersion(root string) (string, error) {
+	path := filepath.Join(root, "charts", "guanxi", "Chart.yaml")
+	raw, err := os.ReadFile(path) //nolint:gosec // of the repository
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(raw)) {
+		if version, is := strings.CutPrefix(line, "appVersion:"); is {
+			return strings.Trim(strings.TrimSpace(version), `"`), nil
+		}
+	}
+	return "", fmt.Errorf("%s has no line appVersion: give -version", path)
 }
 
 // image says what one image is made of.

@@ -27,7 +27,11 @@ const (
 	nodeLink    = "guanxi-node"
 	cgroup      = "guanxi-node"
 	containerNS = "k8s.io" // containerd's namespace for Kubernetes
-	readyWithin = 4 * time.Minute
+	readyWithin = 10 * time.Minute
+	volumes     = 12
+
+	pauseRepository = "docker.io/guanxi/pause"
+	pauseImage      = pauseRepository + ":node"
 )
 
 // node is what the process inside is told, as JSON.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -118,14 +119,14 @@ state = %q
 [grpc]
   address = %q
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "guanxi/pause:dev"
+  sandbox_image = %q
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = %q
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"
-`, n.path("containerd"), n.path("run", "containerd"), n.path("run", "containerd.sock"), n.path("cni")),
+`, n.path("containerd"), n.path("run", "containerd"), n.path("run", "containerd.sock"), pauseImage, n.path("cni")),
 		// Each pod has a line of its own to the node, so that what goes from pod to pod passes the rules of kube-proxy.
 		"cni/10-pods.conflist": fmt.Sprintf(`{"cniVersion":"0.4.0","name":"pods","plugins":[{"type":"ptp","ipam":{"type":"host-local",`+
 			`"dataDir":%q,"ranges":[[{"subnet":%q}]],"routes":[{"dst":"0.0.0.0/0"}]}}]}`, n.path("run", "cni"), podNet),
@@ -162,13 +163,74 @@ conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeou
 	return nil
 }
 
-// setUp imports the images. Where none is the pause image, no pod can start.
+// setUp imports the images and makes the volumes. Where none is the pause image, no pod can start.
 func (n node) setUp() error {
 	for _, image := range n.Images {
 		fmt.Println("importing", image)
-		if out, err := exec.Command("ctr", "-a", n.path("run", "containerd.sock"), "-n", containerNS, "images", "import", image).CombinedOutput(); err != nil { //nolint:gosec // ours
-			return fmt.Errorf("import %s: %w: %s", image, err, out)
+		if _, err := n.ctr("images", "import", image); err != nil {
+			return err
 		}
 	}
+	// The pause image is known by a name that says nothing of its version, which containerd could not be told before.
+	names, err := n.ctr("images", "list", "--quiet")
+	if err != nil {
+		return err
+	}
+	for name := range strings.FieldsSeq(names) {
+		if strings.HasPrefix(name, pauseRepository+":") && name != pauseImage {
+			if _, err := n.ctr("images", "tag", "--force", name, pauseImage); err != nil {
+				return err
+			}
+		}
+	}
+	if err := n.makeVolumes(); err != nil {
+		return err
+	}
 	return os.WriteFile(n.path("set-up"), nil, 0o600)
+}
+
+func (n node) ctr(args ...string) (string, error) {
+	args = append([]string{"-a", n.path("run", "containerd.sock"), "-n", containerNS}, args...)
+	out, err := exec.Command("ctr", args...).CombinedOutput() //nolint:gosec // ours
+	if err != nil {
+		return "", fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out), nil
+}
+
+// makeVolumes makes folders of this machine into volumes of the default class: nothing makes volumes when they are asked for,
+// so they are there before.
+func (n node) makeVolumes() error {
+	objects := `apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: folders, annotations: {storageclass.kubernetes.io/is-default-class: "true"}}
+provisioner: kubernetes.io/no-provisioner
+volumeBindingMode: WaitForFirstConsumer
+reclaimPolicy: Retain
+`
+	for i := range volumes {
+		name := fmt.Sprintf("folder-%d", i)
+		dir := n.path("volumes", name)
+		if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the kubelet makes it the pod's
+			return err
+		}
+		objects += fmt.Sprintf(`---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: %s}
+spec:
+  capacity: {storage: 4Gi}
+  accessModes: [ReadWriteOnce, ReadWriteMany]
+  persistentVolumeReclaimPolicy: Retain
+  storageClassName: folders
+  local: {path: %q}
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [node]}]}]}}
+`, name, dir)
+	}
+	apply := exec.Command(filepath.Join(n.Binaries, "kubectl"), "--kubeconfig", n.kubeconfig(), "apply", "-f", "-") //nolint:gosec // ours
+	apply.Stdin = strings.NewReader(objects)
+	if out, err := apply.CombinedOutput(); err != nil {
+		return fmt.Errorf("make volumes: %w: %s", err, out)
+	}
+	return nil
 }
