@@ -7,6 +7,7 @@ replace github.com/guanxi-crm/guanxi/platform => ../
 replace github.com/guanxi-crm/guanxi/proto => ../../proto
 
 require (
+	github.com/standard-webhooks/standard-webhooks/libraries v0.0.1
 	github.com/stretchr/testify v1.12.1
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kadm v1.18.0
