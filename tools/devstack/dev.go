@@ -46,6 +46,12 @@ func dev(ctx context.Context, w *where, binary string, withDemo bool, out io.Wri
 	}
 	defer s.Stop()
 	if binary == "" {
+		if err := buildPage(ctx, repo, report); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			report("WITHOUT THE CONSOLE'S PAGE: " + err.Error()) // all else is there: it is said once more at /console/
+		}
 		if binary, err = buildPlatform(ctx, repo, s.Dir(), report); err != nil {
 			return err
 		}
@@ -125,7 +131,7 @@ func devGuide(s *stack.Stack) []string {
 		events += " --kafka " + s.KafkaAddr()
 	}
 	lines := []string{"", "The platform runs. Where to look:",
-		"console          " + s.ServerURL() + "/console/ (one click for each of six roles in two tenants; `make console`, before, builds the page into it)",
+		"console          " + s.ServerURL() + "/console/ (one click for each of six roles in two tenants)",
 		"API              " + s.ServerURL() + "/openapi/accounts.yaml (also sales, loyalty, tickets, analytics, rollout)"}
 	lines = append(lines, places(s)...)
 	lines = append(lines,
