@@ -26,9 +26,9 @@ func New(db *pg.DB, clock func() time.Time) *Policies { return &Policies{db: db,
 
 func (p *Policies) now() time.Time { return p.clock().UTC().Truncate(time.Microsecond) }
 
-// Create makes a policy. A name that another one has is the Conflict sla_policy_name_taken.
-func (p *Policies) Create(ctx context.Context, draft Policy) (Stored, error) {
-	made, err := checked(draft)
+// Create makes a policy. A name that another one has is the Conflict sla_policy_name_taken, an external id external_id_taken.
+func (p *Policies) Create(ctx context.Context, draft Policy, by Managed) (Stored, error) {
+	made, err := checked(draft, by)
 	if err != nil {
 		return Stored{}, err
 	}
@@ -36,7 +36,7 @@ func (p *Policies) Create(ctx context.Context, draft Policy) (Stored, error) {
 		return Stored{}, err
 	}
 	made.Version = 1
-	s := Stored{Policy: made, By: subject(ctx), At: p.now()}
+	s := Stored{Policy: made, Managed: by, By: subject(ctx), At: p.now()}
 	result, err := p.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
 		if err := holdCalendar(ctx, tx, made.CalendarID); err != nil {
 			return pg.Result{}, err
@@ -60,9 +60,10 @@ func (p *Policies) Create(ctx context.Context, draft Policy) (Stored, error) {
 
 // Change puts another version in the place of a policy, if that still is as the caller saw it: fresh is asked with the
 // version. It holds for tickets that are opened or classified anew from now on; a correction also for open tickets of the
-// versions before, whose deadlines are reckoned anew.
-func (p *Policies) Change(ctx context.Context, id uuid.UUID, to Policy, correction bool, fresh func(version int64) error) (Stored, error) {
-	made, err := checked(to)
+// versions before, whose deadlines are reckoned anew. One that is managed is changed by its manager alone; who manages takes one
+// of people over with the first change.
+func (p *Policies) Change(ctx context.Context, id uuid.UUID, to Policy, by Managed, correction bool, fresh func(version int64) error) (Stored, error) {
+	made, err := checked(to, by)
 	if err != nil {
 		return Stored{}, err
 	}
@@ -70,7 +71,7 @@ func (p *Policies) Change(ctx context.Context, id uuid.UUID, to Policy, correcti
 	if err != nil {
 		return Stored{}, err
 	}
-	s := Stored{Policy: made, Correction: correction, By: subject(ctx), At: p.now()}
+	s := Stored{Policy: made, Managed: by, Correction: correction, By: subject(ctx), At: p.now()}
 	err = p.db.Tx(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
 		if err := holdCalendar(ctx, tx, made.CalendarID); err != nil {
 			return err
@@ -78,6 +79,12 @@ func (p *Policies) Change(ctx context.Context, id uuid.UUID, to Policy, correcti
 		was, err := hold(ctx, tx, id, fresh)
 		if err != nil {
 			return err
+		}
+		if err := was.yields(by.ManagedBy); err != nil {
+			return err
+		}
+		if by.ExternalID == "" {
+			s.ExternalID = was.ExternalID
 		}
 		s.ID, s.Version = id, was.Version+1
 		if correction {
@@ -88,17 +95,36 @@ func (p *Policies) Change(ctx context.Context, id uuid.UUID, to Policy, correcti
 	return s, named(err)
 }
 
-// Archive has a policy pick no ticket any more. Those that it picked are measured by it on.
-func (p *Policies) Archive(ctx context.Context, id uuid.UUID, fresh func(version int64) error) (Stored, error) {
+// Archive has a policy pick no ticket any more. Those that it picked are measured by it on. manager is in whose name it is done;
+// empty: people's.
+func (p *Policies) Archive(ctx context.Context, id uuid.UUID, manager string, fresh func(version int64) error) (Stored, error) {
+	return p.held(ctx, id, manager, fresh, func(tx *pg.Tx, s *Stored) {
+		archive(tx, id)
+		s.Archived = true
+	})
+}
+
+// Release gives a policy that is managed back to people, as it is.
+func (p *Policies) Release(ctx context.Context, id uuid.UUID, manager string, fresh func(version int64) error) (Stored, error) {
+	return p.held(ctx, id, manager, fresh, func(tx *pg.Tx, s *Stored) {
+		release(tx, id)
+		s.Managed = Managed{}
+	})
+}
+
+// held does with a policy what makes no version of it.
+func (p *Policies) held(ctx context.Context, id uuid.UUID, manager string, fresh func(version int64) error, do func(tx *pg.Tx, s *Stored)) (Stored, error) {
 	var s Stored
 	_, err := p.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
 		was, err := hold(ctx, tx, id, fresh)
+		if err == nil {
+			err = was.yields(manager)
+		}
 		if err != nil {
 			return pg.Result{}, err
 		}
-		archive(tx, id)
 		s = was
-		s.Archived = true
+		do(tx, &s)
 		return pg.Result{ID: id, Status: http.StatusOK}, nil
 	})
 	if err == nil && s.ID == uuid.Nil {
@@ -156,9 +182,9 @@ func holdCalendar(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
 	return err
 }
 
-func checked(draft Policy) (Policy, error) {
+func checked(draft Policy, by Managed) (Policy, error) {
 	made := draft.Defaults()
-	if faults := made.Check(); len(faults) > 0 {
+	if faults := append(made.Check(), by.check()...); len(faults) > 0 {
 		return Policy{}, invalid(faults)
 	}
 	return made, nil
@@ -169,8 +195,11 @@ func invalid(faults []problem.Field) error {
 }
 
 func named(err error) error {
-	if name, _ := pg.Constraint(err); name == nameIndex {
+	switch name, _ := pg.Constraint(err); name {
+	case nameIndex:
 		return problem.New(problem.Conflict, "sla_policy_name_taken", "Another policy has this name: choose another one, or archive that.").Because(err)
+	case externalIndex:
+		return problem.New(problem.Conflict, "external_id_taken", "Another policy has this external id: change that one.").Because(err)
 	}
 	return err
 }

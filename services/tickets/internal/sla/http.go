@@ -24,6 +24,8 @@ type SLAPolicyBody struct {
 	Pausing    *slaPausing `json:"pausing,omitempty" doc:"Statuses in which a clock pauses. Left out: pending pauses the resolution."`
 	Reopening  Reopening   `json:"reopening,omitempty" enum:"first,total" default:"first" doc:"first: the first time a ticket is resolved counts. total: the clock goes on when it is reopened; the time for which it was resolved is left out."`
 	Steps      []slaStep   `json:"steps,omitempty" nullable:"false" maxItems:"30" doc:"What is done when so much of a target is used up. Left out: a warning at 80 %."`
+	ManagedBy  string      `json:"managed_by,omitempty" maxLength:"64" doc:"Code of who keeps the policy where that is not people: only a change that gives the same is taken then." example:"kubernetes"`
+	ExternalID string      `json:"external_id,omitempty" maxLength:"200" doc:"What the manager calls the policy; no two that pick tickets have the same. Left out of a change: as it was."`
 	Correction bool        `json:"correction,omitempty" doc:"Of a change: the versions before were wrong. Open tickets that they measure go over to this one, and their deadlines are reckoned anew."`
 }
 
@@ -67,7 +69,7 @@ type slaPolicyView struct {
 func show(s Stored) slaPolicyView {
 	v := slaPolicyView{PolicyID: s.ID, Version: s.Version, Archived: s.Archived, By: s.By, At: s.At.UTC(), SLAPolicyBody: SLAPolicyBody{
 		Name: s.Name, Position: s.Position, Condition: s.Condition, CalendarID: pg.OrNull(s.CalendarID), Reopening: s.Reopening,
-		Correction: s.Correction, Pausing: &slaPausing{s.Pausing[FirstResponse], s.Pausing[NextResponse], s.Pausing[Resolution]}, Steps: []slaStep{},
+		ManagedBy: s.ManagedBy, ExternalID: s.ExternalID, Correction: s.Correction, Pausing: &slaPausing{s.Pausing[FirstResponse], s.Pausing[NextResponse], s.Pausing[Resolution]}, Steps: []slaStep{},
 	}}
 	for i, at := range v.Targets.byPriority() {
 		if t := s.Targets[i]; t != (Targets{}) {
@@ -126,6 +128,8 @@ func (b SLAPolicyBody) policy() Policy {
 	return p
 }
 
+func (b SLAPolicyBody) managed() Managed { return Managed{b.ManagedBy, b.ExternalID} }
+
 type answer struct {
 	ETag string `header:"ETag"`
 	Body slaPolicyView
@@ -151,8 +155,15 @@ type changeInput struct {
 }
 
 type archiveInput struct {
-	ID      uuid.UUID `path:"policy_id" format:"uuid"`
-	IfMatch string    `header:"If-Match" doc:"The ETag of the policy as it was read."`
+	ID        uuid.UUID `path:"policy_id" format:"uuid"`
+	IfMatch   string    `header:"If-Match" doc:"The ETag of the policy as it was read."`
+	ManagedBy string    `query:"managed_by" maxLength:"64" doc:"In whose name it is done, of a policy that is managed."`
+}
+
+func (in *archiveInput) fresh(version int64) error { return httpx.IfMatch(in.IfMatch, version) }
+
+type listInput struct {
+	ExternalID string `query:"external_id" maxLength:"200" doc:"Only the policy that its manager calls so."`
 }
 
 type listAnswer struct{ Body slaPolicyList }
@@ -184,7 +195,7 @@ func (p *Policies) Routes(api *httpx.API) {
 		if in.Body.Correction {
 			return nil, invalid([]problem.Field{{Location: "correction", Code: "correction_unfit", Message: "belongs to changes: a new policy has nothing to correct"}})
 		}
-		return answered(p.Create(ctx, in.Body.policy()))
+		return answered(p.Create(ctx, in.Body.policy(), in.Body.managed()))
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "list-sla-policies", Method: http.MethodGet, Path: path, Tag: tag, Summary: "List the policies that pick tickets, in their order",
@@ -204,26 +215,33 @@ func (p *Policies) Routes(api *httpx.API) {
 		Permission:  auth.TicketsConfigure, Errors: changeable,
 	}, func(ctx context.Context, in *changeInput) (*answer, error) {
 		fresh := func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }
-		return answered(p.Change(ctx, in.ID, in.Body.policy(), in.Body.Correction, fresh))
+		return answered(p.Change(ctx, in.ID, in.Body.policy(), in.Body.managed(), in.Body.Correction, fresh))
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "archive-sla-policy", Method: http.MethodPost, Path: path + "/{policy_id}/archive", Tag: tag, Summary: "Have a policy pick no more tickets",
 		Description: "Tickets that it picked are measured by it on.", Permission: auth.TicketsConfigure, Errors: changeable,
 	}, func(ctx context.Context, in *archiveInput) (*answer, error) {
-		fresh := func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }
-		return answered(p.Archive(ctx, in.ID, fresh))
+		return answered(p.Archive(ctx, in.ID, in.ManagedBy, in.fresh))
+	})
+	httpx.Register(api, httpx.Operation{
+		ID: "release-sla-policy", Method: http.MethodPost, Path: path + "/{policy_id}/release", Tag: tag, Summary: "Give a managed policy back to people",
+		Description: "Its manager lets go of it: it stays as it is, and people may change it.", Permission: auth.TicketsConfigure, Errors: changeable,
+	}, func(ctx context.Context, in *archiveInput) (*answer, error) {
+		return answered(p.Release(ctx, in.ID, in.ManagedBy, in.fresh))
 	})
 	p.tryRoutes(api)
 }
 
-func (p *Policies) list(ctx context.Context, _ *struct{}) (*listAnswer, error) {
+func (p *Policies) list(ctx context.Context, in *listInput) (*listAnswer, error) {
 	all, err := p.List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	items := make([]slaPolicyView, len(all))
-	for i, s := range all {
-		items[i] = show(s)
+	items := []slaPolicyView{}
+	for _, s := range all {
+		if in.ExternalID == "" || s.ExternalID == in.ExternalID {
+			items = append(items, show(s))
+		}
 	}
 	return &listAnswer{slaPolicyList{items}}, nil
 }

@@ -225,6 +225,8 @@ func TestPoliciesThatCannotBeAreRefused(t *testing.T) {
 		{"another word for reopening", "reopening", "second", "body.reopening", ""},
 		{"a correction of nothing", "correction", true, "body.correction", "correction_unfit"},
 		{"a position below", "position", -1, "body.position", "out_of_range"},
+		{"a manager that is no code", "managed_by", "Git & co", "body.managed_by", "managed_by_malformed"},
+		{"an external id of nobody", "external_id", "7", "body.external_id", "external_id_unexpected"},
 	} {
 		got := w.Want(http.StatusUnprocessableEntity, http.MethodPost, "/v1/sla-policies", w.Manager, with(gold("x"), c.key, c.value), nil)
 		var problem struct {
@@ -275,6 +277,7 @@ func TestBadInput(t *testing.T) {
 		"versions": {Method: http.MethodGet, Path: path + "/versions", Owned: true, List: true},
 		"change":   {Method: http.MethodPut, Path: path, Body: `{"name":"kept","position":1,"targets":{"p1":{"resolution_seconds":60}}}`, Version: true, Owned: true, Header: http.Header{"If-Match": {`"1"`}}},
 		"archive":  {Method: http.MethodPost, Path: "/v1/sla-policies/" + create(t, w, gold("archived")).ID + "/archive", Version: true, Owned: true, Header: http.Header{"If-Match": {`"1"`}}},
+		"release":  {Method: http.MethodPost, Path: "/v1/sla-policies/" + create(t, w, gold("released")).ID + "/release", Version: true, Owned: true, Header: http.Header{"If-Match": {`"1"`}}},
 		"check":    {Method: http.MethodPost, Path: "/v1/sla-policies/check", Body: `{"condition":"true"}`},
 		"standing": {Method: http.MethodPut, Path: "/v1/customer-standings/" + uuid.NewString(), Body: `{"grade":"A","tier":"gold"}`},
 	} {

@@ -71,6 +71,34 @@ func (p Policy) Check() []problem.Field {
 	return append(faults, checkSteps(p.Steps)...)
 }
 
+// Managed says who keeps a policy where that is not people, such as files in Git that an operator applies.
+type Managed struct {
+	ManagedBy  string // code such as kubernetes; empty: people
+	ExternalID string // what the manager calls it; no two policies that pick tickets have the same
+}
+
+func (m Managed) check() (faults []problem.Field) {
+	if m.ManagedBy != "" && !code(m.ManagedBy) {
+		faults = append(faults, problem.Field{Location: "managed_by", Code: "managed_by_malformed", Message: "must be a code of 1 to 64 lower-case letters, digits, - and _"})
+	}
+	switch {
+	case m.ExternalID != "" && m.ManagedBy == "":
+		faults = append(faults, problem.Field{Location: "external_id", Code: "external_id_unexpected", Message: "belongs to a policy that is managed: give managed_by as well"})
+	case utf8.RuneCountInString(m.ExternalID) > maxName || strings.ContainsFunc(m.ExternalID, unicode.IsControl):
+		faults = append(faults, problem.Field{Location: "external_id", Code: "external_id_malformed", Message: "must be at most 200 characters in one line"})
+	}
+	return faults
+}
+
+// yields lets the manager change its policy, and nobody else: Conflict managed_elsewhere.
+func (m Managed) yields(to string) error {
+	if m.ManagedBy == "" || m.ManagedBy == to {
+		return nil
+	}
+	return problem.New(problem.Conflict, "managed_elsewhere",
+		"The policy is managed by %s: change it there, or have it released first.", m.ManagedBy)
+}
+
 var pausable = []string{statusNew, statusOpen, statusPending, statusOnHold}
 
 func checkTargets(targets [5]Targets) (faults []problem.Field) {

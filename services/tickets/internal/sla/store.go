@@ -22,6 +22,9 @@ var errNotFound = problem.New(problem.NotFound, "sla_policy_not_found", "There i
 // nameIndex is the constraint that lets a name stand once among the policies that pick tickets.
 const nameIndex = "sla_policy_by_name"
 
+// externalIndex is the constraint that lets an external id stand once among them.
+const externalIndex = "sla_policy_by_external_id"
+
 // definition is a version of a policy as it is kept. A field that is missing has its zero value.
 type definition struct {
 	Name       string             `json:"name"`
@@ -209,16 +212,17 @@ type Stored struct {
 	Policy
 	Archived   bool
 	Correction bool // open tickets of the versions before went over to this version
-	By         string
-	At         time.Time
+	Managed
+	By string
+	At time.Time
 }
 
-const storedColumns = `v.policy_id, v.version, v.definition, p.archived, v.correction, v.by_subject, v.at`
+const storedColumns = `v.policy_id, v.version, v.definition, p.archived, v.correction, p.managed_by, p.external_id, v.by_subject, v.at`
 
 func scanStored(row pgx.CollectableRow) (Stored, error) {
 	var k kept
 	var s Stored
-	err := row.Scan(&k.id, &k.version, &k.raw, &s.Archived, &s.Correction, &s.By, &s.At)
+	err := row.Scan(&k.id, &k.version, &k.raw, &s.Archived, &s.Correction, &s.ManagedBy, &s.ExternalID, &s.By, &s.At)
 	if err == nil {
 		s.Policy, err = k.policy()
 	}
@@ -274,9 +278,11 @@ func save(tx *pg.Tx, s Stored) error {
 	if err != nil {
 		return err
 	}
-	tx.Queue(`INSERT INTO sla_policy (tenant_id, id, version, name, position, archived, created_at) VALUES ($1, $2, $3, $4, $5, false, $6)
-		ON CONFLICT (tenant_id, id) DO UPDATE SET version = excluded.version, name = excluded.name, position = excluded.position`,
-		tx.Tenant(), s.ID, s.Version, s.Name, s.Position, s.At)
+	tx.Queue(`INSERT INTO sla_policy (tenant_id, id, version, name, position, archived, created_at, managed_by, external_id)
+		VALUES ($1, $2, $3, $4, $5, false, $6, $7, $8)
+		ON CONFLICT (tenant_id, id) DO UPDATE SET version = excluded.version, name = excluded.name, position = excluded.position,
+			managed_by = excluded.managed_by, external_id = excluded.external_id`,
+		tx.Tenant(), s.ID, s.Version, s.Name, s.Position, s.At, s.ManagedBy, s.ExternalID)
 	tx.Queue(`INSERT INTO sla_policy_version (tenant_id, policy_id, version, definition, correction, by_subject, at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`, tx.Tenant(), s.ID, s.Version, raw, s.Correction, s.By, s.At)
 	return nil
@@ -291,6 +297,11 @@ func correct(tx *pg.Tx, id uuid.UUID, s Stored) {
 // archive queues that a policy picks no ticket any more.
 func archive(tx *pg.Tx, id uuid.UUID) {
 	tx.Queue(`UPDATE sla_policy SET archived = true WHERE tenant_id = $1 AND id = $2`, tx.Tenant(), id)
+}
+
+// release queues that people may change a policy again.
+func release(tx *pg.Tx, id uuid.UUID) {
+	tx.Queue(`UPDATE sla_policy SET managed_by = '', external_id = '' WHERE tenant_id = $1 AND id = $2`, tx.Tenant(), id)
 }
 
 // Standing is how a customer stands with the tenant. Both are codes; empty where nothing is known.
