@@ -166,7 +166,7 @@ func TestLiveARolloutIsPausedAndCancelled(t *testing.T) {
 	require.Equal(t, "rollout_paused", code(err))
 	p := planned()
 	p.Goals = nil
-	_, err = l.all.Plan(l.ctx, id, p, func(int64) error { return nil })
+	_, err = l.all.Plan(l.ctx, id, p, "", func(int64) error { return nil })
 	require.NoError(t, err)
 	l.client.Poke(l.ctx, process.WorkflowID("pizza", id))
 	l.must(id, "wang", resume)

@@ -198,7 +198,7 @@ func TestAPlanThatWasChangedIsTakenUp(t *testing.T) {
 			of.RegisterDelayedCallback(func() {
 				p := planned()
 				p.Phases[0].Enter = nil
-				_, err := of.all.Plan(of.ctx, of.id, p, func(int64) error { return nil })
+				_, err := of.all.Plan(of.ctx, of.id, p, "", func(int64) error { return nil })
 				require.NoError(t, err)
 				if c.poke {
 					of.SignalWorkflow("poke", nil)
@@ -219,7 +219,7 @@ func TestANumberDoesNotOpenAGateThatAsksForAnotherByNow(t *testing.T) {
 	c.numbers[gate.ConsumerLag] = func() (gate.Measurement, error) {
 		q := planned()
 		q.Phases[0].Enter = []gate.Gate{{Code: "ready", Kind: gate.Number, Metric: gate.ActiveUsers, Threshold: 0.9}}
-		_, err := c.all.Plan(c.ctx, c.id, q, func(int64) error { return nil })
+		_, err := c.all.Plan(c.ctx, c.id, q, "", func(int64) error { return nil })
 		return gate.Measurement{Value: 17, Sample: 1, Known: true}, err
 	}
 	c.numbers[gate.ActiveUsers] = func() (gate.Measurement, error) { return share(0.5) }

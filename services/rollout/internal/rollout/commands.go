@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -28,9 +29,10 @@ type Rollouts struct {
 	db     *pg.DB
 	outbox *outbox.Outbox
 	clock  func() time.Time
+	process
 }
 
-// New makes the capability.
+// New makes the capability. Nothing leads its rollouts yet, see [Rollouts.Led].
 func New(db *pg.DB, o *outbox.Outbox, clock func() time.Time) *Rollouts {
 	return &Rollouts{db: db, outbox: o, clock: clock}
 }
@@ -43,9 +45,11 @@ type Outline struct {
 	Name     string // 1 to 200 characters
 	Template string // code of the one that the plan was made from; empty where there was none
 	Plan     plan.Plan
+	Managed
 }
 
-// Make makes a draft. Unprocessable rollout_invalid names what is wrong with its plan.
+// Make makes a draft. Unprocessable rollout_invalid names what is wrong with its plan; Conflict external_id_taken names the rollout
+// that has the external id.
 func (r *Rollouts) Make(ctx context.Context, o Outline) (made Rollout, err error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -53,10 +57,10 @@ func (r *Rollouts) Make(ctx context.Context, o Outline) (made Rollout, err error
 	}
 	at, by := r.now(), flow.ActorOf(ctx).Subject
 	result, err := r.db.Command(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (pg.Result, error) {
-		if err := check(ctx, tx, o.Plan, o.Name); err != nil {
+		if err := check(ctx, tx, o.Plan, append(o.Managed.faults(), named(o.Name)...)...); err != nil {
 			return pg.Result{}, err
 		}
-		made = Rollout{ID: id, Name: strings.TrimSpace(o.Name), Version: 1, State: Draft, Template: o.Template, PlanVersion: 1, Plan: o.Plan, CreatedBy: by, CreatedAt: at}
+		made = Rollout{ID: id, Name: strings.TrimSpace(o.Name), Version: 1, State: Draft, Template: o.Template, PlanVersion: 1, Plan: o.Plan, Managed: o.Managed, CreatedBy: by, CreatedAt: at}
 		for _, p := range o.Plan.Phases {
 			made.Phases = append(made.Phases, ahead(p))
 		}
@@ -71,11 +75,46 @@ func (r *Rollouts) Make(ctx context.Context, o Outline) (made Rollout, err error
 		httpx.MarkReplayed(ctx)
 		return r.Get(ctx, result.ID)
 	}
+	if name, _ := pg.Constraint(err); name == externalIndex {
+		return made, r.taken(ctx, o.ExternalID, err)
+	}
 	return made, err
 }
 
-// check names what is wrong with a plan, by the units that there are.
-func check(ctx context.Context, tx *pg.Tx, p plan.Plan, name string) error {
+// externalIndex keeps external ids apart.
+const externalIndex = "rollout_external"
+
+// taken says which rollout has an external id.
+func (r *Rollouts) taken(ctx context.Context, externalID string, cause error) error {
+	found, err := r.List(ctx, Filter{ExternalID: externalID}, 1)
+	if err != nil || len(found) == 0 {
+		return cause
+	}
+	return problem.New(problem.Conflict, "external_id_taken", "The rollout %s has this external id.", found[0].ID).
+		WithField("body.external_id", "external_id_taken", found[0].ID.String())
+}
+
+// faults names what is not right with who keeps a rollout.
+func (m Managed) faults() (faults []problem.Field) {
+	if m.ManagedBy != "" && !plan.Coded(m.ManagedBy) {
+		faults = append(faults, problem.Field{Location: "managed_by", Code: "managed_by_malformed", Message: "must be a code of 1 to 64 lower-case letters, digits, - and _"})
+	}
+	if n := len([]rune(m.ExternalID)); n > 200 || strings.ContainsFunc(m.ExternalID, func(c rune) bool { return !unicode.IsPrint(c) }) {
+		faults = append(faults, problem.Field{Location: "external_id", Code: "external_id_malformed", Message: "must be at most 200 printable characters"})
+	}
+	return faults
+}
+
+// named names what is wrong with the name of a rollout.
+func named(name string) []problem.Field {
+	if n := len([]rune(strings.TrimSpace(name))); n < 1 || n > 200 {
+		return []problem.Field{{Location: "name", Code: "name_length", Message: "must be 1 to 200 characters"}}
+	}
+	return nil
+}
+
+// check names what is wrong with a plan, by the units that there are, and whatever else is.
+func check(ctx context.Context, tx *pg.Tx, p plan.Plan, others ...problem.Field) error {
 	known, err := unit.Known(ctx, tx, p.NamedUnits())
 	if err != nil {
 		return err
@@ -84,10 +123,7 @@ func check(ctx context.Context, tx *pg.Tx, p plan.Plan, name string) error {
 	for i := range faults {
 		faults[i].Location = "plan." + faults[i].Location
 	}
-	if n := len([]rune(strings.TrimSpace(name))); n < 1 || n > 200 {
-		faults = append(faults, problem.Field{Location: "name", Code: "name_length", Message: "must be 1 to 200 characters"})
-	}
-	if len(faults) > 0 {
+	if faults = append(faults, others...); len(faults) > 0 {
 		return problem.InvalidBody("rollout_invalid", "The rollout was not accepted: mend the fields named here.", faults)
 	}
 	return nil
@@ -119,14 +155,19 @@ func (r *Rollouts) change(ctx context.Context, id uuid.UUID, rule func(tx *pg.Tx
 	return is, err
 }
 
-// Plan puts another plan in the place of the present one, as [Rollout.Replan] says: fresh is asked with the rollout's version.
-func (r *Rollouts) Plan(ctx context.Context, id uuid.UUID, to plan.Plan, fresh func(version int64) error) (Rollout, error) {
+// Plan puts another plan in the place of the present one, as [Rollout.Replan] says: fresh is asked with the plan's version. manager
+// is in whose name it is done, empty: people's. Conflict managed_elsewhere says that somebody else keeps the rollout; who manages
+// takes one of people over.
+func (r *Rollouts) Plan(ctx context.Context, id uuid.UUID, to plan.Plan, manager string, fresh func(version int64) error) (Rollout, error) {
 	by := flow.ActorOf(ctx).Subject
-	return r.change(ctx, id, func(tx *pg.Tx, was Rollout, at time.Time) (Rollout, error) {
-		if err := fresh(was.Version); err != nil {
+	is, err := r.change(ctx, id, func(tx *pg.Tx, was Rollout, at time.Time) (Rollout, error) {
+		if err := was.yields(manager); err != nil {
 			return was, err
 		}
-		if err := check(ctx, tx, to, was.Name); err != nil {
+		if err := fresh(int64(was.PlanVersion)); err != nil {
+			return was, err
+		}
+		if err := check(ctx, tx, to, Managed{ManagedBy: manager}.faults()...); err != nil {
 			return was, err
 		}
 		is, err := was.Replan(to, by, at)
@@ -138,7 +179,24 @@ func (r *Rollouts) Plan(ctx context.Context, id uuid.UUID, to plan.Plan, fresh f
 				return was, err
 			}
 		}
+		is.ManagedBy = manager
 		insertPlan(tx, is, by, at)
+		return is, nil
+	})
+	r.poke(ctx, id, err)
+	return is, err
+}
+
+// Release gives a rollout that is managed back to people, as it is. manager is in whose name it is done.
+func (r *Rollouts) Release(ctx context.Context, id uuid.UUID, manager string) (Rollout, error) {
+	by := flow.ActorOf(ctx).Subject
+	return r.change(ctx, id, func(_ *pg.Tx, was Rollout, at time.Time) (Rollout, error) {
+		if err := was.yields(manager); err != nil || was.ManagedBy == "" {
+			return was, err
+		}
+		is := was.begun()
+		is.ManagedBy = ""
+		is.step(Free, by, at, StepDetail{})
 		return is, nil
 	})
 }
@@ -146,15 +204,21 @@ func (r *Rollouts) Plan(ctx context.Context, id uuid.UUID, to plan.Plan, fresh f
 // Start begins a draft. Conflict already_governed says which other rollout governs one of its capabilities for one of its units.
 func (r *Rollouts) Start(ctx context.Context, id uuid.UUID) (Rollout, error) {
 	by := flow.ActorOf(ctx).Subject
-	return r.change(ctx, id, func(tx *pg.Tx, was Rollout, at time.Time) (Rollout, error) {
-		if err := check(ctx, tx, was.Plan, was.Name); err != nil { // units may have been archived since
+	is, err := r.change(ctx, id, func(tx *pg.Tx, was Rollout, at time.Time) (Rollout, error) {
+		is, err := was.Begin(by, at)
+		if err != nil {
+			return was, err
+		}
+		if err := check(ctx, tx, was.Plan); err != nil { // units may have been archived since
 			return was, err
 		}
 		if err := alone(ctx, tx, was); err != nil {
 			return was, err
 		}
-		return was.Begin(by, at)
+		return is, r.queue(ctx, tx, id)
 	})
+	r.poke(ctx, id, err)
+	return is, err
 }
 
 // alone refuses a rollout that would govern a capability for a unit for which another one does.
@@ -217,11 +281,13 @@ func (r *Rollouts) End(ctx context.Context, id uuid.UUID, goals []Measured) (Sta
 // [flow.Same].
 func (r *Rollouts) Decide(ctx context.Context, d Decision) (Decided, error) {
 	is, err := r.change(ctx, d.RolloutID, func(tx *pg.Tx, was Rollout, at time.Time) (Rollout, error) {
-		before, err := decided(ctx, tx, d.RolloutID, d.ID)
-		if err != nil {
+		of, before, found, err := decided(ctx, tx, d.ID)
+		switch {
+		case err != nil:
 			return was, err
-		}
-		if before != nil {
+		case found && of != d.RolloutID:
+			return was, flow.Same(before, d.ID[:]) // never the same
+		case found:
 			return was, flow.Same(before, d.Hash)
 		}
 		is, err := was.Decide(d, at)

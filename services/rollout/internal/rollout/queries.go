@@ -25,14 +25,53 @@ func (r *Rollouts) Standing(ctx context.Context, id uuid.UUID) (Standing, error)
 	return found.Standing(), err
 }
 
-// List gives rollouts, the latest first: those made before the one of an id, uuid.Max for all.
-func (r *Rollouts) List(ctx context.Context, before uuid.UUID, limit int) (all []Rollout, err error) {
+// Filter says which rollouts are meant.
+type Filter struct {
+	State      State     // empty: all
+	ExternalID string    // empty: all
+	Before     uuid.UUID // only those made before this one; Nil: all
+}
+
+// List gives rollouts, the latest first.
+func (r *Rollouts) List(ctx context.Context, f Filter, limit int) (all []Rollout, err error) {
+	if f.Before == uuid.Nil {
+		f.Before = uuid.Max
+	}
 	err = r.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT `+columns+from+`WHERE r.tenant_id = $1 AND r.id < $2 ORDER BY r.id DESC LIMIT $3`, tx.Tenant(), before, limit)
+		rows, err := tx.Query(ctx, `SELECT `+columns+from+`WHERE r.tenant_id = $1 AND r.id < $2 AND ($3 = '' OR r.state = $3) AND ($4 = '' OR r.external_id = $4)
+			ORDER BY r.id DESC LIMIT $5`, tx.Tenant(), f.Before, f.State, f.ExternalID, limit)
 		if err != nil {
 			return err
 		}
 		all, err = pgx.CollectRows(rows, scan)
+		return err
+	})
+	return all, err
+}
+
+// PlanOf gives a version of the plan of a rollout; 0: the present one.
+func (r *Rollouts) PlanOf(ctx context.Context, id uuid.UUID, version int) (found Kept, err error) {
+	err = r.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+		is, err := load(ctx, tx, id, false)
+		if err != nil {
+			return err
+		}
+		if version == 0 {
+			version = is.PlanVersion
+		}
+		found, err = planOf(ctx, tx, id, version)
+		return err
+	})
+	return found, err
+}
+
+// History gives the steps of a rollout with what was said with them, the latest first: those before the one of a number.
+func (r *Rollouts) History(ctx context.Context, id uuid.UUID, before, limit int) (all []Said, err error) {
+	err = r.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+		if _, err := load(ctx, tx, id, false); err != nil {
+			return err
+		}
+		all, err = history(ctx, tx, id, before, limit)
 		return err
 	})
 	return all, err

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/rollout/internal/gate"
 	"github.com/guanxi-crm/guanxi/services/rollout/internal/plan"
 )
@@ -61,6 +62,7 @@ type Rollout struct {
 	Template    string // code of the one that the plan was made from; empty where there was none
 	PlanVersion int
 	Plan        plan.Plan // its risks are those of the register
+	Managed
 	Progress
 	CreatedBy string // subject
 	CreatedAt time.Time
@@ -68,6 +70,20 @@ type Rollout struct {
 	EndedAt   time.Time
 	Steps     []Step          // that this change added
 	Told      []proto.Message // events of this change, in their order
+}
+
+// Managed says who keeps a rollout where that is not people.
+type Managed struct {
+	ManagedBy  string // code; empty: people
+	ExternalID string // what it is called there, unique in the tenant; empty: nothing
+}
+
+// yields refuses to let a manager, or people where that is empty, change a rollout that somebody else keeps.
+func (m Managed) yields(to string) error {
+	if m.ManagedBy == "" || m.ManagedBy == to {
+		return nil
+	}
+	return problem.New(problem.Conflict, "managed_elsewhere", "The rollout is kept by %s: change its plan there, or release it first.", m.ManagedBy)
 }
 
 // Progress is how far a rollout is. Its JSON form is what the tables keep.

@@ -45,6 +45,7 @@ const (
 	AddRisk   Action = "add_risk"
 	AlterRisk Action = "change_risk"
 	Finish    Action = "finish"
+	Free      Action = "release" // by whoever managed it
 )
 
 // Step is one thing that happened.
