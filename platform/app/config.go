@@ -122,6 +122,10 @@ type Config struct {
 		// Idle and Absolute end a session that long after its last and after its first request.
 		Idle     time.Duration `koanf:"idle"`
 		Absolute time.Duration `koanf:"absolute"`
+		// WorkflowsURL is where Temporal's own page is, such as https://temporal.example.com, and TracesURL where a trace is shown,
+		// with {trace_id} in it. The page links to them where they are set; whoever follows signs in there.
+		WorkflowsURL string `koanf:"workflows_url"`
+		TracesURL    string `koanf:"traces_url"`
 	} `koanf:"console"`
 	Privacy struct {
 		// Key keys the hashes by which addresses are recognised that must not be used again: at least 32
@@ -348,6 +352,15 @@ func (c Config) validateConsole() error {
 	}
 	if c.Console.ClientID == "" || c.Console.ClientID == c.OIDC.Audience {
 		errs = append(errs, errors.New("console.client_id: is required, and not the same as oidc.audience: an ID token would pass for an access token"))
+	}
+	for name, at := range map[string]string{"workflows_url": c.Console.WorkflowsURL, "traces_url": c.Console.TracesURL} {
+		u, err := url.Parse(strings.ReplaceAll(at, "{trace_id}", "0"))
+		if at != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+			errs = append(errs, fmt.Errorf("console.%s: must be an address of the web, such as https://temporal.example.com", name))
+		}
+	}
+	if c.Console.TracesURL != "" && !strings.Contains(c.Console.TracesURL, "{trace_id}") {
+		errs = append(errs, errors.New("console.traces_url: must contain {trace_id}, such as https://traces.example.com/trace/{trace_id}"))
 	}
 	if c.Console.Idle < time.Minute || c.Console.Absolute < c.Console.Idle {
 		errs = append(errs, errors.New("console.idle and console.absolute: at least a minute, and the absolute time-out is not the shorter one"))

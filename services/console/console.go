@@ -7,6 +7,7 @@ package console
 import (
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/guanxi-crm/guanxi/platform/app"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
@@ -74,11 +75,22 @@ func build(d app.Deps) (*edge.Edge, error) {
 		Callback: home + "/callback", After: home + "/",
 	}, underWay, d.Tokens, d.Clock)
 	return edge.New(
-		edge.Config{URL: at, Services: services(), Absolute: cfg.Absolute},
+		edge.Config{
+			URL: at, Services: services(), Absolute: cfg.Absolute,
+			Workflows: workflows(cfg.WorkflowsURL, d.Config.Temporal.Namespace), Traces: cfg.TracesURL,
+		},
 		edge.Parts{
 			Sessions: session.NewStore(d.DB, kept, cfg.Idle, cfg.Absolute, signIn.Renew, d.Clock),
 			SignIn:   signIn, Tokens: d.Tokens, Hub: live.NewHub(d.Bus, services(), d.Log), Base: d.Peers.URL,
 		},
 		edge.Page{Files: files, Instead: web.Placeholder},
 	)
+}
+
+// workflows is where Temporal's own page shows the workflows of a namespace; empty where nobody said where the page is.
+func workflows(page, namespace string) string {
+	if page == "" {
+		return ""
+	}
+	return strings.TrimRight(page, "/") + "/namespaces/" + url.PathEscape(namespace) + "/workflows"
 }

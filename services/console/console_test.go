@@ -162,6 +162,8 @@ func TestSomebodySignsInWorksAndSignsOut(t *testing.T) {
 	require.Contains(t, who.Permissions, "sales.write")
 	require.NotContains(t, who.Permissions, "tickets.write")
 
+	require.Contains(t, b.get("/console/session").body, `"workflows_url":""`, "nobody said where workflows are shown")
+
 	got := b.get("/console/api/sales/v1/opportunities?limit=5")
 	require.Equal(t, http.StatusOK, got.status)
 	r := <-h.requests
@@ -549,4 +551,22 @@ func TestPagesHearWhatChanged(t *testing.T) {
 	require.Equal(t, "changed", event)
 	require.NoError(t, json.Unmarshal([]byte(data), &changes))
 	require.Len(t, changes, 1, "one tenant hears nothing of the other's")
+}
+
+func TestThePageIsToldWhereWorkflowsAndTracesAreShown(t *testing.T) {
+	t.Parallel()
+	h := open(t, func(cfg *app.Config) {
+		cfg.Temporal.Namespace = "guanxi"
+		cfg.Console.WorkflowsURL = "https://temporal.example.com/"
+		cfg.Console.TracesURL = "https://traces.example.com/trace/{trace_id}"
+	})
+	b := h.browser()
+	b.signIn("agent", "pizza")
+	var who struct {
+		Workflows string `json:"workflows_url"`
+		Traces    string `json:"traces_url"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(b.get("/console/session").body), &who))
+	require.Equal(t, "https://temporal.example.com/namespaces/guanxi/workflows", who.Workflows)
+	require.Equal(t, "https://traces.example.com/trace/{trace_id}", who.Traces)
 }

@@ -122,6 +122,12 @@ GUANXI_CONSOLE_CLIENT_ID: {{ .clientId | quote }}
 GUANXI_CONSOLE_SCOPES: {{ join "," .scopes | quote }}
 GUANXI_CONSOLE_IDLE: {{ .idle }}
 GUANXI_CONSOLE_ABSOLUTE: {{ .absolute }}
+{{- with .workflowsUrl }}
+GUANXI_CONSOLE_WORKFLOWS_URL: {{ . | quote }}
+{{- end }}
+{{- with .tracesUrl }}
+GUANXI_CONSOLE_TRACES_URL: {{ . | quote }}
+{{- end }}
 {{- end }}
 {{- if .Values.files.persistentVolumeClaim }}
 GUANXI_BLOB_DIR: /var/lib/guanxi/files

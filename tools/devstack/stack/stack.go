@@ -190,6 +190,8 @@ func (s *Stack) Env() []string {
 		"GUANXI_FLOW_KEY=" + s.flowKey,
 		"GUANXI_PEERS_URL=http://" + addr(s.cfg.Ports.HTTP),
 		"GUANXI_CONSOLE_URL=" + s.ServerURL(),
+		"GUANXI_CONSOLE_WORKFLOWS_URL=" + s.TemporalWebURL(),
+		"GUANXI_CONSOLE_TRACES_URL=" + s.TracesURL() + "/traces/{trace_id}",
 		"GUANXI_BLOB_DIR=" + filepath.Join(s.cfg.Dir, "blobs"),
 		"OTEL_EXPORTER_OTLP_ENDPOINT=" + s.TracesURL(),
 	}

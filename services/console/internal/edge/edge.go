@@ -34,6 +34,9 @@ type Config struct {
 	URL      *url.URL // where browsers find it: scheme and host
 	Services []string // whose APIs are passed on
 	Absolute time.Duration
+	// Workflows is where the workflows of the installation's namespace are shown, Traces where a trace is ({trace_id} stands for its
+	// id); empty: nowhere.
+	Workflows, Traces string
 }
 
 // Edge answers below Prefix. It is safe for concurrent use.
@@ -228,6 +231,7 @@ func (e *Edge) serveSession(w http.ResponseWriter, r *http.Request) error {
 	}
 	return answer(w, map[string]any{
 		"subject": who.Subject, "name": s.Tokens.Name, "tenant": who.Tenant, "roles": who.Roles, "permissions": may,
+		"workflows_url": e.cfg.Workflows, "traces_url": e.cfg.Traces,
 	})
 }
 

@@ -206,6 +206,7 @@ type listInput struct {
 	Stage      Stage     `query:"stage" enum:"registered,assessed,assigned,disputed,found,proposed,offered,accepted,stuck,verifying,answering,closed" doc:"Only those in this stage."`
 	CrisisID   uuid.UUID `query:"crisis_id" format:"uuid" doc:"Only those of which whoever escalated them said that they are a part of this crisis."`
 	Escalated  bool      `query:"escalated" doc:"Only those that somebody took for more than one customer's matter."`
+	TicketID   uuid.UUID `query:"ticket_id" format:"uuid" doc:"Only the complaint of this ticket."`
 	CustomerID uuid.UUID `query:"customer_id" format:"uuid" doc:"Only this customer's, those included of customers who were merged with this one."`
 }
 
@@ -245,7 +246,9 @@ func (c *Complaints) Routes(api *httpx.API) {
 
 func (c *Complaints) listHTTP(ctx context.Context, in *listInput) (*listAnswer, error) {
 	items, next, err := httpx.PageByID(in.Page, func(before uuid.UUID, limit int) ([]Told, error) {
-		return c.List(ctx, Filter{Stage: in.Stage, CustomerID: in.CustomerID, CrisisID: in.CrisisID, Escalated: in.Escalated, Before: before}, limit)
+		return c.List(ctx, Filter{
+			Stage: in.Stage, CustomerID: in.CustomerID, CrisisID: in.CrisisID, TicketID: in.TicketID, Escalated: in.Escalated, Before: before,
+		}, limit)
 	}, func(t Told) uuid.UUID { return t.ID }, show)
 	if err != nil {
 		return nil, err

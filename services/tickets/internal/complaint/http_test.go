@@ -58,6 +58,14 @@ func TestComplaintsAreListedByStageAndCustomer(t *testing.T) {
 	if len(page.Items) != 1 || page.Items[0].ID != first.ID {
 		t.Fatalf("%+v", page)
 	}
+	w.Want(http.StatusOK, http.MethodGet, "/v1/complaints?ticket_id="+first.TicketID, w.Agent, nil, &page)
+	if len(page.Items) != 1 || page.Items[0].ID != first.ID {
+		t.Fatalf("%+v", page)
+	}
+	w.Want(http.StatusOK, http.MethodGet, "/v1/complaints?ticket_id="+first.TicketID, w.Token(auth.RoleAgent, "music"), nil, &page)
+	if len(page.Items) != 0 {
+		t.Fatalf("another tenant sees %+v", page)
+	}
 	w.Want(http.StatusOK, http.MethodGet, "/v1/complaints?stage=closed", w.Agent, nil, &page)
 	if len(page.Items) != 0 {
 		t.Fatalf("%+v", page)

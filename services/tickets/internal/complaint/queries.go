@@ -17,6 +17,7 @@ type Filter struct {
 	Stage      Stage
 	CustomerID uuid.UUID
 	CrisisID   uuid.UUID
+	TicketID   uuid.UUID // only the one of this ticket
 	Escalated  bool
 	Before     uuid.UUID // only those registered before this one
 }

@@ -171,6 +171,9 @@ func list(ctx context.Context, tx *pg.Tx, f Filter, limit int) ([]Complaint, err
 	if f.CrisisID != uuid.Nil {
 		only("crisis_id =", f.CrisisID)
 	}
+	if f.TicketID != uuid.Nil {
+		only("ticket_id =", f.TicketID)
+	}
 	if f.Escalated {
 		where = append(where, "c.escalated_at IS NOT NULL")
 	}
