@@ -38,6 +38,7 @@ TEMPORAL_PACKAGES := $(patsubst %/live_test.go,./%,$(wildcard platform/*/live_te
 # Kubernetes' own programs, for tests on a real kube-apiserver and a real node. tools/kube/go.mod pins them.
 KUBE_VERSION  := $(shell awk '$$1 == "k8s.io/kubernetes" {print $$2}' tools/kube/go.mod)
 KUBE_PROGRAMS := etcd kube-apiserver kubectl kube-controller-manager kube-scheduler kubelet kube-proxy
+CLUSTER_IMAGES := pause demo-deps guanxi
 KUBE_SERVER   := bin/kube/etcd bin/kube/kube-apiserver bin/kube/kubectl
 
 SAY := @echo '==>'
@@ -98,6 +99,17 @@ test-kube: $(KUBE_SERVER) $(HELM) ## the tests of the operator's kinds and of th
 	@go test -tags kube -timeout 10m ./platform/operator/...
 	@cd tools/charts && GOWORK=off go test -tags kube -run RealServer -timeout 10m ./...
 
+# Without KUBECONFIG a node is made of this machine, as root, with the images in it; tools/node says what it wants installed.
+.PHONY: test-cluster
+test-cluster: bin/kube/kubectl $(HELM) ## install Guanxi on a node made of this machine (root), use, upgrade and break it; KUBECONFIG= names another cluster
+	$(SAY) 'building the programs; the first time this takes many minutes'
+	@go build -o bin/devstack ./tools/devstack
+	@go build -o bin/cluster ./tools/cluster
+	@if [ -n "$${KUBECONFIG:-}" ]; then exec bin/cluster -devstack bin/devstack $(ARGS); fi; \
+	$(MAKE) kube-binaries bin/kube/coredns images IMAGES="$(CLUSTER_IMAGES)"; \
+	(cd tools/node && GOWORK=off go build -o ../../bin/node .); \
+	exec bin/node run $(CLUSTER_IMAGES:%=--image bin/images/%.tar) bin/cluster -devstack bin/devstack $(ARGS)
+
 # What the charts render is judged by the program and by the services' OpenAPI as well, which Go's cache does not know of.
 .PHONY: charts
 charts: $(HELM) ## lint the Helm charts, compare what they render, and hold it to the program and to Pod Security
@@ -105,7 +117,7 @@ charts: $(HELM) ## lint the Helm charts, compare what they render, and hold it t
 	@cd tools/charts && GOWORK=off go test -count=1 -timeout 10m ./...
 
 .PHONY: images
-images: ## build the images into bin/images/ as OCI archives, without Docker; VERSION= is their tag, IMAGES= says which
+images: ## build the images into bin/images/ as OCI archives, without Docker; VERSION= is their tag (default the charts'), IMAGES= says which
 	@cd tools/images && GOWORK=off go run . $(if $(VERSION),-version $(VERSION)) $(IMAGES)
 
 .PHONY: test-images
@@ -221,6 +233,12 @@ kube_package = $(or $(KUBE_PACKAGE_$(1)),k8s.io/kubernetes/cmd/$(1))
 KUBE_LDFLAGS := -s -w -X k8s.io/component-base/version.gitVersion=$(KUBE_VERSION) \
 	-X k8s.io/component-base/version.gitMajor=1 \
 	-X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(KUBE_VERSION)))
+
+# The names of Services are resolved by CoreDNS, with the few plugins that tools/node/dns puts into it.
+bin/kube/coredns: tools/node/go.mod tools/node/go.sum $(wildcard tools/node/dns/*.go)
+	$(SAY) 'building CoreDNS into bin/kube/'
+	@mkdir -p bin/kube
+	@cd tools/node && GOWORK=off GOFLAGS= go build -ldflags '-s -w' -o ../../$@ ./dns
 
 bin/kube/%: tools/kube/go.mod tools/kube/go.sum
 	$(SAY) 'building $* into bin/kube/; the first time this takes up to eight minutes'

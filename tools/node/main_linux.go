@@ -19,7 +19,7 @@ const usage = `Usage: node run [flags] [command...]
 Starts a node, runs the command with KUBECONFIG set, and takes the node down; without a command it stays until Ctrl-C.
 It has to be root, and needs containerd, runc, the CNI plugins, nftables, conntrack and iproute2:
   apt-get install containerd runc containernetworking-plugins nftables conntrack iproute2
-and the programs of Kubernetes in bin/kube: make kube-binaries.
+and the programs of Kubernetes in bin/kube: make kube-binaries bin/kube/coredns.
 
 Flags:
 `

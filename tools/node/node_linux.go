@@ -129,7 +129,7 @@ func (n *node) prepare() error {
 	}
 	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl", "coredns"} {
 		if _, err := os.Stat(filepath.Join(n.Binaries, name)); err != nil {
-			return fmt.Errorf("%s is not in %s: make kube-binaries builds those of Kubernetes, cd tools/node && GOWORK=off go build -o ../../bin/kube/coredns ./dns builds coredns", name, n.Binaries)
+			return fmt.Errorf("%s is not in %s: make kube-binaries bin/kube/coredns builds them all", name, n.Binaries)
 		}
 	}
 	for i, image := range n.Images {

@@ -1,0 +1,135 @@
+// Command cluster installs Guanxi on a cluster as docs/installing.md says, uses it, breaks it, and takes it away again, and
+// fails where something of that does not go as it should. It works on whatever KUBECONFIG names; tools/node makes such a
+// cluster of one machine.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+const usage = `Usage: cluster [flags]
+
+Works on the cluster that KUBECONFIG names, in a namespace of its own that must not be there before. The machine it runs on
+has to reach the addresses of Services, as a node does; the images have to be on the nodes or in -registry.
+
+Flags:
+`
+
+// run is one run: where it works and with what.
+type run struct {
+	namespace string
+	helm      string
+	kubectl   string
+	devstack  string // the program of demo-check; none: it is left out
+	root      string // the repository
+	tag       string // of the images; empty: the one that the charts ask for
+	registry  string
+	kills     int
+	seed      uint64
+	keep      bool
+
+	random *rand.Rand
+	secret string // of the issuer of tokens
+}
+
+func main() {
+	var r run
+	flag.StringVar(&r.namespace, "namespace", "guanxi-cluster-test", "namespace that is made and, at the end, deleted")
+	flag.StringVar(&r.root, "root", ".", "the repository")
+	flag.StringVar(&r.helm, "helm", "bin/helm", "program of Helm")
+	flag.StringVar(&r.kubectl, "kubectl", "bin/kube/kubectl", "program of kubectl")
+	flag.StringVar(&r.devstack, "devstack", "", "program of tools/devstack, whose demo-check is run; without it that is left out")
+	flag.StringVar(&r.tag, "tag", "", "tag of the images (default the one that the charts ask for)")
+	flag.StringVar(&r.registry, "registry", "", "registry of the images; without one they are on the nodes")
+	flag.IntVar(&r.kills, "kills", 3, "how many pods are killed at random")
+	flag.Uint64Var(&r.seed, "seed", 0, "which pods those are (default another choice each time)")
+	flag.BoolVar(&r.keep, "keep", false, "leave the namespace and what is in it where something fails")
+	flag.Usage = func() {
+		_, _ = fmt.Fprint(os.Stderr, usage)
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := r.all(ctx)
+	stop()
+	if err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "cluster:", err)
+		os.Exit(1)
+	}
+	say("all of it went as it should")
+}
+
+// step is one of the things that are tried; each leans on those before it.
+type step struct {
+	name string
+	do   func(context.Context) error
+}
+
+// all goes through the steps and takes the namespace away at the end.
+func (r *run) all(ctx context.Context) (err error) {
+	if os.Getenv("KUBECONFIG") == "" {
+		return errors.New("set KUBECONFIG, so that no cluster is worked on by accident")
+	}
+	if r.root, err = filepath.Abs(r.root); err != nil {
+		return err
+	}
+	if r.seed == 0 {
+		r.seed = rand.Uint64()
+	}
+	r.random = rand.New(rand.NewPCG(r.seed, 0)) //nolint:gosec // which pod is killed
+	if err := r.makeNamespace(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			r.tell()
+		}
+		if r.keep && err != nil {
+			say("the namespace %s is left as it is", r.namespace)
+			return
+		}
+		err = errors.Join(err, r.deleteNamespace())
+	}()
+	steps := []step{
+		{"what Guanxi stands on is installed", r.installDeps},
+		{"Guanxi is installed", r.installGuanxi},
+		{"every pod is ready where Pod Security is restricted", r.everyPodIsReady},
+		{"helm test", r.helmTest},
+	}
+	if r.devstack != "" {
+		steps = append(steps, step{"demo-check through the Service", r.demoCheck})
+	} else {
+		say("left out: demo-check, as no -devstack is given")
+	}
+	steps = append(steps,
+		step{"an upgrade under load", r.upgradeUnderLoad},
+		step{fmt.Sprintf("%d pods killed at random under load, seed %d", r.kills, r.seed), r.killUnderLoad},
+		step{"what Helm takes away", r.uninstall},
+	)
+	for _, s := range steps {
+		say("%s", s.name)
+		began := time.Now()
+		if err := s.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		say("%s: as it should, after %.0f s", s.name, time.Since(began).Seconds())
+	}
+	return nil
+}
+
+func say(format string, args ...any) {
+	_, _ = fmt.Fprintf(os.Stdout, "==> "+format+"\n", args...)
+}
