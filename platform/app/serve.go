@@ -29,10 +29,11 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg/migrate"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/telemetry"
+	"github.com/guanxi-crm/guanxi/platform/traffic"
 	"github.com/guanxi-crm/guanxi/platform/turns"
 )
 
-// notedEvery is how often it is written who of which unit has worked.
+// notedEvery is how often it is written who of which unit has worked, and how many requests were answered.
 const notedEvery = 5 * time.Second
 
 // service is a module that is being run.
@@ -42,6 +43,7 @@ type service struct {
 	parts    Parts
 	relay    *pg.DB
 	gate     *entitlement.Gate
+	traffic  *traffic.Counter
 	migrated atomic.Bool // the schema was found complete
 }
 
@@ -199,6 +201,7 @@ func (p *Process) openService(ctx context.Context, m Module) (*service, error) {
 		return nil, err
 	}
 	s.gate = entitlement.New(s.deps.DB, s.deps.Clock)
+	s.traffic = traffic.New(s.deps.Ops, s.deps.DB, s.deps.Clock)
 	s.parts.Consumers = append(s.parts.Consumers, s.gate.Consumer())
 	return s, nil
 }
@@ -332,6 +335,7 @@ func (p *Process) startInward(ctx context.Context, group *errgroup.Group, s *ser
 	}
 	if p.cfg.Has(RoleHTTP) {
 		start("who works in units", Every(notedEvery, s.deps.Log, "who works in units", s.gate.Flush))
+		start("traffic", s.countTraffic)
 	}
 	if p.cfg.Has(RoleWorkers) {
 		if s.parts.Worker != nil {
@@ -420,12 +424,25 @@ func (p *Process) newServer() *httpx.Server {
 // mountRoutes is the one list of what a service answers: its own routes, and the operators' that every service has.
 func mountRoutes(api *httpx.API, s *service) {
 	api.Admit(s.gate.Admit)
+	api.Count(s.traffic.Count)
 	for _, mount := range s.parts.Routes {
 		mount(api)
 	}
 	inbox.Routes(s.inboxOps())(api)
 	statusRoutes(s)(api)
 	s.gate.Routes(s.Name)(api)
+	s.traffic.Routes(s.Name)(api)
+}
+
+// countTraffic writes what requests were counted, and the last of it when the process ends: requests have ended by then.
+func (s *service) countTraffic(ctx context.Context) error {
+	err := Every(notedEvery, s.deps.Log, "traffic", s.traffic.Flush)(ctx)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), notedEvery)
+	defer cancel()
+	if err := s.traffic.Flush(last); err != nil {
+		s.deps.Log.Warn("the last requests are not counted", "error", err)
+	}
+	return err
 }
 
 func (s *service) inboxOps() inbox.Ops {

@@ -16,6 +16,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
+	"github.com/guanxi-crm/guanxi/platform/traffic"
 )
 
 // Status is what an operator needs to know of one service at a glance.
@@ -194,7 +195,7 @@ func declare(m Module) (*httpx.API, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.parts, s.gate = parts, entitlement.New(nil, s.deps.Clock)
+	s.parts, s.gate, s.traffic = parts, entitlement.New(nil, s.deps.Clock), traffic.New(nil, nil, s.deps.Clock)
 	api := httpx.NewServer(httpx.Config{}, nil, log).API(m.Name, "v1", m.Title)
 	mountRoutes(api, s)
 	return api, nil

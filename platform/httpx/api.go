@@ -23,12 +23,22 @@ type API struct {
 	huma    huma.API
 	ops     []Operation
 	admit   func(context.Context, auth.Principal, auth.Permission) error
+	count   func(tenant string, failed bool)
 }
 
 // Admit lets check refuse callers who have the permission that an operation needs; its problem is the answer. It holds for
 // operations that are registered afterwards.
 func (a *API) Admit(check func(context.Context, auth.Principal, auth.Permission) error) {
 	a.admit = check
+}
+
+// OperationsTag is the tag of what only operators ask for.
+const OperationsTag = "operations"
+
+// Count has every answered request of a tenant counted, but those to operations of [OperationsTag]: failed says that the answer was a
+// fault of the platform. count must not wait for anything. It holds for operations that are registered afterwards.
+func (a *API) Count(count func(tenant string, failed bool)) {
+	a.count = count
 }
 
 // API starts the operations of one service. Its OpenAPI document is served, publicly, at /openapi/<service>.yaml.
@@ -85,6 +95,7 @@ type Operation struct {
 	hasBody, bodyRequired, ifMatch, stream bool
 	queryNames                             map[string]bool // to whether it may come more than once
 	admit                                  func(context.Context, auth.Principal, auth.Permission) error
+	count                                  func(tenant string, failed bool)
 }
 
 // check panics where the operation is not fit to be registered: a mistake in our code, found at the start.
@@ -107,7 +118,7 @@ func (op *Operation) check() {
 // pg.Once. Errors of handle become problems. Register panics when the operation is not fit to be registered.
 func Register[I, O any](a *API, op Operation, handle func(ctx context.Context, in *I) (*O, error)) {
 	op.check()
-	op.admit = a.admit
+	a.equip(&op)
 	op.inspect(reflect.TypeFor[I]())
 	if op.MaxBody == 0 {
 		op.MaxBody = defaultMaxBody
@@ -148,6 +159,13 @@ func Register[I, O any](a *API, op Operation, handle func(ctx context.Context, i
 		a.documentUpload(&op)
 	}
 	a.finish(&op)
+}
+
+// equip gives an operation what the service has before and behind all of them.
+func (a *API) equip(op *Operation) {
+	if op.admit = a.admit; op.Tag != OperationsTag {
+		op.count = a.count
+	}
 }
 
 // Operations lists what was registered, in that order.

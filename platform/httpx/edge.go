@@ -33,6 +33,7 @@ func (s *Server) edge(c *gin.Context) {
 		took := time.Since(start)
 		s.observe.end(c, span, st, took, plain)
 		s.access(c, st, took, plain)
+		st.counted(c.Writer.Status() >= http.StatusInternalServerError || aborted)
 		if aborted {
 			panic(http.ErrAbortHandler) // net/http closes the connection, so that a cut answer does not look whole
 		}
@@ -90,6 +91,13 @@ func (s *Server) access(c *gin.Context, st *state, took time.Duration, plain boo
 		level = slog.LevelDebug
 	}
 	s.log.LogAttrs(ctx, level, "http", attrs...)
+}
+
+// counted has the request counted. A caller who hung up got no answer, good or bad.
+func (st *state) counted(failed bool) {
+	if st.count != nil && st.tenant != "" {
+		st.count(st.tenant, failed && st.caller.Err() == nil)
+	}
 }
 
 // route is the pattern that the request was routed to; unknown paths share one name.

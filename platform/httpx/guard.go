@@ -23,13 +23,13 @@ import (
 // Idempotency-Key, query. On success the request's context carries the principal and the key.
 func (s *Server) guard(c *gin.Context, op *Operation) error {
 	st := stateOf(c.Request.Context())
+	st.count = op.count
 	var principal auth.Principal
 	if !op.Public {
 		var err error
 		if principal, err = s.admit(c, op); err != nil {
 			return err
 		}
-		st.tenant = principal.Tenant
 		put(auth.With(c.Request.Context(), principal), c)
 	}
 	if op.Method == http.MethodPost && !op.Public {
@@ -56,6 +56,7 @@ func (s *Server) admit(c *gin.Context, op *Operation) (auth.Principal, error) {
 	if err != nil {
 		return auth.Principal{}, err
 	}
+	stateOf(c.Request.Context()).tenant = p.Tenant
 	if !p.Can(op.Permission) {
 		return auth.Principal{}, problem.New(problem.Forbidden, "permission_missing", "This needs the permission %s.", op.Permission).
 			WithField("header.Authorization", "permission_missing", string(op.Permission))

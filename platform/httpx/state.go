@@ -22,8 +22,9 @@ type state struct {
 	header  http.Header     // of the answer
 	problem *problem.Error  // that it was answered with
 	tenant  string
-	once    *pg.Once  // with Idempotency-Key; its BodyHash is set when the body was read
-	hash    hash.Hash // of method, path and query so far
+	count   func(tenant string, failed bool) // nil: it is not counted
+	once    *pg.Once                         // with Idempotency-Key; its BodyHash is set when the body was read
+	hash    hash.Hash                        // of method, path and query so far
 }
 
 type stateKey struct{}

@@ -21,7 +21,8 @@ import (
 // keep c.
 func Stream(a *API, op Operation, handle func(c *gin.Context) error) {
 	op.check()
-	op.admit, op.stream = a.admit, true
+	a.equip(&op)
+	op.stream = true
 	op.hasBody = len(op.Consumes) > 0
 	if op.MaxBody == 0 {
 		op.MaxBody = defaultMaxStream

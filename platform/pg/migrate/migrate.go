@@ -1,5 +1,5 @@
 // Package migrate makes a service's database and brings it up to date. The platform's own tables come first (core, inbox,
-// imports, flow, erasure, entitlement, alias), then the service's, then its projection, each with a goose version table of its own.
+// imports, flow, erasure, entitlement, traffic, alias), then the service's, then its projection, each with a goose version table of its own.
 package migrate
 
 import (
@@ -42,7 +42,7 @@ type step struct {
 // steps gives the sets in the order in which they run.
 func (s Source) steps() ([]step, error) {
 	var all []step
-	for _, name := range []string{"core", "inbox", "imports", "flow", "erasure", "entitlement"} {
+	for _, name := range []string{"core", "inbox", "imports", "flow", "erasure", "entitlement", "traffic"} {
 		sub, err := fs.Sub(platformSQL, "sql/"+name)
 		if err != nil {
 			return nil, err

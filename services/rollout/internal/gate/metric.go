@@ -69,8 +69,8 @@ func Metrics() []Metric {
 			Doc: "Share of the answers 4 and 5, of all csat surveys' answers in the window.",
 		},
 		{
-			Code: ErrorRate, Unit: Share, Better: Down, MinSample: 100,
-			Doc: "Share of requests answered with a status from 500. No service tells of it yet, so a gate on it holds as not_measurable until somebody skips it.",
+			Code: ErrorRate, Unit: Share, Better: Down, Before: true, WindowDays: 1, MaxWindowDays: 31, MinSample: 100,
+			Doc: "Share of the tenant's requests that services answered with a status from 500, in the whole hours of the window; what operators ask for does not count.",
 		},
 		{
 			Code: ConsumerLag, Unit: Events, Better: Down,

@@ -106,6 +106,8 @@ func (m *Measurer) share(ctx context.Context, q Question, days int, end time.Tim
 		return m.slaAttainment(ctx, from, end)
 	case gate.CSAT:
 		return m.csat(ctx, from, end)
+	case gate.ErrorRate:
+		return m.errorRate(ctx, from, end)
 	case gate.ConsumerLag:
 		return m.consumerLag(ctx)
 	default:
@@ -219,6 +221,22 @@ func (m *Measurer) csat(ctx context.Context, from, to time.Time) (p part, err er
 		}
 		query.Set("cursor", page.Next)
 	}
+}
+
+// errorRate counts the requests that any service answered with a fault of the platform, in whole hours.
+func (m *Measurer) errorRate(ctx context.Context, from, to time.Time) (p part, err error) {
+	for _, service := range services() {
+		var said struct {
+			Requests int `json:"requests"`
+			Errors   int `json:"errors"`
+		}
+		if err := m.get(ctx, service, "/v1/ops/"+service+"/requests", span(from, to), &said); err != nil {
+			return part{}, err
+		}
+		p.some += float64(said.Errors)
+		p.all += said.Requests
+	}
+	return p, nil
 }
 
 // consumerLag is that of the consumer furthest behind.

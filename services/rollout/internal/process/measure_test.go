@@ -76,6 +76,10 @@ func TestNumbersAreMeasuredWhereTheyAre(t *testing.T) {
 			"/v1/surveys/a/results":          survey(1, 30), "/v1/surveys/c/results": survey(0.5, 90), "/v1/surveys/b/results": survey(0, 500),
 			"/v1/surveys/d/results": body{"total": body{"answers": 3}},
 		}, 0.625, 120},
+		"requests of all services": {process.Question{Metric: gate.ErrorRate}, map[string]any{
+			"/v1/ops/accounts/requests": body{"requests": 150, "errors": 3},
+			"/v1/ops/sales/requests?from=2031-03-30T12%3A00%3A00Z&to=2031-03-31T12%3A00%3A00Z": body{"requests": 50, "errors": 1},
+		}, 0.02, 200},
 		"the consumer furthest behind": {process.Question{Metric: gate.ConsumerLag}, map[string]any{
 			"/v1/ops/sales/status": body{"database": "ok", "consumers": []body{{"lag": 3}, {"lag": 17}}},
 		}, 17, 1},
@@ -103,7 +107,7 @@ func TestWhatCannotBeAskedNowIsNotKnown(t *testing.T) {
 		"a Kafka that is away":               {gate.ConsumerLag, map[string]any{"/v1/ops/tickets/status": body{"database": "ok", "consumers": []body{{"lag": -1}}}}},
 		"a database that is not migrated":    {gate.ConsumerLag, map[string]any{"/v1/ops/tickets/status": body{"database": "run migrate"}}},
 		"a metric of a version to come":      {"luck", nil},
-		"a metric that nobody measures here": {gate.ErrorRate, nil},
+		"a service that counts nothing now":  {gate.ErrorRate, map[string]any{"/v1/ops/loyalty/requests": http.StatusServiceUnavailable}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
