@@ -74,15 +74,15 @@ type satisfactionInput struct {
 
 type satisfactionAnswer struct {
 	Time      satisfactionTime      `json:"time"`
-	Scores    satisfactionScores    `json:"scores" doc:"Of the whole time."`
+	Scores    SatisfactionScores    `json:"scores" doc:"Of the whole time."`
 	Trend     []satisfactionStretch `json:"trend,omitempty"`
 	Groups    []satisfactionGroup   `json:"groups,omitempty" doc:"At most 200, those with the most answers first."`
 	More      int                   `json:"more,omitempty" doc:"Groups that are left out."`
 	Responses []satisfactionAsked   `json:"responses" nullable:"false" doc:"How many answered, by kind, by touchpoint and by channel; empty for one survey, for of those asked it is not known by which."`
 }
 
-// satisfactionScores are the three scores of some answers.
-type satisfactionScores struct {
+// SatisfactionScores are the three scores of some answers.
+type SatisfactionScores struct {
 	CSAT satisfactionScore `json:"csat" doc:"From 1 to 5; 4 and 5 are satisfied."`
 	NPS  satisfactionScore `json:"nps" doc:"From 0 to 10."`
 	CES  satisfactionScore `json:"ces" doc:"From 1 to 7; 5 to 7 found it easy."`
@@ -100,12 +100,12 @@ type satisfactionScore struct {
 
 type satisfactionStretch struct {
 	From string `json:"from" format:"date" doc:"First day of the stretch; at the ends of the time it may be cut."`
-	satisfactionScores
+	SatisfactionScores
 }
 
 type satisfactionGroup struct {
 	Key string `json:"key"`
-	satisfactionScores
+	SatisfactionScores
 }
 
 type satisfactionAsked struct {
@@ -175,7 +175,7 @@ func share(k, n int64) *rating.Interval {
 	return &i
 }
 
-func showScores(s Scores, minN int64) satisfactionScores {
+func showScores(s Scores, minN int64) SatisfactionScores {
 	one := func(kind string, low, high, good int) satisfactionScore {
 		c := s.Counts[kind]
 		v := satisfactionScore{N: c.N(), Customers: s.Customers[kind], Enough: int64(c.N()) >= minN, Counts: c[low : high+1]}
@@ -194,5 +194,5 @@ func showScores(s Scores, minN int64) satisfactionScores {
 		v.Share = &i
 		return v
 	}
-	return satisfactionScores{one(CSAT, 1, 5, 4), one(NPS, 0, 10, 9), one(CES, 1, 7, 5)}
+	return SatisfactionScores{one(CSAT, 1, 5, 4), one(NPS, 0, 10, 9), one(CES, 1, 7, 5)}
 }

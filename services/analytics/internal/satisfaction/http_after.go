@@ -33,17 +33,17 @@ type satisfactionLoyalty struct {
 type satisfactionBand struct {
 	Score int  `json:"score"`
 	Zone  Zone `json:"zone" enum:"defection,indifference,affection"`
-	satisfactionRate
+	SatisfactionRate
 }
 
 type satisfactionZone struct {
 	Zone Zone `json:"zone" enum:"defection,indifference,affection"`
 	From int  `json:"from" doc:"Lowest score."`
 	To   int  `json:"to" doc:"Highest score."`
-	satisfactionRate
+	SatisfactionRate
 }
 
-type satisfactionRate struct {
+type SatisfactionRate struct {
 	Customers int64            `json:"customers"`
 	Enough    bool             `json:"enough" doc:"At least min_n customers."`
 	Bought    int64            `json:"bought" doc:"Those with a net purchase within the days after their answer."`
@@ -116,8 +116,8 @@ func (q *Queries) afterRoutes(api *httpx.API) {
 }
 
 func showLoyalty(r Repurchase, b Bounds, minN int64) satisfactionLoyalty {
-	rate := func(c Band) satisfactionRate {
-		return satisfactionRate{c.Customers, c.Customers >= minN, c.Bought, share(c.Bought, c.Customers)}
+	rate := func(c Band) SatisfactionRate {
+		return SatisfactionRate{c.Customers, c.Customers >= minN, c.Bought, share(c.Bought, c.Customers)}
 	}
 	v := satisfactionLoyalty{Open: r.Open}
 	zones := map[Zone]Band{}

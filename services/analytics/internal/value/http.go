@@ -16,8 +16,8 @@ import (
 
 const tag = "value"
 
-// valueSettings are settings as they are read and written.
-type valueSettings struct {
+// ValueSettings are settings as they are read and written.
+type ValueSettings struct {
 	Currency         string           `json:"currency,omitempty" doc:"ISO 4217 of the costs, which count where it is the reporting currency. Left out: that one."`
 	Margin           float64          `json:"margin" minimum:"0" maximum:"1" doc:"Share of revenue, net of tax, that is left once the goods are paid."`
 	Tax              float64          `json:"tax" minimum:"0" maximum:"1" doc:"Rate that is in the totals of orders, such as 0.13."`
@@ -32,7 +32,7 @@ type valueSettings struct {
 
 // valueSettingsView adds what is not written.
 type valueSettingsView struct {
-	valueSettings
+	ValueSettings
 	Version   int64      `json:"version" doc:"0: nothing was set yet."`
 	ChangedAt *time.Time `json:"changed_at,omitempty"`
 	ChangedBy string     `json:"changed_by,omitempty"`
@@ -45,7 +45,7 @@ type valueSettingsOutput struct {
 
 func showSettings(s Settings) *valueSettingsOutput {
 	return &valueSettingsOutput{ETag: httpx.ETag(s.Version), Body: valueSettingsView{
-		valueSettings{
+		ValueSettings{
 			s.Currency, s.Margin, s.Tax, s.AnnualRate, s.HorizonMonths, s.PurchaseModel, s.TicketMinor, s.Touches, s.Acquisition, s.AcquisitionMinor,
 		}, s.Version, pg.OrNull(s.ChangedAt), s.ChangedBy,
 	}}
@@ -53,10 +53,10 @@ func showSettings(s Settings) *valueSettingsOutput {
 
 type valueSettingsInput struct {
 	IfMatch string `header:"If-Match" doc:"The ETag of the settings as they were read."`
-	Body    valueSettings
+	Body    ValueSettings
 }
 
-func (b valueSettings) settings() Settings {
+func (b ValueSettings) settings() Settings {
 	s := Settings{
 		Currency: b.Currency, Margin: b.Margin, Tax: b.Tax, AnnualRate: b.AnnualRate, HorizonMonths: b.HorizonMonths, PurchaseModel: b.PurchaseModel,
 		TicketMinor: b.TicketMinor, Touches: b.Touches, Acquisition: b.Acquisition, AcquisitionMinor: b.AcquisitionMinor,

@@ -24,7 +24,7 @@ type customerWorth struct {
 	Currency   string         `json:"currency" doc:"The reporting currency; all amounts are in its minor units."`
 	Realised   realisedWorth  `json:"realised" doc:"−acquisition + Σ (revenue − cost)/(1+i)^t over whole months t since the customer was won."`
 	Predicted  predictedWorth `json:"predicted" doc:"margin · expected spend/(1+tax) · discounted purchases."`
-	Settings   valueSettings  `json:"settings" doc:"By which it was reckoned."`
+	Settings   ValueSettings  `json:"settings" doc:"By which it was reckoned."`
 }
 
 type realisedWorth struct {
@@ -56,7 +56,7 @@ type predictedWorth struct {
 func showWorth(w Worth) customerWorth {
 	r, p := w.Realised, w.Predicted
 	out := customerWorth{
-		CustomerID: w.Customer, AsOf: w.AsOf.Format(time.DateOnly), Currency: w.Currency, Settings: showSettings(w.Settings).Body.valueSettings,
+		CustomerID: w.Customer, AsOf: w.AsOf.Format(time.DateOnly), Currency: w.Currency, Settings: showSettings(w.Settings).Body.ValueSettings,
 		Realised: realisedWorth{
 			r.Minor, "", r.AcquisitionMinor, r.RevenueMinor, r.GoodsMinor, r.ServiceMinor, r.RemediesMinor, r.TouchesMinor, append([]Month{}, r.Months...),
 		},

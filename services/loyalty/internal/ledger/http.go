@@ -16,8 +16,8 @@ import (
 	"github.com/guanxi-crm/guanxi/services/loyalty/internal/member"
 )
 
-// entryView is an entry as the API shows it.
-type entryView struct {
+// EntryView is an entry as the API shows it.
+type EntryView struct {
 	EntryID        uuid.UUID `json:"entry_id" format:"uuid"`
 	MemberID       uuid.UUID `json:"member_id" format:"uuid"`
 	Kind           Kind      `json:"kind" enum:"earn,grant,spend,restore,release,reversal,expiry,adjustment" doc:"What the entry does."`
@@ -40,7 +40,7 @@ type entryView struct {
 
 // spentView is a spend as it is answered.
 type spentView struct {
-	entryView
+	EntryView
 	Spent int64         `json:"spent" doc:"How many points were spent: of this entry and of its parts."`
 	Parts []partialView `json:"parts,omitempty" doc:"What was taken from other members who are the same customer since a merge: an entry for each."`
 }
@@ -54,13 +54,13 @@ type partialView struct {
 
 // restoredView is a spend that was given back, as it is answered.
 type restoredView struct {
-	entryView
+	EntryView
 	Restored int64         `json:"restored" doc:"How many points were given back: by this entry and by its parts, those included that paid a debt."`
 	Parts    []partialView `json:"parts,omitempty" doc:"What was given back to other members whose points the spend took: an entry for each."`
 }
 
 func showSpent(s Spent) spentView {
-	return spentView{entryView: show(s.Entry), Spent: s.All(), Parts: showParts(s.Parts)}
+	return spentView{EntryView: show(s.Entry), Spent: s.All(), Parts: showParts(s.Parts)}
 }
 
 func showParts(parts []Entry) (views []partialView) {
@@ -75,8 +75,8 @@ type useView struct {
 	Points int64     `json:"points"`
 }
 
-func show(e Entry) entryView {
-	v := entryView{
+func show(e Entry) EntryView {
+	v := EntryView{
 		EntryID: e.ID, MemberID: e.MemberID, Kind: e.Kind, Points: e.Points(), Available: e.Available, Pending: e.Pending, Debt: -e.Debt,
 		AvailableAfter: e.AvailableAfter, Programme: e.Programme, Waived: e.Waived, ReasonType: e.Reason.Type, ReasonID: e.Reason.ID, BookedBy: e.By,
 		BookedAt: e.RecordedAt, EffectiveAt: e.EffectiveAt, Lots: make([]useView, len(e.Uses)),
@@ -175,7 +175,7 @@ type newRestore struct {
 
 type restoredAnswer struct{ Body restoredView }
 
-type answer struct{ Body entryView }
+type answer struct{ Body EntryView }
 
 type spentAnswer struct{ Body spentView }
 
@@ -224,7 +224,7 @@ type explanationView struct {
 
 // explainedEntry is an entry as an explanation shows it.
 type explainedEntry struct {
-	entryView
+	EntryView
 	InWords string        `json:"in_words" doc:"What can be read to the customer."`
 	Parts   []partialView `json:"parts,omitempty" doc:"Of a spend, and of what gave one back: what was taken from other members who are the same customer since a merge, or given back to them."`
 }
@@ -314,7 +314,7 @@ func (l *Ledger) restoreHTTP(ctx context.Context, in *restoreInput) (*restoredAn
 		return nil, invalid(faults)
 	}
 	s, err := l.Restore(ctx, in.ID, reason)
-	return &restoredAnswer{restoredView{entryView: show(s.Entry), Restored: s.All(), Parts: showParts(s.Parts)}}, err
+	return &restoredAnswer{restoredView{EntryView: show(s.Entry), Restored: s.All(), Parts: showParts(s.Parts)}}, err
 }
 
 func (l *Ledger) adjustHTTP(ctx context.Context, in *adjustmentInput) (*answer, error) {

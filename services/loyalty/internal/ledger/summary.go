@@ -139,12 +139,12 @@ func liability(w programme.Worth, points int64) (currency string, minor int64) {
 type summaryAnswer struct{ Body summaryView }
 
 type summaryView struct {
-	sumsView
+	SumsView
 	Programmes []programmeSums `json:"programmes" nullable:"false" doc:"The same for each programme, the standard one first."`
 }
 
-// sumsView is sums as the API shows them.
-type sumsView struct {
+// SumsView is sums as the API shows them.
+type SumsView struct {
 	Members   int64 `json:"members"`
 	Entries   int64 `json:"entries" doc:"Of the ledger."`
 	Earned    int64 `json:"earned" doc:"Points given, those of grants included."`
@@ -163,7 +163,7 @@ type sumsView struct {
 // programmeSums is a programme's part of the summary.
 type programmeSums struct {
 	Programme string `json:"programme" doc:"Code of the programme." example:"standard"`
-	sumsView
+	SumsView
 	Liability int64             `json:"liability" doc:"Points that the programme owes its members: available and pending ones."`
 	Worth     *liabilityInMoney `json:"liability_worth,omitempty" doc:"What they are worth by the terms of now; absent where these do not say what a point is worth."`
 }
@@ -174,9 +174,9 @@ type liabilityInMoney struct {
 }
 
 func showSummary(s Summary) summaryView {
-	v := summaryView{sumsView: sumsView(s.Sums), Programmes: make([]programmeSums, len(s.Programmes))}
+	v := summaryView{SumsView: SumsView(s.Sums), Programmes: make([]programmeSums, len(s.Programmes))}
 	for i, p := range s.Programmes {
-		v.Programmes[i] = programmeSums{Programme: p.Code, sumsView: sumsView(p.Sums), Liability: p.Available + p.Pending}
+		v.Programmes[i] = programmeSums{Programme: p.Code, SumsView: SumsView(p.Sums), Liability: p.Available + p.Pending}
 		if p.Currency != "" {
 			v.Programmes[i].Worth = &liabilityInMoney{p.Currency, p.LiabilityMinor}
 		}
