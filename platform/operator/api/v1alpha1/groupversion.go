@@ -35,4 +35,6 @@ const (
 	ConditionReady = "Ready"
 	// ConditionProgressing says that something is still under way, or stands and waits.
 	ConditionProgressing = "Progressing"
+	// ConditionDegraded says, of rollouts, that something is not as intended: a risk has come about, or a rollback was refused.
+	ConditionDegraded = "Degraded"
 )
