@@ -58,3 +58,34 @@ func TestAPlanThatContradictsItselfIsRefusedWhereItDoes(t *testing.T) {
 		}
 	}
 }
+
+func TestATemplateThatIsFilledIsAGoodPlan(t *testing.T) {
+	t.Parallel()
+	for _, template := range plan.Templates() {
+		f := plan.Filling{Pilot: []string{"north/branch-3"}, Units: []string{"north", "east"}}
+		_, faults := template.Fill(plan.Filling{})
+		if len(faults) != len(template.Roles)+2 {
+			t.Errorf("%s, of nothing: %+v", template.Code, faults)
+		}
+		for i, role := range template.Roles {
+			f.Team = append(f.Team, plan.Member{Subject: string(rune('a' + i)), Role: role})
+		}
+		p, faults := template.Fill(f)
+		faults = append(faults, p.Faults(map[string]bool{"north": true, "east": true, "north/branch-3": true})...)
+		if len(faults) > 0 {
+			t.Errorf("%s: %+v", template.Code, faults)
+		}
+		var kinds []plan.Kind
+		for _, phase := range p.Phases {
+			if !slices.Contains(kinds, phase.Kind) {
+				kinds = append(kinds, phase.Kind)
+			}
+		}
+		if template.Code == plan.Textbook && len(kinds) != 9 {
+			t.Errorf("%s has the steps %v", template.Code, kinds)
+		}
+		if len(template.Outline().Phases) != len(p.Phases) {
+			t.Errorf("%s shows another plan than it makes", template.Code)
+		}
+	}
+}

@@ -272,6 +272,11 @@ func (r *Rollouts) Watch(ctx context.Context, id uuid.UUID, risk string, m gate.
 	return r.move(ctx, id, func(was Rollout, at time.Time) (Rollout, bool) { return was.Watch(risk, m, at) })
 }
 
+// Remind is [Rollout.Remind], kept.
+func (r *Rollouts) Remind(ctx context.Context, id uuid.UUID) (Standing, error) {
+	return r.move(ctx, id, func(was Rollout, at time.Time) (Rollout, bool) { return was.Remind(at) })
+}
+
 // End is [Rollout.End], kept.
 func (r *Rollouts) End(ctx context.Context, id uuid.UUID, goals []Measured) (Standing, error) {
 	return r.move(ctx, id, func(was Rollout, at time.Time) (Rollout, bool) { return was.End(goals, at) })

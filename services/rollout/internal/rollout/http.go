@@ -10,6 +10,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/services/rollout/internal/gate"
 	"github.com/guanxi-crm/guanxi/services/rollout/internal/plan"
 )
@@ -21,11 +22,51 @@ type byID struct {
 type makeInput struct{ Body newRollout }
 
 type newRollout struct {
-	Name       string    `json:"name" maxLength:"200" example:"CRM for the branches of the north"`
-	Template   string    `json:"template,omitempty" maxLength:"64" doc:"Code of the template that the plan was made from; it stands in reports and changes nothing."`
-	Plan       plan.Plan `json:"plan"`
-	ExternalID string    `json:"external_id,omitempty" maxLength:"200" doc:"What another system calls it; unique in the tenant." example:"crmrollouts/crm/north"`
-	ManagedBy  string    `json:"managed_by,omitempty" maxLength:"64" doc:"Code of who keeps the plan where that is not people." example:"kubernetes"`
+	Name       string        `json:"name" maxLength:"200" example:"CRM for the branches of the north"`
+	Template   string        `json:"template,omitempty" maxLength:"64" doc:"Code of the template that the plan is, or was, made from, see list-rollout-templates." example:"textbook"`
+	Plan       *plan.Plan    `json:"plan,omitempty" doc:"Left out: it is made from the template, with what follows."`
+	Team       []plan.Member `json:"team,omitempty" nullable:"false" maxItems:"200" doc:"For a template: somebody in each of its roles."`
+	Goals      []plan.Goal   `json:"goals,omitempty" nullable:"false" maxItems:"40" doc:"For a template: goals beside its own."`
+	PilotUnits []string      `json:"pilot_units,omitempty" nullable:"false" maxItems:"500" doc:"For a template: codes of the units that try it out first."`
+	Units      []string      `json:"units,omitempty" nullable:"false" maxItems:"500" doc:"For a template: codes of the units that follow."`
+	ExternalID string        `json:"external_id,omitempty" maxLength:"200" doc:"What another system calls it; unique in the tenant." example:"crmrollouts/crm/north"`
+	ManagedBy  string        `json:"managed_by,omitempty" maxLength:"64" doc:"Code of who keeps the plan where that is not people." example:"kubernetes"`
+}
+
+// outline is the rollout that is to be made, its plan filled from its template where it has none of its own.
+func (b newRollout) outline() (Outline, error) {
+	o := Outline{Name: b.Name, Template: b.Template, Managed: Managed{ManagedBy: b.ManagedBy, ExternalID: b.ExternalID}}
+	template, known := plan.TemplateOf(b.Template)
+	var faults []problem.Field
+	switch filled := len(b.Team)+len(b.Goals)+len(b.PilotUnits)+len(b.Units) > 0; {
+	case b.Template != "" && !known:
+		faults = append(faults, problem.Field{Location: "template", Code: "template_unknown", Message: "must be one of list-rollout-templates"})
+	case b.Plan != nil && filled:
+		faults = append(faults, problem.Field{Location: "plan", Code: "plan_or_template", Message: "has a team, goals and units of its own: leave the plan out, or what is filled into a template"})
+	case b.Plan != nil:
+		o.Plan = *b.Plan
+	case !known:
+		faults = append(faults, problem.Field{Location: "plan", Code: "plan_required", Message: "must be there, where there is no template"})
+	default:
+		o.Plan, faults = template.Fill(plan.Filling{Team: b.Team, Goals: b.Goals, Pilot: b.PilotUnits, Units: b.Units})
+	}
+	if len(faults) > 0 {
+		return o, problem.InvalidBody("rollout_invalid", "The rollout was not accepted: mend the fields named here.", faults)
+	}
+	return o, nil
+}
+
+type templatesAnswer struct{ Body templateList }
+
+type templateList struct {
+	Items []templateView `json:"items" nullable:"false"`
+}
+
+type templateView struct {
+	Code  string    `json:"code" example:"textbook"`
+	Doc   string    `json:"doc"`
+	Roles []string  `json:"roles" nullable:"false" doc:"Of the team that it needs somebody in."`
+	Plan  plan.Plan `json:"plan" doc:"As it will be, without team and units."`
 }
 
 type planInput struct {
@@ -105,7 +146,7 @@ type stepPage struct {
 
 type stepView struct {
 	No         int        `json:"no" doc:"From 1, in the order in which it happened."`
-	Action     Action     `json:"action" enum:"pause,resume,cancel,complete,reopen,approve,refuse,skip_gate,roll_back,redo,skip_phase,trigger_risk,mitigate_risk,close_risk,create,start,edit,enter,live,pass_gate,hold_gate,finish,release"`
+	Action     Action     `json:"action" enum:"pause,resume,cancel,complete,reopen,approve,refuse,skip_gate,roll_back,redo,skip_phase,trigger_risk,mitigate_risk,close_risk,create,start,edit,enter,live,pass_gate,hold_gate,remind,escalate,finish,release"`
 	DecisionID *uuid.UUID `json:"decision_id,omitempty" format:"uuid" doc:"Of what a person decided."`
 	By         string     `json:"by,omitempty" doc:"Subject; absent for what the rollout did by itself."`
 	At         time.Time  `json:"at"`
@@ -144,8 +185,11 @@ func (r *Rollouts) Routes(api *httpx.API) {
 		Description: "It is a draft until it is started: until then nothing is withheld from anybody.",
 		Permission:  auth.RolloutsManage, Status: http.StatusCreated, Errors: []int{http.StatusConflict},
 	}, func(ctx context.Context, in *makeInput) (*rolloutAnswer, error) {
-		b := in.Body
-		return r.answered(r.Make(ctx, Outline{Name: b.Name, Template: b.Template, Plan: b.Plan, Managed: Managed{ManagedBy: b.ManagedBy, ExternalID: b.ExternalID}}))
+		o, err := in.Body.outline()
+		if err != nil {
+			return nil, err
+		}
+		return r.answered(r.Make(ctx, o))
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "list-rollouts", Method: http.MethodGet, Path: "/v1/rollouts", Tag: tag, Summary: "List rollouts, the latest first", Permission: auth.RolloutsRead,
@@ -190,6 +234,16 @@ func (r *Rollouts) Routes(api *httpx.API) {
 			items = append(items, metricView(m))
 		}
 		return &metricsAnswer{metricList{items}}, nil
+	})
+	httpx.Register(api, httpx.Operation{
+		ID: "list-rollout-templates", Method: http.MethodGet, Path: "/v1/rollout-templates", Tag: tag, Summary: "List plans to begin with",
+		Description: "make-rollout makes a plan of one, with a team and the units that are covered.", Permission: auth.RolloutsRead,
+	}, func(context.Context, *struct{}) (*templatesAnswer, error) {
+		items := []templateView{}
+		for _, t := range plan.Templates() {
+			items = append(items, templateView{Code: t.Code, Doc: t.Doc, Roles: t.Roles, Plan: t.Outline()})
+		}
+		return &templatesAnswer{templateList{items}}, nil
 	})
 	r.planRoutes(api)
 }

@@ -83,3 +83,37 @@ func TestARolloutByTheAPI(t *testing.T) {
 		t.Errorf("%+v", steps)
 	}
 }
+
+func TestARolloutIsMadeFromATemplate(t *testing.T) {
+	t.Parallel()
+	s := apptest.Start(t, service.Module())
+	admin := s.Token(auth.RoleAdmin, "pizza")
+	units(s, admin)
+	var templates struct {
+		Items []struct {
+			Code  string
+			Roles []string
+		}
+	}
+	s.Want(http.StatusOK, http.MethodGet, "/v1/rollout-templates", admin, nil, &templates)
+	want := body{"name": "By the book", "template": "textbook", "pilot_units": []string{"north"}, "units": []string{"north", "east"}}
+	got := s.Want(http.StatusUnprocessableEntity, http.MethodPost, "/v1/rollouts", admin, want, nil)
+	if got.Code() != "rollout_invalid" {
+		t.Errorf("without a team: %s", got.Body)
+	}
+	var team []body
+	for _, role := range templates.Items[0].Roles {
+		team = append(team, body{"subject": "li", "role": role})
+	}
+	want["team"] = team
+	var made shown
+	s.Want(http.StatusCreated, http.MethodPost, "/v1/rollouts", admin, want, &made)
+	s.Want(http.StatusOK, http.MethodPost, "/v1/rollouts/"+made.RolloutID+"/start", admin, nil, &made)
+	if len(made.Phases) != 12 || made.Phases[0].State != "entering" && made.Phases[0].State != "working" {
+		t.Errorf("%+v", made)
+	}
+	want["template"] = "none"
+	if got := s.Want(http.StatusUnprocessableEntity, http.MethodPost, "/v1/rollouts", admin, want, nil); got.Code() != "rollout_invalid" {
+		t.Errorf("%s", got.Body)
+	}
+}

@@ -126,12 +126,13 @@ type Phase struct {
 
 // Task is how far a task is.
 type Task struct {
-	Code      string    `json:"code"`
-	DueAt     time.Time `json:"due_at,omitzero"`
-	DoneAt    time.Time `json:"done_at,omitzero"`
-	DoneBy    string    `json:"done_by,omitempty"`   // subject
-	Reminders int       `json:"reminders,omitempty"` // of somebody who is late
-	Escalated bool      `json:"escalated,omitempty"` // the leads were told
+	Code       string    `json:"code"`
+	DueAt      time.Time `json:"due_at,omitzero"`
+	DoneAt     time.Time `json:"done_at,omitzero"`
+	DoneBy     string    `json:"done_by,omitempty"`    // subject
+	Reminders  int       `json:"reminders,omitempty"`  // of somebody who is late
+	Escalated  bool      `json:"escalated,omitempty"`  // the leads were told
+	RemindedAt time.Time `json:"reminded_at,omitzero"` // last
 }
 
 // Side is on which side of a phase a gate stands.
