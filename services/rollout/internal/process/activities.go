@@ -58,6 +58,7 @@ const (
 	measureActivity = "rollout.measure"
 	watchActivity   = "rollout.watch"
 	goalsActivity   = "rollout.goals"
+	remindActivity  = "rollout.remind"
 	endActivity     = "rollout.end"
 	decideActivity  = "rollout.decide"
 )
@@ -67,7 +68,7 @@ func (p *Process) Worker(w worker.Registry) {
 	w.RegisterWorkflowWithOptions(Lead, workflow.RegisterOptions{Name: WorkflowName})
 	for name, do := range map[string]any{
 		standActivity: p.stand, enterActivity: p.enter, goLiveActivity: p.goLive, measureActivity: p.measureGate, watchActivity: p.watch,
-		goalsActivity: p.goals, endActivity: p.end, decideActivity: p.decide,
+		goalsActivity: p.goals, remindActivity: p.remind, endActivity: p.end, decideActivity: p.decide,
 	} {
 		w.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: name})
 	}
@@ -83,6 +84,11 @@ func (p *Process) enter(ctx context.Context, in aim) (rollout.Standing, error) {
 
 func (p *Process) goLive(ctx context.Context, in aim) (rollout.Standing, error) {
 	return p.rollouts.GoLive(ctx, in.ID, in.Move.Phase, in.Move.Round)
+}
+
+// remind tells of the tasks that are late.
+func (p *Process) remind(ctx context.Context, in aim) (rollout.Standing, error) {
+	return p.rollouts.Remind(ctx, in.ID)
 }
 
 // measureGate has a gate judged by a number.

@@ -88,18 +88,19 @@ func Lead(ctx workflow.Context, in Input) error {
 
 // leading is one run of the process.
 type leading struct {
-	in        Input
-	s         rollout.Standing // as last heard; Version 0 until it was loaded
-	decisions flow.Decisions[rollout.Decision, decided]
-	pokes     *flow.Poked
-	stale     bool      // the row is to be looked at
-	again     bool      // something happened after which numbers are measured at once
-	measureAt time.Time // when they are anyway
-	measuring bool      // so that the row may be changing
-	rounds    int       // in which the goals were measured
-	vain      int64     // the version at which a move was due that the row did not make
-	failed    []Failure
-	shown     flow.Search
+	in         Input
+	s          rollout.Standing // as last heard; Version 0 until it was loaded
+	decisions  flow.Decisions[rollout.Decision, decided]
+	pokes      *flow.Poked
+	stale      bool      // the row is to be looked at
+	again      bool      // something happened after which numbers are measured at once
+	measureAt  time.Time // when they are anyway
+	measuring  bool      // so that the row may be changing
+	rounds     int       // in which the goals were measured
+	vain       int64     // the version at which a move was due that the row did not make
+	remindFrom time.Time // not before
+	failed     []Failure
+	shown      flow.Search
 }
 
 func begun(in Input) *leading {
@@ -167,14 +168,40 @@ func (p *leading) step(ctx workflow.Context) (over bool, err error) {
 	if move, ok := p.next(); ok {
 		return false, p.move(ctx, move)
 	}
+	late := p.lateAt(ctx)
+	if !late.IsZero() && !workflow.Now(ctx).Before(late) {
+		return false, p.remind(ctx)
+	}
 	if p.again || !workflow.Now(ctx).Before(p.measureAt) {
 		return false, p.measure(ctx)
 	}
+	until := p.measureAt
+	if !late.IsZero() && late.Before(until) {
+		until = late
+	}
 	version := p.s.Version
-	poked, err := p.pokes.WaitOr(ctx, p.measureAt.Sub(workflow.Now(ctx)), func() bool { return p.again || p.s.Version != version })
+	poked, err := p.pokes.WaitOr(ctx, until.Sub(workflow.Now(ctx)), func() bool { return p.again || p.s.Version != version })
 	p.again = p.again || poked
 	p.stale = poked || p.s.Version == version // a poke may have been lost, so what was not heard of is looked for
 	return false, err
+}
+
+// lateAt is when the next reminder of a task that is late is due; zero: of none.
+func (p *leading) lateAt(ctx workflow.Context) time.Time {
+	at := p.s.RemindAt()
+	if at.IsZero() || workflow.GetVersion(ctx, lateIsSaid, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return time.Time{}
+	}
+	if at.Before(p.remindFrom) {
+		return p.remindFrom
+	}
+	return at
+}
+
+// remind has those told whose tasks are late. Where the row's clock says that nobody is yet, it is tried again a little later.
+func (p *leading) remind(ctx workflow.Context) error {
+	p.remindFrom = workflow.Now(ctx).Add(time.Minute)
+	return p.ask(ctx, remindActivity, aim{ID: p.in.ID})
 }
 
 // next is the first move that is due and needs no number.

@@ -53,6 +53,42 @@ func TestAGateHoldsUntilItsNumberIsGood(t *testing.T) {
 	require.Equal(t, process.Question{Metric: gate.ActiveUsers, Units: []string{"east", "north"}, Headcount: 35}, last, "of the units and those below")
 }
 
+func TestWhoIsLateIsRemindedTwiceAndThenTheLeadsAreTold(t *testing.T) {
+	t.Parallel()
+	c := begun(t, planned())
+	stands := func(after time.Duration, reminders int, escalated bool) {
+		c.board(after, func(b process.Board) {
+			require.Equal(t, []any{reminders, escalated}, []any{b.Phases[0].Tasks[0].Reminders, b.Phases[0].Tasks[0].Escalated}, after)
+		})
+	}
+	const day = 24 * hour
+	c.at(hour, approve) // the task is due three days later
+	stands(3*day+hour-time.Minute, 0, false)
+	stands(3*day+hour+time.Minute, 1, false)
+	stands(5*day+hour+time.Minute, 2, false)
+	c.at(6*day, pause)
+	stands(20*day, 2, false)
+	c.at(20*day+hour, resume)
+	stands(20*day+hour+time.Minute, 2, true)
+	c.at(30*day, trained)
+	c.at(40*day, rest) // has no time by which it is to be done
+	end := c.run()
+	require.Equal(t, rollout.Finished, end.State)
+	said := map[rollout.Action][]time.Time{}
+	steps, err := c.all.History(c.ctx, c.id, 1_000_000, 1000)
+	require.NoError(t, err)
+	for _, s := range steps {
+		if s.Action == rollout.Remind || s.Action == rollout.Escalate {
+			require.Equal(t, rollout.StepDetail{Phase: "pilot", Round: 1, Task: "train"}, s.Detail)
+			said[s.Action] = append(said[s.Action], s.At)
+		}
+	}
+	require.Equal(t, map[rollout.Action][]time.Time{
+		rollout.Remind:   {now.Add(5*day + hour), now.Add(3*day + hour)},
+		rollout.Escalate: {now.Add(20*day + hour)},
+	}, said)
+}
+
 func TestADecisionIsTakenWhileNumbersAreMeasured(t *testing.T) {
 	t.Parallel()
 	c := begun(t, planned())
