@@ -26,9 +26,9 @@ PACKAGES  := ./proto/... ./platform/... ./services/... ./tools/...
 SERVICES  := accounts sales loyalty tickets analytics rollout
 GENERATED := proto/gen proto/jsonschema proto/asyncapi proto/openapi proto/baseline.binpb platform/operator/config platform/operator/api charts/guanxi-crds/files
 
-# What stands between the services and the broker, and is therefore tried on Apache Kafka as well.
-# Two end-to-end tests are about workers and about pages, whatever the broker: they run in make test.
-KAFKA_NOT := EachStepOfAComplaint|TheExamplesOfTheServicesPages
+# What stands between the services and the broker, and is therefore tried on Apache Kafka as well. End-to-end tests that are
+# about workers, pages, rights and figures, whatever the broker, run in make test only.
+KAFKA_NOT := AtEachStep|TheExamplesOfTheServicesPages|ThePizzaShop|AreWorth|WorkersAreKilled|TermsAreTried|NotLive|Rollout
 KAFKA_PACKAGES := ./platform/bus/... ./platform/pg/outbox/... ./platform/pg/inbox/... ./tools/e2e/...
 
 # What has tests (build tag temporal) that want a real Temporal server: every package with a live_test.go, so that none is
