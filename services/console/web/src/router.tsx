@@ -68,8 +68,22 @@ const pipeline = createRoute({
   component: lazyRouteComponent(() => import('./pages/Pipeline'), 'Pipeline'),
 })
 
+const analytics = createRoute({
+  getParentRoute: () => root,
+  path: '/analytics',
+  validateSearch: search((s) => ({
+    view: choice(s.view, ['rfm', 'cohorts', 'funnel', 'churn', 'satisfaction', 'segments']),
+    currency: text(s.currency),
+    by: choice(s.by, ['net']),
+    at: text(s.at),
+    live: choice(s.live, ['yes']),
+    segment: text(s.segment),
+  })),
+  component: lazyRouteComponent(() => import('./pages/Analytics'), 'Analytics'),
+})
+
 export const router = createRouter({
-  routeTree: root.addChildren([home, customers, customer, tickets, pipeline]),
+  routeTree: root.addChildren([home, customers, customer, tickets, pipeline, analytics]),
   basepath: '/console',
   defaultPreload: 'intent',
 })

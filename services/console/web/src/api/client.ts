@@ -1,5 +1,6 @@
 import createClient, { type Middleware } from 'openapi-fetch'
 import type { paths as Accounts } from './accounts'
+import type { paths as Analytics } from './analytics'
 import type { paths as Loyalty } from './loyalty'
 import { problemOf } from './problem'
 import type { paths as Sales } from './sales'
@@ -29,6 +30,7 @@ function clientOf<Paths extends object>(service: string) {
 }
 
 export const accounts = clientOf<Accounts>('accounts')
+export const analytics = clientOf<Analytics>('analytics')
 export const loyalty = clientOf<Loyalty>('loyalty')
 export const sales = clientOf<Sales>('sales')
 export const tickets = clientOf<Tickets>('tickets')

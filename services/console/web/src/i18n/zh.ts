@@ -1,6 +1,8 @@
+import { analytics } from './zh/analytics'
 import type { Words } from './say'
 
 export const zh: Words = {
+  ...analytics,
   'app.skip': '跳到内容',
   'nav.main': '主导航',
   'nav.home': '首页',
