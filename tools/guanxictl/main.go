@@ -69,7 +69,7 @@ fetched for --tenant and --role.`,
 	flags.StringVar(&t.subject, "subject", "guanxictl", "subject of the development token")
 	flags.StringSliceVar(&t.kafka, "kafka", []string{devKafka}, "Kafka brokers, host:port")
 	flags.StringVarP(&t.output, "output", "o", "table", "table or json")
-	root.AddCommand(t.importCommand(), t.pointsCommand(), t.complaintCommand(), t.slaCommand(), t.mergeCommand(), t.erasureCommand(), t.eventsCommand(), t.parkedCommand(), t.doctorCommand(),
+	root.AddCommand(t.importCommand(), t.pointsCommand(), t.complaintCommand(), t.rolloutCommand(), t.slaCommand(), t.mergeCommand(), t.erasureCommand(), t.eventsCommand(), t.parkedCommand(), t.doctorCommand(),
 		t.traceCommand(), t.accountsCommand(), t.analyticsCommand(), t.tokenCommand())
 	return root
 }
