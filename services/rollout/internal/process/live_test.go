@@ -174,3 +174,19 @@ func TestLiveARolloutIsPausedAndCancelled(t *testing.T) {
 	require.Equal(t, rollout.Cancelled, l.must(id, "wang", cancel).State, "the process goes on where it was ended by hand")
 	l.ended(id, "cancelled")
 }
+
+// TestLiveWhoIsLateIsReminded has a task that should have been done before its phase began.
+func TestLiveWhoIsLateIsReminded(t *testing.T) {
+	t.Parallel()
+	l := openLive(t)
+	defer l.work()()
+	p := planned()
+	p.Phases[0].Tasks[0].DueDays, p.Phases[0].Tasks[0].DueAt = 0, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	id := l.started(p)
+	l.must(id, "wang", approve)
+	l.reach(id, "somebody is reminded", func(r rollout.Rollout) bool { return r.Phases[0].Tasks[0].Reminders == 1 })
+	l.must(id, "wang", trained)
+	l.must(id, "wang", cancel)
+	l.ended(id, "late")
+	require.False(t, l.kept(id).Phases[0].Tasks[0].Escalated)
+}
