@@ -246,6 +246,40 @@ func (r *Rollouts) Routes(api *httpx.API) {
 		return &templatesAnswer{templateList{items}}, nil
 	})
 	r.planRoutes(api)
+	r.lookRoutes(api)
+}
+
+// lookRoutes adds what is read of rollouts as a whole.
+func (r *Rollouts) lookRoutes(api *httpx.API) {
+	httpx.Register(api, httpx.Operation{
+		ID: "report-rollout", Method: http.MethodGet, Path: "/v1/rollouts/{rollout_id}/report", Tag: tag, Summary: "Report on a rollout",
+		Description: "What it came to, or has come to so far: goals with baseline, target and what was measured; phases with their times, what was late, how gates opened, risks, pauses and what was rolled back.",
+		Permission:  auth.RolloutsRead, Errors: []int{http.StatusNotFound},
+	}, func(ctx context.Context, in *byID) (*reportAnswer, error) {
+		is, steps, err := r.Whole(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		return &reportAnswer{report(is, steps, r.now())}, nil
+	})
+	httpx.Register(api, httpx.Operation{
+		ID: "list-entitlements", Method: http.MethodGet, Path: "/v1/entitlements", Tag: tag, Summary: "List for which units each capability is open, and why",
+		Permission: auth.RolloutsRead,
+	}, func(ctx context.Context, _ *struct{}) (*openAnswer, error) {
+		going, err := r.Going(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &openAnswer{openList{open(going)}}, nil
+	})
+}
+
+type reportAnswer struct{ Body reportView }
+
+type openAnswer struct{ Body openList }
+
+type openList struct {
+	Items []capabilityView `json:"items" nullable:"false"`
 }
 
 // planRoutes adds the operations on the plan of a rollout.

@@ -2,11 +2,13 @@ package rollout_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	service "github.com/guanxi-crm/guanxi/services/rollout"
+	"github.com/guanxi-crm/guanxi/services/rollout/internal/plan"
 )
 
 type body = map[string]any
@@ -115,5 +117,127 @@ func TestARolloutIsMadeFromATemplate(t *testing.T) {
 	want["template"] = "none"
 	if got := s.Want(http.StatusUnprocessableEntity, http.MethodPost, "/v1/rollouts", admin, want, nil); got.Code() != "rollout_invalid" {
 		t.Errorf("%s", got.Body)
+	}
+}
+
+// going is a rollout by the plan of planned that was started.
+func going(t *testing.T) (s *apptest.Service, admin, path string) {
+	t.Helper()
+	s = apptest.Start(t, service.Module())
+	admin = s.Token(auth.RoleAdmin, "pizza")
+	units(s, admin)
+	var made shown
+	s.Want(http.StatusCreated, http.MethodPost, "/v1/rollouts", admin, body{"name": "North", "plan": planned()}, &made)
+	path = "/v1/rollouts/" + made.RolloutID
+	s.Want(http.StatusOK, http.MethodPost, path+"/start", admin, nil, nil)
+	return s, admin, path
+}
+
+func TestWhatIsGovernedAndWhatARolloutCameTo(t *testing.T) {
+	t.Parallel()
+	s, admin, path := going(t)
+	var open struct {
+		Items []struct {
+			Capability string
+			Governed   bool
+			Units      []any
+			Coming     []struct{ Unit, Phase string }
+		}
+	}
+	s.Want(http.StatusOK, http.MethodGet, "/v1/entitlements", admin, nil, &open)
+	for _, c := range open.Items {
+		governed := c.Capability == "sales" || c.Capability == "service"
+		if c.Governed != governed || len(c.Units) > 0 || governed == (len(c.Coming) == 0) {
+			t.Errorf("%+v", c)
+		}
+	}
+	s.Want(http.StatusOK, http.MethodGet, "/v1/entitlements", s.Token(auth.RoleAdmin, "music"), nil, &open)
+	for _, c := range open.Items {
+		if c.Governed {
+			t.Errorf("of another tenant: %+v", c)
+		}
+	}
+	var report struct {
+		State        string
+		GoalsUnknown int `json:"goals_unknown"`
+		Goals        []struct {
+			Code     string
+			Target   float64
+			Measured *float64
+		}
+		Phases []struct{ Code, State string }
+		Risks  []struct{ Code, State string }
+	}
+	s.Want(http.StatusOK, http.MethodGet, path+"/report", admin, nil, &report)
+	if report.State != "running" || report.GoalsUnknown != 1 || report.Goals[0].Measured != nil || len(report.Phases) != 3 || len(report.Risks) != 1 {
+		t.Errorf("%+v", report)
+	}
+}
+
+func TestWhatARolloutRefuses(t *testing.T) {
+	t.Parallel()
+	s, admin, path := going(t)
+	other, agent, manager := s.Token(auth.RoleAdmin, "music"), s.Token(auth.RoleAgent, "pizza"), s.Token(auth.RoleManager, "pizza")
+	var made shown
+	s.Want(http.StatusCreated, http.MethodPost, "/v1/rollouts", admin, body{"name": "Draft", "plan": planned()}, &made)
+	draft := "/v1/rollouts/" + made.RolloutID
+	plans := func(change func(*plan.Plan)) body {
+		p := planned()
+		change(&p)
+		return body{"name": "North", "plan": p}
+	}
+	for name, c := range map[string]struct {
+		method, path, token string
+		body                any
+		status              int
+		code, field         string // field: of one of its errors
+	}{
+		"phases in a cycle":        {http.MethodPost, "/v1/rollouts", admin, plans(func(p *plan.Plan) { p.Phases[0].After = []string{"review"} }), 422, "rollout_invalid", "phases_in_a_cycle"},
+		"an unknown metric":        {http.MethodPost, "/v1/rollouts", admin, plans(func(p *plan.Plan) { p.Goals[0].Metric = "luck" }), 422, "rollout_invalid", "metric_unknown"},
+		"an unknown unit":          {http.MethodPost, "/v1/rollouts", admin, plans(func(p *plan.Plan) { p.Phases[0].Units = []string{"south"} }), 422, "rollout_invalid", "unit_unknown"},
+		"an unknown capability":    {http.MethodPost, "/v1/rollouts", admin, plans(func(p *plan.Plan) { p.Phases[0].Capabilities = []string{"magic"} }), 422, "rollout_invalid", "capability_unknown"},
+		"no plan":                  {http.MethodPost, "/v1/rollouts", admin, body{"name": "North"}, 422, "rollout_invalid", "plan_required"},
+		"no name":                  {http.MethodPost, "/v1/rollouts", admin, body{"name": " ", "plan": planned()}, 422, "rollout_invalid", "name_length"},
+		"an unknown template":      {http.MethodPost, "/v1/rollouts", admin, body{"name": "North", "template": "none", "plan": planned()}, 422, "rollout_invalid", "template_unknown"},
+		"a plan and a filling":     {http.MethodPost, "/v1/rollouts", admin, body{"name": "North", "units": []string{"north"}, "plan": planned()}, 422, "rollout_invalid", "plan_or_template"},
+		"a manager that is none":   {http.MethodPost, "/v1/rollouts", admin, body{"name": "North", "managed_by": "Git & co", "plan": planned()}, 422, "rollout_invalid", "managed_by_malformed"},
+		"who must not plan":        {http.MethodPost, "/v1/rollouts", agent, body{"name": "North", "plan": planned()}, 403, "permission_missing", ""},
+		"who must not start":       {http.MethodPost, draft + "/start", manager, nil, 403, "permission_missing", ""},
+		"another tenant starts":    {http.MethodPost, draft + "/start", other, nil, 404, "rollout_not_found", ""},
+		"another tenant reads":     {http.MethodGet, path, other, nil, 404, "rollout_not_found", ""},
+		"another tenant's report":  {http.MethodGet, path + "/report", other, nil, 404, "rollout_not_found", ""},
+		"another tenant's steps":   {http.MethodGet, path + "/steps", other, nil, 404, "rollout_not_found", ""},
+		"another tenant's plan":    {http.MethodGet, path + "/plan", other, nil, 404, "rollout_not_found", ""},
+		"a version that is none":   {http.MethodGet, path + "/plan?version=9", admin, nil, 404, "plan_not_found", ""},
+		"another tenant decides":   {http.MethodPost, path + "/decisions", other, body{"action": "pause", "reason": "x"}, 404, "rollout_not_found", ""},
+		"another tenant releases":  {http.MethodPost, path + "/release", other, nil, 404, "rollout_not_found", ""},
+		"started twice":            {http.MethodPost, path + "/start", admin, nil, 409, "rollout_started", ""},
+		"governed already":         {http.MethodPost, draft + "/start", admin, nil, 409, "already_governed", ""},
+		"a decision on a draft":    {http.MethodPost, draft + "/decisions", manager, body{"action": "pause", "reason": "x"}, 409, "rollout_not_started", ""},
+		"resumed while it runs":    {http.MethodPost, path + "/decisions", manager, body{"action": "resume"}, 409, "rollout_not_paused", ""},
+		"paused without a reason":  {http.MethodPost, path + "/decisions", manager, body{"action": "pause"}, 422, "reason_missing", "reason_missing"},
+		"a reason in words":        {http.MethodPost, path + "/decisions", manager, body{"action": "pause", "reason": "It rains."}, 422, "decision_invalid", "reason_malformed"},
+		"what nobody decides":      {http.MethodPost, path + "/decisions", manager, body{"action": "finish"}, 422, "validation_failed", ""},
+		"an agent pauses":          {http.MethodPost, path + "/decisions", agent, body{"action": "pause", "reason": "x"}, 403, "permission_missing", ""},
+		"a manager cancels":        {http.MethodPost, path + "/decisions", manager, body{"action": "cancel", "reason": "x"}, 403, "permission_missing", ""},
+		"a phase that is none":     {http.MethodPost, path + "/decisions", manager, body{"action": "roll_back", "phase": "no", "reason": "x"}, 404, "phase_not_found", ""},
+		"a gate that is none":      {http.MethodPost, path + "/decisions", manager, body{"action": "approve", "phase": "pilot", "gate": "no"}, 404, "gate_not_found", ""},
+		"a gate of others":         {http.MethodPost, path + "/decisions", manager, body{"action": "approve", "phase": "pilot", "gate": "means"}, 403, "gate_role_missing", ""},
+		"a gate ahead":             {http.MethodPost, path + "/decisions", manager, body{"action": "approve", "phase": "pilot", "gate": "data"}, 409, "gate_not_asked", ""},
+		"a task before its phase":  {http.MethodPost, path + "/decisions", admin, body{"action": "complete", "phase": "pilot", "task": "train"}, 409, "phase_not_worked_on", ""},
+		"back before it was live":  {http.MethodPost, path + "/decisions", manager, body{"action": "roll_back", "phase": "pilot", "reason": "x"}, 409, "phase_not_live", ""},
+		"again without a way back": {http.MethodPost, path + "/decisions", manager, body{"action": "redo", "phase": "pilot"}, 409, "phase_not_rolled_back", ""},
+		"a risk that is none":      {http.MethodPost, path + "/decisions", manager, body{"action": "trigger_risk", "risk": "no"}, 404, "risk_not_found", ""},
+		"a plan without a version": {http.MethodPut, path + "/plan", admin, body{"plan": planned()}, 428, "if_match_missing", ""},
+	} {
+		got := s.Do(c.method, c.path, c.token, c.body)
+		if got.Status != c.status || got.Code() != c.code || c.field != "" && !strings.Contains(string(got.Body), `"code":"`+c.field+`"`) {
+			t.Errorf("%s: %d %s", name, got.Status, got.Body)
+		}
+	}
+	// Of a draft the row itself is asked.
+	s.Want(http.StatusOK, http.MethodPost, draft+"/decisions", admin, body{"action": "cancel", "reason": "no_means", "note": "There is no money."}, &made)
+	if made.State != "cancelled" {
+		t.Errorf("%+v", made)
 	}
 }

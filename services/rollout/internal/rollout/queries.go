@@ -2,6 +2,8 @@ package rollout
 
 import (
 	"context"
+	"math"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -72,6 +74,32 @@ func (r *Rollouts) History(ctx context.Context, id uuid.UUID, before, limit int)
 			return err
 		}
 		all, err = history(ctx, tx, id, before, limit)
+		return err
+	})
+	return all, err
+}
+
+// Whole gives a rollout with all of its steps, the first one first.
+func (r *Rollouts) Whole(ctx context.Context, id uuid.UUID) (found Rollout, steps []Said, err error) {
+	err = r.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) (err error) {
+		if found, err = load(ctx, tx, id, false); err != nil {
+			return err
+		}
+		steps, err = history(ctx, tx, id, 0, math.MaxInt32)
+		slices.Reverse(steps)
+		return err
+	})
+	return found, steps, err
+}
+
+// Going gives the rollouts that withhold capabilities from units that are not live.
+func (r *Rollouts) Going(ctx context.Context) (all []Rollout, err error) {
+	err = r.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+		rows, err := tx.Query(ctx, `SELECT `+columns+from+`WHERE r.tenant_id = $1 AND r.state IN ('running', 'paused') ORDER BY r.id`, tx.Tenant())
+		if err != nil {
+			return err
+		}
+		all, err = pgx.CollectRows(rows, scan)
 		return err
 	})
 	return all, err
