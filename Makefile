@@ -93,6 +93,12 @@ test-kafka: ## the tests of bus, outbox and inbox and the fault tests against th
 	$(SAY) 'starting Apache Kafka; the first time this downloads it from Maven Central'
 	@go run ./tools/kafka run -- go test -count=1 -p 1 -timeout 45m -skip '$(KAFKA_NOT)' $(KAFKA_PACKAGES)
 
+.PHONY: test-console
+test-console: ## test the console's page in a Chromium of the machine, on the platform with demo data, which it starts
+	$(SAY) 'building page and platform, starting everything in a temporary folder, opening the browser'
+	@cd services/console/web && { test -d node_modules/playwright-core || npm ci --no-audit --no-fund; }
+	@go run ./tools/devstack run --platform -- npm --prefix services/console/web run test:browser
+
 .PHONY: test-kube
 test-kube: $(KUBE_SERVER) $(HELM) ## the tests of the operator's kinds and of the charts on a real kube-apiserver
 	$(SAY) 'testing on a real kube-apiserver'
@@ -195,6 +201,7 @@ generate-crds: $(CONTROLLER_GEN)
 	@cd platform/operator && GOWORK=off ../../bin/controller-gen object crd:maxDescLen=400 rbac:roleName=guanxi-operator \
 		paths=./... output:crd:dir=config/crd output:rbac:dir=config/rbac
 	@rm -f charts/guanxi-crds/files/* && cp platform/operator/config/crd/*.yaml charts/guanxi-crds/files/
+	@cp platform/operator/config/rbac/role.yaml charts/guanxi-operator/files/
 
 .PHONY: tools
 tools: $(BUF) $(PROTOC_GEN_GO) $(GOLANGCI_LINT) $(WORKFLOWCHECK) $(CONTROLLER_GEN) $(HELM) ## build the pinned programs into bin/

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -33,9 +34,27 @@ func grievances() []grievance {
 	}
 }
 
-// LoadComplaints leads one complaint of the pizza shop to its end and another to where its customer has to decide. One
+// loadAgents makes those agents who sign in at the development issuer and answer customers: only an agent can be given a ticket.
+func (i Installation) loadAgents(ctx context.Context) error {
+	admin, err := i.Client(Pizza, "admin")
+	if err != nil {
+		return err
+	}
+	for _, subject := range []string{"agent", "manager"} {
+		put := client.Request{Method: http.MethodPut, Path: "/v1/agents/" + subject, In: object{"capacity": 8, "queues": []string{}}, IfMatch: "*"}
+		if _, err := admin.Do(ctx, put, nil); err != nil {
+			return fmt.Errorf("tenant %s, agent %s: %w", Pizza, subject, err)
+		}
+	}
+	return nil
+}
+
+// LoadComplaints makes agents, and leads one complaint of the pizza shop to its end and another to where its customer has to decide. One
 // that is there already is taken up where it stands.
 func (i Installation) LoadComplaints(ctx context.Context) error {
+	if err := i.loadAgents(ctx); err != nil {
+		return err
+	}
 	for _, g := range grievances() {
 		c, err := i.lead(ctx, g)
 		if err != nil {
