@@ -10,6 +10,14 @@ export function money(language: Language, minor: number, currency: string): stri
   return format.format(amount)
 }
 
+/** minorOf reads an amount that somebody typed, such as 12.50, in the smallest unit of its currency; null where it is none. */
+export function minorOf(text: string, currency: string): number | null {
+  const digits = new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2
+  const match = /^(\d+)(?:[.。](\d+))?$/.exec(text.trim().replace(/[,，\s]/g, ''))
+  if (!match || (match[2] ?? '').length > digits) return null
+  return Number(match[1] + (match[2] ?? '').padEnd(digits, '0'))
+}
+
 export function number(language: Language, value: number): string {
   return new Intl.NumberFormat(language).format(value)
 }

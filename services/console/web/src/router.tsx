@@ -2,6 +2,9 @@ import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '
 import { choice, text } from './search'
 import { Crashed, Shell, Unknown } from './shell/Shell'
 
+/** stages are the steps in which a complaint may wait. */
+const stages = ['registered', 'assessed', 'assigned', 'disputed', 'found', 'proposed', 'offered', 'accepted', 'stuck', 'verifying', 'answering', 'closed'] as const
+
 const root = createRootRoute({ component: Shell, notFoundComponent: Unknown, errorComponent: Crashed })
 
 /** Optional makes what a validator gives a search in which everything may be left out. */
@@ -57,6 +60,19 @@ const tickets = createRoute({
   component: lazyRouteComponent(() => import('./pages/Tickets'), 'Tickets'),
 })
 
+const complaints = createRoute({
+  getParentRoute: () => root,
+  path: '/complaints',
+  validateSearch: search((s) => ({ stage: choice(s.stage, stages) })),
+  component: lazyRouteComponent(() => import('./pages/Complaints'), 'Complaints'),
+})
+
+const complaint = createRoute({
+  getParentRoute: () => root,
+  path: '/complaints/$complaintId',
+  component: lazyRouteComponent(() => import('./pages/Complaint'), 'Complaint'),
+})
+
 const pipeline = createRoute({
   getParentRoute: () => root,
   path: '/pipeline',
@@ -83,7 +99,7 @@ const analytics = createRoute({
 })
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, customers, customer, tickets, pipeline, analytics]),
+  routeTree: root.addChildren([home, customers, customer, tickets, complaints, complaint, pipeline, analytics]),
   basepath: '/console',
   defaultPreload: 'intent',
 })

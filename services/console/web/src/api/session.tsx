@@ -8,6 +8,9 @@ export interface Session {
   tenant: string
   roles: string[]
   permissions: string[]
+  /** workflows_url is where Temporal's own page shows workflows, traces_url where a trace is, with {trace_id}; empty: nowhere. */
+  workflows_url?: string
+  traces_url?: string
 }
 
 async function load(): Promise<Session | null> {

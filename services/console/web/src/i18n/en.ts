@@ -1,10 +1,13 @@
+import { complaint } from './en/complaint'
 import { analytics } from './en/analytics'
+
 /**
  * The words of the page. `{name}` is replaced by what is passed; `{n|one thing|many things}` is the number n with the right form.
  * zh.ts must have every key of this file: otherwise the build fails.
  */
 export const en = {
   ...analytics,
+  ...complaint,
   'app.skip': 'Skip to the content',
   'nav.main': 'Main navigation',
   'nav.home': 'Home',

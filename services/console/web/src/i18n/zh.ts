@@ -1,8 +1,10 @@
+import { complaint } from './zh/complaint'
 import { analytics } from './zh/analytics'
 import type { Words } from './say'
 
 export const zh: Words = {
   ...analytics,
+  ...complaint,
   'app.skip': '跳到内容',
   'nav.main': '主导航',
   'nav.home': '首页',

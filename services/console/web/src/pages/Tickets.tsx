@@ -68,6 +68,7 @@ function Inbox({ hidden }: { hidden: boolean }) {
   const search = route.useSearch()
   const navigate = useNavigate({ from: '/tickets' })
   const query = useTickets()
+  const { can } = useSession()
   const list = useRef<HTMLUListElement>(null)
   const set = (part: Partial<typeof search>) => void navigate({ search: (s) => ({ ...s, ...part }), replace: true })
   const keys = (e: KeyboardEvent) => {
@@ -84,6 +85,11 @@ function Inbox({ hidden }: { hidden: boolean }) {
           options={[['', t('view.todo')], ['mine', t('view.mine')], ['unassigned', t('view.unassigned')], ['all', t('view.all')]]} />
         <Select bare label={t('tickets.kind')} value={search.kind ?? ''} onChange={(kind) => set({ kind: kind || undefined, ticket: undefined })}
           options={[['', t('tickets.anyKind')], ...kinds.map((kind) => [kind, t(`ticketKind.${kind}`)] as const)]} />
+        {can('complaints.read') && (
+          <Link to="/complaints" search={{}} className="ml-auto inline-flex h-9 items-center rounded-md px-2 whitespace-nowrap text-accent hover:bg-sunken">
+            {t('complaint.list')}
+          </Link>
+        )}
       </div>
       <div className="min-h-0 flex-1 overflow-auto">
         <Loaded query={query} lines={10}>

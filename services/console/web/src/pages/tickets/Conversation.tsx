@@ -65,7 +65,8 @@ function Head({ read: { value: ticket, etag } }: { read: Read }) {
       </Link>
       <div className="flex flex-wrap items-start justify-between gap-3">
         <h2 className="min-w-0 text-lg font-semibold break-words">{ticket.subject}</h2>
-        <div className="flex gap-2">
+        <div className="flex flex-wrap gap-2">
+          {ticket.kind === 'complaint' && can('complaints.read') && <ComplaintLink ticket={ticket.ticket_id} />}
           {ticket.customer_id && can('customers.read') && (
             <Link to="/customers/$customerId" params={{ customerId: ticket.customer_id }} search={{}} className="inline-flex h-9 items-center rounded-md border border-strong-line bg-surface px-3 font-medium hover:bg-sunken">
               {t('tickets.customer')}
@@ -86,6 +87,22 @@ function Head({ read: { value: ticket, etag } }: { read: Read }) {
         </time>
       </div>
     </header>
+  )
+}
+
+/** ComplaintLink leads from a ticket to its complaint; a ticket of that kind may be there without one that is led through its steps. */
+function ComplaintLink({ ticket }: { ticket: string }) {
+  const { t } = useI18n()
+  const query = useQuery({
+    queryKey: ['tickets', 'complaint-of', ticket],
+    queryFn: () => body(tickets.GET('/v1/complaints', { params: { query: { ticket_id: ticket, limit: 1 } } })),
+  })
+  const found = query.data?.items[0]
+  if (!found) return null
+  return (
+    <Link to="/complaints/$complaintId" params={{ complaintId: found.complaint_id }} className="inline-flex h-9 items-center rounded-md bg-accent px-3 font-medium text-on-accent hover:opacity-90">
+      {t('complaint.open')}
+    </Link>
   )
 }
 
