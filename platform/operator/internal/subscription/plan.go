@@ -104,7 +104,12 @@ func SecretOf(s *v1alpha1.EventSubscription) string {
 // For plans a subscription. published are all topics of the platform, others all subscriptions, cluster the mark of the
 // cluster. The error is a *[Refusal].
 func For(s *v1alpha1.EventSubscription, others []v1alpha1.EventSubscription, published []string, cluster string) (Plan, error) {
-	var p Plan
+	p := Names(s, cluster)
+	for _, name := range []string{p.Own, p.Dead, p.Group} {
+		if len(name) > nameMax {
+			return Plan{}, &Refusal{"NameTooLong", fmt.Sprintf("Kafka takes names of at most %d characters and %s has more: give the subscription a shorter name", nameMax, name)}
+		}
+	}
 	for _, t := range s.Spec.EventTypes {
 		topic := topicOf(t)
 		if !slices.Contains(published, topic) {
@@ -114,15 +119,11 @@ func For(s *v1alpha1.EventSubscription, others []v1alpha1.EventSubscription, pub
 	}
 	slices.Sort(p.Sources)
 	p.Sources = slices.Compact(p.Sources)
-	name := cluster + ".%s." + s.Namespace + "." + s.Name
 	if s.Spec.Delivery.Kafka == nil {
-		p.Dead, p.Group = "guanxi.sub."+fmt.Sprintf(name, "dead"), "guanxi.sub."+fmt.Sprintf(name, "hook")
 		return p, nil
 	}
-	p.Grant = Grant{User: UserFor(cluster, s.Namespace, s.Name), Topics: p.Sources, GroupPrefix: PrefixOf(s)}
-	if s.Spec.Tenant != nil {
-		p.Own, p.Group = "guanxi.sub."+fmt.Sprintf(name, "events"), "guanxi.sub."+fmt.Sprintf(name, "forward")
-		p.Grant.Topics = []string{p.Own}
+	if p.Own == "" {
+		p.Grant.Topics = p.Sources
 	}
 	for i := range others {
 		if o := &others[i]; older(o, s) && o.Spec.Delivery.Kafka != nil && overlap(PrefixOf(o), p.Grant.GroupPrefix) {
@@ -131,6 +132,30 @@ func For(s *v1alpha1.EventSubscription, others []v1alpha1.EventSubscription, pub
 		}
 	}
 	return p, nil
+}
+
+// nameMax is how long the name of a topic can be.
+const nameMax = 249
+
+// Names gives the part of a plan that needs nothing but the subscription: how everything is called. A tenant is part of the
+// names, so that a subscription which is made anew for another one never finds what was left for the first.
+func Names(s *v1alpha1.EventSubscription, cluster string) Plan {
+	tenant := "_" // no tenant is called so
+	if s.Spec.Tenant != nil {
+		tenant = string(*s.Spec.Tenant)
+	}
+	name := func(kind string) string {
+		return "guanxi.sub." + cluster + "." + kind + "." + tenant + "." + s.Namespace + "." + s.Name
+	}
+	if s.Spec.Delivery.Kafka == nil {
+		return Plan{Dead: name("dead"), Group: name("hook")}
+	}
+	p := Plan{Grant: Grant{User: UserFor(cluster, s.Namespace, s.Name), GroupPrefix: PrefixOf(s)}}
+	if s.Spec.Tenant != nil {
+		p.Own, p.Group = name("events"), name("forward")
+		p.Grant.Topics = []string{p.Own}
+	}
+	return p
 }
 
 // topicOf gives the topic that a type of event, or all of a service's, is on.

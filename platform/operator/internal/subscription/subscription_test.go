@@ -2,6 +2,7 @@ package subscription
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,13 +57,20 @@ func TestATenantsEventsGoToATopicOfItsOwnAndHooksAreFed(t *testing.T) {
 	p, err := For(s, nil, published, "c1")
 	require.NoError(t, err)
 	require.Equal(t, Plan{
-		Grant:   Grant{"guanxi.sub.c1.erp.stock", []string{"guanxi.sub.c1.events.erp.stock"}, "sub.erp.stock."},
-		Sources: published, Own: "guanxi.sub.c1.events.erp.stock", Group: "guanxi.sub.c1.forward.erp.stock",
+		Grant:   Grant{"guanxi.sub.c1.erp.stock", []string{"guanxi.sub.c1.events.acme.erp.stock"}, "sub.erp.stock."},
+		Sources: published, Own: "guanxi.sub.c1.events.acme.erp.stock", Group: "guanxi.sub.c1.forward.acme.erp.stock",
 	}, p)
 	s.Spec.Delivery = v1alpha1.Delivery{Webhook: &v1alpha1.WebhookDelivery{}}
 	p, err = For(s, nil, published, "c1")
 	require.NoError(t, err)
-	require.Equal(t, Plan{Sources: published, Dead: "guanxi.sub.c1.dead.erp.stock", Group: "guanxi.sub.c1.hook.erp.stock"}, p)
+	require.Equal(t, Plan{Sources: published, Dead: "guanxi.sub.c1.dead.acme.erp.stock", Group: "guanxi.sub.c1.hook.acme.erp.stock"}, p)
+
+	s.Namespace, s.Name = strings.Repeat("n", 63), strings.Repeat("s", 100)
+	tenant = v1alpha1.Tenant(strings.Repeat("t", 63))
+	var refusal *Refusal
+	_, err = For(s, nil, published, "0123456789abcdef")
+	require.ErrorAs(t, err, &refusal)
+	require.Equal(t, "NameTooLong", refusal.Reason)
 }
 
 func TestCredentialsReadExactlyTheirTopics(t *testing.T) {
