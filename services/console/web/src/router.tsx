@@ -84,6 +84,25 @@ const pipeline = createRoute({
   component: lazyRouteComponent(() => import('./pages/Pipeline'), 'Pipeline'),
 })
 
+const loyalty = createRoute({
+  getParentRoute: () => root,
+  path: '/loyalty',
+  validateSearch: search((s) => ({ q: text(s.q), state: choice(s.state, ['active', 'suspended', 'left']) })),
+  component: lazyRouteComponent(() => import('./pages/Loyalty'), 'Loyalty'),
+})
+
+const member = createRoute({
+  getParentRoute: () => root,
+  path: '/loyalty/members/$memberId',
+  component: lazyRouteComponent(() => import('./pages/loyalty/Member'), 'Member'),
+})
+
+const programme = createRoute({
+  getParentRoute: () => root,
+  path: '/loyalty/programmes/$code',
+  component: lazyRouteComponent(() => import('./pages/loyalty/Programme'), 'Programme'),
+})
+
 const analytics = createRoute({
   getParentRoute: () => root,
   path: '/analytics',
@@ -99,7 +118,7 @@ const analytics = createRoute({
 })
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, customers, customer, tickets, complaints, complaint, pipeline, analytics]),
+  routeTree: root.addChildren([home, customers, customer, tickets, complaints, complaint, pipeline, loyalty, member, programme, analytics]),
   basepath: '/console',
   defaultPreload: 'intent',
 })

@@ -1,3 +1,4 @@
+import { loyalty } from './en/loyalty'
 import { complaint } from './en/complaint'
 import { analytics } from './en/analytics'
 
@@ -6,6 +7,7 @@ import { analytics } from './en/analytics'
  * zh.ts must have every key of this file: otherwise the build fails.
  */
 export const en = {
+  ...loyalty,
   ...analytics,
   ...complaint,
   'app.skip': 'Skip to the content',

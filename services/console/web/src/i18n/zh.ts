@@ -1,8 +1,10 @@
+import { loyalty } from './zh/loyalty'
 import { complaint } from './zh/complaint'
 import { analytics } from './zh/analytics'
 import type { Words } from './say'
 
 export const zh: Words = {
+  ...loyalty,
   ...analytics,
   ...complaint,
   'app.skip': '跳到内容',
