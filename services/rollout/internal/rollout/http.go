@@ -225,6 +225,13 @@ func (r *Rollouts) Routes(api *httpx.API) {
 			func(s Said) int { return s.No }, showStep)
 		return &stepsAnswer{stepPage{items, next}}, err
 	})
+	catalogueRoutes(api)
+	r.planRoutes(api)
+	r.lookRoutes(api)
+}
+
+// catalogueRoutes adds what plans are made from.
+func catalogueRoutes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
 		ID: "list-rollout-metrics", Method: http.MethodGet, Path: "/v1/rollout-metrics", Tag: tag, Summary: "List what gates, goals and risks can be measured by",
 		Permission: auth.RolloutsRead,
@@ -245,8 +252,6 @@ func (r *Rollouts) Routes(api *httpx.API) {
 		}
 		return &templatesAnswer{templateList{items}}, nil
 	})
-	r.planRoutes(api)
-	r.lookRoutes(api)
 }
 
 // lookRoutes adds what is read of rollouts as a whole.

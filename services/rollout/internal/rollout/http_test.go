@@ -1,12 +1,16 @@
 package rollout_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/guanxi-crm/guanxi/platform/apptest"
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/httpx/badinput"
 	service "github.com/guanxi-crm/guanxi/services/rollout"
 	"github.com/guanxi-crm/guanxi/services/rollout/internal/plan"
 )
@@ -239,5 +243,36 @@ func TestWhatARolloutRefuses(t *testing.T) {
 	s.Want(http.StatusOK, http.MethodPost, draft+"/decisions", admin, body{"action": "cancel", "reason": "no_means", "note": "There is no money."}, &made)
 	if made.State != "cancelled" {
 		t.Errorf("%+v", made)
+	}
+}
+
+func TestWhatNoOperationOnRolloutsTakes(t *testing.T) {
+	t.Parallel()
+	s, admin, path := going(t)
+	version := http.Header{"If-Match": {`*`}}
+	text := func(b body) string {
+		raw, err := json.Marshal(b)
+		require.NoError(t, err)
+		return string(raw)
+	}
+	small := plan.Plan{Team: planned().Team, Phases: planned().Phases[:1]}
+	small.Phases[0].Enter, small.Phases[0].Leave = nil, nil
+	for name, target := range map[string]badinput.Target{
+		"list":         {Method: http.MethodGet, Path: "/v1/rollouts", List: true},
+		"get":          {Method: http.MethodGet, Path: path, Owned: true},
+		"plan":         {Method: http.MethodGet, Path: path + "/plan", Owned: true},
+		"steps":        {Method: http.MethodGet, Path: path + "/steps", Owned: true, List: true},
+		"report":       {Method: http.MethodGet, Path: path + "/report", Owned: true},
+		"release":      {Method: http.MethodPost, Path: path + "/release", Owned: true},
+		"metrics":      {Method: http.MethodGet, Path: "/v1/rollout-metrics"},
+		"templates":    {Method: http.MethodGet, Path: "/v1/rollout-templates"},
+		"entitlements": {Method: http.MethodGet, Path: "/v1/entitlements"},
+		"change plan":  {Method: http.MethodPut, Path: path + "/plan", Owned: true, Version: true, Header: version, Body: text(body{"plan": planned()})},
+		"make":         {Method: http.MethodPost, Path: "/v1/rollouts", Body: text(body{"name": "One", "plan": small}), Replay: true, OtherBody: text(body{"name": "Two", "plan": small})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			target.URL, target.Token = s.URL, admin
+			badinput.Check(t, target)
+		})
 	}
 }
