@@ -26,7 +26,7 @@ type load struct {
 	name     string
 	again    bool
 	api      *client.Client
-	operator *client.Client
+	token    client.TokenSource
 	before   client.Totals
 	customer client.Ref // who buys
 	placedAt time.Time
@@ -55,14 +55,16 @@ func (r *run) startLoad(ctx context.Context, again bool) (*load, error) {
 	}
 	l := &load{name: random(), again: again, placedAt: time.Now()}
 	l.customer = client.Ref{System: "load", ID: l.name}
-	if l.operator, err = as(at, "", "platform-admin"); err != nil {
+	l.token = client.FromDevIssuer(at.issuer, client.DevToken{Subject: "cluster", Tenant: tenant, Roles: []string{"admin"}})
+	operator, err := client.New(at.server, client.FromDevIssuer(at.issuer, client.DevToken{Subject: "cluster", Roles: []string{"platform-admin"}}))
+	if err != nil {
 		return nil, err
 	}
 	t := client.Tenant{TenantID: tenant, DisplayName: "Load", Region: "US", Language: "en", TimeZone: "UTC", Currency: "USD"}
-	if err := l.operator.EnsureTenant(ctx, t); err != nil {
+	if err := operator.EnsureTenant(ctx, t); err != nil {
 		return nil, err
 	}
-	if l.api, err = as(at, tenant, "admin"); err != nil {
+	if l.api, err = client.New(at.server, l.token); err != nil {
 		return nil, err
 	}
 	err = l.api.Post(ctx, "/v1/customers", map[string]any{
@@ -99,10 +101,6 @@ func (r *run) startLoad(ctx context.Context, again bool) (*load, error) {
 		})
 	}
 	return l, nil
-}
-
-func as(at addresses, tenant, role string) (*client.Client, error) {
-	return client.New(at.server, client.FromDevIssuer(at.issuer, client.DevToken{Subject: "cluster", Tenant: tenant, Roles: []string{role}}))
 }
 
 // ask asks once or until there is an answer. What is being asked when the load ends is still asked to its end.
@@ -143,23 +141,29 @@ func (l *load) place(ctx context.Context, number string) error {
 	return err
 }
 
-// read asks over a kept connection or over a new one.
+// read asks over a kept connection or over a new one. What a pod that is about to end says at /readyz is not asked: its No is
+// what takes it out of the Service, while it still answers whoever comes.
 func (l *load) read(ctx context.Context, at addresses, who int) error {
 	if who%2 == 0 {
 		_, err := l.api.SalesTotals(ctx)
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.server+"/readyz", nil)
+	token, err := l.token(ctx)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.server+"/v1/orders/summary", nil)
 	if err != nil {
 		return err
 	}
 	req.Close = true
+	req.Header.Set("Authorization", "Bearer "+token)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		err = errors.New("readyz: " + resp.Status)
+		err = errors.New("a new connection: " + resp.Status)
 	}
 	return errors.Join(err, resp.Body.Close())
 }
