@@ -155,6 +155,7 @@ func TestWhoMayTalkToWhom(t *testing.T) {
 	want := []string{
 		"console -> accounts:http", "console -> analytics:http", "console -> loyalty:http", "console -> rollout:http",
 		"console -> sales:http", "console -> tickets:http",
+		"rollout -> accounts:http", "rollout -> analytics:http", "rollout -> loyalty:http", "rollout -> sales:http", "rollout -> tickets:http",
 		"sales -> accounts:http",
 		"test -> accounts:http", "test -> analytics:http", "test -> console:http", "test -> loyalty:http", "test -> rollout:http",
 		"test -> sales:http", "test -> tickets:http",
