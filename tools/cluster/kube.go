@@ -77,13 +77,13 @@ func (r *run) tell() {
 	for _, args := range [][]string{
 		{"get", "pods,jobs,pvc", "-o", "wide"},
 		{"get", "events", "--sort-by=.lastTimestamp"},
-		{"logs", "--selector=app.kubernetes.io/part-of=guanxi", "--tail=15", "--prefix", "--ignore-errors", "--max-log-requests=20"},
+		{"logs", "--selector=app.kubernetes.io/part-of=guanxi", "--tail=5", "--prefix", "--ignore-errors", "--max-log-requests=20"},
 	} {
 		out, err := r.kube(context.Background(), args...)
 		if err != nil {
 			out = err.Error()
 		}
-		_, _ = fmt.Fprintf(os.Stderr, "--- kubectl %s\n%s\n", strings.Join(args, " "), last(out, 6000))
+		_, _ = fmt.Fprintf(os.Stderr, "--- kubectl %s\n%s\n", strings.Join(args, " "), last(out, 4000))
 	}
 }
 

@@ -148,14 +148,17 @@ func (r *run) upgradeUnderLoad(ctx context.Context) error {
 	if err := errors.Join(upgraded, l.stop()); err != nil {
 		return err
 	}
-	after, err := r.pods(ctx, ofGuanxi)
+	err = until(ctx, 3*time.Minute, func(ctx context.Context) error { // one that answers its last requests may still be there
+		after, err := r.pods(ctx, ofGuanxi)
+		for _, p := range after {
+			if slices.ContainsFunc(before, func(b pod) bool { return b.Metadata.UID == p.Metadata.UID }) {
+				return fmt.Errorf("pod %s was not replaced", p.Metadata.Name)
+			}
+		}
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	for _, p := range after {
-		if slices.ContainsFunc(before, func(b pod) bool { return b.Metadata.UID == p.Metadata.UID }) {
-			return fmt.Errorf("pod %s was not replaced, so nothing was tried", p.Metadata.Name)
-		}
 	}
 	return l.nothingLost(ctx)
 }
