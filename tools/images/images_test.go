@@ -30,7 +30,7 @@ var date = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 func pause(t *testing.T, root string) (options, built) {
 	t.Helper()
 	o := options{root: root, out: t.TempDir(), version: "1.2.3", revision: strings.Repeat("a", 40), created: date}
-	wanted, err := choose(images(root), []string{"pause"})
+	wanted, err := choose(images(), []string{"pause"})
 	require.NoError(t, err)
 	b, err := build(o, wanted[0])
 	require.NoError(t, err)
@@ -166,7 +166,7 @@ func TestTheListOfContentsHasTheModulesAndTheGoRelease(t *testing.T) {
 
 func TestAnImageThatIsNotThereIsRefusedByName(t *testing.T) {
 	t.Parallel()
-	_, err := choose(images("../.."), []string{"nosuch"})
+	_, err := choose(images(), []string{"nosuch"})
 	require.ErrorContains(t, err, `no image is called "nosuch": there are guanxi, guanxictl, pause, demo-deps`)
 }
 

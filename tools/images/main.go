@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +38,7 @@ func run(args []string) error {
 	flags.StringVar(&o.out, "out", "../../bin/images", "folder for the archives")
 	flags.StringVar(&o.version, "version", "", "version of the programs, and tag of the images (default the one that the charts ask for)")
 	flags.Usage = func() {
-		_, _ = fmt.Fprintf(flags.Output(), "Usage: images [flags] [name...]\n\nNames, default all: %s\n\n", strings.Join(names(images("")), ", "))
+		_, _ = fmt.Fprintf(flags.Output(), "Usage: images [flags] [name...]\n\nNames, default all: %s\n\n", strings.Join(names(images()), ", "))
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); err != nil {
@@ -57,7 +56,7 @@ func run(args []string) error {
 			return err
 		}
 	}
-	wanted, err := choose(images(o.root), flags.Args())
+	wanted, err := choose(images(), flags.Args())
 	if err != nil {
 		return err
 	}
@@ -123,22 +122,18 @@ type image struct {
 
 func (s image) repository() string { return "guanxi/" + s.name }
 
-// images are all there are; that of the operator, where it has its program.
-func images(root string) []image {
-	all := []image{
+// images are all there are.
+func images() []image {
+	return []image{
 		{name: "guanxi", title: "Guanxi, every service in one program", module: "services", pkg: "./cmd/guanxi"},
 		{name: "guanxictl", title: "Guanxi on the command line", module: "tools", pkg: "./guanxictl"},
+		{name: "operator", title: "The operator of Guanxi", module: "platform/operator", pkg: "./cmd/operator", single: true},
 		{name: "pause", title: "Holds the namespaces of a pod", module: "tools/images", pkg: "./pause", single: true},
 		{
 			name: "demo-deps", title: "What Guanxi stands on, for trying it out", module: "tools", pkg: "./devstack",
 			bundle: postgresFiles,
 		},
 	}
-	operator := image{name: "operator", title: "The operator of Guanxi", module: "platform/operator", pkg: "./cmd/operator", single: true}
-	if _, err := os.Stat(filepath.Join(root, operator.module, operator.pkg, "main.go")); !errors.Is(err, fs.ErrNotExist) {
-		all = append(all, operator)
-	}
-	return all
 }
 
 func names(all []image) []string {

@@ -71,7 +71,7 @@ func TestSkaffoldBuildsAndInstallsWhatIsThere(t *testing.T) {
 	assert.Equal(t, "skaffold/v4beta13", s.APIVersion)
 	require.Len(t, s.Build.Artifacts, 1)
 	a := s.Build.Artifacts[0]
-	assert.Equal(t, images("../..")[0].repository(), a.Image)
+	assert.Equal(t, images()[0].repository(), a.Image)
 	assert.FileExists(t, filepath.Join("../..", a.Context, a.Ko.Main, "main.go"))
 	assert.Contains(t, a.Ko.Env, "CGO_ENABLED=0")
 	for _, p := range a.Ko.Dependencies.Paths {
