@@ -19,6 +19,8 @@ const (
 	secretName    = "guanxi-demo"
 	filesClaim    = "guanxi-files"
 
+	componentLabel = "app.kubernetes.io/component"
+
 	ours = "app.kubernetes.io/part-of=guanxi,!batch.kubernetes.io/job-name,app.kubernetes.io/component!=test"
 	// ofGuanxi are the pods of the release of Guanxi, without those that it stands on.
 	ofGuanxi = ours + ",app.kubernetes.io/instance=" + guanxiRelease
@@ -163,41 +165,57 @@ func (r *run) upgradeUnderLoad(ctx context.Context) error {
 	return l.nothingLost(ctx)
 }
 
-// killUnderLoad kills one pod after the other, be it of Guanxi or of what it stands on. What is asked in the meantime may
-// fail and is asked again; nothing that was answered may be lost or done twice.
+// killUnderLoad kills one pod of each component, in random order, of Guanxi and of what it stands on. What is asked in the
+// meantime may fail and is asked again; nothing that was answered may be lost or done twice.
 func (r *run) killUnderLoad(ctx context.Context) error {
 	l, err := r.startLoad(ctx, askedAgain)
 	if err != nil {
 		return err
 	}
-	killed := r.kill(ctx)
+	killed := r.killEach(ctx)
 	if err := errors.Join(killed, l.stop()); err != nil {
 		return err
 	}
 	return l.nothingLost(ctx)
 }
 
-func (r *run) kill(ctx context.Context) error {
-	for range r.kills {
-		pods, err := r.pods(ctx, ours)
-		if err != nil {
-			return err
-		}
-		victim := pods[r.random.IntN(len(pods))].Metadata.Name
-		say("killing %s", victim)
-		if _, err := r.kube(ctx, "delete", "pod", victim, "--grace-period=0", "--force"); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(5 * time.Second): // the load goes on with it away
-		}
-		if err := r.allReady(ctx); err != nil {
+func (r *run) killEach(ctx context.Context) error {
+	pods, err := r.pods(ctx, ours)
+	if err != nil {
+		return err
+	}
+	var components []string
+	for _, p := range pods {
+		components = append(components, p.Metadata.Labels[componentLabel])
+	}
+	slices.Sort(components) // so that the seed alone says the order
+	components = slices.Compact(components)
+	r.random.Shuffle(len(components), func(i, j int) { components[i], components[j] = components[j], components[i] })
+	for _, component := range components {
+		if err := r.killOne(ctx, component); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// killOne takes a pod of the component away without a word, lets the load go on without it, and waits for another in its place.
+func (r *run) killOne(ctx context.Context, component string) error {
+	pods, err := r.pods(ctx, ours+","+componentLabel+"="+component)
+	if err != nil {
+		return err
+	}
+	victim := pods[r.random.IntN(len(pods))].Metadata.Name
+	say("killing %s", victim)
+	if _, err := r.kube(ctx, "delete", "pod", victim, "--grace-period=0", "--force"); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(5 * time.Second):
+	}
+	return r.allReady(ctx)
 }
 
 // uninstall takes both releases away and demands that what is left is what was asked to stay: what people made by hand, and
