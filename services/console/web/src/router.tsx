@@ -38,6 +38,13 @@ const customers = createRoute({
   component: lazyRouteComponent(() => import('./pages/Customers'), 'Customers'),
 })
 
+const duplicates = createRoute({
+  getParentRoute: () => root,
+  path: '/duplicates',
+  validateSearch: search((s) => ({ state: choice(s.state, ['accepted', 'dismissed']) })),
+  component: lazyRouteComponent(() => import('./pages/Duplicates'), 'Duplicates'),
+})
+
 const customer = createRoute({
   getParentRoute: () => root,
   path: '/customers/$customerId',
@@ -118,7 +125,7 @@ const analytics = createRoute({
 })
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, customers, customer, tickets, complaints, complaint, pipeline, loyalty, member, programme, analytics]),
+  routeTree: root.addChildren([home, customers, customer, duplicates, tickets, complaints, complaint, pipeline, loyalty, member, programme, analytics]),
   basepath: '/console',
   defaultPreload: 'intent',
 })

@@ -1,5 +1,6 @@
 import { loyalty } from './en/loyalty'
 import { complaint } from './en/complaint'
+import { merge } from './en/merge'
 import { analytics } from './en/analytics'
 
 /**
@@ -10,6 +11,7 @@ export const en = {
   ...loyalty,
   ...analytics,
   ...complaint,
+  ...merge,
   'app.skip': 'Skip to the content',
   'nav.main': 'Main navigation',
   'nav.home': 'Home',

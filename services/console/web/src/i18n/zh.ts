@@ -1,5 +1,6 @@
 import { loyalty } from './zh/loyalty'
 import { complaint } from './zh/complaint'
+import { merge } from './zh/merge'
 import { analytics } from './zh/analytics'
 import type { Words } from './say'
 
@@ -7,6 +8,7 @@ export const zh: Words = {
   ...loyalty,
   ...analytics,
   ...complaint,
+  ...merge,
   'app.skip': '跳到内容',
   'nav.main': '主导航',
   'nav.home': '首页',

@@ -9,9 +9,12 @@ import { useI18n } from '../i18n'
 import { isKey } from '../i18n/say'
 import { Badge, Button, Card, Loaded, Select } from '../ui/parts'
 import { Withheld } from '../ui/Withheld'
+import { Register } from './complaint/Register'
 import { Edit } from './customer/Edit'
 import { Panels } from './customer/Panels'
 import { Timeline } from './customer/Timeline'
+import { History } from './merge/History'
+import { MergeWith } from './merge/Other'
 
 export type Profile = operations['get-customer-profile']['responses'][200]['content']['application/json']
 
@@ -69,6 +72,7 @@ export function Customer() {
               <div className="flex flex-col gap-5">
                 <Contact profile={profile} />
                 <Panels profile={profile} />
+                <History id={profile.customer_id} />
               </div>
             </div>
           </>
@@ -81,7 +85,10 @@ export function Customer() {
 function Header({ profile }: { profile: Profile }) {
   const { t, language } = useI18n()
   const { can } = useSession()
+  const navigate = useNavigate({ from: '/customers/$customerId' })
   const [editing, setEditing] = useState(false)
+  const [merging, setMerging] = useState(false)
+  const [registering, setRegistering] = useState(false)
   const { facts } = profile
   const stage = `stage.${profile.stage ?? ''}`
   const figures = [
@@ -118,7 +125,11 @@ function Header({ profile }: { profile: Profile }) {
               .join(' · ')}
           </p>
         </div>
-        {can('customers.write') && profile.names && <Button onClick={() => setEditing(true)}>{t('action.edit')}</Button>}
+        <div className="flex flex-wrap gap-2">
+          {can('complaints.register') && <Button onClick={() => setRegistering(true)}>{t('complaint.register')}</Button>}
+          {can('customers.merge') && profile.names && <Button onClick={() => setMerging(true)}>{t('merge.action')}</Button>}
+          {can('customers.write') && profile.names && <Button onClick={() => setEditing(true)}>{t('action.edit')}</Button>}
+        </div>
       </div>
       <dl className="mt-4 flex flex-wrap gap-x-8 gap-y-3">
         {figures.map(([label, value]) => value !== undefined && <Fact key={label} label={label} value={number(language, value)} />)}
@@ -128,6 +139,14 @@ function Header({ profile }: { profile: Profile }) {
         <Withheld of={profile.withheld} />
         {asOf && <span className="text-xs text-faint">{t('state.asOf', { at: time(language, asOf) })}</span>}
       </div>
+      {merging && (
+        <MergeWith
+          id={profile.customer_id}
+          onClose={() => setMerging(false)}
+          onMerged={(survivor) => void navigate({ to: '/customers/$customerId', params: { customerId: survivor }, search: (s) => s })}
+        />
+      )}
+      {registering && <Register customer={profile.customer_id} onClose={() => setRegistering(false)} />}
       {editing && <Edit id={profile.customer_id} onClose={() => setEditing(false)} />}
     </section>
   )

@@ -5,6 +5,7 @@ import { useVirtualizer } from '@tanstack/react-virtual'
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react'
 import type { operations } from '../api/accounts'
 import { accounts, body } from '../api/client'
+import { useSession } from '../api/session'
 import { date, time } from '../format'
 import { useI18n } from '../i18n'
 import { Withheld } from '../ui/Withheld'
@@ -23,6 +24,7 @@ const pause = 250
 
 export function Customers() {
   const { t } = useI18n()
+  const { can } = useSession()
   const search = route.useSearch()
   const navigate = useNavigate({ from: '/customers' })
   const [typed, setTyped] = useState(search.q ?? '')
@@ -65,6 +67,11 @@ export function Customers() {
           options={search.q
             ? [['', t('sort.relevance')], ['name', t('sort.name')]]
             : [['', t('sort.registered_at')], ['name', t('sort.name')]]} />
+        {can('customers.merge') && (
+          <Link to="/duplicates" search={{}} className="ml-auto inline-flex h-9 items-center rounded-md px-2 text-accent hover:bg-sunken">
+            {t('duplicates.title')}
+          </Link>
+        )}
       </div>
       <Loaded query={query} lines={12}>
         {(d) => {

@@ -2,7 +2,7 @@ import { useEffect, useRef, type ReactNode } from 'react'
 import { useI18n } from '../i18n'
 
 /** Dialog is modal: the browser keeps the focus in it, closes it with Escape, and gives the focus back. */
-export function Dialog({ title, onClose, children, bare }: { title: string; onClose: () => void; children: ReactNode; bare?: boolean }) {
+export function Dialog({ title, onClose, children, bare, wide }: { title: string; onClose: () => void; children: ReactNode; bare?: boolean; wide?: boolean }) {
   const { t } = useI18n()
   const ref = useRef<HTMLDialogElement>(null)
   useEffect(() => {
@@ -19,7 +19,7 @@ export function Dialog({ title, onClose, children, bare }: { title: string; onCl
         onClose()
       }}
       onClick={(e) => e.target === e.currentTarget && onClose()}
-      className="mx-auto mt-[10vh] max-h-[80vh] w-[min(36rem,calc(100vw-2rem))] overflow-auto rounded-xl border border-line bg-surface p-0 text-ink shadow-2xl"
+      className={`mx-auto mt-[10vh] max-h-[80vh] ${wide ? 'w-[min(52rem,calc(100vw-2rem))]' : 'w-[min(36rem,calc(100vw-2rem))]'} overflow-auto rounded-xl border border-line bg-surface p-0 text-ink shadow-2xl`}
     >
       {!bare && (
         <header className="flex items-center justify-between border-b border-line px-4 py-3">

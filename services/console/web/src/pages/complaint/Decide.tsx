@@ -92,7 +92,7 @@ function useChoices(of: Complaint, action: Action): (Spec & { words?: Record<str
 }
 
 /** choiceWords is under which words the choices of a field stand. */
-const choiceWords: Record<string, string> = { admissible: 'yesNo', kind: 'score' }
+const choiceWords: Record<string, string> = { admissible: 'yesNo', kind: 'score', category: 'cause' }
 
 /** Input is one field of a decision, or of anything else that is asked for in the same way. */
 export function Input({ spec, values, set }: { spec: Spec & { words?: Record<string, string> }; values: Values; set: (value: string | boolean) => void }) {
