@@ -35,7 +35,7 @@ func TestTheExamplesOfTheServicesPagesRun(t *testing.T) { //nolint:paralleltest 
 	in.persist(ctx, "import", func() error { return in.at().LoadMusic(ctx, source) })
 	in.eventually(5*time.Minute, in.level)
 
-	script, blocks := in.examples("accounts", "sales", "loyalty", "tickets", "analytics")
+	script, blocks := in.examples("accounts", "sales", "loyalty", "tickets", "analytics", "rollout")
 	if blocks < 14 {
 		t.Fatalf("only %d examples were found", blocks)
 	}
