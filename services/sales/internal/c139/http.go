@@ -17,8 +17,8 @@ import (
 
 const day = "2006-01-02"
 
-// c139Entry is what is known of an item, as the API shows it.
-type c139Entry struct {
+// C139Entry is what is known of an item, as the API shows it.
+type C139Entry struct {
 	Code      string     `json:"code" example:"decision_structure"`
 	Name      Text       `json:"name"`
 	Holds     *bool      `json:"holds,omitempty" doc:"A thing is clear, a sign is seen; absent: nobody says."`
@@ -32,24 +32,24 @@ type c139Entry struct {
 	Erased    bool       `json:"erased,omitempty" doc:"Its words were taken away with somebody who was erased."`
 }
 
-func showEntry(item Item, e Entry) c139Entry {
-	v := c139Entry{Code: item.Code, Name: item.Name, Holds: e.Holds, Known: e.Known, Evidence: e.Evidence, CoachID: pg.OrNull(e.Coach), Erased: e.Erased}
+func showEntry(item Item, e Entry) C139Entry {
+	v := C139Entry{Code: item.Code, Name: item.Name, Holds: e.Holds, Known: e.Known, Evidence: e.Evidence, CoachID: pg.OrNull(e.Coach), Erased: e.Erased}
 	if e.Version > 0 {
 		v.On, v.Since, v.ChangedAt, v.ChangedBy = e.On.Format(day), &e.Since, &e.At, e.By
 	}
 	return v
 }
 
-// c139Sign is a sign, as people and as the decision structure have it.
-type c139Sign struct {
-	c139Entry
+// C139Sign is a sign, as people and as the decision structure have it.
+type C139Sign struct {
+	C139Entry
 	Computed *bool `json:"computed,omitempty" doc:"What the decision structure says: the contacts' roles, influence and leaning; absent: it cannot tell."`
 	Disputed bool  `json:"disputed" doc:"People and structure disagree: the sign counts for nothing until that is settled."`
 	Counts   bool  `json:"counts" doc:"It is counted. Where people say nothing, a sign of leading counts by the structure; the one that decides needs somebody who says so, with evidence."`
 }
 
-// c139Counts is what a card comes to.
-type c139Counts struct {
+// C139Counts is what a card comes to.
+type C139Counts struct {
 	Display  string `json:"display" doc:"How people say it." example:"6C 2F 1W"`
 	Clear    int    `json:"clear" doc:"C: things that are clear, of nine."`
 	Coached  int    `json:"coached" doc:"Of them, confirmed by a coach."`
@@ -57,22 +57,22 @@ type c139Counts struct {
 	Deciding int    `json:"deciding" doc:"W: 1 where the sign that decides is there."`
 }
 
-func showCounts(n Counts) c139Counts {
-	return c139Counts{n.String(), n.Clear, n.Coached, n.Leading, n.Deciding}
+func showCounts(n Counts) C139Counts {
+	return C139Counts{n.String(), n.Clear, n.Coached, n.Leading, n.Deciding}
 }
 
 // c139Card is a card, as the API shows it.
 type c139Card struct {
 	OpportunityID uuid.UUID `json:"opportunity_id" format:"uuid"`
-	c139Counts
-	Things    []c139Entry `json:"things" nullable:"false"`
-	Signs     []c139Sign  `json:"signs" nullable:"false" doc:"Three of leading, and at the end the one that decides."`
+	C139Counts
+	Things    []C139Entry `json:"things" nullable:"false"`
+	Signs     []C139Sign  `json:"signs" nullable:"false" doc:"Three of leading, and at the end the one that decides."`
 	Version   int         `json:"version" doc:"Of what people wrote; the ETag. 0: nobody wrote anything."`
 	ChangedAt *time.Time  `json:"changed_at,omitempty"`
 }
 
 func showCard(v View) c139Card {
-	card := c139Card{OpportunityID: v.Card.Opportunity, c139Counts: showCounts(v.Card.Counts()), Version: v.Card.Edition, ChangedAt: pg.OrNull(v.Card.At)}
+	card := c139Card{OpportunityID: v.Card.Opportunity, C139Counts: showCounts(v.Card.Counts()), Version: v.Card.Edition, ChangedAt: pg.OrNull(v.Card.At)}
 	for _, item := range Items() {
 		e := showEntry(item, v.Card.Entries[item.Code])
 		if item.Kind == Thing {
@@ -80,7 +80,7 @@ func showCard(v View) c139Card {
 			continue
 		}
 		s := v.Card.Sign(item)
-		card.Signs = append(card.Signs, c139Sign{c139Entry: e, Computed: s.Computed, Disputed: s.Disputed, Counts: s.Counts})
+		card.Signs = append(card.Signs, C139Sign{C139Entry: e, Computed: s.Computed, Disputed: s.Disputed, Counts: s.Counts})
 	}
 	return card
 }
@@ -193,7 +193,7 @@ type c139Gaps struct{ Body c139GapList }
 
 type c139GapList struct {
 	OpportunityID uuid.UUID `json:"opportunity_id" format:"uuid"`
-	c139Counts
+	C139Counts
 	Items []c139Gap `json:"items" nullable:"false" doc:"What to find out next: what does not hold first; of that what the stage asks for; then by weight; then what stands open longest."`
 }
 
@@ -202,7 +202,7 @@ func (c *Cards) listGaps(ctx context.Context, in *CardPath) (*c139Gaps, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := &c139Gaps{Body: c139GapList{OpportunityID: in.ID, c139Counts: showCounts(v.Card.Counts()), Items: make([]c139Gap, len(gaps))}}
+	list := &c139Gaps{Body: c139GapList{OpportunityID: in.ID, C139Counts: showCounts(v.Card.Counts()), Items: make([]c139Gap, len(gaps))}}
 	for i, g := range gaps {
 		whom := g.Whom
 		if whom == nil {
@@ -227,7 +227,7 @@ type c139Version struct {
 	At       time.Time    `json:"at"`
 	By       string       `json:"by,omitempty" doc:"Subject; absent where the contacts changed."`
 	Computed c139Computed `json:"computed"`
-	c139Counts
+	C139Counts
 	Changes []c139Change `json:"changes" nullable:"false"`
 }
 
@@ -241,8 +241,8 @@ type c139Computed struct {
 
 // c139Change is an item before and after.
 type c139Change struct {
-	Before *c139Entry `json:"before,omitempty" doc:"Absent where nothing had been said."`
-	After  c139Entry  `json:"after"`
+	Before *C139Entry `json:"before,omitempty" doc:"Absent where nothing had been said."`
+	After  C139Entry  `json:"after"`
 }
 
 type c139Log struct{ Body c139LogPage }
@@ -253,7 +253,7 @@ type c139LogPage struct {
 }
 
 func showVersion(l Logged) c139Version {
-	v := c139Version{No: l.Version, Cause: l.Cause, At: l.At, By: l.By, Computed: c139Computed(l.Computed), c139Counts: showCounts(l.Counts), Changes: []c139Change{}}
+	v := c139Version{No: l.Version, Cause: l.Cause, At: l.At, By: l.By, Computed: c139Computed(l.Computed), C139Counts: showCounts(l.Counts), Changes: []c139Change{}}
 	for _, c := range l.Changes {
 		item, _ := Find(c.After.Code)
 		shown := c139Change{After: showEntry(item, c.After)}
