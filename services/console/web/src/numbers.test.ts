@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { estimate, major, nice, pyramid, spread } from './numbers'
+import { compact, estimate, major, nice, pyramid, spread } from './numbers'
 
 describe('an estimate', () => {
   it('has its interval and the size of its sample', () => {
@@ -30,6 +30,10 @@ describe('labels', () => {
     expect(spread([5, 10, 90], 20, 100)).toEqual([5, 25, 90])
     expect(spread([90, 95, 99], 20, 100)).toEqual([60, 80, 100])
   })
+})
+
+it('numbers on an axis are short, and still apart from each other', () => {
+  expect([12_345, 0.05, 0.25, 0].map((v) => compact('en', v))).toEqual(['12.3K', '0.05', '0.25', '0'])
 })
 
 it('amounts have the places of their currency', () => {

@@ -61,7 +61,7 @@ export function major(minor: number, currency: string): number {
 
 /** compact is a number as an axis has room for it: 12K. */
 export function compact(language: Language, value: number): string {
-  return new Intl.NumberFormat(language, { notation: 'compact', maximumFractionDigits: 1 }).format(value)
+  return new Intl.NumberFormat(language, { notation: 'compact', maximumSignificantDigits: 3 }).format(value)
 }
 
 /** nice is an upper end for an axis that begins at 0. */

@@ -13,7 +13,7 @@ export interface Colours {
   surface: string
   sunken: string
   accent: string
-  accentSoft: string
+  onAccent: string
   good: string
   warn: string
   bad: string
@@ -24,7 +24,7 @@ function coloursOf(element: Element): Colours {
   const of = (name: string) => style.getPropertyValue(`--${name}`).trim()
   return {
     ink: of('ink'), soft: of('soft'), line: of('line'), surface: of('surface'), sunken: of('sunken'), accent: of('accent'),
-    accentSoft: of('accent-soft'), good: of('good'), warn: of('warn'), bad: of('bad'),
+    onAccent: of('on-accent'), good: of('good'), warn: of('warn'), bad: of('bad'),
   }
 }
 

@@ -7,7 +7,7 @@ import { useI18n } from '../../i18n'
 import { estimate, major } from '../../numbers'
 import { Chart, NotEnough, Plot, type Draw } from '../../ui/Chart'
 import { Card, Loaded, Select } from '../../ui/parts'
-import { axis } from './parts'
+import { axis, on } from './parts'
 import { Live } from './Source'
 
 const route = getRouteApi('/analytics')
@@ -60,9 +60,9 @@ export function Cohorts() {
         },
         series: [{
           type: 'heatmap', name: t(`cohorts.${by}`),
-          data: points.map((p) => [by === 'net' ? p.x : p.x - 1, p.y, Math.round(p.value * 10) / 10]),
+          data: points.map((p) => ({ value: [by === 'net' ? p.x : p.x - 1, p.y, Math.round(p.value * 10) / 10], label: { color: on(c, p.value, top) } })),
           itemStyle: { borderColor: c.surface, borderWidth: 1 },
-          label: { show: !narrow, fontSize: 10, color: c.ink, textBorderColor: c.surface, textBorderWidth: 2, formatter: (p) => number(language, Math.round((p.value as number[])[2]!)) },
+          label: { show: !narrow, fontSize: 10, formatter: (p) => number(language, Math.round((p.value as number[])[2]!)) },
         }],
       }
     },

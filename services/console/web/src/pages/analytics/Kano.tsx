@@ -40,7 +40,7 @@ export function Kano({ survey }: { survey: string }) {
               itemStyle: { color: colours[one.category], opacity: one.enough ? 1 : 0.45 },
             })),
             label: { show: true, position: 'right', color: c.ink, formatter: (p) => p.name },
-            labelLayout: { hideOverlap: true },
+            labelLayout: { moveOverlap: 'shiftY' },
           },
         ],
       }

@@ -7,7 +7,7 @@ import { useI18n } from '../../i18n'
 import { compact, major } from '../../numbers'
 import { Chart, NotEnough, Plot, type Draw } from '../../ui/Chart'
 import { Card, Field, Loaded, Select } from '../../ui/parts'
-import { axis, useCode, useCurrency, useFacts } from './parts'
+import { axis, on, useCode, useCurrency, useFacts } from './parts'
 
 const route = getRouteApi('/analytics')
 
@@ -32,21 +32,22 @@ export function Rfm() {
   const draw = useCallback<Draw>(
     (c, narrow) => {
       const amount = (cell: (typeof cells)[number]) => (by === 'customers' ? cell.customers : major(cell.net_minor, currency))
+      const most = Math.max(1, ...cells.map(amount))
       return {
         grid: { left: 48, right: 16, top: 12, bottom: 92 },
         tooltip: { valueFormatter: (v) => number(language, Number((v as unknown as number[])[2] ?? v)) },
         xAxis: { type: 'category', data: scores.map(String), ...axis(c, t('rfm.f'), { nameGap: 26 }) },
         yAxis: { type: 'category', data: scores.map(String), ...axis(c, t('rfm.r'), { nameGap: 26 }) },
         visualMap: {
-          min: 0, max: Math.max(1, ...cells.map(amount)), calculable: false, orient: 'horizontal', left: 'center', bottom: 4, itemWidth: 12, itemHeight: 140,
-          inRange: { color: [c.sunken, c.accent] }, textStyle: { color: c.soft }, text: [compact(language, Math.max(1, ...cells.map(amount))), '0'],
+          min: 0, max: most, calculable: false, orient: 'horizontal', left: 'center', bottom: 4, itemWidth: 12, itemHeight: 140,
+          inRange: { color: [c.sunken, c.accent] }, textStyle: { color: c.soft }, text: [compact(language, most), '0'],
         },
         series: [{
           type: 'heatmap', name: t(`rfm.${by}`),
-          data: cells.map((cell) => ({ value: [cell.f - 1, cell.r - 1, amount(cell)], name: code('rfmCell', cell.cell) })),
+          data: cells.map((cell) => ({ value: [cell.f - 1, cell.r - 1, amount(cell)], name: code('rfmCell', cell.cell), label: { color: on(c, amount(cell), most) } })),
           itemStyle: { borderColor: c.surface, borderWidth: 2 },
           label: {
-            show: true, fontSize: narrow ? 9 : 11, color: c.ink, textBorderColor: c.surface, textBorderWidth: 3,
+            show: true, fontSize: narrow ? 9 : 11, lineHeight: 15,
             formatter: (p) => `${narrow ? '' : `${p.name}\n`}${compact(language, (p.value as number[])[2]!)}`,
           },
         }],

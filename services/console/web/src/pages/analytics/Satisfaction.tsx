@@ -32,6 +32,8 @@ interface Score {
 
 type Kind = 'nps' | 'csat' | 'ces'
 
+const kinds = ['nps', 'csat', 'ces'] as const
+
 const scales: Record<Kind, Scale> = { nps: 'net', csat: 'share', ces: 'share' }
 
 /** main is the number that a kind of question is known by: the net score, or the share of those who are content. */
@@ -41,12 +43,15 @@ function main(kind: Kind, of: Score): Interval | undefined {
 
 function Standing() {
   const { t, language } = useI18n()
-  const [kind, setKind] = useState<Kind>('nps')
+  const [chosen, setKind] = useState<Kind | null>(null)
   const query = useQuery({
     queryKey: ['analytics', 'satisfaction', 'month'],
     queryFn: () => body(analytics.GET('/v1/analytics/satisfaction', { params: { query: { grain: 'month' } } })),
   })
   const trend = query.data?.trend
+  const scores = query.data?.scores
+  // Unless somebody chooses, what most was answered to is shown.
+  const kind = chosen ?? kinds.reduce((best, one) => ((scores?.[one].n ?? 0) > (scores?.[best].n ?? 0) ? one : best))
   const draw = useCallback<Draw>(
     (c) => {
       const shown = (trend ?? []).map((one) => ({ from: one.from, n: one[kind].n, of: main(kind, one[kind]) }))
@@ -54,7 +59,7 @@ function Standing() {
       return {
         grid: { left: 56, right: 20, top: 16, bottom: 48 },
         tooltip: { trigger: 'item', formatter: (p) => { const one = shown[(p as { dataIndex: number }).dataIndex]!; return `${one.from.slice(0, 7)}<br>${estimate(language, scales[kind], one.of, one.n)}` } },
-        xAxis: { type: 'category', data: shown.map((one) => one.from.slice(0, 7)), ...axis(c, t('satisfaction.month')) },
+        xAxis: { type: 'category', data: shown.map((one) => one.from.slice(0, 7)), ...axis(c, t('satisfaction.month'), { axisLine: { onZero: false, lineStyle: { color: c.line } } }) },
         yAxis: { type: 'value', ...(kind === 'nps' ? { min: -100, max: 100 } : { min: 0, max: 100 }), ...axis(c, t(`satisfaction.${kind}Unit`), { nameGap: 36 }) },
         series: [
           { type: 'line', name: t(`satisfaction.${kind}`), symbolSize: 8, data: shown.map((one) => (one.of ? Math.round(one.of.value * times * 10) / 10 : '-')) },
@@ -64,7 +69,6 @@ function Standing() {
     },
     [trend, kind, language, t],
   )
-  const kinds = ['nps', 'csat', 'ces'] as const
   return (
     <Loaded query={query} lines={8}>
       {(d) => {
@@ -90,7 +94,7 @@ function Standing() {
                     note={
                       <>
                         {estimate(language, scales[one], of, score.n)} · {t(`satisfaction.${one}Is`)}
-                        {!score.enough && ` ${t('satisfaction.needs', { n: d.time.min_n })}`}
+                        {!score.enough && ` · ${t('satisfaction.needs', { n: d.time.min_n })}`}
                       </>
                     }
                   />
@@ -108,7 +112,7 @@ function Standing() {
                 rows: (trend ?? []).map((one) => { const of = main(kind, one[kind]); return [one.from, one[kind].n, of?.value ?? null, ...ends(of)] }),
               }}
             >
-              <Chart label={t('satisfaction.trend')} draw={draw} height={280} />
+              {d.scores[kind].n === 0 ? <NotEnough why={t('satisfaction.nobody', { from: d.time.from, to: d.time.to })} /> : <Chart label={t('satisfaction.trend')} draw={draw} height={280} />}
             </Plot>
           </div>
         )

@@ -1,11 +1,11 @@
 import { useQuery } from '@tanstack/react-query'
-import { useCallback } from 'react'
+import { useCallback, useState } from 'react'
 import { analytics, body } from '../../api/client'
 import { date, money, number, percent } from '../../format'
 import { useI18n } from '../../i18n'
 import { compact, major } from '../../numbers'
 import { Chart, NotEnough, Plot, type Draw } from '../../ui/Chart'
-import { Card, Loaded } from '../../ui/parts'
+import { Card, Loaded, Select } from '../../ui/parts'
 import { axis, Figure, useCode, useFacts } from './parts'
 import { Pyramid } from './Pyramid'
 
@@ -25,13 +25,23 @@ export function Value() {
 function Grades() {
   const { t, language } = useI18n()
   const code = useCode()
-  const query = useQuery({ queryKey: ['analytics', 'grades'], queryFn: () => body(analytics.GET('/v1/analytics/grades')) })
+  const [run, setRun] = useState('')
+  const runs = useQuery({ queryKey: ['analytics', 'grades', 'runs'], queryFn: () => body(analytics.GET('/v1/analytics/grades/runs', { params: { query: { limit: 20 } } })) })
+  const query = useQuery({
+    queryKey: ['analytics', 'grades', run],
+    queryFn: () => body(analytics.GET('/v1/analytics/grades', { params: { query: { run_id: run || undefined } } })),
+    placeholderData: (before) => before,
+  })
+  const done = (runs.data?.items ?? []).filter((one) => one.state === 'done')
+  const choose = done.length > 1 && (
+    <Select bare label={t('value.run')} value={run} onChange={setRun} options={[['', t('value.lastRun')], ...done.map((one) => [one.run_id, date(language, one.as_of)] as const)]} />
+  )
   return (
     <Loaded query={query} lines={8}>
       {(d) => {
         if (!d.enough || !d.run)
           return (
-            <Card title={t('value.pyramid')}>
+            <Card title={t('value.pyramid')} action={choose}>
               <NotEnough why={t(`value.why.${d.why ?? 'no_run'}`)} />
             </Card>
           )
@@ -45,6 +55,7 @@ function Grades() {
             definition={t('value.pyramidIs', { at: date(language, as_of), n: customers })}
             asOf={d.run.facts_as_of ?? null}
             file={`grades-${as_of}`}
+            controls={choose}
             table={{
               columns: [
                 { name: t('value.grade') }, { name: t('value.customers') }, { name: t('value.shareOf', { of: '%' }) },
@@ -142,7 +153,8 @@ function Equity() {
       yAxis: { type: 'value', ...axis(c, t('plot.in', { name: t('value.sum'), unit: currency }), { nameGap: 52, axisLabel: { color: c.soft, formatter: (v: number) => compact(language, v) } }) },
       series: (['predicted', 'realised'] as const).map((value) => ({
         type: 'line', name: t(`value.${value}`), symbolSize: 7,
-        data: (items ?? []).map((one) => major(value === 'predicted' ? one.predicted_minor : one.realised_minor, currency)),
+        // Where nobody has a predicted value there is none to draw: 0 would be an answer.
+        data: (items ?? []).map((one) => (value === 'realised' ? major(one.realised_minor, currency) : one.predicted > 0 ? major(one.predicted_minor, currency) : null)),
       })),
     }),
     [items, currency, language, t],

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import type { ReactNode } from 'react'
+import { useCallback, type ReactNode } from 'react'
 import { analytics, body } from '../../api/client'
 import type { Colours } from '../../ui/Chart'
 import type { Interval } from '../../numbers'
@@ -19,10 +19,13 @@ export function useCurrency() {
 /** useCode gives the words for a code of the server or of the tenant: one that the page does not know is shown as it is spelt. */
 export function useCode(): (area: string, code: string) => string {
   const { t } = useI18n()
-  return (area, code) => {
-    const key = `${area}.${code}`
-    return isKey(key) ? t(key) : code.replaceAll('_', ' ')
-  }
+  return useCallback(
+    (area, code) => {
+      const key = `${area}.${code}`
+      return isKey(key) ? t(key) : code.replaceAll('_', ' ')
+    },
+    [t],
+  )
 }
 
 /** Figure is one number with its name, and what belongs to it. */
@@ -78,6 +81,11 @@ export function whiskers(c: Colours, name: string, data: [place: number, low: nu
       return { type: 'group' as const, children: [line(x1, y1, x2, y2), line(x1 - dx, y1 - dy, x1 + dx, y1 + dy), line(x2 - dx, y2 - dy, x2 + dx, y2 + dy)] }
     },
   }
+}
+
+/** on is the colour of words on a cell of a heat map, whose ground goes from sunken to accent with its value. */
+export function on(c: Colours, value: number, highest: number): string {
+  return value > highest * 0.55 ? c.onAccent : c.ink
 }
 
 /** ends is an interval as the columns low and high of a table. */

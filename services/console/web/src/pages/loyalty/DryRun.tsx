@@ -3,7 +3,7 @@ import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { body, loyalty, once } from '../../api/client'
 import type { components } from '../../api/loyalty'
-import { date, number } from '../../format'
+import { number } from '../../format'
 import { useI18n } from '../../i18n'
 import { DataTable } from '../../ui/Chart'
 import { Button, Card, Field, Loaded } from '../../ui/parts'
@@ -16,12 +16,14 @@ type Tally = components['schemas']['Tally']
 const wait = 1000
 
 /** DryRun shows what terms would have given for the orders of a time, beside what these did earn. Nothing is changed by it. */
-export function DryRun({ code, terms }: { code: string; terms: Terms }) {
+export function DryRun({ code, zone, terms }: { code: string; zone: string; terms: Terms }) {
   const { t, language } = useI18n()
   const { failed } = useToasts()
   const [from, setFrom] = useState('')
   const [until, setUntil] = useState('')
   const [run, setRun] = useState<string | null>(null)
+  // Months are those of the programme's zone, wherever the reader is.
+  const moment = (at: string) => new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short', timeZone: zone }).format(new Date(at))
   const day = (text: string) => (text ? new Date(`${text}T00:00:00`).toISOString() : undefined)
   const start = useMutation({
     mutationFn: () => body(loyalty.POST('/v1/programmes/{code}/dry-runs', { params: { path: { code }, header: once() }, body: { terms, from: day(from), until: day(until) } })),
@@ -62,7 +64,7 @@ export function DryRun({ code, terms }: { code: string; terms: Terms }) {
                   <p className="text-soft">{t('dryRun.running', { n: d.orders })}</p>
                 </div>
               ) : (
-                <Result of={d.result} when={t('dryRun.when', { from: date(language, d.from), until: date(language, d.until) })} />
+                <Result of={d.result} when={t('dryRun.when', { from: moment(d.from), until: moment(d.until) })} />
               )
             }
           </Loaded>

@@ -118,7 +118,7 @@ function Tier({ id }: { id: string }) {
               </div>
               {d.next && d.qualifying && (
                 <div>
-                  <progress className="h-2 w-full accent-accent" value={progress(d.qualifying.count, d.next.missing)} aria-label={t('tier.progress', { tier: d.next.tier })} />
+                  <Bar value={progress(d.qualifying.count, d.next.missing)} label={t('tier.progress', { tier: d.next.tier })} />
                   <p className="tabular-nums">
                     {t(d.qualifying.driven_by === 'growth' ? 'tier.missingScore' : 'tier.missing', { n: d.next.missing, has: number(language, d.qualifying.count), tier: d.next.tier })}
                     {d.next.by && ` ${t('tier.by', { at: date(language, d.next.by) })}`}
@@ -153,6 +153,15 @@ function Tier({ id }: { id: string }) {
         }}
       </Loaded>
     </Card>
+  )
+}
+
+function Bar({ value, label }: { value: number; label: string }) {
+  const percent = Math.round(value * 100)
+  return (
+    <div role="progressbar" aria-label={label} aria-valuemin={0} aria-valuemax={100} aria-valuenow={percent} className="mb-1 h-2 overflow-hidden rounded-full bg-sunken">
+      <div className="h-full bg-accent" style={{ width: `${percent}%` }} />
+    </div>
   )
 }
 

@@ -176,7 +176,7 @@ function Editor({ code, name, zone, terms, version, etag }: Of) {
           <p className="w-full text-xs text-faint">{t('programme.forward')}</p>
         </form>
       </Card>
-      {'terms' in read && <DryRun code={code} terms={read.terms} />}
+      {'terms' in read && <DryRun code={code} zone={zone} terms={read.terms} />}
     </>
   )
 }
