@@ -124,8 +124,40 @@ const analytics = createRoute({
   component: lazyRouteComponent(() => import('./pages/Analytics'), 'Analytics'),
 })
 
+const operations = createRoute({
+  getParentRoute: () => root,
+  path: '/operations',
+  validateSearch: search((s) => ({ view: choice(s.view, ['parked', 'jobs', 'people']) })),
+  component: lazyRouteComponent(() => import('./pages/Operations'), 'Operations'),
+})
+
+const rollouts = createRoute({
+  getParentRoute: () => root,
+  path: '/rollouts',
+  component: lazyRouteComponent(() => import('./pages/Rollouts'), 'Rollouts'),
+})
+
+const rollout = createRoute({
+  getParentRoute: () => root,
+  path: '/rollouts/$rolloutId',
+  component: lazyRouteComponent(() => import('./pages/rollout/Rollout'), 'Rollout'),
+})
+
+const opportunity = createRoute({
+  getParentRoute: () => root,
+  path: '/opportunities/$opportunityId',
+  component: lazyRouteComponent(() => import('./pages/Opportunity'), 'Opportunity'),
+})
+
+const forecast = createRoute({
+  getParentRoute: () => root,
+  path: '/forecast',
+  validateSearch: search((s) => ({ by: choice(s.by, ['owner', 'team']) })),
+  component: lazyRouteComponent(() => import('./pages/Forecast'), 'Forecast'),
+})
+
 export const router = createRouter({
-  routeTree: root.addChildren([home, customers, customer, duplicates, tickets, complaints, complaint, pipeline, loyalty, member, programme, analytics]),
+  routeTree: root.addChildren([home, customers, customer, duplicates, tickets, complaints, complaint, pipeline, opportunity, forecast, loyalty, member, programme, analytics, operations, rollouts, rollout]),
   basepath: '/console',
   defaultPreload: 'intent',
 })

@@ -1,5 +1,7 @@
 import { loyalty } from './en/loyalty'
+import { operations } from './en/operations'
 import { complaint } from './en/complaint'
+import { deal } from './en/deal'
 import { merge } from './en/merge'
 import { analytics } from './en/analytics'
 
@@ -9,8 +11,10 @@ import { analytics } from './en/analytics'
  */
 export const en = {
   ...loyalty,
+  ...operations,
   ...analytics,
   ...complaint,
+  ...deal,
   ...merge,
   'app.skip': 'Skip to the content',
   'nav.main': 'Main navigation',

@@ -1,13 +1,17 @@
 import { loyalty } from './zh/loyalty'
+import { operations } from './zh/operations'
 import { complaint } from './zh/complaint'
+import { deal } from './zh/deal'
 import { merge } from './zh/merge'
 import { analytics } from './zh/analytics'
 import type { Words } from './say'
 
 export const zh: Words = {
   ...loyalty,
+  ...operations,
   ...analytics,
   ...complaint,
+  ...deal,
   ...merge,
   'app.skip': '跳到内容',
   'nav.main': '主导航',

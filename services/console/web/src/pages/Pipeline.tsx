@@ -25,7 +25,12 @@ export function Pipeline() {
   const set = (part: Partial<typeof search>) => void navigate({ search: (s) => ({ ...s, ...part }), replace: true })
   return (
     <div className="flex h-[calc(100dvh-7.5rem)] flex-col gap-3 p-4 md:h-full md:p-6">
-      <h1 className="text-xl font-semibold">{t('pipeline.title')}</h1>
+      <div className="flex items-center justify-between gap-2">
+        <h1 className="text-xl font-semibold">{t('pipeline.title')}</h1>
+        <Link to="/forecast" search={{}} className="inline-flex h-9 items-center rounded-md px-2 text-accent hover:bg-sunken">
+          {t('forecast.title')}
+        </Link>
+      </div>
       <Loaded query={query} lines={8}>
         {(d) => {
           const all = (d.items ?? []).filter((one) => !one.archived)
@@ -177,19 +182,14 @@ function Column({ code, stage, stages, onMove }: { code: string; stage: Stage; s
 
 function DealCard({ deal, others, onMove }: { deal: Deal; others: Stage[]; onMove?: Move }) {
   const { t, language } = useI18n()
-  const { can } = useSession()
   const id = useId()
   const anchor = `--${CSS.escape(id)}`
   return (
     <li draggable={onMove !== undefined} onDragStart={(e) => e.dataTransfer.setData(dragged, deal.opportunity_id)} className="card flex flex-col gap-1 p-3">
       <div className="flex items-start justify-between gap-2">
-        {can('customers.read') ? (
-          <Link to="/customers/$customerId" params={{ customerId: deal.customer_id }} search={{}} draggable={false} className="min-w-0 font-medium break-words hover:text-accent hover:underline">
-            {deal.name}
-          </Link>
-        ) : (
-          <span className="min-w-0 font-medium break-words">{deal.name}</span>
-        )}
+        <Link to="/opportunities/$opportunityId" params={{ opportunityId: deal.opportunity_id }} draggable={false} className="min-w-0 font-medium break-words hover:text-accent hover:underline">
+          {deal.name || t('deal.noName')}
+        </Link>
         {onMove && (
           <>
             <button type="button" popoverTarget={id} style={{ anchorName: anchor }} aria-label={t('pipeline.move', { name: deal.name })} title={t('pipeline.moveTo')} className="shrink-0 rounded px-1.5 text-soft hover:bg-sunken">

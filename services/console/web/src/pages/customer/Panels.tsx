@@ -81,7 +81,8 @@ function DealsPanel({ id }: { id: string }) {
           ) : (
             <ul className="divide-y divide-line">
               {d.items.map((one) => (
-                <li key={one.opportunity_id} className="flex items-center justify-between gap-3 px-4 py-2">
+                <li key={one.opportunity_id}>
+                  <Link to="/opportunities/$opportunityId" params={{ opportunityId: one.opportunity_id }} className="flex items-center justify-between gap-3 px-4 py-2 hover:bg-sunken">
                   <span className="min-w-0">
                     <span className="block truncate">{one.name}</span>
                     <span className="text-xs text-faint">
@@ -90,6 +91,7 @@ function DealsPanel({ id }: { id: string }) {
                     </span>
                   </span>
                   <span className="tabular-nums">{money(language, one.amount_minor, one.currency)}</span>
+                  </Link>
                 </li>
               ))}
             </ul>
