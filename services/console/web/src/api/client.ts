@@ -3,6 +3,7 @@ import type { paths as Accounts } from './accounts'
 import type { paths as Analytics } from './analytics'
 import type { paths as Loyalty } from './loyalty'
 import { problemOf } from './problem'
+import type { paths as Rollout } from './rollout'
 import type { paths as Sales } from './sales'
 import type { paths as Tickets } from './tickets'
 
@@ -32,6 +33,7 @@ function clientOf<Paths extends object>(service: string) {
 export const accounts = clientOf<Accounts>('accounts')
 export const analytics = clientOf<Analytics>('analytics')
 export const loyalty = clientOf<Loyalty>('loyalty')
+export const rollout = clientOf<Rollout>('rollout')
 export const sales = clientOf<Sales>('sales')
 export const tickets = clientOf<Tickets>('tickets')
 

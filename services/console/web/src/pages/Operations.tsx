@@ -1,0 +1,121 @@
+import { useQuery } from '@tanstack/react-query'
+import { getRouteApi, Link, useNavigate } from '@tanstack/react-router'
+import { useSession } from '../api/session'
+import { number, span } from '../format'
+import { useI18n } from '../i18n'
+import { services, statusOf, worst, type Service, type Status } from '../operations'
+import { Badge, Loaded, Select } from '../ui/parts'
+import { Jobs } from './operations/Jobs'
+import { ParkedEvents } from './operations/Parked'
+import { People } from './operations/People'
+
+const route = getRouteApi('/operations')
+
+/** fresh is how often what is shown is asked for again, in milliseconds: machinery tells nobody when it moves. */
+export const fresh = 5000
+
+/** Operations shows how the machinery is doing and what waits for somebody. */
+export function Operations() {
+  const { t } = useI18n()
+  const { can } = useSession()
+  const search = route.useSearch()
+  const navigate = useNavigate({ from: '/operations' })
+  const view = search.view ?? 'state'
+  return (
+    <div className="mx-auto flex max-w-7xl flex-col gap-4 p-4 md:p-6">
+      <div className="flex flex-wrap items-center justify-between gap-3">
+        <h1 className="text-xl font-semibold">{t('ops.title')}</h1>
+        <Select bare label={t('ops.view')} value={view} onChange={(next) => void navigate({ search: { view: next === 'state' ? undefined : next } })}
+          options={[['state', t('ops.state')], ...(can('ops.operate') ? [['parked', t('ops.parked')] as const] : []), ['jobs', t('ops.jobs')], ['people', t('ops.people')]]} />
+      </div>
+      {view === 'state' && (
+        <div className="grid items-start gap-4 md:grid-cols-2 xl:grid-cols-3">
+          {services.map((service) => (
+            <ServiceCard key={service} service={service} />
+          ))}
+        </div>
+      )}
+      {view === 'parked' && <ParkedEvents />}
+      {view === 'jobs' && <Jobs />}
+      {view === 'people' && <People />}
+    </div>
+  )
+}
+
+const tone = { well: 'good', busy: 'accent', parked: 'warn', broken: 'bad' } as const
+
+function ServiceCard({ service }: { service: Service }) {
+  const { t } = useI18n()
+  const query = useQuery({ queryKey: [service, 'ops', 'status'], queryFn: () => statusOf(service), refetchInterval: fresh })
+  return (
+    <section className="card" aria-label={t(`service.${service}`)}>
+      <header className="flex min-h-11 items-center justify-between gap-2 border-b border-line px-4">
+        <h2 className="font-semibold">{t(`service.${service}`)}</h2>
+        {query.data && <Badge tone={tone[worst(query.data)]}>{t(`ops.is.${worst(query.data)}`)}</Badge>}
+      </header>
+      <Loaded query={query} lines={6}>
+        {(status) => <Machinery status={status} />}
+      </Loaded>
+    </section>
+  )
+}
+
+function Machinery({ status }: { status: Status }) {
+  const { t, language } = useI18n()
+  const consumers = status.consumers ?? []
+  const backlog = number(language, status.outbox_backlog)
+  const facts: [string, string, boolean][] = [
+    [t('ops.database'), status.database, status.database === 'ok'],
+    [t('ops.kafka'), status.kafka, status.kafka === 'ok'],
+    [t('ops.temporal'), status.temporal, status.temporal === 'ok'],
+    [t('ops.outbox'), status.outbox_backlog > 0 ? `${backlog}, ${t('ops.oldest', { time: span(language, status.outbox_oldest_seconds * 1000) })}` : backlog, true],
+    [t('ops.outboxParked'), number(language, status.outbox_parked), status.outbox_parked === 0],
+    [t('ops.processes'), number(language, status.processes_waiting), true],
+    ...(status.waiting ?? []).map<[string, string, boolean]>((one) => [
+      t('ops.waiting', { name: one.name }),
+      one.count > 0 ? `${number(language, one.count)}, ${t('ops.oldest', { time: span(language, one.oldest_seconds * 1000) })}` : '0',
+      true,
+    ]),
+  ]
+  return (
+    <>
+      <dl className="flex flex-col gap-1 p-4">
+        {facts.map(([label, value, good]) => (
+          <div key={label} className="flex items-baseline justify-between gap-4">
+            <dt className="text-soft">{label}</dt>
+            <dd className={`text-right tabular-nums ${good ? '' : 'font-semibold text-bad'}`}>{value}</dd>
+          </div>
+        ))}
+      </dl>
+      {consumers.length > 0 && (
+        <table className="w-full border-t border-line text-left">
+          <thead className="text-xs text-soft">
+            <tr>
+              <th scope="col" className="px-4 pt-2 font-medium">{t('ops.consumer')}</th>
+              <th scope="col" className="px-2 pt-2 text-right font-medium">{t('ops.lag')}</th>
+              <th scope="col" className="px-4 pt-2 text-right font-medium">{t('ops.parkedCount')}</th>
+            </tr>
+          </thead>
+          <tbody className="tabular-nums">
+            {consumers.map((one) => (
+              <tr key={one.name}>
+                <td className="px-4 py-0.5 break-all">{one.name}</td>
+                <td className="px-2 py-0.5 text-right">{number(language, one.lag)}</td>
+                <td className="px-4 py-0.5 text-right">
+                  {one.parked > 0 ? (
+                    <Link from="/operations" to="/operations" search={{ view: 'parked' }} className="font-semibold text-bad underline">
+                      {number(language, one.parked)}
+                    </Link>
+                  ) : (
+                    0
+                  )}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      <p className="px-4 py-3 text-xs text-faint">{t('ops.version', { version: status.version })}</p>
+    </>
+  )
+}
