@@ -156,27 +156,8 @@ const forecast = createRoute({
   component: lazyRouteComponent(() => import('./pages/Forecast'), 'Forecast'),
 })
 
-const operations = createRoute({
-  getParentRoute: () => root,
-  path: '/operations',
-  validateSearch: search((s) => ({ view: choice(s.view, ['parked', 'jobs', 'people']) })),
-  component: lazyRouteComponent(() => import('./pages/Operations'), 'Operations'),
-})
-
-const rollouts = createRoute({
-  getParentRoute: () => root,
-  path: '/rollouts',
-  component: lazyRouteComponent(() => import('./pages/Rollouts'), 'Rollouts'),
-})
-
-const rollout = createRoute({
-  getParentRoute: () => root,
-  path: '/rollouts/$rolloutId',
-  component: lazyRouteComponent(() => import('./pages/rollout/Rollout'), 'Rollout'),
-})
-
 export const router = createRouter({
-  routeTree: root.addChildren([home, customers, customer, duplicates, tickets, complaints, complaint, pipeline, opportunity, forecast, loyalty, member, programme, analytics, operations, rollouts, rollout, operations, rollouts, rollout]),
+  routeTree: root.addChildren([home, customers, customer, duplicates, tickets, complaints, complaint, pipeline, opportunity, forecast, loyalty, member, programme, analytics, operations, rollouts, rollout]),
   basepath: '/console',
   defaultPreload: 'intent',
 })

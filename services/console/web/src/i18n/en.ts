@@ -1,6 +1,5 @@
 import { loyalty } from './en/loyalty'
 import { operations } from './en/operations'
-import { operations } from './en/operations'
 import { complaint } from './en/complaint'
 import { deal } from './en/deal'
 import { merge } from './en/merge'
@@ -12,7 +11,6 @@ import { analytics } from './en/analytics'
  */
 export const en = {
   ...loyalty,
-  ...operations,
   ...operations,
   ...analytics,
   ...complaint,

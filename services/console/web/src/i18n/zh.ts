@@ -1,6 +1,5 @@
 import { loyalty } from './zh/loyalty'
 import { operations } from './zh/operations'
-import { operations } from './zh/operations'
 import { complaint } from './zh/complaint'
 import { deal } from './zh/deal'
 import { merge } from './zh/merge'
@@ -9,7 +8,6 @@ import type { Words } from './say'
 
 export const zh: Words = {
   ...loyalty,
-  ...operations,
   ...operations,
   ...analytics,
   ...complaint,
