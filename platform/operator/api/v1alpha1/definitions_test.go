@@ -4,7 +4,10 @@ package v1alpha1_test
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -139,6 +142,15 @@ func TestARealServerTakesTheDefinitionsAndRefusesContradictions(t *testing.T) {
 
 	for name, text := range map[string]string{"subscription": subscription, "rollout": rollout, "policy": policy} {
 		require.NoError(t, c.Create(ctx, object(t, text, name)), name)
+	}
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "operator.md"))
+	require.NoError(t, err)
+	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(page, -1)
+	require.Len(t, examples, 3, "one of each kind")
+	for n, example := range examples {
+		o := object(t, string(example[1]), fmt.Sprint("example-", n))
+		o.SetNamespace(metav1.NamespaceDefault)
+		require.NoError(t, c.Create(ctx, o), "docs/operator.md, example %d", n+1)
 	}
 	for name, one := range refused {
 		o := object(t, one.object, "refused")
