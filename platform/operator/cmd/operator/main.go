@@ -34,6 +34,7 @@ import (
 )
 
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=create,namespace=system
+// +kubebuilder:rbac:groups="",resources=events,verbs=create;patch,namespace=system
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,resourceNames=guanxi-operator,verbs=get;update;patch,namespace=system
 
 const (
