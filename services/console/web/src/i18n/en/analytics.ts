@@ -144,6 +144,7 @@ export const analytics = {
   'churn.liftIs': 'how much more often they left than all did',
   'churn.trained': 'Trained',
   'churn.version': 'version {n}, on facts up to {at}',
+  'churn.notes': '{n|note|notes} on how it was fitted',
   'churn.calibration': 'Foretold and seen',
   'churn.calibrationIs': 'Tenths of the customers by their risk, each judged by a model that had not seen them: the share foretold, and the share who left with Wilson’s 95% interval.',
   'churn.decile': 'Tenth by risk (1: the highest)',

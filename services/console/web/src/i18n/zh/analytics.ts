@@ -145,6 +145,7 @@ export const analytics: Record<keyof typeof en, string> = {
   'churn.liftIs': '其流失比例是全体的多少倍',
   'churn.trained': '训练于',
   'churn.version': '版本 {n}，事实截至 {at}',
+  'churn.notes': '关于拟合的 {n} 条说明（英文）',
   'churn.calibration': '预测与实际',
   'churn.calibrationIs': '按风险分成的客户十分位，由未见过他们的模型判断：预测比例，以及实际流失比例（Wilson 95% 区间）。',
   'churn.decile': '风险十分位（1 为最高）',

@@ -63,11 +63,14 @@ function Model() {
             </div>
             <Calibration of={checked} asOf={facts.data?.as_of} />
             {model.warnings.length > 0 && (
-              <ul className="list-disc pl-5 text-xs text-soft">
-                {model.warnings.map((words) => (
-                  <li key={words}>{words}</li>
-                ))}
-              </ul>
+              <details>
+                <summary className="cursor-pointer text-accent">{t('churn.notes', { n: model.warnings.length })}</summary>
+                <ul lang="en" className="list-disc pl-5 text-xs text-soft">
+                  {model.warnings.map((words) => (
+                    <li key={words}>{words}</li>
+                  ))}
+                </ul>
+              </details>
             )}
           </div>
         )
