@@ -104,7 +104,7 @@ export const analytics = {
   'journey.reckon': 'Reckon now',
   'journey.readKept': 'Read the last run',
   'journey.why.no_run': 'It has not been reckoned yet. It is once a day; “Reckon now” does not wait for it.',
-  'journey.why.nobody': 'Nobody is known of whom this could be told.',
+  'journey.why.nobody': 'Nobody was known of whom this could be told. “Reckon now” also sees what has come since the last run.',
   'cohorts.title': 'Cohorts',
   'cohorts.by': 'Show',
   'cohorts.retention': 'Who bought again',

@@ -105,7 +105,7 @@ export const analytics: Record<keyof typeof en, string> = {
   'journey.reckon': '立即计算',
   'journey.readKept': '读取上次计算',
   'journey.why.no_run': '尚未计算。每天计算一次；“立即计算”无需等待。',
-  'journey.why.nobody': '没有可据以判断的人。',
+  'journey.why.nobody': '没有可据以判断的人。“立即计算”也会看到上次计算之后的数据。',
   'cohorts.title': '同期群',
   'cohorts.by': '显示',
   'cohorts.retention': '再次购买者',
