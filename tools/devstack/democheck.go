@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -233,25 +234,25 @@ func (v *verdict) waitLevel(ctx context.Context, at demo.Installation, want cdno
 	if err != nil {
 		return err
 	}
-	moved, told := time.Now(), time.Now()
+	moved, told, way := time.Now(), time.Now(), ""
 	for {
-		before := *v
+		before, wayBefore := *v, way
 		if err := v.ask(ctx, api); err != nil {
 			return err
 		}
-		level, err := levelEverywhere(ctx, operator)
-		if err != nil {
+		var err error
+		if way, err = onTheWay(ctx, operator); err != nil {
 			return err
 		}
 		now := time.Now()
-		if *v != before {
+		if *v != before || way != wayBefore {
 			moved = now
 		}
-		if level && (v.compare(want) == nil || now.Sub(moved) > 5*time.Second) {
+		if way == "" && (v.compare(want) == nil || now.Sub(moved) > 5*time.Second) {
 			return nil
 		}
 		if now.Sub(moved) > stuckAfter {
-			return fmt.Errorf("nothing has moved for %s and the projections are not level: %w", stuckAfter, v.compare(want))
+			return errors.Join(fmt.Errorf("nothing has moved for %s and the projections are not level: %s", stuckAfter, way), v.compare(want))
 		}
 		if now.Sub(told) > 3*time.Second {
 			told = now
@@ -266,14 +267,31 @@ func (v *verdict) waitLevel(ctx context.Context, at demo.Installation, want cdno
 	}
 }
 
-func levelEverywhere(ctx context.Context, operator *client.Client) (bool, error) {
+// onTheWay says what each service has still to send, to apply or to do; nothing, when all are level.
+func onTheWay(ctx context.Context, operator *client.Client) (string, error) {
+	var way strings.Builder
 	for _, service := range client.Services() {
 		status, err := operator.GetStatus(ctx, service)
-		if err != nil || !status.Level() {
-			return false, err
+		if err != nil {
+			return "", err
 		}
+		if status.Level() {
+			continue
+		}
+		fmt.Fprintf(&way, "%s has %d events to send and %d processes to start", service, status.OutboxBacklog, status.ProcessesWaiting)
+		for _, c := range status.Consumers {
+			if c.Lag != 0 {
+				fmt.Fprintf(&way, ", %s is %d behind", c.Name, c.Lag)
+			}
+		}
+		for _, w := range status.Waiting {
+			if w.Count != 0 {
+				fmt.Fprintf(&way, ", %d %s", w.Count, w.Name)
+			}
+		}
+		way.WriteString("; ")
 	}
-	return true, nil
+	return strings.TrimSuffix(way.String(), "; "), nil
 }
 
 // ask fills in what the services say of the tenant.
