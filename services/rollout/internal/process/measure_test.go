@@ -102,12 +102,12 @@ func TestWhatCannotBeAskedNowIsNotKnown(t *testing.T) {
 		metric string
 		says   map[string]any
 	}{
-		"a service that is away":             {gate.ImportQuality, map[string]any{"/v1/ops/sales/imports/leads": http.StatusServiceUnavailable}},
-		"a service that fails":               {gate.SLAAttainment, map[string]any{"/v1/ticket-reports/service-levels": http.StatusInternalServerError}},
-		"a Kafka that is away":               {gate.ConsumerLag, map[string]any{"/v1/ops/tickets/status": body{"database": "ok", "consumers": []body{{"lag": -1}}}}},
-		"a database that is not migrated":    {gate.ConsumerLag, map[string]any{"/v1/ops/tickets/status": body{"database": "run migrate"}}},
-		"a metric of a version to come":      {"luck", nil},
-		"a service that counts nothing now":  {gate.ErrorRate, map[string]any{"/v1/ops/loyalty/requests": http.StatusServiceUnavailable}},
+		"a service that is away":            {gate.ImportQuality, map[string]any{"/v1/ops/sales/imports/leads": http.StatusServiceUnavailable}},
+		"a service that fails":              {gate.SLAAttainment, map[string]any{"/v1/ticket-reports/service-levels": http.StatusInternalServerError}},
+		"a Kafka that is away":              {gate.ConsumerLag, map[string]any{"/v1/ops/tickets/status": body{"database": "ok", "consumers": []body{{"lag": -1}}}}},
+		"a database that is not migrated":   {gate.ConsumerLag, map[string]any{"/v1/ops/tickets/status": body{"database": "run migrate"}}},
+		"a metric of a version to come":     {"luck", nil},
+		"a service that counts nothing now": {gate.ErrorRate, map[string]any{"/v1/ops/loyalty/requests": http.StatusServiceUnavailable}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
