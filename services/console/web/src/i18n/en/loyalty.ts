@@ -54,6 +54,7 @@ export const loyalty = {
   'reason.return': 'return',
   'reason.reward': 'reward',
   'reason.redemption': 'redemption',
+  'reason.redemption_cancelled': 'redemption cancelled',
   'reason.campaign': 'campaign',
   'reason.referral': 'referral',
   'reason.complaint': 'complaint',

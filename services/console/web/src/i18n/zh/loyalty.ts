@@ -55,6 +55,7 @@ export const loyalty: Record<keyof typeof en, string> = {
   'reason.return': '退货',
   'reason.reward': '奖励',
   'reason.redemption': '兑换',
+  'reason.redemption_cancelled': '兑换取消',
   'reason.campaign': '活动',
   'reason.referral': '推荐',
   'reason.complaint': '投诉',
