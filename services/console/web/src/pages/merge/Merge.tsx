@@ -57,7 +57,8 @@ export function Merge({ pair, duplicate, onClose, onMerged }: Props) {
       done(t('merge.done'))
       onMerged?.(survivor)
       onClose()
-      void client.invalidateQueries()
+      // What was only shown is no more asked for: there are no two any more.
+      void client.invalidateQueries({ predicate: (query) => query.queryKey[1] !== 'merge' })
     } catch (problem) {
       setError(problem)
       if (problem instanceof Problem && problem.status < 500) setKey(once())

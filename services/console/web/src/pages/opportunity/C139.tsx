@@ -70,7 +70,7 @@ function Items({ title, items, edit }: { title: string; items: (Entry | Sign)[];
           return (
             <li key={one.code}>
               {edit ? (
-                <button type="button" title={t('c139.edit', { name })} onClick={() => edit(one)} className="block h-full w-full px-4 py-2 text-left -outline-offset-2 hover:bg-sunken">
+                <button type="button" title={t('c139.edit', { name })} onClick={() => edit(one)} className="flex h-full w-full flex-col items-stretch justify-start px-4 py-2 text-left -outline-offset-2 hover:bg-sunken">
                   {inside}
                 </button>
               ) : (
