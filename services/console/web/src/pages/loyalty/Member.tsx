@@ -165,7 +165,7 @@ function Bar({ value, label }: { value: number; label: string }) {
   )
 }
 
-const numeric = 'px-4 py-1.5 text-right whitespace-nowrap tabular-nums'
+const numeric = 'px-4 py-1.5 max-sm:pl-0 text-right whitespace-nowrap tabular-nums'
 
 /** Ledger explains the balance: the lots that it is made of, and the entries that left it. */
 function Ledger({ id }: { id: string }) {
@@ -260,10 +260,10 @@ function Ledger({ id }: { id: string }) {
                     <tbody>
                       {entries.map((one) => (
                         <tr key={one.entry_id} className="border-t border-line align-top">
-                          <td className="px-4 py-1.5 whitespace-nowrap">{date(language, one.booked_at)}</td>
+                          <td className="px-4 py-1.5 max-sm:pr-0 sm:whitespace-nowrap">{date(language, one.booked_at)}</td>
                           <td className="px-4 py-1.5">
                             <span className="font-medium">{t(`entryKind.${one.kind}`)}</span> · <Reason type={one.reason_type} />
-                            <span className="block text-xs text-soft">{one.in_words}</span>
+                            <span className="block text-xs text-soft max-sm:hidden">{one.in_words}</span>
                           </td>
                           <td className={numeric}><Signed value={one.available} /></td>
                           <td className={`${numeric} max-sm:hidden`}><Signed value={one.pending} /></td>
