@@ -42,7 +42,7 @@ func BenchmarkRecompute(b *testing.B) {
 	for i := range p.Targets {
 		p.Targets[i] = sla.Targets{FirstResponse: time.Hour, NextResponse: 48 * time.Hour, Resolution: 80 * time.Hour}
 	}
-	made, err := policies.Create(ctx, p)
+	made, err := policies.Create(ctx, p, sla.Managed{})
 	if err != nil {
 		b.Fatal(err)
 	}
