@@ -25,7 +25,7 @@ func output(ctx context.Context, stdin, name string, args ...string) (string, er
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var out, said bytes.Buffer
-	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // the programs that it was told
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &said
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("%s %s: %w: %s", filepath.Base(name), args[0], err, strings.TrimSpace(said.String()+out.String()))

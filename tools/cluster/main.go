@@ -87,7 +87,7 @@ func (r *run) all(ctx context.Context) (err error) {
 	if r.seed == 0 {
 		r.seed = rand.Uint64()
 	}
-	r.random = rand.New(rand.NewPCG(r.seed, 0)) //nolint:gosec // which pod is killed
+	r.random = rand.New(rand.NewPCG(r.seed, 0))
 	if err := r.makeNamespace(ctx); err != nil {
 		return err
 	}

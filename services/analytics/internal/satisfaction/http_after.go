@@ -43,6 +43,7 @@ type satisfactionZone struct {
 	SatisfactionRate
 }
 
+// SatisfactionRate is how many of a zone's customers came back, where they are enough to tell.
 type SatisfactionRate struct {
 	Customers int64            `json:"customers"`
 	Enough    bool             `json:"enough" doc:"At least min_n customers."`
