@@ -33,19 +33,17 @@ const (
 
 // What else happens with one.
 const (
-	Create    Action = "create"
-	Start     Action = "start"
-	Edit      Action = "edit"
-	EnterIt   Action = "enter"
-	LeaveIt   Action = "live"
-	PassGate  Action = "pass_gate"
-	HoldGate  Action = "hold_gate"
-	Remind    Action = "remind"
-	Escalate  Action = "escalate"
-	AddRisk   Action = "add_risk"
-	AlterRisk Action = "change_risk"
-	Finish    Action = "finish"
-	Free      Action = "release" // by whoever managed it
+	Create   Action = "create"
+	Start    Action = "start"
+	Edit     Action = "edit"
+	EnterIt  Action = "enter"
+	LeaveIt  Action = "live"
+	PassGate Action = "pass_gate"
+	HoldGate Action = "hold_gate"
+	Remind   Action = "remind"
+	Escalate Action = "escalate"
+	Finish   Action = "finish"
+	Free     Action = "release" // by whoever managed it
 )
 
 // Step is one thing that happened.

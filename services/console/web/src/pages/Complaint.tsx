@@ -8,7 +8,7 @@ import { date, money, number, time } from '../format'
 import { useI18n } from '../i18n'
 import { isKey } from '../i18n/say'
 import { Due } from '../ui/Due'
-import { Badge, Card, Loaded } from '../ui/parts'
+import { Badge, Card, Detail, linkLook, Loaded } from '../ui/parts'
 import { Decisions } from './complaint/Decisions'
 import { Steps } from './complaint/Steps'
 
@@ -25,28 +25,28 @@ export function Complaint() {
     <div className="mx-auto max-w-7xl p-4 md:p-6">
       <Loaded query={query} lines={10}>
         {(of) => (
-          <>
-            <Header of={of} />
-            <div className="mt-5 grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_22rem]">
-              <div className="flex min-w-0 flex-col gap-5">
+          <Detail
+            head={<Header of={of} />}
+            main={
+              <>
                 <Decisions of={of} />
                 <Steps of={of} />
-              </div>
-              <div className="flex min-w-0 flex-col gap-5">
+              </>
+            }
+            side={
+              <>
                 <Timers of={of} />
                 <Remedy of={of} />
                 <Facts of={of} />
                 <Preventions of={of} />
-              </div>
-            </div>
-          </>
+              </>
+            }
+          />
         )}
       </Loaded>
     </div>
   )
 }
-
-const away = 'inline-flex h-9 items-center rounded-md border border-strong-line bg-surface px-3 font-medium hover:bg-sunken'
 
 function Header({ of }: { of: Told }) {
   const { t, language } = useI18n()
@@ -70,16 +70,16 @@ function Header({ of }: { of: Told }) {
           <p className="mt-1 text-soft">{t('complaint.registeredAt', { at: time(language, of.registered_at) })}</p>
         </div>
         <div className="flex flex-wrap gap-2">
-          <Link to="/tickets" search={{ view: 'all', kind: 'complaint', ticket: of.ticket_id }} className={away}>
+          <Link to="/tickets" search={{ view: 'all', kind: 'complaint', ticket: of.ticket_id }} className={linkLook}>
             {t('complaint.ticket')}
           </Link>
           {can('customers.read') && (
-            <Link to="/customers/$customerId" params={{ customerId: of.customer_id }} search={{}} className={away}>
+            <Link to="/customers/$customerId" params={{ customerId: of.customer_id }} search={{}} className={linkLook}>
               {t('tickets.customer')}
             </Link>
           )}
           {process && (
-            <a href={process} target="_blank" rel="noreferrer" className={away}>
+            <a href={process} target="_blank" rel="noreferrer" className={linkLook}>
               {t('complaint.process')} ↗
             </a>
           )}

@@ -7,7 +7,7 @@ import { useSession } from '../api/session'
 import { date, number, time } from '../format'
 import { useI18n } from '../i18n'
 import { isKey } from '../i18n/say'
-import { Badge, Button, Card, Loaded, Select } from '../ui/parts'
+import { Badge, Button, Card, Detail, Loaded, Select } from '../ui/parts'
 import { Withheld } from '../ui/Withheld'
 import { Register } from './complaint/Register'
 import { Edit } from './customer/Edit'
@@ -65,17 +65,17 @@ export function Customer() {
       </div>
       <Loaded query={query} lines={10}>
         {(profile) => (
-          <>
-            <Header profile={profile} />
-            <div className="mt-5 grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_22rem]">
-              <Timeline id={profile.customer_id} purpose={search.purpose} />
-              <div className="flex flex-col gap-5">
+          <Detail
+            head={<Header profile={profile} />}
+            main={<Timeline id={profile.customer_id} purpose={search.purpose} />}
+            side={
+              <>
                 <Contact profile={profile} />
                 <Panels profile={profile} />
                 <History id={profile.customer_id} />
-              </div>
-            </div>
-          </>
+              </>
+            }
+          />
         )}
       </Loaded>
     </div>

@@ -6,7 +6,7 @@ import { useSession } from '../api/session'
 import { map } from '../forecast'
 import { date, money, number, span, time } from '../format'
 import { useI18n } from '../i18n'
-import { Badge, Card, Loaded } from '../ui/parts'
+import { Badge, Card, Detail, linkLook, Loaded } from '../ui/parts'
 import { C139 } from './opportunity/C139'
 
 const route = getRouteApi('/opportunities/$opportunityId')
@@ -24,27 +24,28 @@ export function Opportunity() {
     <div className="mx-auto max-w-7xl p-4 md:p-6">
       <Loaded query={query} lines={10}>
         {(deal) => (
-          <>
-            <Header deal={deal} />
-            <div className="mt-5 grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_22rem]">
-              <div className="flex min-w-0 flex-col gap-5">
+          <Detail
+            head={<Header deal={deal} />}
+            main={
+              <>
                 <C139 deal={deal} />
                 <DecisionMap deal={deal} />
-              </div>
-              <div className="flex min-w-0 flex-col gap-5">
+              </>
+            }
+            side={
+              <>
                 <Gaps deal={deal} />
                 <Stages deal={deal} />
                 <Lines deal={deal} />
-              </div>
-            </div>
-          </>
+              </>
+            }
+          />
         )}
       </Loaded>
     </div>
   )
 }
 
-const away = 'inline-flex h-9 items-center rounded-md border border-strong-line bg-surface px-3 font-medium hover:bg-sunken'
 const stateTone = { open: 'accent', won: 'good', lost: 'bad', withdrawn: 'plain' } as const
 
 /** useStageName gives what people call a stage; its code where the pipeline has it no more. */
@@ -81,11 +82,11 @@ function Header({ deal }: { deal: Deal }) {
         </p>
       </div>
       <div className="flex flex-wrap gap-2">
-        <Link to="/pipeline" search={{ pipeline: deal.pipeline }} className={away}>
+        <Link to="/pipeline" search={{ pipeline: deal.pipeline }} className={linkLook}>
           {t('deal.board')}
         </Link>
         {can('customers.read') && (
-          <Link to="/customers/$customerId" params={{ customerId: deal.customer_id }} search={{}} className={away}>
+          <Link to="/customers/$customerId" params={{ customerId: deal.customer_id }} search={{}} className={linkLook}>
             {t('tickets.customer')}
           </Link>
         )}

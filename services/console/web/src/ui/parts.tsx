@@ -21,6 +21,22 @@ export function Button({ look = 'plain', className = '', ...rest }: ButtonHTMLAt
   )
 }
 
+/** linkLook is of a link that looks like a plain button. */
+export const linkLook = 'inline-flex h-9 items-center rounded-md border border-strong-line bg-surface px-3 font-medium hover:bg-sunken'
+
+/** Detail is the page of one thing: what it is, what is done with it, and beside that, or below on a narrow screen, what belongs to it. */
+export function Detail({ head, main, side }: { head: ReactNode; main: ReactNode; side: ReactNode }) {
+  return (
+    <>
+      {head}
+      <div className="mt-5 grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_22rem]">
+        <div className="flex min-w-0 flex-col gap-5">{main}</div>
+        <div className="flex min-w-0 flex-col gap-5">{side}</div>
+      </div>
+    </>
+  )
+}
+
 const tones: Record<Tone, string> = {
   plain: 'bg-sunken text-soft',
   accent: 'bg-accent-soft text-accent',

@@ -5,7 +5,7 @@ import { useSession } from '../../api/session'
 import { time } from '../../format'
 import { useI18n } from '../../i18n'
 import { Due } from '../../ui/Due'
-import { Badge, Button, Loaded } from '../../ui/parts'
+import { Badge, Button, linkLook, Loaded } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
 import { StatusBadge, type Ticket } from '../Tickets'
 import { Reply } from './Reply'
@@ -68,7 +68,7 @@ function Head({ read: { value: ticket, etag } }: { read: Read }) {
         <div className="flex flex-wrap gap-2">
           {ticket.kind === 'complaint' && can('complaints.read') && <ComplaintLink ticket={ticket.ticket_id} />}
           {ticket.customer_id && can('customers.read') && (
-            <Link to="/customers/$customerId" params={{ customerId: ticket.customer_id }} search={{}} className="inline-flex h-9 items-center rounded-md border border-strong-line bg-surface px-3 font-medium hover:bg-sunken">
+            <Link to="/customers/$customerId" params={{ customerId: ticket.customer_id }} search={{}} className={linkLook}>
               {t('tickets.customer')}
             </Link>
           )}
