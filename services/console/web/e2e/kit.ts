@@ -62,15 +62,16 @@ export async function settled(page: Page) {
 }
 
 /** call asks the console as a script of the page does, with its cookie and its header. */
-export async function call<T>(page: Page, method: string, path: string, body?: unknown): Promise<{ status: number; body: T; etag: string }> {
+export async function call<T>(page: Page, method: string, path: string, body?: unknown, ifMatch = ''): Promise<{ status: number; body: T; etag: string }> {
   return page.evaluate(
-    async ([method, path, body]) => {
+    async ([method, path, body, ifMatch]) => {
       const headers: Record<string, string> = { 'X-Guanxi-Console': '1', 'Content-Type': 'application/json', 'Idempotency-Key': crypto.randomUUID() }
+      if (ifMatch) headers['If-Match'] = ifMatch
       const response = await fetch(`/console/api/${path}`, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) })
       const text = await response.text()
       return { status: response.status, body: text ? JSON.parse(text) : null, etag: response.headers.get('ETag') ?? '' }
     },
-    [method, path, body] as const,
+    [method, path, body, ifMatch] as const,
   )
 }
 

@@ -94,9 +94,14 @@ test('what somebody stored as a script stays words, wherever it is shown', async
     ['pipeline', 'the board'],
   ]
   for (const [path, where] of shown) {
-    await page.goto(`${address()}/${path}`)
-    await settled(page)
-    await expect.poll(() => page.getByText(own).count(), { message: where, timeout: 30_000 }).toBeGreaterThan(0)
+    // The search finds somebody new within moments.
+    const there = async () => {
+      await page.goto(`${address()}/${path}`)
+      await settled(page)
+      await page.getByText(own).first().waitFor({ timeout: 5000 }).catch(() => undefined)
+      return page.getByText(own).count()
+    }
+    await expect.poll(there, { message: where, timeout: 60_000 }).toBeGreaterThan(0)
     expect(await page.locator('img[src="x"], main script').count(), where).toBe(0)
   }
   await page.keyboard.press('Control+k')

@@ -1,5 +1,5 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
-import { choice, text } from './search'
+import { choice, parseSearch, stringifySearch, text } from './search'
 import { Crashed, Shell, Unknown } from './shell/Shell'
 
 /** stages are the steps in which a complaint may wait. */
@@ -159,6 +159,8 @@ const forecast = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([home, customers, customer, duplicates, tickets, complaints, complaint, pipeline, opportunity, forecast, loyalty, member, programme, analytics, operations, rollouts, rollout]),
   basepath: '/console',
+  parseSearch,
+  stringifySearch,
   defaultPreload: 'intent',
 })
 

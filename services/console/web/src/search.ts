@@ -1,6 +1,12 @@
+import { parseSearchWith, stringifySearchWith } from '@tanstack/react-router'
+
+/** What stands behind the question mark is text and nothing else: taken for a number, a long card loses its last digits. */
+export const parseSearch = parseSearchWith((value) => value)
+export const stringifySearch = stringifySearchWith(String)
+
 /** text takes a parameter of the address as text; one that is empty or no text is left out. */
 export function text(value: unknown): string | undefined {
-  if (typeof value === 'number') return String(value) // an address has no types: 138 may be a name
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value) // 138 and true may be names
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
