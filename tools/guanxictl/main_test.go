@@ -169,13 +169,8 @@ func TestTimes(t *testing.T) {
 
 func TestEventsAreTailedAndReplayed(t *testing.T) {
 	t.Parallel()
-	broker, err := bustest.StartBroker(bustest.BrokerConfig{})
-	require.NoError(t, err)
-	t.Cleanup(broker.Close)
-	tool := &tool{kafka: broker.Addrs()}
-	kafka, err := tool.bus()
-	require.NoError(t, err)
-	t.Cleanup(kafka.Close)
+	broker := bustest.Start(t)
+	kafka := broker.Client(t)
 	topic := bus.TopicFor("sales")
 	require.NoError(t, kafka.EnsureTopics(t.Context(), bus.Topic{Name: topic, Partitions: bus.Partitions, Replication: 1}))
 	for _, id := range []string{"a", "b"} {
@@ -204,4 +199,9 @@ func TestEventsAreTailedAndReplayed(t *testing.T) {
 	_, err = run(t, append(replay, "--yes")...)
 	require.NoError(t, err)
 	require.Equal(t, 2, tail("--key", "b"), "the same event stands there twice")
+
+	broker.FailAfterWrite(t, 2)
+	_, err = run(t, "events", "replay", "--topic", "sales", "--key", "a", "--yes", "--kafka", broker.Addrs()[0])
+	require.NoError(t, err, "a broker that does not take it at this moment is asked again")
+	require.Equal(t, 4, tail("--key", "a"), "which may write it more than once more")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -85,6 +86,26 @@ func (t *tool) replay(cmd *cobra.Command, s *selection, yes bool) error {
 	})
 }
 
+// patience is how long a replay waits for a broker that does not take a batch: longer than a leader takes to move.
+const patience = time.Minute
+
+// sendPatiently sends a batch, again and again where the broker cannot take it at this moment, as reading does: half a replay is
+// none. What is written twice by that is dropped as all of a replay is.
+func sendPatiently(ctx context.Context, client *bus.Client, r span, batch []bus.Message) error {
+	for deadline := time.Now().Add(patience); ; {
+		err := client.Produce(ctx, r.topic, r.partition, batch)
+		var refused *bus.RefusedError
+		if err == nil || errors.As(err, &refused) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
 func replayPartition(ctx context.Context, client *bus.Client, s *selection, r span, yes bool) (int, error) {
 	var batch []bus.Message
 	sent := 0
@@ -93,7 +114,7 @@ func replayPartition(ctx context.Context, client *bus.Client, s *selection, r sp
 			return nil
 		}
 		if yes {
-			if err := client.Produce(ctx, r.topic, r.partition, batch); err != nil {
+			if err := sendPatiently(ctx, client, r, batch); err != nil {
 				return err
 			}
 		}
