@@ -15,6 +15,10 @@ export function launched(): Promise<Browser> {
 }
 
 export type Language = 'en' | 'zh-CN'
+export const languages: Language[] = ['en', 'zh-CN']
+export const themes = ['light', 'dark'] as const
+export type Theme = (typeof themes)[number]
+export type Tenant = 'pizza' | 'music'
 export type Role = 'agent' | 'sales' | 'manager' | 'marketing' | 'operations' | 'admin'
 export const roles: Role[] = ['agent', 'sales', 'manager', 'marketing', 'operations', 'admin']
 
@@ -28,13 +32,14 @@ export interface Visit extends AsyncDisposable {
 
 interface As {
   language?: Language
-  theme?: 'light' | 'dark'
-  tenant?: string
+  theme?: Theme
+  tenant?: Tenant
+  viewport?: { width: number; height: number }
 }
 
 /** signIn comes in by one click on the development issuer's page, as people do. */
-export async function signIn(role: Role, { language = 'en', theme = 'light', tenant = 'pizza' }: As = {}): Promise<Visit> {
-  const context = await (await launched()).newContext({ locale: language, colorScheme: theme, viewport: { width: 1440, height: 900 }, reducedMotion: 'reduce' })
+export async function signIn(role: Role, { language = 'en', theme = 'light', tenant = 'pizza', viewport = { width: 1440, height: 900 } }: As = {}): Promise<Visit> {
+  const context = await (await launched()).newContext({ locale: language, colorScheme: theme, viewport, reducedMotion: 'reduce' })
   context.setDefaultTimeout(30_000)
   const page = await context.newPage()
   const wrong: string[] = []

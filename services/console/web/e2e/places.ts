@@ -1,0 +1,100 @@
+import type { Page } from 'playwright-core'
+import { call, made, type Language, type Tenant } from './kit'
+import { say } from '../src/i18n/say'
+
+/** Place is a page with something on it, and what is opened there. */
+export interface Place {
+  name: string
+  path: string
+  /** open opens what a page holds back, such as a dialog. */
+  open?: (page: Page, language: Language) => Promise<void>
+}
+
+/** found gives what a list of the API begins with. */
+async function first<T>(page: Page, path: string): Promise<T> {
+  const answer = await call<{ items: T[] | null }>(page, 'GET', path)
+  const one = answer.body.items?.[0]
+  if (!one) throw new Error(`${path} has nothing: ${answer.status} ${JSON.stringify(answer.body)}`)
+  return one
+}
+
+/** press opens what a button of the page opens. */
+function press(key: Parameters<typeof say>[1]) {
+  return async (page: Page, language: Language) => {
+    await page.locator('main').getByRole('button', { name: say(language, key), exact: true }).first().click()
+    await page.getByRole('dialog').waitFor()
+  }
+}
+
+/** rolled gives a rollout: the one that is there, or one of the template. */
+export async function rolled(page: Page): Promise<string> {
+  const list = await call<{ items: { rollout_id: string }[] }>(page, 'GET', 'rollout/v1/rollouts?limit=1')
+  if (list.body.items[0]) return list.body.items[0].rollout_id
+  for (const code of ['shop-1', 'shop-2']) await call(page, 'PUT', 'rollout/v1/units', { code, name: code, headcount: 8 })
+  const { rollout_id } = await made<{ rollout_id: string }>(page, 'rollout/v1/rollouts', {
+    name: '老王比萨 CRM', template: 'textbook', pilot_units: ['shop-1'], units: ['shop-2'],
+    team: ['sponsor', 'lead', 'key_user', 'data', 'technology', 'trainer'].map((role) => ({ subject: 'admin', role })),
+  })
+  await made(page, `rollout/v1/rollouts/${rollout_id}/start`, undefined)
+  return rollout_id
+}
+
+/** placesOf are all pages of the console, those behind the navigation and dialogs among them, for who may see all. */
+export async function placesOf(page: Page, tenant: Tenant): Promise<Place[]> {
+  if (tenant === 'music') return studies
+  const who = await first<{ customer_id: string }>(page, 'accounts/v1/customers/lookup?type=external:till&value=K002')
+  const card = await first<{ member_id: string }>(page, `loyalty/v1/members?customer_id=${who.customer_id}`)
+  const complaint = await first<{ complaint_id: string }>(page, 'tickets/v1/complaints?limit=1')
+  const ticket = await first<{ ticket_id: string }>(page, 'tickets/v1/tickets?limit=1')
+  const deal = await first<{ opportunity_id: string }>(page, 'sales/v1/opportunities?limit=1')
+  const segment = await first<{ id: string }>(page, 'analytics/v1/segments?limit=1')
+  const rollout = await rolled(page)
+  return [
+    { name: 'home', path: '' },
+    { name: 'palette', path: '', open: async (page) => page.keyboard.press('Control+k') },
+    { name: 'customers', path: 'customers' },
+    { name: 'customers-none', path: 'customers?q=nobodyhasthisname' },
+    { name: 'customer', path: `customers/${who.customer_id}` },
+    { name: 'customer-edit', path: `customers/${who.customer_id}`, open: press('action.edit') },
+    { name: 'customer-merge', path: `customers/${who.customer_id}`, open: press('merge.action') },
+    { name: 'complaint-register', path: `customers/${who.customer_id}`, open: press('complaint.register') },
+    { name: 'duplicates', path: 'duplicates' },
+    { name: 'tickets', path: 'tickets?view=all' },
+    { name: 'ticket', path: `tickets?view=all&ticket=${ticket.ticket_id}` },
+    { name: 'complaints', path: 'complaints' },
+    { name: 'complaint', path: `complaints/${complaint.complaint_id}` },
+    { name: 'pipeline', path: 'pipeline' },
+    { name: 'deal', path: `opportunities/${deal.opportunity_id}` },
+    {
+      name: 'deal-c139', path: `opportunities/${deal.opportunity_id}`,
+      open: async (page, language) => {
+        await page.getByRole('region', { name: say(language, 'c139.things') }).getByRole('button').first().click()
+        await page.getByRole('dialog').waitFor()
+      },
+    },
+    { name: 'forecast', path: 'forecast' },
+    { name: 'loyalty', path: 'loyalty' },
+    { name: 'member', path: `loyalty/members/${card.member_id}` },
+    { name: 'programme', path: 'loyalty/programmes/standard' },
+    { name: 'satisfaction', path: 'analytics?view=satisfaction' },
+    { name: 'segments', path: `analytics?view=segments&segment=${segment.id}` },
+    { name: 'segment-new', path: 'analytics?view=segments', open: async (page, language) => page.getByRole('button', { name: say(language, 'segments.new') }).click() },
+    { name: 'analytics-few', path: 'analytics?view=churn' },
+    { name: 'operations', path: 'operations' },
+    { name: 'parked', path: 'operations?view=parked' },
+    { name: 'jobs', path: 'operations?view=jobs' },
+    { name: 'people', path: 'operations?view=people' },
+    { name: 'rollouts', path: 'rollouts' },
+    { name: 'rollout', path: `rollouts/${rollout}` },
+    { name: 'unknown', path: 'nowhere' },
+  ]
+}
+
+/** studies are the views of analytics that take a long history. */
+const studies: Place[] = [
+  { name: 'value', path: 'analytics' },
+  { name: 'rfm', path: 'analytics?view=rfm&at=1998-06-30' },
+  { name: 'cohorts', path: 'analytics?view=cohorts&live=yes' },
+  { name: 'funnel', path: 'analytics?view=funnel&live=yes' },
+  { name: 'churn', path: 'analytics?view=churn' },
+]
