@@ -194,12 +194,18 @@ type Verdict struct {
 	Limit float64 `json:"limit,omitempty"`
 }
 
+// Voted tells why people have no say in a gate.
+func (g Gate) Voted() error {
+	if g.Measured() {
+		return problem.New(problem.Conflict, "gate_is_measured", "A measured number opens this gate, not people. It can be skipped with a reason.")
+	}
+	return nil
+}
+
 // MayVote tells why somebody has no say in a gate of people: roles are those that the person has in the team, did tells whether the
 // person did a task of the phase.
 func (g Gate) MayVote(roles []string, did bool) error {
 	switch {
-	case g.Measured():
-		return problem.New(problem.Conflict, "gate_is_measured", "A measured number opens this gate, not people. It can be skipped with a reason.")
 	case !slices.Contains(roles, g.Decides()):
 		return problem.New(problem.Forbidden, "gate_role_missing", "Only the team's people in the role %s decide on this gate.", g.Decides())
 	case g.FourEyes && did:

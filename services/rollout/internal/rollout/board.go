@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/rollout/internal/gate"
 	"github.com/guanxi-crm/guanxi/services/rollout/internal/plan"
@@ -42,6 +43,7 @@ type rolloutView struct {
 	Phases       []phaseView   `json:"phases" nullable:"false" doc:"In the order of the plan."`
 	Risks        []riskView    `json:"risks" nullable:"false" doc:"In the order of the plan."`
 	Entitlements []Entitlement `json:"entitlements" nullable:"false" doc:"What it governs, and for whom that is open. What is not named here it withholds from nobody."`
+	Next         []Next        `json:"next" nullable:"false" doc:"What can be decided now, by whom, and whether whoever reads this may: of each phase in the order of the plan its gates, its tasks and itself, then of the risks, then of the rollout. What nobody can decide where it stands is not in it."`
 }
 
 type pauseView struct {
@@ -181,11 +183,11 @@ func (r Rollout) stands(p Phase, g Gate) gateStand {
 	}
 }
 
-// show shows a rollout with all of its plan, at a time.
-func show(r Rollout, at time.Time) rolloutView {
+// show shows a rollout with all of its plan, at a time, and what who can decide of it.
+func show(r Rollout, who flow.Actor, at time.Time) rolloutView {
 	v := rolloutView{
 		RolloutSummary: summary(r, at), Goals: []goalView{}, Team: list(r.Plan.Team), Phases: []phaseView{}, Risks: []riskView{},
-		Entitlements: list(r.Entitlements()),
+		Entitlements: list(r.Entitlements()), Next: r.Next(who),
 	}
 	if p := r.Pause; p != nil {
 		view := pauseView(*p)

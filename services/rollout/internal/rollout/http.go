@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/httpx"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
@@ -146,7 +147,7 @@ type stepPage struct {
 
 type stepView struct {
 	No         int        `json:"no" doc:"From 1, in the order in which it happened."`
-	Action     Action     `json:"action" enum:"pause,resume,cancel,complete,reopen,approve,refuse,skip_gate,roll_back,redo,skip_phase,trigger_risk,mitigate_risk,close_risk,create,start,edit,enter,live,pass_gate,hold_gate,remind,escalate,finish,release"`
+	Action     Action     `json:"action" enum:"pause,resume,cancel,complete,reopen,approve,refuse,skip_gate,roll_back,redo,skip_phase,trigger_risk,mitigate_risk,close_risk,create,start,edit,enter,live,pass_gate,hold_gate,remind,escalate,finish,release,rename"`
 	DecisionID *uuid.UUID `json:"decision_id,omitempty" format:"uuid" doc:"Of what a person decided."`
 	By         string     `json:"by,omitempty" doc:"Subject; absent for what the rollout did by itself."`
 	At         time.Time  `json:"at"`
@@ -189,7 +190,7 @@ func (r *Rollouts) Routes(api *httpx.API) {
 		if err != nil {
 			return nil, err
 		}
-		return r.answered(r.Make(ctx, o))
+		return r.answered(ctx)(r.Make(ctx, o))
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "list-rollouts", Method: http.MethodGet, Path: "/v1/rollouts", Tag: tag, Summary: "List rollouts, the latest first", Permission: auth.RolloutsRead,
@@ -201,21 +202,23 @@ func (r *Rollouts) Routes(api *httpx.API) {
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "get-rollout", Method: http.MethodGet, Path: "/v1/rollouts/{rollout_id}", Tag: tag, Summary: "Read where a rollout stands",
-		Description: "Every phase, task, gate, risk and goal of its plan, how far it is, and why a gate holds.",
+		Description: "Every phase, task, gate, risk and goal of its plan, how far it is, why a gate holds, and what can be decided next by whom.",
 		Permission:  auth.RolloutsRead, Errors: []int{http.StatusNotFound},
-	}, func(ctx context.Context, in *byID) (*rolloutAnswer, error) { return r.answered(r.Get(ctx, in.ID)) })
+	}, func(ctx context.Context, in *byID) (*rolloutAnswer, error) { return r.answered(ctx)(r.Get(ctx, in.ID)) })
 	httpx.Register(api, httpx.Operation{
 		ID: "start-rollout", Method: http.MethodPost, Path: "/v1/rollouts/{rollout_id}/start", Tag: tag, Summary: "Start a rollout",
 		Description: "From now on what its phases switch on is withheld from people of units that are not live.",
 		Permission:  auth.RolloutsManage, Errors: []int{http.StatusNotFound, http.StatusConflict},
-	}, func(ctx context.Context, in *byID) (*rolloutAnswer, error) { return r.answered(r.Start(ctx, in.ID)) })
+	}, func(ctx context.Context, in *byID) (*rolloutAnswer, error) {
+		return r.answered(ctx)(r.Start(ctx, in.ID))
+	})
 	httpx.Register(api, httpx.Operation{
 		ID: "decide-rollout", Method: http.MethodPost, Path: "/v1/rollouts/{rollout_id}/decisions", Tag: tag, Summary: "Decide on a rollout",
 		Description: "Work on tasks and mitigations needs no more than this operation; gates, pauses and phases need rollouts.decide, to cancel and to close risks rollouts.manage. The Idempotency-Key makes it one decision, however often it is sent.",
 		Permission:  auth.RolloutsWork, Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable},
 	}, func(ctx context.Context, in *decisionInput) (*rolloutAnswer, error) {
 		b := in.Body
-		return r.answered(r.Say(ctx, Decision{RolloutID: in.ID, Action: b.Action, Phase: b.Phase, Task: b.Task, Gate: b.Gate, Risk: b.Risk, Reason: b.Reason}, b.Note))
+		return r.answered(ctx)(r.Say(ctx, Decision{RolloutID: in.ID, Action: b.Action, Phase: b.Phase, Task: b.Task, Gate: b.Gate, Risk: b.Risk, Reason: b.Reason}, b.Note))
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "list-rollout-steps", Method: http.MethodGet, Path: "/v1/rollouts/{rollout_id}/steps", Tag: tag, Summary: "List what happened, the latest first",
@@ -227,6 +230,7 @@ func (r *Rollouts) Routes(api *httpx.API) {
 	})
 	catalogueRoutes(api)
 	r.planRoutes(api)
+	r.nameRoutes(api)
 	r.lookRoutes(api)
 }
 
@@ -305,20 +309,23 @@ func (r *Rollouts) planRoutes(api *httpx.API) {
 		Permission:  auth.RolloutsManage, Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, func(ctx context.Context, in *planInput) (*rolloutAnswer, error) {
 		fresh := func(version int64) error { return httpx.IfMatch(in.IfMatch, version) }
-		return r.answered(r.Plan(ctx, in.ID, in.Body.Plan, in.Body.ManagedBy, fresh))
+		return r.answered(ctx)(r.Plan(ctx, in.ID, in.Body.Plan, in.Body.ManagedBy, fresh))
 	})
 	httpx.Register(api, httpx.Operation{
 		ID: "release-rollout", Method: http.MethodPost, Path: "/v1/rollouts/{rollout_id}/release", Tag: tag, Summary: "Give a managed rollout back to people",
 		Description: "Whoever keeps its plan lets go of it: it goes on as it is, and people may change it.",
 		Permission:  auth.RolloutsManage, Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, func(ctx context.Context, in *releaseInput) (*rolloutAnswer, error) {
-		return r.answered(r.Release(ctx, in.ID, in.ManagedBy))
+		return r.answered(ctx)(r.Release(ctx, in.ID, in.ManagedBy))
 	})
 }
 
-func (r *Rollouts) answered(is Rollout, err error) (*rolloutAnswer, error) {
-	if err != nil {
-		return nil, err
+// answered shows whoever asks what came of it.
+func (r *Rollouts) answered(ctx context.Context) func(Rollout, error) (*rolloutAnswer, error) {
+	return func(is Rollout, err error) (*rolloutAnswer, error) {
+		if err != nil {
+			return nil, err
+		}
+		return &rolloutAnswer{show(is, flow.ActorOf(ctx), r.now())}, nil
 	}
-	return &rolloutAnswer{show(is, r.now())}, nil
 }

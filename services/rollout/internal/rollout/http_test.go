@@ -27,6 +27,7 @@ type shown struct {
 		Capability string
 		Units      []string
 	}
+	Next   []struct{ Decision string }
 	Phases []struct {
 		Code, State string
 		WaitsFor    []string `json:"waits_for"`

@@ -53,6 +53,8 @@ func TestLiveDecisionsGoThroughTheProcess(t *testing.T) {
 		decide(http.StatusOK, body{"action": "approve", "phase": "pilot", "gate": "means", "note": "The board agrees."}, "approve-1")
 	}
 	require.Equal(t, []string{"manager@pizza"}, is.Phases[0].Gates[0].Agreed)
+	require.NotContains(t, fmt.Sprint(is.Next), "approve", "the answer of a decision offers what is next")
+	require.Contains(t, fmt.Sprint(is.Next), "skip_phase")
 	require.Equal(t, "idempotency_key_reused", decide(http.StatusUnprocessableEntity, body{"action": "refuse", "phase": "pilot", "gate": "means"}, "approve-1").Code())
 	reach("working")
 	require.Equal(t, "gate_not_asked", decide(http.StatusConflict, body{"action": "approve", "phase": "pilot", "gate": "means"}, "approve-2").Code())

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
+	"github.com/guanxi-crm/guanxi/platform/flow"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 )
 
@@ -88,7 +89,7 @@ func days(from, to time.Time) float64 { return to.Sub(from).Hours() / 24 }
 
 // report is made of where a rollout stands and of its steps, the first one first.
 func report(r Rollout, steps []Said, now time.Time) reportView {
-	full := show(r, now)
+	full := show(r, flow.Actor{}, now)
 	v := reportView{
 		RolloutSummary: full.RolloutSummary, Goals: full.Goals, Risks: full.Risks, Phases: []phaseReport{}, LateTasks: []lateTask{}, Gates: []gateReport{},
 		Came: []riskCameAbout{}, Pauses: []pauseReport{}, RollBacks: []rollBackReport{},
