@@ -22,7 +22,7 @@ func (t *tool) rolloutCommand() *cobra.Command {
 		Long: `A rollout introduces the platform phase by phase and unit by unit. Phases wait for tasks, which people do, and for gates, which
 people or measured numbers open; what a phase switches on is refused to people of other units until it is live for them.`,
 	}
-	c.AddCommand(t.rolloutListCommand(), t.rolloutShowCommand(), t.rolloutStartCommand(), t.rolloutDecideCommand(), t.rolloutStepsCommand())
+	c.AddCommand(t.rolloutListCommand(), t.rolloutShowCommand(), t.rolloutStartCommand(), t.rolloutDecideCommand(), t.rolloutStepsCommand(), t.rolloutReportCommand())
 	return c
 }
 

@@ -83,3 +83,58 @@ func TestADecisionOnARolloutThatCannotBeIsRefusedBeforeItIsSent(t *testing.T) {
 	_, err := run(t, "rollout", "decide", "r1", "resume", "--key", "k1", "--server", "http://127.0.0.1:1", "--token", "t")
 	require.ErrorContains(t, err, "with --key k1", "whether it was taken is not known")
 }
+
+const aReport = `{"rollout_id":"r1","name":"CRM for all","state":"finished","days":92.04,"goals_reached":1,"goals_unknown":1,
+	"goals":[
+		{"code":"in-daily-use","name":"Everybody works with it","metric":"active_users","direction":"up","baseline":0,"target":0.8,"measured":0.85,"reached":true},
+		{"code":"errors","name":"It is stable","metric":"error_rate","direction":"down","baseline":0.05,"target":0.01,"measured":0.02,"reached":false},
+		{"code":"content","name":"Customers are","metric":"csat","direction":"up","baseline":0.7,"target":0.8,"unit":"north"}],
+	"phases":[
+		{"code":"pilot","name":"Pilot","state":"live","round":2,"entered_at":"2031-03-04T08:00:00Z","live_at":"2031-03-16T20:00:00Z","days":12.5,"task_count":2,"tasks_done":2,"tasks_late":1},
+		{"code":"rest","name":"Rest","state":"skipped","round":1,"reason":"no_means","task_count":1,"tasks_done":0,"tasks_late":0}],
+	"late_tasks":[{"phase":"pilot","task":"train","title":"Train the north","due_at":"2031-03-07T08:00:00Z","done_at":"2031-03-09T20:00:00Z","days_late":2.5}],
+	"gates":[
+		{"phase":"pilot","gate":"means","side":"enter","how":"person","by":"wang","at":"2031-03-04T08:00:00Z"},
+		{"phase":"pilot","gate":"data","side":"leave","how":"metric","measured":0.97,"limit":0.95,"at":"2031-03-16T08:00:00Z"}],
+	"risks":[{"code":"poor-data","state":"triggered","exposure":12}],
+	"risks_came_about":[{"risk":"poor-data","measured":0.61,"at":"2031-03-05T08:00:00Z"}],
+	"pauses":[{"reason":"risk_triggered","risk":"poor-data","from":"2031-03-05T08:00:00Z","resumed_at":"2031-03-06T08:00:00Z"}],
+	"roll_backs":[{"phase":"pilot","round":1,"reason":"too_early","by":"wang","at":"2031-03-10T08:00:00Z"}]}`
+
+const reported = `CRM for all  finished
+id           r1
+days         92.0
+goals        1 of 3 reached, 1 not measured
+
+GOAL          METRIC        OF         BASELINE  TARGET   MEASURED  REACHED  NAME
+in-daily-use  active_users  all units  0         >= 0.8   0.85      yes      Everybody works with it
+errors        error_rate    all units  0.05      <= 0.01  0.02      no       It is stable
+content       csat          north      0.7       >= 0.8   -         -        Customers are
+
+PHASE  STATE    ROUNDS  DAYS  TASKS DONE  TASKS LATE  WHY
+pilot  live     2       12.5  2/2         1           -
+rest   skipped  1       -     0/1         0           no_means
+
+LATE         DUE                   DONE                  DAYS LATE  TITLE
+pilot/train  2031-03-07T08:00:00Z  2031-03-09T20:00:00Z  2.5        Train the north
+
+GATE         OPENED                BY      MEASURED  ASKED FOR  WHY
+pilot/means  2031-03-04T08:00:00Z  wang    -         -          -
+pilot/data   2031-03-16T08:00:00Z  metric  0.97      0.95       -
+
+WHAT HAPPENED                WHEN                  UNTIL                 BY                  WHY
+risk poor-data came about    2031-03-05T08:00:00Z  -                     a number            measured 0.61
+paused                       2031-03-05T08:00:00Z  2031-03-06T08:00:00Z  the risk poor-data  risk_triggered
+pilot rolled back (round 1)  2031-03-10T08:00:00Z  -                     wang                too_early
+`
+
+func TestWhatARolloutCameToIsReportedGoalByGoal(t *testing.T) {
+	t.Parallel()
+	at := serve(t, map[string]string{"GET /v1/rollouts/r1/report": aReport})
+	out, err := run(t, append(at, "rollout", "report", "r1")...)
+	require.NoError(t, err)
+	require.Equal(t, reported, out)
+	out, err = run(t, append(at, "rollout", "report", "r1", "-o", "json")...)
+	require.NoError(t, err)
+	require.JSONEq(t, aReport, out, "all that the API gives of it")
+}
