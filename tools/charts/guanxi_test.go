@@ -148,26 +148,6 @@ func environment(t *testing.T, objects []object, c corev1.Container) []string {
 	return all
 }
 
-// TestWhoMayTalkToWhom is the whole table of who reaches whom within a release, in the mode services: the policies are judged as a
-// network would, an edge being there where one policy lets it out and one lets it in.
-func TestWhoMayTalkToWhom(t *testing.T) {
-	t.Parallel()
-	want := []string{
-		"console -> accounts:http", "console -> analytics:http", "console -> loyalty:http", "console -> rollout:http",
-		"console -> sales:http", "console -> tickets:http",
-		"rollout -> accounts:http", "rollout -> analytics:http", "rollout -> loyalty:http", "rollout -> sales:http", "rollout -> tickets:http",
-		"sales -> accounts:http",
-		"test -> accounts:http", "test -> analytics:http", "test -> console:http", "test -> loyalty:http", "test -> rollout:http",
-		"test -> sales:http", "test -> tickets:http",
-	}
-	for _, values := range []string{"minimal", "services"} {
-		objects := render(t, "guanxi", release, ci(values))
-		require.Equal(t, want, edges(policies(t, objects), pods(t, objects)), values)
-	}
-	objects := render(t, "guanxi", release, ci("all-in-one"))
-	require.Equal(t, []string{"test -> all:http"}, edges(policies(t, objects), pods(t, objects)))
-}
-
 // TestWhatIsReachedOutside looks at the ports that pods reach beyond the release, and at those at which others reach them.
 func TestWhatIsReachedOutside(t *testing.T) {
 	t.Parallel()
