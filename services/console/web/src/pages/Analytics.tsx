@@ -3,6 +3,7 @@ import { lazy, Suspense } from 'react'
 import { number, time } from '../format'
 import { useI18n } from '../i18n'
 import { Skeleton } from '../ui/parts'
+import { useShown } from '../ui/shown'
 import { useFacts } from './analytics/parts'
 
 const route = getRouteApi('/analytics')
@@ -25,6 +26,7 @@ export function Analytics() {
   const { view = 'value' } = route.useSearch()
   const facts = useFacts()
   const View = views[view]
+  const row = useShown<HTMLElement>(view)
   return (
     <div className="mx-auto flex max-w-7xl flex-col gap-4 p-4 md:p-6">
       <header className="flex flex-wrap items-baseline gap-x-4 gap-y-1">
@@ -36,7 +38,7 @@ export function Analytics() {
           </span>
         )}
       </header>
-      <nav aria-label={t('analytics.views')} className="-mx-4 flex gap-1 overflow-x-auto border-b border-line px-4">
+      <nav ref={row} aria-label={t('analytics.views')} className="-mx-4 flex gap-1 overflow-x-auto border-b border-line px-4">
         {names.map((name) => (
           <Link
             key={name}

@@ -9,6 +9,7 @@ import { useI18n } from '../i18n'
 import { isKey } from '../i18n/say'
 import { Due } from '../ui/Due'
 import { Badge, Card, Detail, linkLook, Loaded } from '../ui/parts'
+import { useShown } from '../ui/shown'
 import { Decisions } from './complaint/Decisions'
 import { Steps } from './complaint/Steps'
 
@@ -114,8 +115,9 @@ export function StageBadge({ of }: { of: Pick<Told, 'stage'> }) {
 function Road({ of }: { of: Told }) {
   const { t } = useI18n()
   const at = reached(of.stage)
+  const row = useShown<HTMLOListElement>(at)
   return (
-    <ol aria-label={t('complaint.road')} className="mt-5 flex gap-1 overflow-x-auto pb-1">
+    <ol ref={row} tabIndex={0} aria-label={t('complaint.road')} className="mt-5 flex gap-1 overflow-x-auto pb-1">
       {road.map((stage, i) => (
         <li key={stage} aria-current={i === at ? 'step' : undefined} className="min-w-20 flex-1">
           <span className={`block h-1.5 rounded-full ${i <= at ? 'bg-accent' : 'bg-line'}`} />

@@ -38,7 +38,7 @@ export function Forecast() {
           if (rows.length === 0) return <div className="card"><Empty title={t('forecast.none')} /></div>
           const largest = Math.max(...rows.map((row) => categories.reduce((sum, one) => sum + row.amounts[one], 0)), 1)
           return (
-            <section className="card overflow-x-auto" aria-label={t('forecast.title')}>
+            <section className="card overflow-x-auto" tabIndex={0} aria-label={t('forecast.title')}>
               <table className="w-full min-w-3xl text-right tabular-nums">
                 <thead className="border-b border-line text-xs text-soft">
                   <tr>

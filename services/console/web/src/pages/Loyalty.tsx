@@ -31,7 +31,7 @@ export function Loyalty() {
           void navigate({ search: (s) => ({ ...s, q: typed.trim() || undefined }) })
         }}
       >
-        <input type="search" className="field w-full sm:w-96" aria-label={t('loyalty.find')} placeholder={t('loyalty.find')} value={typed} onChange={(e) => setTyped(e.target.value)} />
+        <input type="search" className="field w-full text-ellipsis sm:w-112" aria-label={t('loyalty.find')} placeholder={t('loyalty.find')} value={typed} onChange={(e) => setTyped(e.target.value)} />
         <Button type="submit" look="primary">
           {t('loyalty.findIt')}
         </Button>

@@ -80,7 +80,7 @@ function Inbox({ hidden }: { hidden: boolean }) {
   }
   return (
     <section aria-label={t('tickets.list')} className={`flex w-full min-w-0 flex-col border-line bg-surface lg:w-96 lg:shrink-0 lg:border-r ${hidden ? 'max-lg:hidden' : ''}`}>
-      <div className="flex gap-2 border-b border-line p-3">
+      <div className="flex flex-wrap gap-2 border-b border-line p-3">
         <Select bare label={t('tickets.view')} value={search.view ?? ''} onChange={(view) => set({ view: view || undefined, ticket: undefined })}
           options={[['', t('view.todo')], ['mine', t('view.mine')], ['unassigned', t('view.unassigned')], ['all', t('view.all')]]} />
         <Select bare label={t('tickets.kind')} value={search.kind ?? ''} onChange={(kind) => set({ kind: kind || undefined, ticket: undefined })}
@@ -143,7 +143,7 @@ function Row({ ticket, chosen }: { ticket: Ticket; chosen: boolean }) {
           {ticket.number}
           <StatusBadge status={ticket.status} />
           {ticket.kind === 'complaint' && <Badge tone="warn">{t('ticketKind.complaint')}</Badge>}
-          <span>· {ticket.agent || t('tickets.noAgent')}</span>
+          <span>{ticket.agent || t('tickets.noAgent')}</span>
         </span>
       </Link>
     </li>

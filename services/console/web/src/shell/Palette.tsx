@@ -108,7 +108,7 @@ export function Palette({ commands, onClose }: { commands: boolean; onClose: () 
         aria-activedescendant={choices[chosen] ? `${list}-${chosen}` : undefined}
         aria-label={t(commands ? 'palette.hint' : 'palette.searchHint')}
         placeholder={t(commands ? 'palette.hint' : 'palette.searchHint')}
-        className="h-13 w-full border-b border-line bg-transparent px-4 text-base outline-none placeholder:text-faint"
+        className="h-13 w-full border-b border-line bg-transparent px-4 text-base text-ellipsis outline-none placeholder:text-faint"
         value={typed}
         onChange={(e) => {
           setTyped(e.target.value)

@@ -1,12 +1,12 @@
 import { Link, Outlet, useRouter, type ErrorComponentProps } from '@tanstack/react-router'
-import { useEffect, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { useLive } from '../api/live'
 import { signOut, useSession } from '../api/session'
 import { useI18n } from '../i18n'
 import { Button, Empty, Select } from '../ui/parts'
 import { useToasts } from '../ui/Toasts'
 import { Palette } from './Palette'
-import { pages } from './pages'
+import { pages, type Page } from './pages'
 import { useTheme, type Theme } from './theme'
 
 type Search = 'all' | 'search' | null
@@ -50,13 +50,18 @@ export function Shell() {
   )
 }
 
+/** first is for how many pages a telephone has room at its foot, beside the button for the others. */
+const first = 4
+
 function Navigation() {
   const { t } = useI18n()
   const { can, tenant } = useSession()
+  const allowed = pages.filter((page) => !page.permission || can(page.permission))
+  const rest = allowed.length > first + 1 ? allowed.slice(first) : []
   return (
     <nav
       aria-label={t('nav.main')}
-      className="fixed inset-x-0 bottom-0 z-40 flex border-t border-line bg-surface md:static md:w-48 md:shrink-0 md:flex-col md:gap-1 md:border-t-0 md:border-r md:p-3"
+      className="group/nav fixed inset-x-0 bottom-0 z-40 flex border-t border-line bg-surface md:static md:w-48 md:shrink-0 md:flex-col md:gap-1 md:border-t-0 md:border-r md:p-3"
     >
       <div className="mb-3 hidden items-center gap-2.5 px-2 md:flex">
         <img src={import.meta.env.BASE_URL + 'icon.svg'} alt="" width="28" height="28" />
@@ -65,21 +70,53 @@ function Navigation() {
           <div className="truncate text-xs text-faint">{tenant}</div>
         </div>
       </div>
-      {pages
-        .filter((page) => !page.permission || can(page.permission))
-        .map((page) => (
+      {allowed.map((page) => (
+        <Link
+          key={page.to}
+          to={page.to}
+          activeOptions={{ exact: page.to === '/', includeSearch: false }}
+          className={`${tab} md:flex-none md:flex-row md:gap-2.5 md:rounded-md md:px-2.5 md:text-sm ${rest.includes(page) ? 'max-md:hidden' : ''}`}
+          activeProps={{ className: 'text-accent! font-medium md:bg-accent-soft' }}
+        >
+          {page.icon}
+          {t(page.key)}
+        </Link>
+      ))}
+      {rest.length > 0 && <More pages={rest} />}
+    </nav>
+  )
+}
+
+const tab = 'flex flex-1 flex-col items-center gap-0.5 py-2 text-xs text-soft hover:bg-sunken'
+
+/** More has the pages for which a telephone has no room. */
+function More({ pages }: { pages: Page[] }) {
+  const { t } = useI18n()
+  const menu = useRef<HTMLDivElement>(null)
+  return (
+    <>
+      <button type="button" popoverTarget="more" style={{ anchorName: '--more' }} className={`${tab} group-has-[#more_[data-status=active]]/nav:text-accent md:hidden`}>
+        <svg width="18" height="18" viewBox="0 0 24 24" fill="currentColor" aria-hidden>
+          <path d="M4 10a2 2 0 100 4 2 2 0 000-4zM12 10a2 2 0 100 4 2 2 0 000-4zM20 10a2 2 0 100 4 2 2 0 000-4z" />
+        </svg>
+        {t('nav.more')}
+      </button>
+      <div ref={menu} id="more" popover="auto" style={{ positionAnchor: '--more' }} className="menu card w-52 p-1 text-ink shadow-xl md:hidden">
+        {pages.map((page) => (
           <Link
             key={page.to}
             to={page.to}
-            activeOptions={{ exact: page.to === '/', includeSearch: false }}
-            className="flex flex-1 flex-col items-center gap-0.5 py-2 text-xs text-soft hover:bg-sunken md:flex-none md:flex-row md:gap-2.5 md:rounded-md md:px-2.5 md:text-sm"
-            activeProps={{ className: 'text-accent! font-medium md:bg-accent-soft' }}
+            activeOptions={{ includeSearch: false }}
+            onClick={() => menu.current?.hidePopover()}
+            className="flex items-center gap-3 rounded px-3 py-2.5 hover:bg-sunken"
+            activeProps={{ className: 'text-accent! font-medium' }}
           >
             {page.icon}
             {t(page.key)}
           </Link>
         ))}
-    </nav>
+      </div>
+    </>
   )
 }
 

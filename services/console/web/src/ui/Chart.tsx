@@ -169,12 +169,14 @@ export function Plot({ title, definition, asOf, table, file, children, controls 
       <header className="flex min-h-11 flex-wrap items-center gap-x-2 gap-y-1 border-b border-line px-4 py-1.5">
         <h2 className="mr-auto font-semibold">{title}</h2>
         {controls}
-        <button type="button" aria-pressed={shown === 'table'} onClick={() => show(shown === 'table' ? 'plot' : 'table')} className={quiet}>
-          {t(shown === 'table' ? 'plot.plot' : 'plot.table')}
-        </button>
-        <button type="button" onClick={() => save(`${file}.csv`, csv(table.columns.map((c) => c.name), table.rows))} className={quiet}>
-          {t('plot.csv')}
-        </button>
+        <span className="flex gap-2">
+          <button type="button" aria-pressed={shown === 'table'} onClick={() => show(shown === 'table' ? 'plot' : 'table')} className={quiet}>
+            {t(shown === 'table' ? 'plot.plot' : 'plot.table')}
+          </button>
+          <button type="button" onClick={() => save(`${file}.csv`, csv(table.columns.map((c) => c.name), table.rows))} className={quiet}>
+            {t('plot.csv')}
+          </button>
+        </span>
       </header>
       <div className="min-w-0 flex-1">{shown === 'table' ? <DataTable label={title} table={table} /> : children}</div>
       <footer id={text} className="border-t border-line px-4 py-2 text-xs text-faint">

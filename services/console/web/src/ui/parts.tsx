@@ -137,8 +137,8 @@ export function Loaded<T>({ query, lines, children }: { query: Query<T>; lines?:
 export function Card({ title, action, children }: { title: string; action?: ReactNode; children: ReactNode }) {
   return (
     <section className="card" aria-label={title}>
-      <header className="flex min-h-11 items-center justify-between gap-2 border-b border-line px-4">
-        <h2 className="font-semibold">{title}</h2>
+      <header className="flex min-h-11 flex-wrap items-center justify-between gap-x-2 border-b border-line px-4">
+        <h2 className="py-1.5 font-semibold">{title}</h2>
         {action}
       </header>
       {children}

@@ -202,6 +202,7 @@ export const complaint = {
   'score.csat': 'Satisfaction, 1 to 5',
   'score.nps': 'Recommendation, 0 to 10',
   'score.ces': 'Effort, 1 to 7',
+  'channel.mail': 'mail',
   'channel.counter': 'counter',
   'channel.web': 'web',
   'part.points': 'Points',

@@ -204,6 +204,7 @@ export const complaint: Record<keyof typeof english, string> = {
   'score.csat': '满意度，1 至 5',
   'score.nps': '推荐度，0 至 10',
   'score.ces': '费力度，1 至 7',
+  'channel.mail': '邮件',
   'channel.counter': '柜台',
   'channel.web': '网站',
   'part.points': '积分',

@@ -2,9 +2,11 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import { getRouteApi, useNavigate } from '@tanstack/react-router'
 import { useMemo } from 'react'
 import { accounts, body } from '../../api/client'
+import { useSession } from '../../api/session'
 import { details as said, time } from '../../format'
 import { useI18n } from '../../i18n'
 import { isKey } from '../../i18n/say'
+import { traceOf } from '../../trace'
 import { Badge, Button, Card, Empty, Loaded, Select } from '../../ui/parts'
 
 const route = getRouteApi('/customers/$customerId')
@@ -37,7 +39,7 @@ export function Timeline({ id, purpose }: { id: string; purpose?: string }) {
     <Card
       title={t('customer.timeline')}
       action={
-        <div className="flex min-w-0 gap-2 py-1.5">
+        <div className="flex flex-wrap gap-2 py-1.5">
           <Select bare label={t('customer.from')} value={search.from ?? ''} onChange={(from) => set({ from: from || undefined })}
             options={[['', t('customer.everything')], ...services.map((one) => [one, t(`service.${one}`)] as const)]} />
           <Select bare label={t('customer.sinceLabel')} value={search.since ?? ''} onChange={(value) => set({ since: value || undefined })}
@@ -76,14 +78,16 @@ interface Event {
   service: string
   title: string
   details: Record<string, unknown>
+  trace_id?: string
 }
 
-function Entry({ at, service, title, details }: Event) {
+function Entry({ at, service, title, details, trace_id }: Event) {
   const { t, language, title: titleOf } = useI18n()
+  const trace = traceOf(useSession().traces_url, trace_id)
   const key = `service.${service}`
   const shown = said(language, details).map(([name, value]) => {
     const words = `detail.${name}`
-    const known = `${name.replace(/^from_|_before$/, '')}.${value}`
+    const known = `${name.replace(/^from_|_before$|_type$/, '').replace(/^category$/, 'cause')}.${value}`
     return `${isKey(words) ? t(words) : name.replaceAll('_', ' ')}: ${isKey(known) ? t(known) : value}`
   })
   return (
@@ -94,9 +98,14 @@ function Entry({ at, service, title, details }: Event) {
       <div className="min-w-0">
         <div className="flex flex-wrap items-baseline justify-between gap-x-4">
           <span className="font-medium">{titleOf(title)}</span>
-          <time dateTime={at} className="text-xs text-faint">
-            {time(language, at)}
-          </time>
+          <span className="text-xs text-faint">
+            <time dateTime={at}>{time(language, at)}</time>
+            {trace && (
+              <a href={trace} target="_blank" rel="noreferrer" className="ml-2 underline" aria-label={t('customer.traceOf', { title: titleOf(title) })}>
+                {t('customer.trace')} ↗
+              </a>
+            )}
+          </span>
         </div>
         {shown.length > 0 && (
           <div className="mt-0.5 text-xs break-words text-soft">{shown.join(' · ')}</div>

@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { useState } from 'react'
-import { body, loyalty } from '../../api/client'
+import { body, loyalty, tagged } from '../../api/client'
 import { useSession } from '../../api/session'
 import { date, number, time } from '../../format'
 import { useI18n } from '../../i18n'
@@ -39,12 +39,12 @@ export function Member() {
           </header>
           <div className="grid items-start gap-5 lg:grid-cols-2">
             <Balance id={memberId} />
-            <Tier id={memberId} />
+            <Tier id={memberId} programme={d.programme} />
           </div>
           <Ledger id={memberId} />
           <div className="grid items-start gap-5 lg:grid-cols-2">
             <Rewards id={memberId} programme={d.programme} available={d.available} state={d.state} />
-            <Redemptions id={memberId} />
+            <Redemptions id={memberId} programme={d.programme} />
           </div>
         </div>
       )}
@@ -96,8 +96,23 @@ function Balance({ id }: { id: string }) {
   )
 }
 
-function Tier({ id }: { id: string }) {
+/** useTiers gives the name of a tier in the language of the reader, from the programme's terms; its code until they are there. */
+function useTiers(programme: string) {
+  const { language } = useI18n()
+  const query = useQuery({
+    queryKey: ['loyalty', 'programme', programme],
+    queryFn: () => tagged(loyalty.GET('/v1/programmes/{code}', { params: { path: { code: programme } } })),
+  })
+  const levels = query.data?.value.terms.tiers?.levels ?? []
+  return (code: string) => {
+    const level = levels.find((one) => one.code === code)
+    return (language === 'en' ? level?.name : level?.name_zh) || level?.name || code
+  }
+}
+
+function Tier({ id, programme }: { id: string; programme: string }) {
   const { t, language } = useI18n()
+  const tier = useTiers(programme)
   const query = useQuery({
     queryKey: ['loyalty', 'member', id, 'tier'],
     queryFn: () => body(loyalty.GET('/v1/members/{member_id}/tier', { params: { path: { member_id: id } } })),
@@ -111,23 +126,23 @@ function Tier({ id }: { id: string }) {
           return (
             <div className="flex flex-col gap-3 p-4">
               <div className="flex flex-wrap items-baseline gap-2">
-                <span className="text-2xl font-semibold">{d.name ?? d.tier}</span>
+                <span className="text-2xl font-semibold">{tier(d.tier)}</span>
                 {d.valid_until && <span className="text-soft">{t('tier.until', { at: date(language, d.valid_until) })}</span>}
                 {d.manual && <Badge>{t('tier.manual', { at: date(language, d.manual.until) })}</Badge>}
                 {d.paid && <Badge tone="accent">{t('tier.paid')}</Badge>}
               </div>
               {d.next && d.qualifying && (
                 <div>
-                  <Bar value={progress(d.qualifying.count, d.next.missing)} label={t('tier.progress', { tier: d.next.tier })} />
+                  <Bar value={progress(d.qualifying.count, d.next.missing)} label={t('tier.progress', { tier: tier(d.next.tier) })} />
                   <p className="tabular-nums">
-                    {t(d.qualifying.driven_by === 'growth' ? 'tier.missingScore' : 'tier.missing', { n: d.next.missing, has: number(language, d.qualifying.count), tier: d.next.tier })}
+                    {t(d.qualifying.driven_by === 'growth' ? 'tier.missingScore' : 'tier.missing', { n: d.next.missing, has: number(language, d.qualifying.count), tier: tier(d.next.tier) })}
                     {d.next.by && ` ${t('tier.by', { at: date(language, d.next.by) })}`}
                   </p>
                 </div>
               )}
               {d.will_fall && (
                 <p className="text-warn">
-                  {t('tier.falls', { tier: d.will_fall.tier, at: date(language, d.will_fall.at) })}
+                  {t('tier.falls', { tier: tier(d.will_fall.tier), at: date(language, d.will_fall.at) })}
                   {d.will_fall.missing !== undefined && ` ${t('tier.keep', { n: d.will_fall.missing })}`}
                 </p>
               )}

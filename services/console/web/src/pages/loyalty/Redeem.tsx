@@ -16,14 +16,18 @@ interface Reward {
   stock?: number
 }
 
+function useRewards(programme: string) {
+  return useQuery({
+    queryKey: ['loyalty', 'rewards', programme],
+    queryFn: () => body(loyalty.GET('/v1/rewards', { params: { query: { programme, limit: 100 } } })),
+  })
+}
+
 export function Rewards({ id, programme, available, state }: { id: string; programme: string; available: number; state: string }) {
   const { t, language } = useI18n()
   const { can } = useSession()
   const [chosen, choose] = useState<Reward | null>(null)
-  const query = useQuery({
-    queryKey: ['loyalty', 'rewards', programme],
-    queryFn: () => body(loyalty.GET('/v1/rewards', { params: { query: { programme, limit: 100 } } })),
-  })
+  const query = useRewards(programme)
   return (
     <Card title={t('redeem.title')}>
       <Loaded query={query} lines={4}>
@@ -113,7 +117,7 @@ function Confirm({ member, reward, available, onClose }: { member: string; rewar
 
 const tones = { reserved: 'warn', handed_over: 'accent', fulfilled: 'good', cancelled: 'plain' } as const
 
-export function Redemptions({ id }: { id: string }) {
+export function Redemptions({ id, programme }: { id: string; programme: string }) {
   const { t, language } = useI18n()
   const { can } = useSession()
   const { done, failed } = useToasts()
@@ -122,6 +126,8 @@ export function Redemptions({ id }: { id: string }) {
     queryKey: ['loyalty', 'member', id, 'redemptions'],
     queryFn: () => body(loyalty.GET('/v1/redemptions', { params: { query: { member_id: id, limit: 20 } } })),
   })
+  const rewards = useRewards(programme)
+  const name = (code: string) => rewards.data?.items.find((one) => one.code === code)?.name ?? code
   const cancel = useMutation({
     mutationFn: (redemption: string) =>
       body(loyalty.POST('/v1/redemptions/{redemption_id}/cancel', { params: { path: { redemption_id: redemption }, header: once() }, body: { reason: 'customer_request' } })),
@@ -144,7 +150,7 @@ export function Redemptions({ id }: { id: string }) {
                   <span className="min-w-0">
                     <span className="font-medium">
                       {one.quantity > 1 && `${one.quantity} × `}
-                      {one.reward}
+                      {name(one.reward)}
                     </span>{' '}
                     <Badge tone={tones[one.state]}>{t(`redemptionState.${one.state}`)}</Badge>
                     <span className="block text-xs text-faint">

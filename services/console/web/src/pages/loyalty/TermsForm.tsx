@@ -14,7 +14,7 @@ const trial = 10_000
 
 /** TermsForm edits what is changed most of a programme's terms; all the rest stays as it is, and can be edited as text. */
 export function TermsForm({ terms, programme, onChange }: { terms: Terms; programme: string; onChange: (terms: Terms) => void }) {
-  const { t } = useI18n()
+  const { t, language } = useI18n()
   const earning = terms.earning ?? {}
   const rules = earning.rules ?? []
   const expiry = terms.expiry ?? {}
@@ -58,7 +58,7 @@ export function TermsForm({ terms, programme, onChange }: { terms: Terms; progra
       {levels.length > 0 && (
         <Group title={t('terms.tiers')}>
           {levels.map((level, i) => (
-            <Field key={level.code} label={t('terms.threshold', { tier: level.name ?? level.code })}>
+            <Field key={level.code} label={t('terms.threshold', { tier: (language === 'en' ? level.name : level.name_zh) || level.name || level.code })}>
               {(id) => (
                 <input id={id} type="number" min={0} disabled={i === 0} className="field w-32" value={level.threshold}
                   onChange={(e) => set({ tiers: { ...terms.tiers, levels: levels.map((one, at) => (at === i ? { ...one, threshold: whole(e.target.valueAsNumber) } : one)) } })} />
