@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/guanxi-crm/guanxi/tools/devstack/cdnow"
 	"github.com/guanxi-crm/guanxi/tools/devstack/demo"
 	"github.com/guanxi-crm/guanxi/tools/devstack/stack"
 )
@@ -26,13 +27,13 @@ func runCommand() *cobra.Command {
 		Short: "Run a command with all parts up, on free ports in a temporary folder",
 		Long: `Run starts all parts, without the platform, and then the command, whose environment names them as a service expects it;
 ` + temporalForTests + ` names the Temporal server to tests. It ends with the command. With --platform the platform runs as well, with the
-console's page and the demo data of tenant pizza; ` + consoleForTests + ` names its console.`,
+console's page and demo data, tenant music with a synthetic history, and one order that consumers set aside; ` + consoleForTests + ` names its console.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runWithStack(cmd.Context(), args, platform, stack.Lines(cmd.ErrOrStderr()))
 		},
 	}
-	c.Flags().BoolVar(&platform, "platform", false, "build and run the platform too, with the demo data of tenant pizza")
+	c.Flags().BoolVar(&platform, "platform", false, "build and run the platform too, with demo data")
 	return c
 }
 
@@ -74,7 +75,7 @@ func runWithStack(ctx context.Context, args []string, platform bool, report func
 	return nil
 }
 
-// runPlatform builds and starts the platform with the console's page, and loads the small tenant.
+// runPlatform builds and starts the platform with the console's page, and loads demo data.
 func runPlatform(ctx context.Context, s *stack.Stack, report func(string)) error {
 	repo, err := findRepo()
 	if err != nil {
@@ -91,10 +92,13 @@ func runPlatform(ctx context.Context, s *stack.Stack, report func(string)) error
 		return err
 	}
 	at := demo.Installation{Server: s.ServerURL(), Issuer: s.IssuerURL(), Report: report}
-	for _, load := range []func(context.Context) error{at.Tenants, at.LoadPizza, at.LoadComplaints, at.LoadLoyalty, at.LoadSales} {
+	music := func(ctx context.Context) error { return at.LoadMusic(ctx, cdnow.Synthetic()) }
+	for _, load := range []func(context.Context) error{
+		at.Tenants, at.LoadPizza, at.LoadComplaints, at.LoadLoyalty, at.LoadSales, music, at.LoadAnalytics,
+	} {
 		if err := load(ctx); err != nil {
 			return err
 		}
 	}
-	return nil
+	return spoil(ctx, s)
 }

@@ -66,6 +66,9 @@ func likeOriginal(sample []byte) ([]byte, error) {
 	return made, nil
 }
 
+// Synthetic is the small made-up history, which is the same on every machine.
+func Synthetic() Source { return Source{Name: "synthetic file", Data: synthetic} }
+
 func find(repo, name string) (Source, error) {
 	dir := os.Getenv(DataEnv)
 	if dir == "" {
@@ -77,7 +80,9 @@ func find(repo, name string) (Source, error) {
 	case err == nil:
 		return Source{Name: path, Data: data, Real: true}, nil
 	case os.IsNotExist(err):
-		return Source{Name: "synthetic file (no " + path + ")", Data: synthetic}, nil
+		source := Synthetic()
+		source.Name += " (no " + path + ")"
+		return source, nil
 	default:
 		return Source{}, err
 	}
