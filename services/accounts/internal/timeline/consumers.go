@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/inbox"
@@ -109,7 +111,7 @@ func (p projector) read(e inbox.Event) (entry, error) {
 	}
 	n := entry{
 		stream: stream{t.Service(), e.AggregateType, e.AggregateID},
-		event:  e.ID, at: about.At, title: t.Title(), epoch: e.Epoch, seq: e.Sequence,
+		event:  e.ID, at: about.At, title: t.Title(), epoch: e.Epoch, seq: e.Sequence, trace: recorded(e.Trace),
 	}
 	if about.Customer != "" {
 		if n.customer, err = uuid.Parse(about.Customer); err != nil || n.customer == uuid.Nil {
@@ -128,6 +130,17 @@ func (p projector) read(e inbox.Event) (entry, error) {
 		n.changes[i] = c
 	}
 	return n, nil
+}
+
+// recorded gives the id of the trace that an event's headers name, nil where that was not recorded: every request has an id of a
+// trace, but a link to one of which nothing was kept leads nowhere.
+func recorded(headers map[string]string) []byte {
+	in := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier(headers)))
+	if !in.IsValid() || !in.IsSampled() {
+		return nil
+	}
+	id := in.TraceID()
+	return id[:]
 }
 
 // details writes what an event shows as JSON, always the same text for the same event.

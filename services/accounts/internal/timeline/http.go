@@ -44,6 +44,7 @@ type timelineEntry struct {
 	Aggregate   string                     `json:"aggregate" doc:"What it is about." example:"order"`
 	AggregateID string                     `json:"aggregate_id"`
 	Details     map[string]json.RawMessage `json:"details" doc:"The fields that the event shows: texts, whole numbers and truths. An empty text is left out."`
+	TraceID     string                     `json:"trace_id,omitempty" doc:"Finds in traces and logs what made the event; absent where no trace of it was recorded." example:"0af7651916cd43dd8448eb211c80319c"`
 }
 
 type timelineFact struct {

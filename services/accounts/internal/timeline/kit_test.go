@@ -116,6 +116,12 @@ func (k *teller) closed(complaint, customer string, day int) bus.Event {
 	})
 }
 
+// traced is the event with the trace that its command was in; flags 01: it was recorded.
+func traced(e bus.Event, trace, flags string) bus.Event {
+	e.Trace = map[string]string{"traceparent": "00-" + trace + "-b7ad6b7169203331-" + flags}
+	return e
+}
+
 func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 
 // view is what the API answers.
@@ -127,6 +133,7 @@ type view struct {
 		Title       string
 		Aggregate   string
 		AggregateID string `json:"aggregate_id"`
+		TraceID     string `json:"trace_id"`
 		Details     map[string]json.RawMessage
 	}
 	NextCursor string `json:"next_cursor"`
@@ -146,6 +153,14 @@ func (v view) titles() (titles []string) {
 		titles = append(titles, e.Title)
 	}
 	return titles
+}
+
+// traces are the traces of the entries, the latest first.
+func (v view) traces() (traces []string) {
+	for _, e := range v.Items {
+		traces = append(traces, e.TraceID)
+	}
+	return traces
 }
 
 // facts are as people read them: revenue_minor CNY 14800.

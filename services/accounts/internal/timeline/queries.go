@@ -70,7 +70,7 @@ const (
 			CROSS JOIN LATERAL (SELECT state FROM customer WHERE tenant_id = $1 AND id = c.root LIMIT 1) r),
 		(SELECT 'unknown' FROM timeline_entry WHERE tenant_id = $1 AND customer_id = $2 LIMIT 1), '')`
 
-	entriesSQL = `SELECT e.event_id, e.at, e.service, e.title, e.aggregate, e.aggregate_id, e.details::text
+	entriesSQL = `SELECT e.event_id, e.at, e.service, e.title, e.aggregate, e.aggregate_id, e.details::text, coalesce(encode(e.trace_id, 'hex'), '')
 		FROM ` + groupSQL + ` CROSS JOIN LATERAL (
 			SELECT * FROM timeline_entry WHERE tenant_id = $1 AND customer_id = g.id AND (at, event_id) < ($3, $4) AND at >= $5
 				AND ($6 = '' OR service = $6) AND ($7 = '' OR aggregate = $7) AND (cardinality($8::text[]) = 0 OR title = ANY($8::text[]))
@@ -120,7 +120,7 @@ func (t *Timelines) Read(ctx context.Context, customer uuid.UUID, f Filter, befo
 
 func scanEntry(row pgx.CollectableRow) (e Entry, err error) {
 	var details string
-	err = row.Scan(&e.EventID, &e.At, &e.Service, &e.Title, &e.Aggregate, &e.AggregateID, &details)
+	err = row.Scan(&e.EventID, &e.At, &e.Service, &e.Title, &e.Aggregate, &e.AggregateID, &details, &e.TraceID)
 	if err != nil {
 		return Entry{}, err
 	}

@@ -21,7 +21,7 @@ const (
 	keptSQL = `
 SELECT k.* FROM unnest($2::text[], $3::text[], $4::text[]) AS s (service, aggregate, id)
 CROSS JOIN LATERAL (
-	SELECT u.service, u.aggregate, u.aggregate_id, u.event_id, u.epoch, u.seq, u.at, u.title, u.details::text, u.changes::text
+	SELECT u.service, u.aggregate, u.aggregate_id, u.event_id, u.epoch, u.seq, u.at, u.title, u.details::text, u.changes::text, u.trace_id
 	FROM timeline_unresolved u
 	WHERE u.tenant_id = $1 AND u.service = s.service AND u.aggregate = s.aggregate AND u.aggregate_id = s.id OFFSET 0) k`
 
@@ -30,19 +30,19 @@ CROSS JOIN LATERAL (
 DELETE FROM timeline_unresolved WHERE tenant_id = $1 AND service = $2 AND aggregate = $3 AND aggregate_id = $4 AND event_id = $5`
 
 	keepSQL = `
-INSERT INTO timeline_unresolved (tenant_id, service, aggregate, aggregate_id, event_id, epoch, seq, at, title, details, changes)
-SELECT $1, u.service, u.aggregate, u.id, u.event_id, u.epoch, u.seq, u.at, u.title, u.details::json, u.changes::json
-FROM unnest($2::text[], $3::text[], $4::text[], $5::uuid[], $6::integer[], $7::bigint[], $8::timestamptz[], $9::text[], $10::text[], $11::text[])
-	AS u (service, aggregate, id, event_id, epoch, seq, at, title, details, changes)
+INSERT INTO timeline_unresolved (tenant_id, service, aggregate, aggregate_id, event_id, epoch, seq, at, title, details, changes, trace_id)
+SELECT $1, u.service, u.aggregate, u.id, u.event_id, u.epoch, u.seq, u.at, u.title, u.details::json, u.changes::json, u.trace_id
+FROM unnest($2::text[], $3::text[], $4::text[], $5::uuid[], $6::integer[], $7::bigint[], $8::timestamptz[], $9::text[], $10::text[], $11::text[],
+	$12::bytea[]) AS u (service, aggregate, id, event_id, epoch, seq, at, title, details, changes, trace_id)
 ON CONFLICT DO NOTHING`
 
 	// A row that is there already stays as it is, and is not given back: an event that got past the consumer's cursor
 	// twice, since its producer was restored, counts once.
 	insertSQL = `
-INSERT INTO timeline_entry (tenant_id, customer_id, at, event_id, service, title, aggregate, aggregate_id, details)
-SELECT $1, e.customer_id, e.at, e.event_id, e.service, e.title, e.aggregate, e.id, e.details::json
-FROM unnest($2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
-	AS e (customer_id, at, event_id, service, title, aggregate, id, details)
+INSERT INTO timeline_entry (tenant_id, customer_id, at, event_id, service, title, aggregate, aggregate_id, details, trace_id)
+SELECT $1, e.customer_id, e.at, e.event_id, e.service, e.title, e.aggregate, e.id, e.details::json, e.trace_id
+FROM unnest($2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bytea[])
+	AS e (customer_id, at, event_id, service, title, aggregate, id, details, trace_id)
 ON CONFLICT DO NOTHING
 RETURNING event_id`
 
@@ -91,7 +91,7 @@ func takeKept(ctx context.Context, tx *pg.Tx, batch []entry) ([]entry, error) {
 
 func scanKept(row pgx.CollectableRow) (e entry, err error) {
 	var changes string
-	err = row.Scan(&e.service, &e.aggregate, &e.id, &e.event, &e.epoch, &e.seq, &e.at, &e.title, &e.details, &changes)
+	err = row.Scan(&e.service, &e.aggregate, &e.id, &e.event, &e.epoch, &e.seq, &e.at, &e.title, &e.details, &changes, &e.trace)
 	if err != nil {
 		return entry{}, err
 	}
@@ -106,7 +106,7 @@ func keep(tx *pg.Tx, unknown []entry) error {
 	}
 	services, aggregates, ids, titles := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	events, epochs, seqs, at := make([][16]byte, n), make([]int32, n), make([]int64, n), make([]time.Time, n)
-	details, changes := make([]string, n), make([]string, n)
+	details, changes, traces := make([]string, n), make([]string, n), make([][]byte, n)
 	for i, e := range unknown {
 		text, err := json.Marshal(e.changes)
 		if err != nil {
@@ -114,9 +114,9 @@ func keep(tx *pg.Tx, unknown []entry) error {
 		}
 		services[i], aggregates[i], ids[i], titles[i] = e.service, e.aggregate, e.id, e.title
 		events[i], epochs[i], seqs[i], at[i] = e.event, int32(e.epoch), e.seq, e.at
-		details[i], changes[i] = e.details, string(text)
+		details[i], changes[i], traces[i] = e.details, string(text), e.trace
 	}
-	tx.Queue(keepSQL, tx.Tenant(), services, aggregates, ids, events, epochs, seqs, at, titles, details, changes)
+	tx.Queue(keepSQL, tx.Tenant(), services, aggregates, ids, events, epochs, seqs, at, titles, details, changes, traces)
 	return nil
 }
 
@@ -128,11 +128,12 @@ func insert(ctx context.Context, tx *pg.Tx, known []entry) ([]entry, error) {
 	}
 	customers, events, at := make([][16]byte, n), make([][16]byte, n), make([]time.Time, n)
 	services, titles, aggregates, ids, details := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	traces := make([][]byte, n)
 	for i, e := range known {
-		customers[i], events[i], at[i] = e.customer, e.event, e.at
+		customers[i], events[i], at[i], traces[i] = e.customer, e.event, e.at, e.trace
 		services[i], titles[i], aggregates[i], ids[i], details[i] = e.service, e.title, e.aggregate, e.id, e.details
 	}
-	rows, err := tx.Query(ctx, insertSQL, tx.Tenant(), customers, at, events, services, titles, aggregates, ids, details)
+	rows, err := tx.Query(ctx, insertSQL, tx.Tenant(), customers, at, events, services, titles, aggregates, ids, details, traces)
 	if err != nil {
 		return nil, err
 	}
@@ -183,9 +184,10 @@ func moveAsOf(tx *pg.Tx, service string, partition int, newest time.Time) {
 	tx.Queue(moveAsOfSQL, tx.Tenant(), service, int16(partition), newest)
 }
 
-// Portable gives what the timeline shows, by all ids that mean the customer, for the customer to take along.
+// Portable gives what the timeline shows, by all ids that mean the customer, for the customer to take along. Traces are no data of
+// the customer's: they are how our machines worked.
 func Portable(ctx context.Context, tx *pg.Tx, group []uuid.UUID) (json.RawMessage, error) {
-	return customer.Rows(ctx, tx, group, "timeline_entry", "customer_id", "at, event_id")
+	return customer.Rows(ctx, tx, group, "timeline_entry", "customer_id", "at, event_id", "trace_id")
 }
 
 // PortableFacts gives the facts that the timeline adds up to, by all ids that mean the customer, for the customer to take along.

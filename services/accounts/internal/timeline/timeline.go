@@ -25,6 +25,7 @@ type Entry struct {
 	// Details are the fields that the event shows, by name: strings, whole numbers and truths. A string that is empty in
 	// the event is left out.
 	Details map[string]json.RawMessage
+	TraceID string // of what made the event, 32 hexadecimal digits; empty where that was not recorded
 }
 
 // Fact is a number that is kept of a customer.
@@ -71,6 +72,7 @@ type entry struct {
 	title    string
 	details  string // JSON
 	changes  []change
+	trace    []byte // nil: not recorded
 	epoch    int
 	seq      int64
 }

@@ -29,7 +29,8 @@ func TestOrdersPointsAndAComplaintStandInOneTimeline(t *testing.T) {
 	w.Want(http.StatusCreated, http.MethodPost, "/v1/customers", agent, map[string]any{"display_name": "李雷", "source": "counter"}, &lei)
 	k := newTeller(t, "pizza")
 	const order, complaint, member = "01890000-0000-7000-8000-000000000001", "01890000-0000-7000-8000-000000000002", "01890000-0000-7000-8000-000000000003"
-	w.Publish("sales", k.placed(order, lei.CustomerID, 20, 14800), k.returned(order, lei.CustomerID, 22, 6900))
+	const recorded, dropped = "0af7651916cd43dd8448eb211c80319c", "11111111111111111111111111111111"
+	w.Publish("sales", traced(k.placed(order, lei.CustomerID, 20, 14800), recorded, "01"), traced(k.returned(order, lei.CustomerID, 22, 6900), dropped, "00"))
 	w.Publish("loyalty", k.earned(member, lei.CustomerID, 21, 20))
 	w.Publish("tickets", k.complained(complaint, lei.CustomerID, 23), k.closed(complaint, lei.CustomerID, 25))
 
@@ -196,12 +197,16 @@ func TestARebuildReachesTheSameState(t *testing.T) {
 	k := newTeller(t, "pizza")
 	customer, order, member := newID().String(), newID().String(), newID().String()
 	w.Want(http.StatusCreated, http.MethodPost, "/v1/customers", agent, map[string]any{"display_name": "李雷"}, nil)
-	w.Publish("sales", k.placed(order, "", 20, 14800), k.placed(newID().String(), "", 20, 1), k.attributed(order, customer, 21),
+	const trace = "0af7651916cd43dd8448eb211c80319c"
+	w.Publish("sales", traced(k.placed(order, "", 20, 14800), trace, "01"), k.placed(newID().String(), "", 20, 1), k.attributed(order, customer, 21),
 		k.returned(order, customer, 22, 6900))
 	w.Publish("loyalty", k.earned(member, customer, 20, 20), k.earned(member, customer, 21, 40))
 	ticket := newID().String()
 	w.Publish("tickets", k.ticket(ticket, "", "new", 20), k.ticket(ticket, customer, "pending", 21))
 	before := until(t, w, agent, customer, 7)
+	if !slices.Contains(before.traces(), trace) {
+		t.Errorf("the order that waited for its customer has lost its trace: %v", before.traces())
+	}
 
 	var started struct{ ID string }
 	operator := w.Token(auth.RolePlatformAdmin, "")
@@ -224,6 +229,9 @@ func TestARebuildReachesTheSameState(t *testing.T) {
 	after := timelineOf(w, agent, customer, "")
 	if !slices.Equal(after.titles(), before.titles()) || !slices.Equal(after.facts(), before.facts()) {
 		t.Errorf("before %v %v, after %v %v", before.titles(), before.facts(), after.titles(), after.facts())
+	}
+	if !slices.Equal(after.traces(), before.traces()) {
+		t.Errorf("traces before %v, after %v", before.traces(), after.traces())
 	}
 	// What is no part of the projection has stayed, and what is goes on living.
 	if n := w.Count(`SELECT count(*) FROM customer`); n != 1 {
