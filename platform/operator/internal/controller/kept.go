@@ -32,6 +32,7 @@ const (
 	ReasonNotAllowed          = "NotAllowed"
 	ReasonRefused             = "Refused"
 	ReasonManagedElsewhere    = "ManagedElsewhere"
+	ReasonUnknownTenant       = "UnknownTenant"
 	ReasonInvalidPlan         = "InvalidPlan"
 	ReasonWaiting             = "Waiting"
 	ReasonAsIntended          = "AsIntended"
@@ -54,6 +55,8 @@ func why(err error) string {
 		return ReasonPlatformUnavailable
 	case e.Status == 401 || e.Status == 403:
 		return ReasonNotAllowed
+	case e.Code == "tenant_not_found":
+		return ReasonUnknownTenant
 	case e.Code == "managed_elsewhere":
 		return ReasonManagedElsewhere
 	default:
@@ -76,12 +79,18 @@ type keeper struct {
 
 	mu      sync.Mutex
 	deleted map[types.NamespacedName][]departed
-	refused map[types.UID]refusal
+	refused map[asked]refusal
 }
 
 type departed struct {
 	object object
 	since  time.Time
+}
+
+// asked is one of the things that are asked for an object, such as its plan or its name.
+type asked struct {
+	of   types.UID
+	kind string
 }
 
 // refusal is what the platform refused last, for it not to be asked the same all the time.
@@ -95,10 +104,11 @@ type refusal struct {
 // unit that was missing.
 const refusedPause = 10
 
-// ask does what has to be done, unless the same was refused a short while ago.
-func (k *keeper) ask(o client.Object, what string, do func() error) error {
+// ask does what has to be done, unless the same of a kind was refused a short while ago.
+func (k *keeper) ask(o client.Object, kind, what string, do func() error) error {
+	this := asked{o.GetUID(), kind}
 	k.mu.Lock()
-	last, ok := k.refused[o.GetUID()]
+	last, ok := k.refused[this]
 	k.mu.Unlock()
 	if ok && last.what == what && time.Now().Before(last.next) {
 		return last.err
@@ -106,8 +116,8 @@ func (k *keeper) ask(o client.Object, what string, do func() error) error {
 	err := do()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if delete(k.refused, o.GetUID()); err != nil && !platform.As(err).Away() {
-		k.refused[o.GetUID()] = refusal{what, err, time.Now().Add(refusedPause * k.poll)}
+	if delete(k.refused, this); err != nil && !platform.As(err).Away() {
+		k.refused[this] = refusal{what, err, time.Now().Add(refusedPause * k.poll)}
 	}
 	return err
 }

@@ -73,6 +73,14 @@ func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, 200, object{"access_token": "a." + base64.RawURLEncoding.EncodeToString(claims) + ".b", "expires_in": 3600})
 		return
 	}
+	if strings.HasPrefix(r.URL.Path, "/v1/tenants/") {
+		if strings.HasSuffix(r.URL.Path, "/nobody") {
+			answer(w, 404, object{"code": "tenant_not_found", "detail": "There is no such tenant."})
+			return
+		}
+		answer(w, 200, object{"tenant_id": "acme"})
+		return
+	}
 	if s.away {
 		w.WriteHeader(http.StatusBadGateway)
 		return
@@ -96,7 +104,7 @@ func (s *standIn) rollouts(w http.ResponseWriter, r *http.Request, body object) 
 			answer(w, 200, object{"items": []any{s.rollout}})
 		default:
 			s.plan, s.external = body["plan"], body["external_id"].(string)
-			s.rollout = object{"rollout_id": "r1", "state": "draft", "version": 1, "plan_version": 1, "managed_by": body["managed_by"],
+			s.rollout = object{"rollout_id": "r1", "name": body["name"], "state": "draft", "version": 1, "plan_version": 1, "managed_by": body["managed_by"],
 				"triggered": []any{}, "phases": phases("waiting", "ahead")}
 			answer(w, 201, s.rollout)
 		}
@@ -115,6 +123,9 @@ func (s *standIn) rollouts(w http.ResponseWriter, r *http.Request, body object) 
 			return
 		}
 		s.plan, s.rollout["plan_version"] = body["plan"], s.rollout["plan_version"].(int)+1
+		version()
+	case "PUT /v1/rollouts/r1/name":
+		s.rollout["name"] = body["name"]
 		version()
 	case "POST /v1/rollouts/r1/start":
 		s.rollout["state"], s.rollout["phases"] = "running", phases("leaving", "held")

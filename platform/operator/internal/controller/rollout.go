@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -48,7 +49,7 @@ func NewRollouts(mgr ctrl.Manager, p *platform.Client, poll, patience time.Durat
 func newKeeper(mgr ctrl.Manager, poll, patience time.Duration) keeper {
 	return keeper{
 		client: mgr.GetClient(), events: mgr.GetEventRecorder("guanxi-operator"), poll: poll, patience: patience,
-		deleted: map[types.NamespacedName][]departed{}, refused: map[types.UID]refusal{},
+		deleted: map[types.NamespacedName][]departed{}, refused: map[asked]refusal{},
 	}
 }
 
@@ -92,7 +93,10 @@ func (r *Rollouts) converge(ctx context.Context, o *v1alpha1.CRMRollout) {
 		setCondition(o, v1alpha1.ConditionReady, metav1.ConditionFalse, ReasonInvalidPlan, err.Error())
 		return
 	}
-	b, err := r.board(ctx, o, plan)
+	var b platform.Board
+	if err = r.platform.Tenant(ctx, string(o.Spec.Tenant)); err == nil {
+		b, err = r.board(ctx, o, plan)
+	}
 	if err != nil {
 		setCondition(o, v1alpha1.ConditionReady, metav1.ConditionFalse, why(err), err.Error())
 		return
@@ -125,7 +129,7 @@ func (r *Rollouts) board(ctx context.Context, o *v1alpha1.CRMRollout, plan platf
 	if err != nil || found {
 		return b, err
 	}
-	err = r.ask(o, "make "+digest(plan), func() (err error) {
+	err = r.ask(o, "make", digest(plan), func() (err error) {
 		b, err = r.platform.MakeRollout(ctx, tenant, fmt.Sprintf("%s:make:%d", o.UID, o.Generation), external(o), o.Spec.DisplayName, plan)
 		return err
 	})
@@ -138,8 +142,33 @@ func (r *Rollouts) board(ctx context.Context, o *v1alpha1.CRMRollout, plan platf
 	return b, err
 }
 
-// intend brings a rollout to what the spec says of it: plan, start, pause, rollback. b is as it stands after that.
+// intend brings a rollout to what the spec says of it: name, plan, start, pause, rollback. b is as it stands after that. A name that
+// is refused keeps nothing else from being done.
 func (r *Rollouts) intend(ctx context.Context, o *v1alpha1.CRMRollout, plan platform.Plan, b *platform.Board) error {
+	named := r.rename(ctx, o, b)
+	if err := r.carryOut(ctx, o, plan, b); err != nil {
+		return err
+	}
+	return named
+}
+
+// rename has the rollout be called as the spec says, also one that is over.
+func (r *Rollouts) rename(ctx context.Context, o *v1alpha1.CRMRollout, b *platform.Board) error {
+	name := strings.TrimSpace(o.Spec.DisplayName)
+	if b.Name == name || b.ManagedBy != platform.Manager {
+		return nil
+	}
+	return r.ask(o, "name", name, func() error {
+		is, err := r.platform.RenameRollout(ctx, string(o.Spec.Tenant), b.ID, name)
+		if err == nil {
+			b.Name, b.Version = is.Name, is.Version
+		}
+		return err
+	})
+}
+
+// carryOut brings a rollout that is not over to what the spec says of it.
+func (r *Rollouts) carryOut(ctx context.Context, o *v1alpha1.CRMRollout, plan platform.Plan, b *platform.Board) error {
 	if b.State == "finished" || b.State == "cancelled" {
 		return nil
 	}
@@ -152,7 +181,7 @@ func (r *Rollouts) intend(ctx context.Context, o *v1alpha1.CRMRollout, plan plat
 	tenant := string(o.Spec.Tenant)
 	step := func(what string, do func(key string) (platform.Board, error)) error {
 		key := fmt.Sprintf("%s:%s:%d", o.UID, what, b.Version)
-		return r.ask(o, what, func() error {
+		return r.ask(o, "step", what, func() error {
 			is, err := do(key)
 			if err == nil {
 				*b = is
@@ -186,7 +215,7 @@ func (r *Rollouts) replan(ctx context.Context, o *v1alpha1.CRMRollout, plan plat
 		return nil
 	}
 	tenant := string(o.Spec.Tenant)
-	err := r.ask(o, "plan "+is, func() error {
+	err := r.ask(o, "plan", is, func() error {
 		has, err := r.platform.RolloutPlan(ctx, tenant, b.ID)
 		if err != nil || digest(has) == is {
 			return err // the status was lost, not the plan

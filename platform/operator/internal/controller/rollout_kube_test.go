@@ -175,6 +175,9 @@ func TestARolloutGoesItsWay(t *testing.T) {
 	require.Equal(t, 2, times(p.changes(), "POST decisions roll_back"))
 	require.Equal(t, 1, times(p.changes(), "POST rollouts"))
 
+	c.edit(o, func() { o.Spec.DisplayName = "CRM for all" })
+	c.until(o, "renamed", func() bool { return slices.Contains(p.changes(), "PUT name") })
+
 	require.NoError(t, c.Delete(ctx, o))
 	require.Eventually(t, func() bool { return slices.Contains(p.changes(), "POST release") }, soon, poll, "given back to people")
 	require.NotContains(t, p.changes(), "POST decisions cancel")
@@ -222,6 +225,14 @@ func TestAPolicyIsKeptAsItIsWritten(t *testing.T) {
 	time.Sleep(25 * poll)
 	is("still there", func() bool { return true })
 	require.Equal(t, version, o.ResourceVersion)
+
+	lost := o.DeepCopy()
+	lost.ObjectMeta, lost.Spec.Tenant = metav1.ObjectMeta{Namespace: "default", Name: "lost"}, "nobody"
+	require.NoError(t, c.Create(ctx, lost))
+	require.Eventually(t, func() bool {
+		return c.Get(ctx, client.ObjectKeyFromObject(lost), lost) == nil && reason(lost, v1alpha1.ConditionReady) == "False UnknownTenant"
+	}, soon, poll)
+	require.Equal(t, 1, times(p.changes(), "POST sla-policies"), "nothing is made for nobody")
 
 	taken := o.DeepCopy()
 	taken.ObjectMeta, taken.Spec.DisplayName = metav1.ObjectMeta{Namespace: "default", Name: "taken"}, "Taken"

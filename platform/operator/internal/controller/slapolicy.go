@@ -72,6 +72,9 @@ func (p *Policies) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 // converge has the platform keep the policy as it is written here.
 func (p *Policies) converge(ctx context.Context, o *v1alpha1.SLAPolicy) (stored platform.StoredPolicy, err error) {
 	tenant, want := string(o.Spec.Tenant), policyOf(o)
+	if err := p.platform.Tenant(ctx, tenant); err != nil {
+		return stored, err
+	}
 	stored, found, err := p.platform.FindPolicy(ctx, tenant, want.ExternalID)
 	if err != nil || found && same(stored.Policy, want) {
 		return stored, err
@@ -80,7 +83,7 @@ func (p *Policies) converge(ctx context.Context, o *v1alpha1.SLAPolicy) (stored 
 	if err != nil {
 		return stored, err
 	}
-	err = p.ask(o, string(raw), func() (err error) {
+	err = p.ask(o, "policy", string(raw), func() (err error) {
 		if found {
 			stored, err = p.platform.ChangePolicy(ctx, tenant, stored.ID, stored.Version, want)
 			return err

@@ -1,4 +1,4 @@
-// Package platform calls the platform's API on behalf of the operator: rollouts, and service level policies.
+// Package platform calls the platform's API on behalf of the operator: tenants, rollouts, and service level policies.
 package platform
 
 import (
@@ -69,9 +69,10 @@ func Code(err error) string {
 
 // Client calls the API. It is safe for concurrent use.
 type Client struct {
-	base   string
-	tokens *tokenCache
-	http   *http.Client
+	base    string
+	tokens  *tokenCache
+	http    *http.Client
+	tenants tenants
 }
 
 // New makes a client. base is where the API is, without /v1; {service} in it is replaced, such as in http://guanxi-{service}:8080.
@@ -84,7 +85,10 @@ func New(base string, tokens Tokens) *Client {
 		// Whoever sends elsewhere is misconfigured; the token must not go along.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return &Client{base: strings.TrimSuffix(base, "/"), http: h, tokens: &tokenCache{source: tokens, http: h, of: map[string]cachedToken{}}}
+	return &Client{
+		base: strings.TrimSuffix(base, "/"), http: h, tokens: &tokenCache{source: tokens, http: h, of: map[string]cachedToken{}},
+		tenants: tenants{there: map[string]bool{}},
+	}
 }
 
 // call is one request.

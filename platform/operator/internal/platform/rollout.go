@@ -90,6 +90,7 @@ type Trigger struct {
 // Board is where a rollout stands.
 type Board struct {
 	ID          string `json:"rollout_id"`
+	Name        string `json:"name"`
 	State       string `json:"state"`
 	Version     int64  `json:"version"`
 	PlanVersion int64  `json:"plan_version"`
@@ -175,6 +176,15 @@ func (c *Client) ChangePlan(ctx context.Context, tenant, id string, version int6
 		ManagedBy string `json:"managed_by"`
 	}{p, Manager}
 	return b, c.do(ctx, tenant, call{service: rollouts, method: http.MethodPut, path: rolloutPath(id, "/plan"), body: body, version: version}, &b)
+}
+
+// RenameRollout gives a rollout another name, and how often it has changed by that.
+func (c *Client) RenameRollout(ctx context.Context, tenant, id, name string) (is Board, err error) {
+	body := struct {
+		Name      string `json:"name"`
+		ManagedBy string `json:"managed_by"`
+	}{name, Manager}
+	return is, c.do(ctx, tenant, call{service: rollouts, method: http.MethodPut, path: rolloutPath(id, "/name"), body: body}, &is)
 }
 
 // StartRollout begins a draft.

@@ -115,6 +115,9 @@ func For(s *v1alpha1.EventSubscription, others []v1alpha1.EventSubscription, pub
 		if !slices.Contains(published, topic) {
 			return Plan{}, &Refusal{"UnknownEventType", fmt.Sprintf("the platform publishes no %s: its topics are %s", t, strings.Join(published, ", "))}
 		}
+		if refusal := misspelt(t); refusal != nil {
+			return Plan{}, refusal
+		}
 		p.Sources = append(p.Sources, topic)
 	}
 	slices.Sort(p.Sources)
