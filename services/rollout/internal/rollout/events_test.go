@@ -25,6 +25,9 @@ func TestWhatARolloutTells(t *testing.T) {
 	number := func(value float64) gate.Measurement { return gate.Measurement{Value: value, Sample: 100, Known: true} }
 	manager(rollout.Decision{Action: rollout.SkipGate, Phase: "pilot", Gate: "means", Reason: "agreed_before"})
 	w.took(w.now.Enter("pilot", 1, noon.Add(time.Hour)))
+	for _, days := range []int{3, 5, 7} { // it is late: reminded twice, then the leads are told
+		w.took(w.now.Remind(noon.Add(time.Hour).AddDate(0, 0, days)))
+	}
 	w.decide(rollout.Decision{Action: rollout.Complete, Phase: "pilot", Task: "train", By: by("li", auth.RoleAgent)})
 	w.took(w.now.Measure("pilot", 1, "data", number(0.9), noon.Add(2*time.Hour)))
 	w.took(w.now.Watch("poor-data", number(0.6), noon.Add(3*time.Hour)))

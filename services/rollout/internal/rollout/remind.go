@@ -2,6 +2,10 @@ package rollout
 
 import (
 	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	rolloutv1 "github.com/guanxi-crm/guanxi/proto/gen/go/guanxi/rollout/events/v1"
 )
 
 const (
@@ -53,17 +57,10 @@ func (r Rollout) Remind(at time.Time) (now Rollout, done bool) {
 			continue
 		}
 		for j := range p.Tasks {
-			t := &p.Tasks[j]
-			if due := t.remindAt(); due.IsZero() || at.Before(due) {
+			if due := p.Tasks[j].remindAt(); due.IsZero() || at.Before(due) {
 				continue
 			}
-			action := Remind
-			if t.Reminders < reminders {
-				t.Reminders, t.RemindedAt = t.Reminders+1, at
-			} else {
-				action, t.Escalated = Escalate, true
-			}
-			now.step(action, "", at, StepDetail{Phase: p.Code, Round: p.Round, Task: t.Code})
+			now.overdue(p, &p.Tasks[j], at)
 			done = true
 		}
 	}
@@ -71,4 +68,22 @@ func (r Rollout) Remind(at time.Time) (now Rollout, done bool) {
 		return r, false
 	}
 	return now, true
+}
+
+// overdue has those told whom a task concerns that is late.
+func (r *Rollout) overdue(p *Phase, t *Task, at time.Time) {
+	owner, role := r.wanted(Decision{Action: Complete, Phase: p.Code, Task: t.Code})
+	told := &rolloutv1.TaskOverdue{
+		RolloutId: r.ID.String(), Phase: p.Code, Round: int32(p.Round), Task: t.Code, Owner: owner, Role: role, DueAt: timestamppb.New(t.DueAt), At: timestamppb.New(at),
+	}
+	action := Remind
+	if t.Reminders < reminders {
+		t.Reminders, t.RemindedAt = t.Reminders+1, at
+		told.Reminder = int32(t.Reminders)
+	} else {
+		action, t.Escalated = Escalate, true
+		told.Escalated = true
+	}
+	r.step(action, "", at, StepDetail{Phase: p.Code, Round: p.Round, Task: t.Code})
+	r.tell(told)
 }

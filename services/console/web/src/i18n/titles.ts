@@ -117,6 +117,7 @@ export const titles: Record<string, string> = {
   sla_warning: '服务等级即将超期',
   survey_answered: '调查已回答',
   survey_sent: '调查已发送',
+  task_overdue: '任务已逾期',
   tenant_changed: '租户已更改',
   tenant_created: '租户已创建',
   ticket_assigned: '工单已分派',

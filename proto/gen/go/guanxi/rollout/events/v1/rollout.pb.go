@@ -1006,6 +1006,134 @@ func (x *RiskTriggered) GetAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// TaskOverdue says that a task is not done though its time has passed: each time that whoever it waits for is reminded, which is twice,
+// two days apart, and once when the leads are told, two days later.
+type TaskOverdue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rollout's id, a UUID.
+	RolloutId string `protobuf:"bytes,1,opt,name=rollout_id,json=rolloutId,proto3" json:"rollout_id,omitempty"`
+	// The phase's code, unique in the rollout, such as "pilot".
+	Phase string `protobuf:"bytes,2,opt,name=phase,proto3" json:"phase,omitempty"`
+	// Which time the phase is gone through: 1 for the first, one more after each time it was rolled back.
+	Round int32 `protobuf:"varint,3,opt,name=round,proto3" json:"round,omitempty"`
+	// The task's code, unique in its phase, such as "train".
+	Task string `protobuf:"bytes,4,opt,name=task,proto3" json:"task,omitempty"`
+	// Subject of whoever is to do it; empty where that is not one person.
+	Owner string `protobuf:"bytes,5,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Without an owner: the role of the team whose people may do it, such as "key_user"; empty where anybody may.
+	Role string `protobuf:"bytes,6,opt,name=role,proto3" json:"role,omitempty"`
+	// Which reminder this is, 1 or 2; 0 where the leads are told.
+	Reminder int32 `protobuf:"varint,7,opt,name=reminder,proto3" json:"reminder,omitempty"`
+	// Whether the leads of the team are told, after which nobody is reminded any more.
+	Escalated bool `protobuf:"varint,8,opt,name=escalated,proto3" json:"escalated,omitempty"`
+	// Until when it was to be done.
+	DueAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	// When whoever it concerns was told.
+	At            *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TaskOverdue) Reset() {
+	*x = TaskOverdue{}
+	mi := &file_guanxi_rollout_events_v1_rollout_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TaskOverdue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TaskOverdue) ProtoMessage() {}
+
+func (x *TaskOverdue) ProtoReflect() protoreflect.Message {
+	mi := &file_guanxi_rollout_events_v1_rollout_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TaskOverdue.ProtoReflect.Descriptor instead.
+func (*TaskOverdue) Descriptor() ([]byte, []int) {
+	return file_guanxi_rollout_events_v1_rollout_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *TaskOverdue) GetRolloutId() string {
+	if x != nil {
+		return x.RolloutId
+	}
+	return ""
+}
+
+func (x *TaskOverdue) GetPhase() string {
+	if x != nil {
+		return x.Phase
+	}
+	return ""
+}
+
+func (x *TaskOverdue) GetRound() int32 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *TaskOverdue) GetTask() string {
+	if x != nil {
+		return x.Task
+	}
+	return ""
+}
+
+func (x *TaskOverdue) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *TaskOverdue) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *TaskOverdue) GetReminder() int32 {
+	if x != nil {
+		return x.Reminder
+	}
+	return 0
+}
+
+func (x *TaskOverdue) GetEscalated() bool {
+	if x != nil {
+		return x.Escalated
+	}
+	return false
+}
+
+func (x *TaskOverdue) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+func (x *TaskOverdue) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
 // EntitlementsChanged says to whom the capabilities of a rollout are open from now on: all of it, not what changed. It is what
 // services go by.
 type EntitlementsChanged struct {
@@ -1023,7 +1151,7 @@ type EntitlementsChanged struct {
 
 func (x *EntitlementsChanged) Reset() {
 	*x = EntitlementsChanged{}
-	mi := &file_guanxi_rollout_events_v1_rollout_proto_msgTypes[10]
+	mi := &file_guanxi_rollout_events_v1_rollout_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1035,7 +1163,7 @@ func (x *EntitlementsChanged) String() string {
 func (*EntitlementsChanged) ProtoMessage() {}
 
 func (x *EntitlementsChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_guanxi_rollout_events_v1_rollout_proto_msgTypes[10]
+	mi := &file_guanxi_rollout_events_v1_rollout_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1048,7 +1176,7 @@ func (x *EntitlementsChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EntitlementsChanged.ProtoReflect.Descriptor instead.
 func (*EntitlementsChanged) Descriptor() ([]byte, []int) {
-	return file_guanxi_rollout_events_v1_rollout_proto_rawDescGZIP(), []int{10}
+	return file_guanxi_rollout_events_v1_rollout_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *EntitlementsChanged) GetRolloutId() string {
@@ -1087,7 +1215,7 @@ type Entitlement struct {
 
 func (x *Entitlement) Reset() {
 	*x = Entitlement{}
-	mi := &file_guanxi_rollout_events_v1_rollout_proto_msgTypes[11]
+	mi := &file_guanxi_rollout_events_v1_rollout_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1099,7 +1227,7 @@ func (x *Entitlement) String() string {
 func (*Entitlement) ProtoMessage() {}
 
 func (x *Entitlement) ProtoReflect() protoreflect.Message {
-	mi := &file_guanxi_rollout_events_v1_rollout_proto_msgTypes[11]
+	mi := &file_guanxi_rollout_events_v1_rollout_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1112,7 +1240,7 @@ func (x *Entitlement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entitlement.ProtoReflect.Descriptor instead.
 func (*Entitlement) Descriptor() ([]byte, []int) {
-	return file_guanxi_rollout_events_v1_rollout_proto_rawDescGZIP(), []int{11}
+	return file_guanxi_rollout_events_v1_rollout_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Entitlement) GetCapability() string {
@@ -1264,7 +1392,22 @@ const file_guanxi_rollout_events_v1_rollout_proto_rawDesc = "" +
 	"\x02at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x02at:Q\xa2\xbb\x18M\n" +
 	"\arollout\x12\n" +
 	"rollout_id\"\x02at*\x0erisk_triggered2\x04risk2\bexposure2\x06metric2\n" +
-	"decided_by\"\xe0\x01\n" +
+	"decided_by\"\x85\x03\n" +
+	"\vTaskOverdue\x12\x1d\n" +
+	"\n" +
+	"rollout_id\x18\x01 \x01(\tR\trolloutId\x12\x14\n" +
+	"\x05phase\x18\x02 \x01(\tR\x05phase\x12\x14\n" +
+	"\x05round\x18\x03 \x01(\x05R\x05round\x12\x12\n" +
+	"\x04task\x18\x04 \x01(\tR\x04task\x12\x14\n" +
+	"\x05owner\x18\x05 \x01(\tR\x05owner\x12\x12\n" +
+	"\x04role\x18\x06 \x01(\tR\x04role\x12\x1a\n" +
+	"\breminder\x18\a \x01(\x05R\breminder\x12\x1c\n" +
+	"\tescalated\x18\b \x01(\bR\tescalated\x121\n" +
+	"\x06due_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12*\n" +
+	"\x02at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\x02at:T\xa2\xbb\x18P\n" +
+	"\arollout\x12\n" +
+	"rollout_id\"\x02at*\ftask_overdue2\x05phase2\x05round2\x04task2\breminder2\tescalated\"\xe0\x01\n" +
 	"\x13EntitlementsChanged\x12\x1d\n" +
 	"\n" +
 	"rollout_id\x18\x01 \x01(\tR\trolloutId\x12I\n" +
@@ -1291,7 +1434,7 @@ func file_guanxi_rollout_events_v1_rollout_proto_rawDescGZIP() []byte {
 	return file_guanxi_rollout_events_v1_rollout_proto_rawDescData
 }
 
-var file_guanxi_rollout_events_v1_rollout_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_guanxi_rollout_events_v1_rollout_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_guanxi_rollout_events_v1_rollout_proto_goTypes = []any{
 	(*RolloutStarted)(nil),        // 0: guanxi.rollout.events.v1.RolloutStarted
 	(*PhaseEntered)(nil),          // 1: guanxi.rollout.events.v1.PhaseEntered
@@ -1303,28 +1446,31 @@ var file_guanxi_rollout_events_v1_rollout_proto_goTypes = []any{
 	(*RolloutResumed)(nil),        // 7: guanxi.rollout.events.v1.RolloutResumed
 	(*RolloutFinished)(nil),       // 8: guanxi.rollout.events.v1.RolloutFinished
 	(*RiskTriggered)(nil),         // 9: guanxi.rollout.events.v1.RiskTriggered
-	(*EntitlementsChanged)(nil),   // 10: guanxi.rollout.events.v1.EntitlementsChanged
-	(*Entitlement)(nil),           // 11: guanxi.rollout.events.v1.Entitlement
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*TaskOverdue)(nil),           // 10: guanxi.rollout.events.v1.TaskOverdue
+	(*EntitlementsChanged)(nil),   // 11: guanxi.rollout.events.v1.EntitlementsChanged
+	(*Entitlement)(nil),           // 12: guanxi.rollout.events.v1.Entitlement
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
 }
 var file_guanxi_rollout_events_v1_rollout_proto_depIdxs = []int32{
-	12, // 0: guanxi.rollout.events.v1.RolloutStarted.at:type_name -> google.protobuf.Timestamp
-	12, // 1: guanxi.rollout.events.v1.PhaseEntered.at:type_name -> google.protobuf.Timestamp
-	12, // 2: guanxi.rollout.events.v1.GatePassed.at:type_name -> google.protobuf.Timestamp
-	12, // 3: guanxi.rollout.events.v1.GateHeld.at:type_name -> google.protobuf.Timestamp
-	12, // 4: guanxi.rollout.events.v1.PhaseLive.at:type_name -> google.protobuf.Timestamp
-	12, // 5: guanxi.rollout.events.v1.PhaseRolledBack.at:type_name -> google.protobuf.Timestamp
-	12, // 6: guanxi.rollout.events.v1.RolloutPaused.at:type_name -> google.protobuf.Timestamp
-	12, // 7: guanxi.rollout.events.v1.RolloutResumed.at:type_name -> google.protobuf.Timestamp
-	12, // 8: guanxi.rollout.events.v1.RolloutFinished.at:type_name -> google.protobuf.Timestamp
-	12, // 9: guanxi.rollout.events.v1.RiskTriggered.at:type_name -> google.protobuf.Timestamp
-	11, // 10: guanxi.rollout.events.v1.EntitlementsChanged.entitlements:type_name -> guanxi.rollout.events.v1.Entitlement
-	12, // 11: guanxi.rollout.events.v1.EntitlementsChanged.at:type_name -> google.protobuf.Timestamp
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	13, // 0: guanxi.rollout.events.v1.RolloutStarted.at:type_name -> google.protobuf.Timestamp
+	13, // 1: guanxi.rollout.events.v1.PhaseEntered.at:type_name -> google.protobuf.Timestamp
+	13, // 2: guanxi.rollout.events.v1.GatePassed.at:type_name -> google.protobuf.Timestamp
+	13, // 3: guanxi.rollout.events.v1.GateHeld.at:type_name -> google.protobuf.Timestamp
+	13, // 4: guanxi.rollout.events.v1.PhaseLive.at:type_name -> google.protobuf.Timestamp
+	13, // 5: guanxi.rollout.events.v1.PhaseRolledBack.at:type_name -> google.protobuf.Timestamp
+	13, // 6: guanxi.rollout.events.v1.RolloutPaused.at:type_name -> google.protobuf.Timestamp
+	13, // 7: guanxi.rollout.events.v1.RolloutResumed.at:type_name -> google.protobuf.Timestamp
+	13, // 8: guanxi.rollout.events.v1.RolloutFinished.at:type_name -> google.protobuf.Timestamp
+	13, // 9: guanxi.rollout.events.v1.RiskTriggered.at:type_name -> google.protobuf.Timestamp
+	13, // 10: guanxi.rollout.events.v1.TaskOverdue.due_at:type_name -> google.protobuf.Timestamp
+	13, // 11: guanxi.rollout.events.v1.TaskOverdue.at:type_name -> google.protobuf.Timestamp
+	12, // 12: guanxi.rollout.events.v1.EntitlementsChanged.entitlements:type_name -> guanxi.rollout.events.v1.Entitlement
+	13, // 13: guanxi.rollout.events.v1.EntitlementsChanged.at:type_name -> google.protobuf.Timestamp
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_guanxi_rollout_events_v1_rollout_proto_init() }
@@ -1338,7 +1484,7 @@ func file_guanxi_rollout_events_v1_rollout_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_guanxi_rollout_events_v1_rollout_proto_rawDesc), len(file_guanxi_rollout_events_v1_rollout_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
