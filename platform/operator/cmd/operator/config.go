@@ -91,7 +91,7 @@ func parse(args []string, env func(string) (string, bool), out io.Writer) (confi
 	f.StringVar(&c.MetricsAddr, "metrics-addr", "127.0.0.1:9090", "where metrics are; 0: nowhere. They ask nobody who they are")
 	level := f.String("log-level", "info", "debug, info, warn or error")
 	f.DurationVar(&c.Poll, "poll", 15*time.Second, "how often the platform is asked where a rollout stands")
-	f.DurationVar(&c.Patience, "deletion-timeout", 5*time.Minute, "how long a deletion with deletionPolicy Delete waits for the platform")
+	f.DurationVar(&c.Patience, "deletion-timeout", 5*time.Minute, "how long a deletion with deletionPolicy Delete waits for the platform, or for Kafka")
 	if err := f.Parse(args); err != nil {
 		return c, err
 	}

@@ -142,7 +142,7 @@ func (c config) subscriptions(mgr ctrl.Manager, log *slog.Logger) (closing func(
 		endpoint = c.Brokers
 	}
 	s := &controller.Subscriptions{
-		Kafka: subscription.NewKafka(admin), Delivery: deliveries, Guard: guard, Cluster: c.Cluster,
+		Kafka: subscription.NewKafka(admin), Delivery: deliveries, Guard: guard, Cluster: c.Cluster, Patience: c.Patience,
 		Endpoint: subscription.Endpoint{Servers: endpoint, TLS: c.KafkaTLS, Authority: authority},
 	}
 	if err := errors.Join(mgr.Add(deliveries), s.SetupWithManager(mgr)); err != nil {
