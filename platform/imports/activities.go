@@ -56,32 +56,46 @@ func (i *Imports) process(ctx context.Context, in input) (Progress, error) {
 	}
 	batches := readAhead(ctx, r, prepare, roundRows)
 	defer batches.close()
+	s, ended, err := i.round(ctx, s, batches)
+	if errors.Is(err, errCancelled) {
+		return s.report(false, true), nil
+	}
+	if err != nil {
+		return Progress{}, err
+	}
+	return s.report(ended, false), nil
+}
+
+// round writes batches until there are no more, or the time of the round is over, and gives how the import stands then, and
+// whether it is at the end of the file.
+func (i *Imports) round(ctx context.Context, s stored, batches *ahead) (_ stored, ended bool, err error) {
+	ctx, stop := context.WithCancel(ctx)
+	w := &abreast{imports: i, giveBack: batches.giveBack, s: s}
+	defer w.all.Wait()
+	defer stop()
 	for enough := time.After(roundTime); ; {
 		b, err := batches.next(ctx)
 		if err != nil {
-			return Progress{}, err
+			return w.s, false, err
 		}
+		ended, last := b.ended, b.last
 		if b.count > 0 {
-			err := i.commit(ctx, &s, b)
-			if errors.Is(err, errCancelled) {
-				return s.report(false, true), nil
-			}
-			if err != nil {
-				return Progress{}, err
+			if err := w.begin(ctx, b); err != nil {
+				return w.s, false, err
 			}
 		}
-		if b.last {
-			return s.report(b.ended, false), nil
-		}
-		batches.giveBack(b)
 		select {
 		case <-enough:
-			return s.report(false, false), nil
+			last = true
 		case <-activity.GetWorkerStopChannel(ctx):
-			return s.report(false, false), nil
+			last = true
 		case <-ctx.Done():
-			return Progress{}, ctx.Err()
+			return w.s, false, ctx.Err()
 		default:
+		}
+		if last {
+			s, err := w.end()
+			return s, ended, err
 		}
 	}
 }

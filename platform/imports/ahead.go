@@ -6,8 +6,11 @@ import (
 	"fmt"
 )
 
-// batchesAhead is how many batches exist at once: one is written, one is ready, and one is read.
-const batchesAhead = 3
+// batchesAhead is how many batches exist at once: two are written, one is ready, and one is read.
+const batchesAhead = 4
+
+// Unwritten is how many batches before it may be unwritten while one is prepared.
+const Unwritten = batchesAhead - 1
 
 // preparing is what a kind's Prepare gives; nil where there is none.
 type preparing func(ctx context.Context, rows []Row) error

@@ -135,46 +135,63 @@ var errCancelled = errors.New("the import is cancelled")
 // errDryRun undoes what a dry run applied.
 var errDryRun = errors.New("dry run")
 
-// commit applies a batch that begins at the position of s and moves the import behind it, in one transaction; s follows.
-func (i *Imports) commit(ctx context.Context, s *stored, b *batch) error {
-	var next stored
-	err := i.db.Tx(ctx, s.Tenant, func(tx *pg.Tx) error {
-		if s.Rows > 0 { // a plan that is made while the tables are empty, and kept, knows no good index from a bad one
+// commit applies a batch in one transaction and moves the import behind it. s is how the import stands before, as far as that
+// is known: where another batch is being written before this one, the import is moved when that is done.
+func (i *Imports) commit(ctx context.Context, s stored, b *batch, before *writing) (next stored, err error) {
+	err = i.db.Tx(ctx, s.Tenant, func(tx *pg.Tx) error {
+		if s.Rows > 0 || before != nil { // a plan that is made while the tables are empty, and kept, knows no good index from a bad one
 			tx.PlanForAny()
 		}
-		now, err := i.load(ctx, tx, s.ID, true)
-		switch {
-		case err != nil:
-			return err
-		case now.State != Running || now.Position != s.Position:
-			return errMoved
-		case now.CancelRequested:
-			return errCancelled
+		if i.kind.Apart != nil {
+			tx.Queue(`SELECT set_config('lock_timeout', $1, true)`, lockTimeout)
 		}
-		found, err := i.apply(ctx, tx, now.Job, b.rows)
-		if err != nil {
+		var found []Rejection
+		if before != nil {
+			if found, err = i.apply(ctx, tx, s.Job, b.rows); err != nil {
+				return err
+			}
+			if s, err = before.follow(ctx); err != nil {
+				return err
+			}
+		}
+		if next, err = i.moved(ctx, tx, s); err != nil {
 			return err
+		}
+		if before == nil {
+			if found, err = i.apply(ctx, tx, next.Job, b.rows); err != nil {
+				return err
+			}
 		}
 		all, err := b.rejections(found)
 		if err != nil {
 			return err
 		}
-		next = now
+		saveRejections(tx, &next, next.Rejections, all)
 		next.Position, next.Line, next.UpdatedAt = b.position, b.line, i.clock()
 		next.Rows += b.count
 		next.Rejected += distinct(all)
 		next.Accepted = next.Rows - next.Rejected
 		next.Rejections += int64(len(all))
-		saveRejections(tx, s, now.Rejections, all)
 		tx.Queue(`UPDATE import_job SET position = $3, line = $4, row_count = $5, accepted = $6, rejected = $7,
 				rejections = $8, updated_at = $9 WHERE tenant_id = $1 AND id = $2`,
 			s.Tenant, s.ID, next.Position, next.Line, next.Rows, next.Accepted, next.Rejected, next.Rejections, next.UpdatedAt)
 		return nil
 	})
-	if err == nil {
-		*s = next
+	return next, err
+}
+
+// moved locks the import and gives how it stands, which must be as in s still.
+func (i *Imports) moved(ctx context.Context, tx *pg.Tx, s stored) (stored, error) {
+	now, err := i.load(ctx, tx, s.ID, true)
+	switch {
+	case err != nil:
+		return now, err
+	case now.State != Running || now.Position != s.Position:
+		return now, errMoved
+	case now.CancelRequested:
+		return now, errCancelled
 	}
-	return err
+	return now, nil
 }
 
 // apply brings the rows in, or for a dry run finds out what would be rejected.

@@ -33,9 +33,19 @@ func (w *world) requireOnce(id uuid.UUID, rows int) {
 // fail before and after they were applied, as a killed process would.
 func TestKilledAnywhereNoRowIsLostOrTwice(t *testing.T) {
 	t.Parallel()
+	for name, how := range map[string]func(*imports.Kind){"one by one": func(*imports.Kind) {}, "abreast": abreast} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			killedAnywhere(t, how)
+		})
+	}
+}
+
+func killedAnywhere(t *testing.T, how func(*imports.Kind)) {
+	t.Helper()
 	const rows = 30_000
 	var batches atomic.Int64
-	w := newWorld(t, func(k *imports.Kind) {
+	w := newWorld(t, how, func(k *imports.Kind) {
 		k.Apply = func(ctx context.Context, tx *pg.Tx, job imports.Job, rows []imports.Row) ([]imports.Rejection, error) {
 			n := batches.Add(1)
 			if n%7 == 3 {
@@ -77,7 +87,7 @@ func TestKilledAnywhereNoRowIsLostOrTwice(t *testing.T) {
 func TestZombiesAreFenced(t *testing.T) {
 	t.Parallel()
 	const rows = 10_000
-	w := newWorld(t)
+	w := newWorld(t, abreast)
 	id := w.upload("?policy=update", file(rows)).ID
 	var all sync.WaitGroup
 	for range 3 {

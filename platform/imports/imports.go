@@ -89,9 +89,13 @@ type Kind struct {
 	Check func(ctx context.Context, tx *pg.Tx, columns []string) (unknown []string, err error)
 	// Prepare, where there is one, is asked at the beginning of a round of batches for what makes of the rows of a batch
 	// whatever needs not be in its transaction, and leaves it in Row.Prepared. It is called for one batch after the other, in
-	// the order of the file, while up to two before are still to be written: what it read may have changed when Apply comes
-	// to it, which is for Apply to see.
+	// the order of the file, while up to Unwritten before are still to be written: what it read may have changed when Apply
+	// comes to it, which is for Apply to see.
 	Prepare func(ctx context.Context, tx *pg.Tx, job Job) (func(ctx context.Context, rows []Row) error, error)
+	// Apart, where there is one, tells of rows of which Prepare made something whether Apply does the same with them and with
+	// those of the batch before, whichever of the two it is called for first, and locks nothing that the other locks: then
+	// the two are written at once.
+	Apart func(rows []Row) bool
 	// Together, where there is one, gives the column by which rows belong together that stand one after the other: all of one
 	// value come to Apply in one call, which may then have more than 1,000 rows, or to none where one of them cannot be read.
 	// Empty: each row is for itself. It is asked with the columns of the mapping.

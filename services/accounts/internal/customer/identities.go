@@ -64,7 +64,8 @@ func (c Customer) identify(i identity.Identity, v Validity, at time.Time) (with 
 
 // begin gives a new customer with its identities.
 func (c Customer) begin(all []identity.Identity, validity map[identity.Identity]Validity, at time.Time) Customer {
-	all = slices.SortedFunc(slices.Values(all), identity.Compare)
+	all = slices.Clone(all)
+	slices.SortFunc(all, identity.Compare)
 	if len(validity) > 0 {
 		for _, one := range all {
 			c, _ = c.identify(one, validity[one], at)
@@ -167,13 +168,14 @@ func unite(rows []Identity) []Identity {
 }
 
 // External gives the customer's ids in other systems that are valid, ordered by system and id.
-func (c Customer) External() []identity.Identity { return external(c.Identities) }
+func (c Customer) External() []identity.Identity { return external(c.Identities, uuid.Nil) }
 
-// external gives the ids in other systems among the identities, as External does.
-func external(of []Identity) []identity.Identity {
+// external gives the ids in other systems among the identities, as External does: those that bear the id of, or where that
+// is nil, all.
+func external(all []Identity, of uuid.UUID) []identity.Identity {
 	var out []identity.Identity
-	for _, i := range of {
-		if _, external := i.Type.System(); external && i.Valid() {
+	for _, i := range all {
+		if _, external := i.Type.System(); external && i.Valid() && (of == uuid.Nil || i.CustomerID == of) {
 			out = append(out, i.Identity)
 		}
 	}
@@ -184,9 +186,4 @@ func external(of []Identity) []identity.Identity {
 // verified tells whether the identity was shown to be the customer's.
 func (c Customer) verified(i identity.Identity) bool {
 	return slices.ContainsFunc(c.Identities, func(has Identity) bool { return has.Identity == i && !has.VerifiedAt.IsZero() })
-}
-
-// own gives the rows that bear the id itself.
-func (c Customer) own(id uuid.UUID) []Identity {
-	return slices.DeleteFunc(slices.Clone(c.rows), func(i Identity) bool { return i.CustomerID != id })
 }

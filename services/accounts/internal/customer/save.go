@@ -167,7 +167,7 @@ func wireStage(s Stage) accountsv1.LifecycleStage {
 // refs gives the ids by which other systems know the customer of the id, one merged into the customer or itself.
 func refs(c Customer, id uuid.UUID) []*referencev1.ExternalRef {
 	var out []*referencev1.ExternalRef
-	for _, i := range external(c.own(id)) {
+	for _, i := range external(c.rows, id) {
 		system, _ := i.Type.System()
 		out = append(out, &referencev1.ExternalRef{System: system, Id: i.Value})
 	}

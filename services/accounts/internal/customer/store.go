@@ -78,13 +78,21 @@ func NewInsertion(customers ...Customer) Insertion {
 		family: make([]string, n), legal: make([]string, n), versions: make([]int64, n), registered: make([]time.Time, n),
 		changed: make([]time.Time, n), tags: make([]string, n), owners: make([]string, n), custom: make([]string, n), alike: true,
 	}
-	var known []Identity
-	for i, c := range customers {
+	var hanging int
+	for i := range customers {
+		hanging += len(customers[i].rows)
+	}
+	known := make([]*Identity, 0, hanging) // a row is long
+	for i := range customers {
+		c := &customers[i]
+		for k := range c.rows {
+			known = append(known, &c.rows[k])
+		}
 		s.ids[i], s.kinds[i], s.sources[i], s.versions[i] = c.ID, string(c.Kind), c.Source, c.Version
 		s.display[i], s.given[i], s.family[i], s.legal[i] = c.Display, c.Given, c.Family, c.Legal
 		s.registered[i], s.changed[i] = c.RegisteredAt, c.ChangedAt
 		s.tags[i], s.owners[i], s.custom[i] = joined(c.Tags), c.Owner, object(c.Custom)
-		known, s.addresses = append(known, c.rows...), append(s.addresses, c.Addresses...)
+		s.addresses = append(s.addresses, c.Addresses...)
 		s.alike = s.alike && s.kinds[i] == s.kinds[0] && s.sources[i] == s.sources[0] && s.versions[i] == s.versions[0] && s.legal[i] == s.legal[0] &&
 			s.registered[i].Equal(s.registered[0]) && s.changed[i].Equal(s.changed[0]) && s.owners[i] == s.owners[0] && s.custom[i] == s.custom[0]
 	}
@@ -147,7 +155,11 @@ func Update(tx *pg.Tx, customers ...Customer) {
 
 // saveIdentities queues identities, new ones and others.
 func saveIdentities(tx *pg.Tx, known []Identity) {
-	newIdentityRows(known).queue(tx, ` ON CONFLICT (tenant_id, type, value, customer_id) DO UPDATE
+	rows := make([]*Identity, len(known))
+	for n := range known {
+		rows[n] = &known[n]
+	}
+	newIdentityRows(rows).queue(tx, ` ON CONFLICT (tenant_id, type, value, customer_id) DO UPDATE
 		SET valid_from = excluded.valid_from, valid_to = excluded.valid_to, verified_at = excluded.verified_at`)
 }
 
@@ -165,12 +177,9 @@ type identityRows struct {
 	plain                  bool // added at one time, of no known beginning or end, and not verified
 }
 
-func newIdentityRows(known []Identity) identityRows {
-	n := len(known)
-	sorted := make([]*Identity, n) // a row is long: sorting is mostly moving
-	for i := range known {
-		sorted[i] = &known[i]
-	}
+// newIdentityRows sorts them.
+func newIdentityRows(sorted []*Identity) identityRows {
+	n := len(sorted)
 	slices.SortFunc(sorted, func(a, b *Identity) int {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Value, b.Value), bytes.Compare(a.CustomerID[:], b.CustomerID[:]))
 	})

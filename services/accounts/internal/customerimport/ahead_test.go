@@ -138,8 +138,50 @@ func TestBatchesThatMayBeUnwrittenAreRemembered(t *testing.T) {
 		want bool
 	}{
 		{[]string{"1", "2"}, true}, {[]string{"3"}, true}, {[]string{"2"}, false}, // two batches before
-		{[]string{"4", "4"}, true}, {[]string{"4"}, false}, {[]string{"3"}, true}, // written by then
+		{[]string{"4", "4"}, true}, {[]string{"4"}, false}, {[]string{"1"}, true}, // written by then
 	} {
 		require.Equal(t, batch.want, u.strangers(of(batch.ids...)), "batch %d", n+1)
 	}
+}
+
+func TestABatchIsApartWhereNothingTiesItToTheOneBefore(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	_, err := w.apply(w.rows("known"))
+	require.NoError(t, err)
+	prepare := w.preparing()
+	for n, batch := range []struct {
+		ids  []string
+		want bool
+	}{
+		{[]string{"1", "2"}, true}, {[]string{"known", "3"}, false}, {[]string{"3", "4"}, false}, // 3 is unwritten, though known is known
+		{[]string{"5"}, true}, {[]string{"4"}, false},
+	} {
+		rows := w.rows(batch.ids...)
+		require.NoError(t, prepare(t.Context(), rows))
+		require.Equal(t, batch.want, apart(rows), "batch %d", n+1)
+	}
+	require.False(t, apart(w.rows("6")), "one that was not prepared")
+}
+
+func TestTheFirstWithACustomFieldIsNotApart(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.job.Columns = []string{"external:shop", "custom:shoe_size"}
+	w.tx(func(tx *pg.Tx) error {
+		tx.Queue(`INSERT INTO custom_field (tenant_id, name, title, type, class, version, created_at, changed_at)
+			VALUES ('music', 'shoe_size', 'Shoe size', 'integer', 'behaviour', 1, now(), now())`)
+		return nil
+	})
+	rows := func(id string) []imports.Row {
+		return []imports.Row{imports.NewRow(1, w.job.Columns, []string{id, "44"})}
+	}
+	first := rows("1")
+	require.NoError(t, w.preparing()(t.Context(), first))
+	require.False(t, apart(first), "it locks the field's definition")
+	_, err := w.apply(first)
+	require.NoError(t, err)
+	second := rows("2")
+	require.NoError(t, w.preparing()(t.Context(), second))
+	require.True(t, apart(second))
 }

@@ -27,10 +27,11 @@ type batch struct {
 	order   []uuid.UUID // of first mention
 }
 
-// change is a customer before and after the batch; a new one has no version before.
+// change is a customer before and after the batch.
 type change struct {
-	was, now customer.Customer
-	fields   []string
+	was    *customer.Customer // nil: a new one
+	now    customer.Customer
+	fields []string
 }
 
 // likeness is a telephone, mailbox or browser together with the name of who has it. Two who are alike are one customer, as
@@ -45,12 +46,13 @@ func nameOf(display string) string {
 	return strings.ToLower(strings.Join(strings.Fields(norm.NFKC.String(display)), ""))
 }
 
-// newBatch begins with the customers who have any of the batch's exclusive identities, by these, and others whom a record
-// may be about: by a telephone, a mailbox or a browser, or as the tenant's rules say.
-func newBatch(policy imports.Policy, at time.Time, newID func() uuid.UUID, known map[identity.Identity]customer.Customer, others others) *batch {
+// newBatch begins a batch of so many records with the customers who have any of their exclusive identities, by these, and
+// others whom a record may be about: by a telephone, a mailbox or a browser, or as the tenant's rules say.
+func newBatch(policy imports.Policy, at time.Time, newID func() uuid.UUID, records int, known map[identity.Identity]customer.Customer, others others) *batch {
 	b := &batch{
-		policy: policy, at: at, newID: newID, holders: map[identity.Identity]uuid.UUID{}, alike: map[likeness][]uuid.UUID{},
-		certain: map[uuid.UUID][]uuid.UUID{}, now: map[uuid.UUID]*change{},
+		policy: policy, at: at, newID: newID, holders: make(map[identity.Identity]uuid.UUID, 2*records),
+		alike: make(map[likeness][]uuid.UUID, 2*records), certain: map[uuid.UUID][]uuid.UUID{},
+		now: make(map[uuid.UUID]*change, records), order: make([]uuid.UUID, 0, records),
 	}
 	for _, c := range others.customers {
 		b.know(c)
@@ -73,13 +75,12 @@ func (b *batch) know(c customer.Customer) {
 	if b.now[c.ID] != nil {
 		return
 	}
-	b.now[c.ID] = &change{was: c, now: c}
-	b.remember(c)
+	b.now[c.ID] = &change{was: &c, now: c}
+	b.remember(c, nameOf(c.Display))
 }
 
-// remember has the customer found by later records.
-func (b *batch) remember(c customer.Customer) {
-	name := nameOf(c.Display)
+// remember has the customer found by later records; name is the one for comparison.
+func (b *batch) remember(c customer.Customer, name string) {
 	for _, i := range c.Identities {
 		switch {
 		case !i.Valid():
@@ -97,7 +98,7 @@ func (b *batch) remember(c customer.Customer) {
 // take applies one record. A customer who is not known is registered; one who is known, from before or from a row
 // above, is left alone (skip) or given what the row says (update). A row whose exclusive identities belong to different
 // customers is refused, as is one that wants another customer with them (create).
-func (b *batch) take(r record) []imports.Rejection {
+func (b *batch) take(r *record) []imports.Rejection {
 	found, refused := b.holder(r)
 	if refused == nil && found == uuid.Nil && b.policy != imports.Create {
 		found, refused = b.likely(r)
@@ -108,7 +109,7 @@ func (b *batch) take(r record) []imports.Rejection {
 	case found == uuid.Nil:
 		b.now[r.made.ID] = &change{now: r.made}
 		b.order = append(b.order, r.made.ID)
-		b.remember(r.made)
+		b.remember(r.made, r.name)
 		return nil
 	case b.policy == imports.Update:
 		return b.update(b.now[found], r)
@@ -118,8 +119,11 @@ func (b *batch) take(r record) []imports.Rejection {
 }
 
 // holder gives the customer who has the record's exclusive identities; nil UUID: nobody has any.
-func (b *batch) holder(r record) (found uuid.UUID, refused []imports.Rejection) {
-	for _, i := range r.exclusive() {
+func (b *batch) holder(r *record) (found uuid.UUID, refused []imports.Rejection) {
+	for _, i := range r.draft.Identities {
+		if !i.Type.Exclusive() {
+			continue
+		}
 		holder, known := b.holders[i]
 		switch {
 		case !known:
@@ -138,7 +142,7 @@ func (b *batch) holder(r record) (found uuid.UUID, refused []imports.Rejection) 
 
 // likely gives the one customer of whom the tenant's rules say that it is the record's, or who has a telephone, a mailbox or a
 // browser of the record and its name, and whose ids elsewhere do not speak against it; nil UUID: there is none.
-func (b *batch) likely(r record) (found uuid.UUID, refused []imports.Rejection) {
+func (b *batch) likely(r *record) (found uuid.UUID, refused []imports.Rejection) {
 	several := func(column, reason string) (uuid.UUID, []imports.Rejection) {
 		if b.policy != imports.Update {
 			return found, nil
@@ -160,9 +164,11 @@ func (b *batch) likely(r record) (found uuid.UUID, refused []imports.Rejection) 
 			return several("", "is several customers by the rules of your organisation; give a card or another id of one of them")
 		}
 	}
-	name := nameOf(r.made.Display)
-	for _, i := range r.shared() {
-		for _, id := range b.alike[likeness{i, name}] {
+	for _, i := range r.draft.Identities {
+		if i.Type.Exclusive() || r.name == "" {
+			continue
+		}
+		for _, id := range b.alike[likeness{i, r.name}] {
 			if another(id) {
 				return several(string(i.Type), "belongs to several customers of this name; give a card or another id of one of them")
 			}
@@ -173,8 +179,11 @@ func (b *batch) likely(r record) (found uuid.UUID, refused []imports.Rejection) 
 
 // contradicts tells whether the record has an id of a sort of which the customer has another: the same system gave two
 // ids, so it knows two.
-func contradicts(c customer.Customer, r record) bool {
-	for _, wants := range r.exclusive() {
+func contradicts(c customer.Customer, r *record) bool {
+	for _, wants := range r.draft.Identities {
+		if !wants.Type.Exclusive() {
+			continue
+		}
 		for _, has := range c.Identities {
 			if has.Valid() && has.Type == wants.Type && has.Value != wants.Value {
 				return true
@@ -187,7 +196,7 @@ func contradicts(c customer.Customer, r record) bool {
 // update gives a customer what the row says: other names, kind, owner and custom fields; tags, identities and addresses in
 // addition to those that are there. All of it is one change: one version, however many rows of the batch repeat the
 // customer.
-func (b *batch) update(ch *change, r record) []imports.Rejection {
+func (b *batch) update(ch *change, r *record) []imports.Rejection {
 	d := ch.now.Details()
 	d.Names = overlay(d.Names, r.draft.Names)
 	if r.draft.Kind != "" {
@@ -223,13 +232,15 @@ func (b *batch) update(ch *change, r record) []imports.Rejection {
 	case len(fields) == 0:
 		return nil
 	}
-	now.Version = ch.was.Version + 1
-	if len(ch.fields) == 0 && ch.was.Version > 0 {
-		b.order = append(b.order, now.ID)
+	now.Version = 1
+	if ch.was != nil {
+		if now.Version = ch.was.Version + 1; len(ch.fields) == 0 {
+			b.order = append(b.order, now.ID)
+		}
 	}
 	ch.now = now
 	ch.fields = slices.Compact(slices.Sorted(slices.Values(append(ch.fields, fields...))))
-	b.remember(now)
+	b.remember(now, nameOf(now.Display))
 	return nil
 }
 
@@ -270,13 +281,14 @@ func overlay(was, row customer.Names) customer.Names {
 
 // result gives the new customers and the changed ones, each in the order of the file.
 func (b *batch) result() (added []customer.Customer, changed []customer.Changed) {
+	added = make([]customer.Customer, 0, len(b.order))
 	for _, id := range b.order {
 		switch ch := b.now[id]; {
-		case ch.was.Version == 0:
+		case ch.was == nil:
 			ch.now.Version = 1
 			added = append(added, ch.now)
 		default:
-			changed = append(changed, customer.Changed{Was: ch.was, Now: ch.now, Fields: ch.fields})
+			changed = append(changed, customer.Changed{Was: *ch.was, Now: ch.now, Fields: ch.fields})
 		}
 	}
 	return added, changed

@@ -28,7 +28,7 @@ func New(db *pg.DB, o *outbox.Outbox, fl *flow.Client, service string, clock fun
 	return imports.New(db, o, fl, service, imports.Kind{
 		Path: "/v1/customers/imports", Name: "customers", Permission: auth.CustomersImport,
 		Columns: columns(), Policies: []imports.Policy{imports.Skip, imports.Update, imports.Create},
-		Check: check, Prepare: importer.prepare, Apply: importer.apply, Finished: finished,
+		Check: check, Prepare: importer.prepare, Apart: apart, Apply: importer.apply, Finished: finished,
 	}, clock)
 }
 
@@ -57,13 +57,15 @@ type ready struct {
 	rows    int
 	used    bool    // tried once: what fails is worked anew
 	outcome outcome // where nobody in it was known
-	unknown bool    // that this was so
+	unknown bool    // that this was so, by what is written and by the batches that were not; no rule finds anybody else
+	settles bool    // that it is the first to use a custom field: the field's definition is locked for that
 }
 
 // prepare reads batches by the tenant's settings of now and works them as if nobody in them were known, while the batch
 // before is written, and asks whether that is so: of most files it is.
 func (m *importer) prepare(ctx context.Context, tx *pg.Tx, job imports.Job) (func(context.Context, []imports.Row) error, error) {
 	fields := field.Queue(tx)
+	rules := matching.QueueRules(tx)
 	region, err := tenant.Region(ctx, tx)
 	if err != nil {
 		return nil, err
@@ -71,11 +73,12 @@ func (m *importer) prepare(ctx context.Context, tx *pg.Tx, job imports.Job) (fun
 	before := &unwritten{}
 	return func(ctx context.Context, rows []imports.Row) error {
 		by, b := m.reading(job, region, fields), &ready{rows: len(rows)}
-		var records []record
+		records := make([]record, 0, len(rows))
 		for n, row := range rows {
 			p := prepared{by: by, batch: b}
 			if p.record, p.faults = by.read(row.Line, row.Get, row.More()...); len(p.faults) == 0 {
 				records = append(records, p.record)
+				b.settles = b.settles || fields.Unused(p.record.made.Custom)
 			}
 			rows[n].Prepared = p
 		}
@@ -87,27 +90,47 @@ func (m *importer) prepare(ctx context.Context, tx *pg.Tx, job imports.Job) (fun
 		if err != nil {
 			return err
 		}
-		if b.unknown = len(held) == 0 && before.strangers(records); b.unknown {
-			b.outcome = m.work(ctx, job.Tenant, newBatch(job.Policy, by.at, newID, nil, others{}), records)
+		strangers := before.strangers(records)
+		if b.unknown = strangers && len(held) == 0 && !rules.Automatic(); b.unknown {
+			b.outcome = m.work(ctx, job.Tenant, newBatch(job.Policy, by.at, newID, len(records), nil, others{}), records)
 		}
 		return nil
 	}, nil
 }
 
+// apart tells of a batch that nobody in it was known, so that all that it locks is the tenant, as others do, and its own new
+// customers.
+func apart(rows []imports.Row) bool {
+	for n := range rows {
+		if p, ok := rows[n].Prepared.(prepared); !ok || !p.batch.unknown || p.batch.settles {
+			return false
+		}
+	}
+	return true
+}
+
 // unwritten remembers the identities of the batches that may be unwritten while another is prepared.
-type unwritten struct{ batches [2]map[identity.Identity]bool }
+type unwritten struct {
+	batches [imports.Unwritten + 1]map[identity.Identity]bool // the last one is forgotten
+}
 
 // strangers tells whether the records have no identity of a batch before that may be unwritten, and remembers theirs.
 func (u *unwritten) strangers(records []record) bool {
-	present := make(map[identity.Identity]bool)
+	present := u.batches[imports.Unwritten]
+	if clear(present); present == nil {
+		present = make(map[identity.Identity]bool, 4*len(records))
+	}
 	strangers := true
-	for _, r := range records {
-		for _, i := range r.draft.Identities {
-			strangers = strangers && !u.batches[0][i] && !u.batches[1][i]
+	for n := range records {
+		for _, i := range records[n].draft.Identities {
+			for _, before := range u.batches[:imports.Unwritten] {
+				strangers = strangers && !before[i]
+			}
 			present[i] = true
 		}
 	}
-	u.batches[0], u.batches[1] = u.batches[1], present
+	copy(u.batches[1:], u.batches[:])
+	u.batches[0] = present
 	return strangers
 }
 
@@ -128,8 +151,8 @@ func (m *importer) apply(ctx context.Context, tx *pg.Tx, job imports.Job, rows [
 		return nil, err
 	}
 	rd := m.reading(job, t.Region, fields)
+	records := make([]record, 0, len(rows))
 	var (
-		records  []record
 		rejected []imports.Rejection
 		done     *ready
 	)
@@ -155,7 +178,7 @@ func (m *importer) apply(ctx context.Context, tx *pg.Tx, job imports.Job, rows [
 		if err != nil {
 			return nil, err
 		}
-		out = m.work(ctx, tx.Tenant(), newBatch(job.Policy, rd.at, newID, known, others), records)
+		out = m.work(ctx, tx.Tenant(), newBatch(job.Policy, rd.at, newID, len(records), known, others), records)
 	}
 	if out.err != nil {
 		return nil, out.err
@@ -175,8 +198,8 @@ type outcome struct {
 
 // work applies the records to the batch.
 func (m *importer) work(ctx context.Context, tenant string, b *batch, records []record) (out outcome) {
-	for _, r := range records {
-		out.rejected = append(out.rejected, b.take(r)...)
+	for n := range records {
+		out.rejected = append(out.rejected, b.take(&records[n])...)
 	}
 	out.added, out.changed = b.result()
 	out.inserted = customer.NewInsertion(out.added...)
@@ -233,7 +256,7 @@ func (m *importer) others(ctx context.Context, tx *pg.Tx, rules *matching.Rules,
 		drafts[n] = r.made
 		for _, i := range r.shared() {
 			if taken[i] {
-				shared, names = append(shared, i), append(names, nameOf(r.made.Display))
+				shared, names = append(shared, i), append(names, r.name)
 			}
 		}
 	}

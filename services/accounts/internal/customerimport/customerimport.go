@@ -88,6 +88,7 @@ type record struct {
 	draft  customer.Draft
 	places []customer.Place
 	made   customer.Customer // who is registered where nobody is found
+	name   string            // of them, for comparison
 }
 
 // reading is what rows are read by.
@@ -166,6 +167,7 @@ func (rd reading) read(line int64, value func(column string) string, more ...str
 		r.draft.Addresses = append(r.draft.Addresses, customer.Address{Place: p, ID: rd.newID()})
 	}
 	r.made, wrong = customer.Register(rd.newID(), r.draft, rd.at)
+	r.name = nameOf(r.made.Display)
 	return r, rejections(line, wrong)
 }
 
@@ -254,17 +256,6 @@ func rejections(line int64, wrong []problem.Field) []imports.Rejection {
 	for _, f := range wrong {
 		column, _, _ := strings.Cut(f.Location, "[") // such as tags[1]
 		out = append(out, imports.Rejection{Line: line, Column: column, Code: f.Code, Reason: f.Message})
-	}
-	return out
-}
-
-// exclusive gives the identities by which the record says whom it is about.
-func (r record) exclusive() []identity.Identity {
-	var out []identity.Identity
-	for _, i := range r.draft.Identities {
-		if i.Type.Exclusive() {
-			out = append(out, i)
-		}
 	}
 	return out
 }

@@ -178,13 +178,13 @@ func TestABatchDoesWhatThePolicySays(t *testing.T) {
 			fourth, _ := customer.Register(id(103), customer.Draft{Names: customer.Names{Display: "Mei Li"}, Identities: []identity.Identity{number,
 				{Type: identity.External("shop"), Value: "4"}}}, noon)
 			newID := serials()
-			b := newBatch(c.policy, noon.Add(time.Hour), newID,
+			b := newBatch(c.policy, noon.Add(time.Hour), newID, len(c.rows),
 				map[identity.Identity]customer.Customer{one: first, {Type: identity.Card, Value: "FIRST"}: first, two: second},
 				others{customers: []customer.Customer{third, fourth}})
 			var faults []string
 			for n, r := range c.rows {
 				rec, wrong := readRow(t, int64(n+1), r, newID)
-				for _, f := range append(wrong, b.take(rec)...) {
+				for _, f := range append(wrong, b.take(&rec)...) {
 					faults = append(faults, f.Column+" "+f.Code)
 				}
 			}
@@ -235,10 +235,10 @@ func TestTheTenantsRulesSayWhomARowIsAbout(t *testing.T) {
 			if len(wrong) > 0 {
 				t.Fatal(wrong)
 			}
-			b := newBatch(c.policy, noon.Add(time.Hour), newID, nil,
+			b := newBatch(c.policy, noon.Add(time.Hour), newID, 1, nil,
 				others{customers: []customer.Customer{first, second}, certain: map[uuid.UUID][]uuid.UUID{rec.made.ID: c.certain}})
 			var got []string
-			for _, f := range b.take(rec) {
+			for _, f := range b.take(&rec) {
 				got = append(got, f.Column+" "+f.Code)
 			}
 			news, changes := b.result()

@@ -37,6 +37,16 @@ func Queue(tx *pg.Tx) Set {
 	return s
 }
 
+// Unused tells whether values are of a field of which customers had none when the set was read.
+func (s Set) Unused(values map[string]any) bool {
+	for name := range values {
+		if d, defined := s[name]; defined && !d.Used {
+			return true
+		}
+	}
+	return false
+}
+
 // Use queues the mark that customers have values of the fields, for those that do not bear it yet. It fails with the
 // Conflict custom_field_changed when one of those was changed since it was read.
 func (s Set) Use(tx *pg.Tx, values map[string]any) {
