@@ -1,11 +1,12 @@
-import { useEffect, useRef, type ReactNode } from 'react'
+import { useLayoutEffect, useRef, type ReactNode } from 'react'
 import { useI18n } from '../i18n'
 
 /** Dialog is modal: the browser keeps the focus in it, closes it with Escape, and gives the focus back. */
 export function Dialog({ title, onClose, children, bare, wide }: { title: string; onClose: () => void; children: ReactNode; bare?: boolean; wide?: boolean }) {
   const { t } = useI18n()
   const ref = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  // Closed while it is in the page: one that is out already gives no focus back.
+  useLayoutEffect(() => {
     const dialog = ref.current
     dialog?.showModal()
     return () => dialog?.close()

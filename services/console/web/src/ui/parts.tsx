@@ -6,7 +6,7 @@ import { useI18n } from '../i18n'
 type Tone = 'plain' | 'accent' | 'good' | 'warn' | 'bad'
 
 const buttons = {
-  primary: 'bg-accent text-on-accent hover:opacity-90',
+  primary: 'bg-accent text-on-accent hover:brightness-95',
   plain: 'border border-strong-line bg-surface text-ink hover:bg-sunken',
   quiet: 'text-soft hover:bg-sunken hover:text-ink',
 }

@@ -100,7 +100,7 @@ function ComplaintLink({ ticket }: { ticket: string }) {
   const found = query.data?.items[0]
   if (!found) return null
   return (
-    <Link to="/complaints/$complaintId" params={{ complaintId: found.complaint_id }} className="inline-flex h-9 items-center rounded-md bg-accent px-3 font-medium text-on-accent hover:opacity-90">
+    <Link to="/complaints/$complaintId" params={{ complaintId: found.complaint_id }} className="inline-flex h-9 items-center rounded-md bg-accent px-3 font-medium text-on-accent hover:brightness-95">
       {t('complaint.open')}
     </Link>
   )
