@@ -14,6 +14,9 @@ import (
 // tenant is the one that the load is laid on; nobody else writes to it.
 const tenant = "cluster-load"
 
+// person is who does what this program does with the API.
+const person = "cluster"
+
 // The manners of a load: how a request that fails is taken.
 const (
 	nothingFails = false
@@ -55,24 +58,11 @@ func (r *run) startLoad(ctx context.Context, again bool) (*load, error) {
 	}
 	l := &load{name: random(), again: again, placedAt: time.Now()}
 	l.customer = client.Ref{System: "load", ID: l.name}
-	l.token = client.FromDevIssuer(at.issuer, client.DevToken{Subject: "cluster", Tenant: tenant, Roles: []string{"admin"}})
-	operator, err := client.New(at.server, client.FromDevIssuer(at.issuer, client.DevToken{Subject: "cluster", Roles: []string{"platform-admin"}}))
-	if err != nil {
+	if l.api, l.token, err = r.tenant(ctx, at, tenant); err != nil {
 		return nil, err
 	}
-	t := client.Tenant{TenantID: tenant, DisplayName: "Load", Region: "US", Language: "en", TimeZone: "UTC", Currency: "USD"}
-	if err := operator.EnsureTenant(ctx, t); err != nil {
+	if err := makeCustomer(ctx, l.api, l.name); err != nil {
 		return nil, err
-	}
-	if l.api, err = client.New(at.server, l.token); err != nil {
-		return nil, err
-	}
-	err = l.api.Post(ctx, "/v1/customers", map[string]any{
-		"display_name": "Load", "allow_duplicate": true,
-		"identities": []map[string]string{{"type": "external:load", "value": l.name}},
-	}, nil)
-	if err != nil {
-		return nil, fmt.Errorf("make a customer: %w", err)
 	}
 	err = until(ctx, 2*time.Minute, func(ctx context.Context) (err error) {
 		if l.before, err = l.api.SalesTotals(ctx); err != nil {
@@ -101,6 +91,33 @@ func (r *run) startLoad(ctx context.Context, again bool) (*load, error) {
 		})
 	}
 	return l, nil
+}
+
+// tenant makes the tenant where it is not there, and gives who may do everything in it.
+func (r *run) tenant(ctx context.Context, at addresses, id string) (*client.Client, client.TokenSource, error) {
+	operator, err := client.New(at.server, client.FromDevIssuer(at.issuer, client.DevToken{Subject: person, Roles: []string{"platform-admin"}}))
+	if err != nil {
+		return nil, nil, err
+	}
+	t := client.Tenant{TenantID: id, DisplayName: "Load", Region: "US", Language: "en", TimeZone: "UTC", Currency: "USD"}
+	if err := operator.EnsureTenant(ctx, t); err != nil {
+		return nil, nil, err
+	}
+	token := client.FromDevIssuer(at.issuer, client.DevToken{Subject: person, Tenant: id, Roles: []string{"admin"}})
+	api, err := client.New(at.server, token)
+	return api, token, err
+}
+
+// makeCustomer makes a customer who is known by a name in the system "load".
+func makeCustomer(ctx context.Context, api *client.Client, name string) error {
+	err := api.Post(ctx, "/v1/customers", map[string]any{
+		"display_name": "Load", "allow_duplicate": true,
+		"identities": []map[string]string{{"type": "external:load", "value": name}},
+	}, nil)
+	if err != nil {
+		return fmt.Errorf("make a customer: %w", err)
+	}
+	return nil
 }
 
 // ask asks once or until there is an answer. What is being asked when the load ends is still asked to its end.

@@ -18,8 +18,9 @@ import (
 
 const usage = `Usage: cluster [flags]
 
-Works on the cluster that KUBECONFIG names, in a namespace of its own that must not be there before. The machine it runs on
-has to reach the addresses of Services, as a node does; the images have to be on the nodes or in -registry.
+Works on the cluster that KUBECONFIG names, for each mode of the chart in a namespace of its own that must not be there before.
+The machine it runs on has to reach the addresses of Services, as a node does; the images have to be on the nodes or in
+-registry. In the mode services the definitions of the operator's kinds are installed and taken away again.
 
 Flags:
 `
@@ -27,6 +28,7 @@ Flags:
 // run is one run: where it works and with what.
 type run struct {
 	namespace string
+	mode      string // all-in-one or services; empty before a round is begun: both
 	helm      string
 	kubectl   string
 	devstack  string // the program of demo-check; none: it is left out
@@ -36,13 +38,16 @@ type run struct {
 	seed      uint64
 	keep      bool
 
-	random *rand.Rand
-	secret string // of the issuer of tokens
+	random      *rand.Rand
+	secret      string // of the issuer of tokens
+	door        string // URL of what stands in for an Ingress controller
+	definitions bool   // the operator's were installed
 }
 
 func main() {
 	var r run
-	flag.StringVar(&r.namespace, "namespace", "guanxi-cluster-test", "namespace that is made and, at the end, deleted")
+	flag.StringVar(&r.namespace, "namespace", "guanxi-test", "what the names of the namespaces begin with that are made and, at the end, deleted")
+	flag.StringVar(&r.mode, "mode", "", "only this mode of the chart: all-in-one or services (default both)")
 	flag.StringVar(&r.root, "root", ".", "the repository")
 	flag.StringVar(&r.helm, "helm", "bin/helm", "program of Helm")
 	flag.StringVar(&r.kubectl, "kubectl", "bin/kube/kubectl", "program of kubectl")
@@ -76,7 +81,52 @@ type step struct {
 	do   func(context.Context) error
 }
 
-// all goes through the steps and takes the namespace away at the end.
+// round is one installation of its own.
+type round struct {
+	mode  string
+	steps func(*run) []step
+}
+
+func rounds() []round {
+	return []round{{"all-in-one", (*run).allInOneSteps}, {"services", (*run).servicesSteps}}
+}
+
+// allInOneSteps are those of the installation that docs/installing.md has people try out, which is broken as well.
+func (r *run) allInOneSteps() []step {
+	return append(r.installing(),
+		step{"an upgrade under load", r.upgradeUnderLoad},
+		step{fmt.Sprintf("a pod of each component killed under load, seed %d", r.seed), r.killUnderLoad},
+		step{"what Helm takes away", r.uninstall},
+	)
+}
+
+// servicesSteps are those of an installation with Deployments for each service, and with the operator.
+func (r *run) servicesSteps() []step {
+	return append(r.installing(),
+		step{"the operator is installed", r.installOperator},
+		step{"its objects come into force", r.objectsComeIntoForce},
+		step{"the operator is killed, and an object changed", r.operatorIsKilled},
+		step{"objects, operator and definitions go", r.operatorGoes},
+		step{"what Helm takes away", r.uninstall},
+	)
+}
+
+func (r *run) installing() []step {
+	steps := []step{
+		{"what Guanxi stands on is installed", r.installDeps},
+		{"Guanxi is installed", r.installGuanxi},
+		{"every pod is ready where Pod Security is restricted", r.everyPodIsReady},
+		{"helm test", r.helmTest},
+	}
+	if r.devstack != "" {
+		steps = append(steps, step{"demo-check from outside", r.demoCheck})
+	} else {
+		say("left out: demo-check, as no -devstack is given")
+	}
+	return steps
+}
+
+// all goes through the rounds that are asked for.
 func (r *run) all(ctx context.Context) (err error) {
 	if os.Getenv("KUBECONFIG") == "" {
 		return errors.New("set KUBECONFIG, so that no cluster is worked on by accident")
@@ -87,7 +137,26 @@ func (r *run) all(ctx context.Context) (err error) {
 	if r.seed == 0 {
 		r.seed = rand.Uint64()
 	}
-	r.random = rand.New(rand.NewPCG(r.seed, 0))
+	done := 0
+	for _, one := range rounds() {
+		if r.mode != "" && r.mode != one.mode {
+			continue
+		}
+		own := *r
+		own.mode, own.namespace, own.random = one.mode, r.namespace+"-"+one.mode, rand.New(rand.NewPCG(r.seed, 0))
+		if err := own.goThrough(ctx, one.steps(&own)); err != nil {
+			return fmt.Errorf("mode %s: %w", one.mode, err)
+		}
+		done++
+	}
+	if done == 0 {
+		return fmt.Errorf("there is no mode %s", r.mode)
+	}
+	return nil
+}
+
+// goThrough goes through the steps of a round and takes the namespace away at the end.
+func (r *run) goThrough(ctx context.Context, steps []step) (err error) {
 	if err := r.makeNamespace(ctx); err != nil {
 		return err
 	}
@@ -99,31 +168,15 @@ func (r *run) all(ctx context.Context) (err error) {
 			say("the namespace %s is left as it is", r.namespace)
 			return
 		}
-		err = errors.Join(err, r.deleteNamespace())
+		err = errors.Join(err, r.deleteDefinitions(), r.deleteNamespace())
 	}()
-	steps := []step{
-		{"what Guanxi stands on is installed", r.installDeps},
-		{"Guanxi is installed", r.installGuanxi},
-		{"every pod is ready where Pod Security is restricted", r.everyPodIsReady},
-		{"helm test", r.helmTest},
-	}
-	if r.devstack != "" {
-		steps = append(steps, step{"demo-check through the Service", r.demoCheck})
-	} else {
-		say("left out: demo-check, as no -devstack is given")
-	}
-	steps = append(steps,
-		step{"an upgrade under load", r.upgradeUnderLoad},
-		step{fmt.Sprintf("a pod of each component killed under load, seed %d", r.seed), r.killUnderLoad},
-		step{"what Helm takes away", r.uninstall},
-	)
 	for _, s := range steps {
-		say("%s", s.name)
+		say("%s: %s", r.mode, s.name)
 		began := time.Now()
 		if err := s.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		say("%s: as it should, after %.0f s", s.name, time.Since(began).Seconds())
+		say("%s: %s: as it should, after %.0f s", r.mode, s.name, time.Since(began).Seconds())
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/guanxi-crm/guanxi/tools/devstack/cdnow"
 )
 
 // The names of the releases and of the claims are those of docs/installing.md.
@@ -36,11 +38,12 @@ func (r *run) installDeps(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.chart(ctx, "install", depsRelease, "guanxi-demo-deps", "--set", "existingSecret="+secretName, "--set", outside("networkPolicy.ingressFrom"))
+	return r.chart(ctx, "install", depsRelease, "guanxi-demo-deps", "--set", "existingSecret="+secretName,
+		"--set", "networkPolicy.ingressFrom[0].ipBlock.cidr="+everywhere)
 }
 
-// outside lets this machine in where network policies are kept: in an installation the Ingress is the one that comes in.
-func outside(key string) string { return key + "[0].ipBlock.cidr=0.0.0.0/0" }
+// everywhere lets this machine in where network policies are kept: in an installation the Ingress is the one that comes in.
+const everywhere = "0.0.0.0/0"
 
 func (r *run) installGuanxi(ctx context.Context) error {
 	err := r.apply(ctx, `apiVersion: v1
@@ -56,13 +59,16 @@ spec:
 	return r.guanxi(ctx, "install")
 }
 
-// guanxi installs or upgrades the chart with the values of the demo, and two pods, so that one may go.
+// guanxi installs or upgrades the chart with the values of the demo: in the mode all-in-one with two pods, so that one may go, in
+// the mode services with one of each Deployment, as the machine is a small one, behind an Ingress.
 func (r *run) guanxi(ctx context.Context, do string, args ...string) error {
-	args = append([]string{
-		"--values", filepath.Join(r.root, "charts", "guanxi", "ci", "demo.yaml"), "--set", "allInOne.replicas=2",
-		"--set", outside("networkPolicy.ingressFrom"),
-	}, args...)
-	return r.chart(ctx, do, guanxiRelease, "guanxi", args...)
+	values := []string{"--values", filepath.Join(r.root, "charts", "guanxi", "ci", "demo.yaml"), "--set", "networkPolicy.ingressFrom[1].ipBlock.cidr=" + everywhere}
+	if r.mode == "services" {
+		values = append(values, "--set", "mode=services,components.api.replicas=1,ingress.enabled=true,ingress.patterns=true,ingress.host="+ingressHost)
+	} else {
+		values = append(values, "--set", "allInOne.replicas=2")
+	}
+	return r.chart(ctx, do, guanxiRelease, "guanxi", append(values, args...)...)
 }
 
 func (r *run) everyPodIsReady(ctx context.Context) error {
@@ -110,7 +116,8 @@ func (r *run) helmTest(ctx context.Context) error {
 	return err
 }
 
-// demoCheck has the program of the development stack do with this installation what it does with its own.
+// demoCheck has the program of the development stack do with this installation what it does with its own: with all the data that
+// it finds in the mode all-in-one, and with the small synthetic history in the mode services.
 func (r *run) demoCheck(ctx context.Context) error {
 	at, err := r.addresses(ctx)
 	if err != nil {
@@ -118,6 +125,9 @@ func (r *run) demoCheck(ctx context.Context) error {
 	}
 	cmd := exec.CommandContext(ctx, r.devstack, "demo-check", "--server", at.server, "--issuer", at.issuer, "--traces", at.traces)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = r.root, os.Stdout, os.Stderr
+	if r.mode == "services" {
+		cmd.Env = append(os.Environ(), cdnow.DataEnv+"=/none")
+	}
 	return cmd.Run()
 }
 
@@ -125,12 +135,20 @@ func (r *run) demoCheck(ctx context.Context) error {
 type addresses struct{ server, issuer, traces string }
 
 func (r *run) addresses(ctx context.Context) (at addresses, err error) {
-	for service, to := range map[string]*string{"crm-guanxi": &at.server, "demo-issuer": &at.issuer, "demo-traces": &at.traces} {
+	ask := map[string]*string{"demo-issuer": &at.issuer, "demo-traces": &at.traces}
+	if r.mode != "services" {
+		ask[guanxiRelease+"-guanxi"] = &at.server
+	}
+	for service, to := range ask {
 		if *to, err = r.address(ctx, service); err != nil {
 			return at, err
 		}
 	}
-	return addresses{server: "http://" + at.server, issuer: "http://cluster:" + r.secret + "@" + at.issuer, traces: "http://" + at.traces}, nil
+	at = addresses{server: "http://" + at.server, issuer: "http://cluster:" + r.secret + "@" + at.issuer, traces: "http://" + at.traces}
+	if r.mode == "services" {
+		at.server, err = r.openDoor(ctx)
+	}
+	return at, err
 }
 
 // upgradeUnderLoad replaces every pod of Guanxi while people read and write: no request may fail, and no order be lost.
@@ -229,6 +247,9 @@ func (r *run) uninstall(ctx context.Context) error {
 	stay := []string{"persistentvolumeclaim/" + filesClaim, "secret/" + secretName, "serviceaccount/default", "configmap/kube-root-ca.crt"}
 	for _, part := range []string{"postgres", "kafka", "temporal", "issuer", "traces"} {
 		stay = append(stay, "persistentvolumeclaim/state-"+depsRelease+"-"+part+"-0")
+	}
+	if r.mode == "services" {
+		stay = append(stay, "lease.coordination.k8s.io/guanxi-operator") // which the operator makes itself
 	}
 	slices.Sort(stay)
 	kinds, err := output(ctx, "", r.kubectl, "api-resources", "--verbs=list", "--namespaced", "--output=name")

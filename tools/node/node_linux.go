@@ -28,7 +28,7 @@ const (
 	cgroup      = "guanxi-node"
 	containerNS = "k8s.io" // containerd's namespace for Kubernetes
 	readyWithin = 10 * time.Minute
-	volumes     = 12
+	volumes     = 18
 
 	pauseRepository = "docker.io/guanxi/pause"
 	pauseImage      = pauseRepository + ":node"
