@@ -25,6 +25,7 @@
 //	insight         what analyses and other systems say of a customer
 //	timeline        what all services' events say of a customer
 //	profile         a customer whole, as far as the purpose needs it
+//	subscription    who reads the platform's events from outside
 package accounts
 
 import (
@@ -55,6 +56,7 @@ import (
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/profile"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/relationship"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/search"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/subscription"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/tenant"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/timeline"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/touchpoint"
@@ -94,7 +96,7 @@ func Module() app.Module {
 					consents.Routes, preferences.Routes, contacts.Routes, relationship.New(d.DB, d.Outbox, d.Clock).Routes,
 					asset.New(d.DB, d.Outbox, d.Clock).Routes, touchpoint.New(d.DB, d.Clock).Routes, interaction.New(d.DB, d.Outbox, d.Clock).Routes,
 					files.Routes, exports.Routes, merges.Routes, erasures.Routes, insight.New(d.DB, looks, d.Clock).Routes,
-					timeline.New(d.DB).Routes, profile.New(d.DB, looks, consents, d.Clock).Routes,
+					timeline.New(d.DB).Routes, profile.New(d.DB, looks, consents, d.Clock).Routes, subscription.New(d.Bus).Routes,
 				},
 				Consumers: []inbox.Consumer{timeline.Consumer(), customers.Consumer(), customers.Proposals(), eraser.Consumer()},
 				Worker: func(r worker.Registry) {

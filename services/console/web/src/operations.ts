@@ -5,6 +5,7 @@ type Answer<Name extends keyof operations> = operations[Name]['responses'] exten
 
 export type Status = Answer<'get-accounts-status'>
 export type Parked = Answer<'accounts-ops-parked-list'>['parked'][number]
+export type Subscription = Answer<'accounts-ops-subscriptions'>['subscriptions'][number]
 export type ParkedEvent = Answer<'accounts-ops-parked-show'>
 
 // Every service answers for itself in the same way; the types are those of accounts.
@@ -15,6 +16,11 @@ export type Service = (typeof services)[number]
 
 export function statusOf(service: Service): Promise<Status> {
   return body(clients[service].GET(`/v1/ops/${service}/status` as '/v1/ops/accounts/status'))
+}
+
+/** subscriptions gives who reads the platform's events from outside: those of the tenant, or all to a platform administrator. */
+export async function subscriptions(): Promise<Subscription[]> {
+  return (await body(accounts.GET('/v1/ops/accounts/subscriptions'))).subscriptions
 }
 
 export function parkedOf(service: Service, cursor?: string) {

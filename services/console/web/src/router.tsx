@@ -127,7 +127,7 @@ const analytics = createRoute({
 const operations = createRoute({
   getParentRoute: () => root,
   path: '/operations',
-  validateSearch: search((s) => ({ view: choice(s.view, ['parked', 'jobs', 'people']) })),
+  validateSearch: search((s) => ({ view: choice(s.view, ['parked', 'subscriptions', 'jobs', 'people']) })),
   component: lazyRouteComponent(() => import('./pages/Operations'), 'Operations'),
 })
 

@@ -8,6 +8,7 @@ import { Badge, Loaded, Select } from '../ui/parts'
 import { Jobs } from './operations/Jobs'
 import { ParkedEvents } from './operations/Parked'
 import { People } from './operations/People'
+import { Subscriptions } from './operations/Subscriptions'
 
 const route = getRouteApi('/operations')
 
@@ -26,7 +27,7 @@ export function Operations() {
       <div className="flex flex-wrap items-center justify-between gap-3">
         <h1 className="text-xl font-semibold">{t('ops.title')}</h1>
         <Select bare label={t('ops.view')} value={view} onChange={(next) => void navigate({ search: { view: next === 'state' ? undefined : next } })}
-          options={[['state', t('ops.state')], ...(can('ops.operate') ? [['parked', t('ops.parked')] as const] : []), ['jobs', t('ops.jobs')], ['people', t('ops.people')]]} />
+          options={[['state', t('ops.state')], ...(can('ops.operate') ? [['parked', t('ops.parked')] as const] : []), ['subscriptions', t('ops.subscriptions')], ['jobs', t('ops.jobs')], ['people', t('ops.people')]]} />
       </div>
       {view === 'state' && (
         <div className="grid items-start gap-4 md:grid-cols-2 xl:grid-cols-3">
@@ -36,6 +37,7 @@ export function Operations() {
         </div>
       )}
       {view === 'parked' && <ParkedEvents />}
+      {view === 'subscriptions' && <Subscriptions />}
       {view === 'jobs' && <Jobs />}
       {view === 'people' && <People />}
     </div>
