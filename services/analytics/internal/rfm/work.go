@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/guanxi-crm/guanxi/platform/pg"
@@ -65,7 +66,7 @@ func (r *Ratings) step(ctx context.Context, tx *pg.Tx, of run.Run) (done bool, e
 	}
 }
 
-// read reads the purchases of the next customers, and after the last ones finds where the scores begin.
+// read reads the purchases of the next customers, of two chunks at once, and after the last ones finds where the scores begin.
 func (r *Ratings) read(ctx context.Context, tx *pg.Tx, own reckoning) error {
 	merged := anybodyMerged(tx)
 	if own.After == uuid.Nil {
@@ -75,30 +76,88 @@ func (r *Ratings) read(ctx context.Context, tx *pg.Tx, own reckoning) error {
 		}
 		tx.Queue(`UPDATE rfm_run SET facts_as_of = $3 WHERE tenant_id = $1 AND run_id = $2`, tx.Tenant(), own.ID, pg.OrNull(at))
 	}
-	// Chunks end at a customer who has a portrait; the last one has no end, so that none who has no portrait yet is left out.
-	var end *uuid.UUID
-	err := tx.QueryRow(ctx, `SELECT (SELECT customer_id FROM portrait WHERE tenant_id = $1 AND customer_id > $2 ORDER BY customer_id OFFSET $3 LIMIT 1)`,
-		tx.Tenant(), own.After, r.readChunk-1).Scan(&end)
+	all, ended, err := chunks(ctx, tx, own.After, r.readChunk)
 	if err != nil {
 		return err
 	}
-	last := uuid.Max
-	if end != nil {
-		last = *end
+	again, err := r.unread(ctx, tx, own)
+	if err != nil {
+		return err
+	}
+	if again && len(all) > 1 { // what is taken away is so for others when this step is over
+		all, ended = all[:1], false
 	}
 	from, to := own.Window.Bounds()
-	tag, err := tx.ExecNow(ctx, beginning(*merged, `WHERE customer_id > $5 AND customer_id <= $6`)+`
-		INSERT INTO rfm_rating (tenant_id, run_id, customer_id, last_day, days, net_minor)
-		SELECT $1, $7, customer_id, last_day, days, net_minor FROM customer`, tx.Tenant(), own.Currency, from, to, own.After, last, own.ID)
+	read, err := r.abreast(ctx, tx, all, func(ctx context.Context, tx *pg.Tx, c chunk) (int64, error) {
+		tag, err := tx.ExecNow(ctx, beginning(*merged, `WHERE customer_id > $5 AND customer_id <= $6`)+`
+			INSERT INTO rfm_rating (tenant_id, run_id, customer_id, last_day, days, net_minor)
+			SELECT $1, $7, customer_id, last_day, days, net_minor FROM customer`, tx.Tenant(), own.Currency, from, to, c.after, c.last, own.ID)
+		return tag.RowsAffected(), err
+	})
 	if err != nil {
 		return err
 	}
-	own.Customers += tag.RowsAffected()
-	if end != nil {
-		tx.Queue(`UPDATE rfm_run SET after_customer = $3, customers = $4 WHERE tenant_id = $1 AND run_id = $2`, tx.Tenant(), own.ID, last, own.Customers)
+	own.Customers += read
+	if !ended {
+		tx.Queue(`UPDATE rfm_run SET after_customer = $3, customers = $4 WHERE tenant_id = $1 AND run_id = $2`,
+			tx.Tenant(), own.ID, all[len(all)-1].last, own.Customers)
 		return nil
 	}
 	return r.cut(ctx, tx, own)
+}
+
+// unread takes away what was read beside a step that broke off; there was some.
+func (r *Ratings) unread(ctx context.Context, tx *pg.Tx, own reckoning) (some bool, err error) {
+	tag, err := tx.ExecNow(ctx, `DELETE FROM rfm_rating WHERE tenant_id = $1 AND run_id = $2 AND customer_id > $3`, tx.Tenant(), own.ID, own.After)
+	return tag.RowsAffected() > 0, err
+}
+
+// chunk is the customers behind one, up to and with another.
+type chunk struct{ after, last uuid.UUID }
+
+// chunks gives the next two chunks of so many portraits each, or the one that is left; ended says that none come behind. They end at a
+// customer who has a portrait; the last one has no end, so that none who has no portrait yet is left out.
+func chunks(ctx context.Context, tx *pg.Tx, after uuid.UUID, size int) (all []chunk, ended bool, err error) {
+	for range 2 {
+		var end *uuid.UUID
+		err := tx.QueryRow(ctx, `SELECT (SELECT customer_id FROM portrait WHERE tenant_id = $1 AND customer_id > $2 ORDER BY customer_id OFFSET $3 LIMIT 1)`,
+			tx.Tenant(), after, size-1).Scan(&end)
+		if err != nil {
+			return nil, false, err
+		}
+		if end == nil {
+			return append(all, chunk{after, uuid.Max}), true, nil
+		}
+		all = append(all, chunk{after, *end})
+		after = *end
+	}
+	return all, false, nil
+}
+
+// abreast does the first chunk in tx and the second one at the same time in a transaction of its own, and gives the sum. That one is
+// over before tx is: where the step breaks off in between, the next one does both again, which must come to the same.
+func (r *Ratings) abreast(ctx context.Context, tx *pg.Tx, all []chunk, do func(context.Context, *pg.Tx, chunk) (int64, error)) (int64, error) {
+	if len(all) == 1 {
+		return do(ctx, tx, all[0])
+	}
+	// Whoever holds a portrait of one chunk and waits for one of the other would never be noticed by the database.
+	const patience = `SELECT set_config('lock_timeout', '10s', true)`
+	var first, second int64
+	g, both := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		tx.Queue(patience)
+		first, err = do(both, tx, all[0])
+		return err
+	})
+	g.Go(func() error {
+		return r.db.Tx(both, tx.Tenant(), func(tx *pg.Tx) (err error) {
+			tx.Queue(patience)
+			second, err = do(both, tx, all[1])
+			return err
+		})
+	})
+	err := g.Wait()
+	return first + second, err
 }
 
 // cut ends the reading.
@@ -131,37 +190,43 @@ func (r *Ratings) write(ctx context.Context, tx *pg.Tx, own reckoning) error {
 	if err != nil {
 		return err
 	}
-	tx.PlanForAny()
-	var end *uuid.UUID
-	err = tx.QueryRow(ctx, `SELECT (SELECT customer_id FROM portrait WHERE tenant_id = $1 AND customer_id > $2 ORDER BY customer_id OFFSET $3 LIMIT 1)`,
-		tx.Tenant(), own.After, r.writeChunk-1).Scan(&end)
+	all, ended, err := chunks(ctx, tx, own.After, r.writeChunk)
 	if err != nil {
 		return err
 	}
-	last, next := uuid.Max, following
-	if end != nil {
-		last, next = *end, writing
+	changed, err := r.abreast(ctx, tx, all, func(ctx context.Context, tx *pg.Tx, c chunk) (int64, error) {
+		return writeChunk(ctx, tx, own, cells, c)
+	})
+	if err != nil {
+		return err
 	}
+	next := writing
+	if ended {
+		next = following
+	}
+	tx.Queue(`UPDATE rfm_run SET after_customer = $3, changed = changed + $4, phase = $5 WHERE tenant_id = $1 AND run_id = $2`,
+		tx.Tenant(), own.ID, all[len(all)-1].last, changed, next)
+	return nil
+}
+
+// writeChunk gives the portraits of a chunk the scores of the run, and says how many it changed.
+func writeChunk(ctx context.Context, tx *pg.Tx, own reckoning, cells CellMap, c chunk) (changed int64, err error) {
+	tx.PlanForAny()
 	rated, err := tx.ExecNow(ctx, `UPDATE portrait p SET rfm_r = s.r, rfm_f = s.f, rfm_m = s.m, rfm_cell = ($7::text[])[5 * (s.r - 1) + s.f]
 		FROM (SELECT customer_id, (width_bucket(last_day, $4::date[]) + 1)::smallint AS r, (width_bucket(days, $5::bigint[]) + 1)::smallint AS f,
 				(width_bucket(net_minor, $6::bigint[]) + 1)::smallint AS m
 			FROM rfm_rating WHERE tenant_id = $1 AND run_id = $2 AND customer_id > $3 AND customer_id <= $8 ORDER BY customer_id) s
 		WHERE p.tenant_id = $1 AND p.customer_id = s.customer_id
 			AND (p.rfm_r, p.rfm_f, p.rfm_m, p.rfm_cell) IS DISTINCT FROM (s.r, s.f, s.m, ($7::text[])[5 * (s.r - 1) + s.f])`,
-		tx.Tenant(), own.ID, own.After, own.Cuts.R, own.Cuts.F, own.Cuts.M, cells.Names[:], last)
+		tx.Tenant(), own.ID, c.after, own.Cuts.R, own.Cuts.F, own.Cuts.M, cells.Names[:], c.last)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	unrated, err := tx.ExecNow(ctx, `UPDATE portrait p SET rfm_r = NULL, rfm_f = NULL, rfm_m = NULL, rfm_cell = NULL
 		WHERE p.tenant_id = $1 AND p.customer_id > $3 AND p.customer_id <= $4 AND p.rfm_cell IS NOT NULL
 			AND NOT EXISTS (SELECT FROM rfm_rating b WHERE b.tenant_id = $1 AND b.run_id = $2 AND b.customer_id = p.customer_id)`,
-		tx.Tenant(), own.ID, own.After, last)
-	if err != nil {
-		return err
-	}
-	tx.Queue(`UPDATE rfm_run SET after_customer = $3, changed = changed + $4, phase = $5 WHERE tenant_id = $1 AND run_id = $2`,
-		tx.Tenant(), own.ID, pg.OrNull(last), rated.RowsAffected()+unrated.RowsAffected(), next)
-	return nil
+		tx.Tenant(), own.ID, c.after, c.last)
+	return rated.RowsAffected() + unrated.RowsAffected(), err
 }
 
 // followAgain rates the next of those of whom something was heard while the run was at it.
