@@ -14,7 +14,13 @@ import (
 func TestWhatThePagesSayIsThere(t *testing.T) {
 	t.Parallel()
 	rendered := 0
-	for _, page := range []string{"docs/installing.md", "charts/guanxi/README.md"} {
+	pages, err := filepath.Glob(dir("*/README.md"))
+	require.NoError(t, err)
+	charts, err := filepath.Glob(dir("*/Chart.yaml"))
+	require.NoError(t, err)
+	require.Len(t, pages, len(charts), "each chart has a page")
+	for _, page := range append(pages, "docs/installing.md", "docs/images.md", "docs/operator.md") {
+		page = strings.TrimPrefix(page, root+"/")
 		content, err := os.ReadFile(filepath.Join(root, page))
 		require.NoError(t, err)
 		for _, link := range regexp.MustCompile(`\]\(([^):#]+)\)`).FindAllStringSubmatch(string(content), -1) {
@@ -42,7 +48,7 @@ func TestWhatThePagesSayIsThere(t *testing.T) {
 			rendered++
 		}
 	}
-	require.Equal(t, 3, rendered, "the page installs guanxi, the demo's parts, and guanxi on them")
+	require.Equal(t, 7, rendered, "guanxi, the demo's parts, guanxi and the operator on them, and the operator by its own page")
 }
 
 // TestTheDemosSecretHasWhatBothChartsAskFor reads the command that makes it from the page.
