@@ -264,3 +264,19 @@ func unpack(t *testing.T, img v1.Image, root string) {
 		require.NoError(t, os.Chmod(at, h.FileInfo().Mode()))
 	})
 }
+
+func TestAnImageWithoutThePageSaysSo(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	for _, s := range images() {
+		if s.page == "" {
+			assert.Empty(t, s.without(root), s.name)
+			continue
+		}
+		assert.Contains(t, s.without(root), "make console", s.name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(root, s.page)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(root, s.page), nil, 0o600))
+		assert.Empty(t, s.without(root), s.name)
+		assert.Equal(t, "guanxi", s.name)
+	}
+}

@@ -65,6 +65,9 @@ func run(args []string) error {
 	}
 	for _, s := range wanted {
 		fmt.Printf("==> %s:%s\n", s.repository(), o.version)
+		if said := s.without(o.root); said != "" {
+			fmt.Printf("    %s\n", said)
+		}
 		built, err := build(o, s)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
@@ -118,6 +121,18 @@ type image struct {
 	single  bool   // the module is not of the workspace
 	bundle  func() (files, error)
 	environ []string
+	page    string // what is built into the program where it is there, below the root
+}
+
+// without says what the image will not have in it, because it was not built before; nothing, where all is there.
+func (s image) without(root string) string {
+	if s.page == "" {
+		return ""
+	}
+	if _, err := os.Stat(filepath.Join(root, s.page)); err != nil {
+		return "without the page of the console, which `make console` builds first: /console/ will say so"
+	}
+	return ""
 }
 
 func (s image) repository() string { return "guanxi/" + s.name }
@@ -125,7 +140,7 @@ func (s image) repository() string { return "guanxi/" + s.name }
 // images are all there are.
 func images() []image {
 	return []image{
-		{name: "guanxi", title: "Guanxi, every service in one program", module: "services", pkg: "./cmd/guanxi"},
+		{name: "guanxi", title: "Guanxi, every service in one program", module: "services", pkg: "./cmd/guanxi", page: "services/console/web/dist/index.html"},
 		{name: "guanxictl", title: "Guanxi on the command line", module: "tools", pkg: "./guanxictl"},
 		{name: "operator", title: "The operator of Guanxi", module: "platform/operator", pkg: "./cmd/operator", single: true},
 		{name: "pause", title: "Holds the namespaces of a pod", module: "tools/images", pkg: "./pause", single: true},
