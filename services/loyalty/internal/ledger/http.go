@@ -371,7 +371,7 @@ func (l *Ledger) explainHTTP(ctx context.Context, in *explanationInput) (*explan
 		MemberID: in.ID, Available: x.Available, Pending: x.Pending, Debt: x.Debt, OpenLots: make([]lotView, len(x.Lots)),
 		OpenLotsTotal: x.LotsTotal, Items: make([]explainedEntry, len(page)), NextCursor: next, Expiring: showExpiring(x.Expiring), InWords: []string{},
 	}
-	teller := NewTeller(LanguageOf(in.Language, in.Accepts), x.Zone)
+	teller := NewTeller(Language(httpx.Language(in.Language, in.Accepts)), x.Zone)
 	if before == 0 {
 		body.InWords = teller.Balance(x)
 	}

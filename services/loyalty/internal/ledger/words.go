@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/text/language"
 )
 
 // Language is a language in which balances and entries are told.
@@ -18,27 +17,6 @@ const (
 	English Language = "en"
 	Chinese Language = "zh"
 )
-
-// LanguageOf chooses the language that is asked for or, where none is, the one that fits an Accept-Language header best; English
-// where nothing fits.
-func LanguageOf(asked, accepts string) Language {
-	if asked != "" {
-		return Language(asked)
-	}
-	tags, _, err := language.ParseAcceptLanguage(accepts)
-	if err != nil {
-		return English // what cannot be read asks for nothing
-	}
-	for _, tag := range tags {
-		switch base, _ := tag.Base(); base.String() {
-		case "zh":
-			return Chinese
-		case "en":
-			return English
-		}
-	}
-	return English
-}
 
 // Teller tells of points in sentences that can be read to the customer whose they are.
 type Teller struct {

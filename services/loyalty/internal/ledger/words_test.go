@@ -224,29 +224,6 @@ func TestABalanceIsToldInWords(t *testing.T) {
 	}
 }
 
-func TestTheLanguageIsTheOneAskedForOrTheBestThatFits(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		asked, accepts string
-		want           ledger.Language
-	}{
-		{"", "", "en"},
-		{"zh", "en", "zh"},
-		{"en", "zh-CN", "en"},
-		{"", "zh-CN,zh;q=0.9,en;q=0.8", "zh"},
-		{"", "zh-Hant-TW", "zh"},
-		{"", "de-AT, en;q=0.5, zh;q=0.4", "en"},
-		{"", "en;q=0.1, zh;q=0.2", "zh"},
-		{"", "fr", "en"},
-		{"", "*", "en"},
-		{"", ";;;q=x", "en"},
-	} {
-		if got := ledger.LanguageOf(c.asked, c.accepts); got != c.want {
-			t.Errorf("%q, %q: got %s, want %s", c.asked, c.accepts, got, c.want)
-		}
-	}
-}
-
 // explained is what the API says of a balance in words.
 type explained struct {
 	InWords []string `json:"in_words"`

@@ -1,6 +1,8 @@
 package plan_test
 
 import (
+	"maps"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -86,6 +88,56 @@ func TestATemplateThatIsFilledIsAGoodPlan(t *testing.T) {
 		}
 		if len(template.Outline().Phases) != len(p.Phases) {
 			t.Errorf("%s shows another plan than it makes", template.Code)
+		}
+	}
+}
+
+// said gives every word of a plan, by where it stands.
+func said(p plan.Plan) map[string]string {
+	words := map[string]string{}
+	for _, g := range p.Goals {
+		words["goal/"+g.Code] = g.Name
+	}
+	for _, one := range p.Phases {
+		words[one.Code] = one.Name
+		for _, t := range one.Tasks {
+			words[one.Code+"/"+t.Code] = t.Title
+		}
+	}
+	for _, k := range p.Risks {
+		words["risk/"+k.Code], words["risk/"+k.Code+"/mitigation"] = k.Name, k.Mitigation
+	}
+	return words
+}
+
+func TestATemplateIsTheSameInChinese(t *testing.T) {
+	t.Parallel()
+	latin, han := regexp.MustCompile(`[A-Za-z]{2,}`), regexp.MustCompile(`\p{Han}`)
+	for _, template := range plan.Templates() {
+		own := plan.Filling{Goals: []plan.Goal{{Code: "mine", Name: "My own"}}}
+		english, chinese := said(template.Outline()), said(template.In("zh").Outline())
+		for at, word := range chinese {
+			foreign := regexp.MustCompile(`CRM|ERP`).ReplaceAllString(word, "")
+			if !han.MatchString(word) || latin.MatchString(foreign) || word == english[at] {
+				t.Errorf("%s: %s is %q", template.Code, at, word)
+			}
+		}
+		if used := plan.ChineseWords(template); len(used) != len(english)+1 { // and what it says of itself
+			t.Errorf("%s has %d words in Chinese for %d", template.Code, len(used), len(english)+1)
+		}
+		if again := said(template.In("en").Outline()); !maps.Equal(again, english) {
+			t.Errorf("%s changed for having been translated", template.Code)
+		}
+		if doc := template.In("zh").Doc; !han.MatchString(doc) {
+			t.Errorf("%s says of itself %q", template.Code, doc)
+		}
+		for _, role := range template.Roles {
+			own.Team = append(own.Team, plan.Member{Subject: "li", Role: role})
+		}
+		own.Pilot, own.Units = []string{"north"}, []string{"north"}
+		p, faults := template.In("zh").Fill(own)
+		if faults != nil || said(p)["goal/mine"] != "My own" || said(p)["strategy"] != "目标与战略" {
+			t.Errorf("%s is filled as %v, %v", template.Code, said(p), faults)
 		}
 	}
 }

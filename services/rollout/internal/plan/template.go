@@ -11,10 +11,11 @@ import (
 
 // Template is a plan to begin with.
 type Template struct {
-	Code  string
-	Doc   string
-	Roles []string // of the team that it needs somebody in
-	plan  func(Filling) Plan
+	Code    string
+	Doc     string
+	Roles   []string // of the team that it needs somebody in
+	plan    func(Filling) Plan
+	chinese func() map[string]string // its words, see [Plan.in]; nil: there are none
 }
 
 // Filling is what a template cannot know.
@@ -28,14 +29,15 @@ type Filling struct {
 // Textbook is the template of the textbooks' method.
 const Textbook = "textbook"
 
-// Templates lists the templates.
+// Templates lists the templates, in English; [Template.In] gives one in another language.
 func Templates() []Template {
 	return []Template{{
 		Code: Textbook,
 		Doc: "The nine steps of the textbooks: goals and strategy, team and sponsorship, analysis and redesign of processes, configuration, data and the connection of other systems, " +
 			"a pilot and what it taught, training, go-live department by department, evaluation; with the risks at which introductions of CRM are known to fail.",
-		Roles: []string{Sponsor, Lead, KeyUser, Data, Technology, Trainer},
-		plan:  textbook,
+		Roles:   []string{Sponsor, Lead, KeyUser, Data, Technology, Trainer},
+		plan:    textbook,
+		chinese: textbookChinese,
 	}}
 }
 

@@ -20,7 +20,18 @@ type byID struct {
 	ID uuid.UUID `path:"rollout_id" format:"uuid"`
 }
 
-type makeInput struct{ Body newRollout }
+// Worded is of an operation that answers with words of ours.
+type Worded struct {
+	Language string `query:"language" enum:"en,zh,zh-CN" doc:"Of a template's words; where it is left out, Accept-Language decides, and in the end English."`
+	Accepts  string `header:"Accept-Language" maxLength:"500" example:"zh-CN"`
+}
+
+func (w Worded) language() string { return httpx.Language(w.Language, w.Accepts) }
+
+type makeInput struct {
+	Worded
+	Body newRollout
+}
 
 type newRollout struct {
 	Name       string        `json:"name" maxLength:"200" example:"CRM for the branches of the north"`
@@ -34,8 +45,8 @@ type newRollout struct {
 	ManagedBy  string        `json:"managed_by,omitempty" maxLength:"64" doc:"Code of who keeps the plan where that is not people." example:"kubernetes"`
 }
 
-// outline is the rollout that is to be made, its plan filled from its template where it has none of its own.
-func (b newRollout) outline() (Outline, error) {
+// outline is the rollout that is to be made, its plan filled from its template, in a language, where it has none of its own.
+func (b newRollout) outline(language string) (Outline, error) {
 	o := Outline{Name: b.Name, Template: b.Template, Managed: Managed{ManagedBy: b.ManagedBy, ExternalID: b.ExternalID}}
 	template, known := plan.TemplateOf(b.Template)
 	var faults []problem.Field
@@ -49,7 +60,7 @@ func (b newRollout) outline() (Outline, error) {
 	case !known:
 		faults = append(faults, problem.Field{Location: "plan", Code: "plan_required", Message: "must be there, where there is no template"})
 	default:
-		o.Plan, faults = template.Fill(plan.Filling{Team: b.Team, Goals: b.Goals, Pilot: b.PilotUnits, Units: b.Units})
+		o.Plan, faults = template.In(language).Fill(plan.Filling{Team: b.Team, Goals: b.Goals, Pilot: b.PilotUnits, Units: b.Units})
 	}
 	if len(faults) > 0 {
 		return o, problem.InvalidBody("rollout_invalid", "The rollout was not accepted: mend the fields named here.", faults)
@@ -186,7 +197,7 @@ func (r *Rollouts) Routes(api *httpx.API) {
 		Description: "It is a draft until it is started: until then nothing is withheld from anybody.",
 		Permission:  auth.RolloutsManage, Status: http.StatusCreated, Errors: []int{http.StatusConflict},
 	}, func(ctx context.Context, in *makeInput) (*rolloutAnswer, error) {
-		o, err := in.Body.outline()
+		o, err := in.Body.outline(in.language())
 		if err != nil {
 			return nil, err
 		}
@@ -249,9 +260,10 @@ func catalogueRoutes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
 		ID: "list-rollout-templates", Method: http.MethodGet, Path: "/v1/rollout-templates", Tag: tag, Summary: "List plans to begin with",
 		Description: "make-rollout makes a plan of one, with a team and the units that are covered.", Permission: auth.RolloutsRead,
-	}, func(context.Context, *struct{}) (*templatesAnswer, error) {
+	}, func(_ context.Context, in *Worded) (*templatesAnswer, error) {
 		items := []templateView{}
 		for _, t := range plan.Templates() {
+			t = t.In(in.language())
 			items = append(items, templateView{Code: t.Code, Doc: t.Doc, Roles: t.Roles, Plan: t.Outline()})
 		}
 		return &templatesAnswer{templateList{items}}, nil

@@ -29,9 +29,10 @@ type shown struct {
 	}
 	Next   []struct{ Decision string }
 	Phases []struct {
-		Code, State string
-		WaitsFor    []string `json:"waits_for"`
-		Gates       []struct {
+		Code, State, Name string
+		Tasks             []struct{ Title string }
+		WaitsFor          []string `json:"waits_for"`
+		Gates             []struct {
 			Code, Stands, Reason, How string
 			Agreed                    []string
 		}
@@ -119,6 +120,24 @@ func TestARolloutIsMadeFromATemplate(t *testing.T) {
 	if len(made.Phases) != 12 || made.Phases[0].State != "entering" && made.Phases[0].State != "working" {
 		t.Errorf("%+v", made)
 	}
+	if words := made.Phases[0].Name + made.Phases[0].Tasks[0].Title; strings.ContainsRune(words, '目') {
+		t.Errorf("nobody asked for Chinese: %s", words)
+	}
+	want["name"] = "照教科书"
+	for _, asked := range [][]string{{"?language=zh-CN"}, {"?language=zh"}, {"", "Accept-Language", "zh-CN,zh;q=0.9"}} {
+		s.Want(http.StatusCreated, http.MethodPost, "/v1/rollouts"+asked[0], admin, want, &made, asked[1:]...)
+		if made.Phases[0].Name != "目标与战略" || made.Phases[0].Code != "strategy" {
+			t.Errorf("%v: %+v", asked, made.Phases[0])
+		}
+		var chinese struct {
+			Items []struct{ Doc string }
+		}
+		s.Want(http.StatusOK, http.MethodGet, "/v1/rollout-templates"+asked[0], admin, nil, &chinese, asked[1:]...)
+		if !strings.Contains(chinese.Items[0].Doc, "教科书") {
+			t.Errorf("%v: %+v", asked, chinese)
+		}
+	}
+	s.Want(http.StatusUnprocessableEntity, http.MethodGet, "/v1/rollout-templates?language=tlh", admin, nil, nil)
 	want["template"] = "none"
 	if got := s.Want(http.StatusUnprocessableEntity, http.MethodPost, "/v1/rollouts", admin, want, nil); got.Code() != "rollout_invalid" {
 		t.Errorf("%s", got.Body)
