@@ -33,6 +33,9 @@ func Phone(value, region string) (e164 string, ok bool) {
 	if utf8.RuneCountInString(value) > maxPhone {
 		return "", false
 	}
+	if isE164(value) {
+		return value, true
+	}
 	number, err := phonenumbers.Parse(value, region)
 	if err != nil || phonenumbers.IsPossibleNumberWithReason(number) != phonenumbers.IS_POSSIBLE {
 		return "", false
