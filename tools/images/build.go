@@ -51,7 +51,7 @@ func compile(o options, s image, program string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X "+versionOf+"="+o.version, "-o", program, s.pkg) //nolint:gosec // what it is for
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X "+versionOf+"="+o.version, "-o", program, s.pkg)
 	cmd.Dir = filepath.Join(abs, s.module)
 	workspace := filepath.Join(abs, "go.work")
 	if s.single {

@@ -60,7 +60,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(o.out, 0o755); err != nil { //nolint:gosec // build outputs
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err
 	}
 	for _, s := range wanted {
@@ -100,7 +100,7 @@ func (o *options) fromCommit() error {
 // chartsVersion is the tag that the chart asks for where its values name none, so that what is built is what is installed.
 func chartsVersion(root string) (string, error) {
 	path := filepath.Join(root, "charts", "guanxi", "Chart.yaml")
-	raw, err := os.ReadFile(path) //nolint:gosec // of the repository
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return "", err
 	}
@@ -114,14 +114,13 @@ func chartsVersion(root string) (string, error) {
 
 // image says what one image is made of.
 type image struct {
-	name    string // the last part of the repository, and of the archive's name
-	title   string
-	module  string // folder of the Go module, below the root
-	pkg     string // the program's package, in the module
-	single  bool   // the module is not of the workspace
-	bundle  func() (files, error)
-	environ []string
-	page    string // what is built into the program where it is there, below the root
+	name   string // the last part of the repository, and of the archive's name
+	title  string
+	module string // folder of the Go module, below the root
+	pkg    string // the program's package, in the module
+	single bool   // the module is not of the workspace
+	bundle func() (files, error)
+	page   string // what is built into the program where it is there, below the root
 }
 
 // without says what the image will not have in it, because it was not built before; nothing, where all is there.

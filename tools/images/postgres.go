@@ -49,7 +49,7 @@ func (fs files) addLibraries() error {
 		if f.mode != 0o755 && !strings.HasSuffix(name, ".so") {
 			continue
 		}
-		out, err := exec.Command("ldd", f.from).CombinedOutput() //nolint:gosec // its files
+		out, err := exec.Command("ldd", f.from).CombinedOutput()
 		if err != nil {
 			if strings.Contains(string(out), "not a dynamic executable") {
 				continue

@@ -43,7 +43,7 @@ func save(o options, b built) error {
 	if err := pack(o, dir, filepath.Join(o.out, b.name+".tar")); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(o.out, b.name+".spdx.json"), b.sbom, 0o644); err != nil { //nolint:gosec // for everybody
+	if err := os.WriteFile(filepath.Join(o.out, b.name+".spdx.json"), b.sbom, 0o644); err != nil {
 		return err
 	}
 	digest, err := b.v1.Digest()
@@ -67,7 +67,7 @@ func pack(o options, dir, archive string) (err error) {
 	if err != nil {
 		return err
 	}
-	out, err := os.Create(archive + ".making") //nolint:gosec // what it is for
+	out, err := os.Create(archive + ".making")
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func pack(o options, dir, archive string) (err error) {
 
 // noteDigest puts a line "name digest" in the place of the one of that name.
 func noteDigest(path, name, digest string) error {
-	old, err := os.ReadFile(path) //nolint:gosec // ours
+	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -97,5 +97,5 @@ func noteDigest(path, name, digest string) error {
 	}
 	slices.Sort(lines)
 	fmt.Println("   ", name, digest)
-	return os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o644) //nolint:gosec // for everybody
+	return os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o644)
 }

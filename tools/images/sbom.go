@@ -130,7 +130,7 @@ func systemPackages(groups ...files) ([]spdxPackage, error) {
 	}
 	slices.Sort(paths)
 	// It fails when one of the files is of no package, and tells those of the others all the same.
-	out, _ := exec.Command("dpkg-query", append([]string{"-S"}, bothPaths(paths)...)...).Output() //nolint:gosec // paths
+	out, _ := exec.Command("dpkg-query", append([]string{"-S"}, bothPaths(paths)...)...).Output()
 	found := map[string]bool{}
 	for line := range strings.Lines(string(out)) {
 		if owners, _, is := strings.Cut(line, ": "); is && !strings.HasPrefix(owners, "diversion by ") {
@@ -139,7 +139,7 @@ func systemPackages(groups ...files) ([]spdxPackage, error) {
 	}
 	var packages []spdxPackage
 	for _, name := range slices.Sorted(maps.Keys(found)) {
-		version, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", name).Output() //nolint:gosec // a package's name
+		version, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", name).Output()
 		if err != nil {
 			return nil, fmt.Errorf("the version of %s: %w", name, err)
 		}

@@ -40,7 +40,7 @@ func (n node) makeCredentials() error {
 	if err != nil {
 		return err
 	}
-	if _, err := writeKey(n, "sa", serviceAccounts); err != nil {
+	if err := writeKey(n, "sa", serviceAccounts); err != nil {
 		return err
 	}
 	server := x509.Certificate{
@@ -88,17 +88,17 @@ func (a authority) write(n node, name string, c *x509.Certificate, key *ecdsa.Pr
 		return nil, err
 	}
 	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	_, keyErr := writeKey(n, name, key)
+	keyErr := writeKey(n, name, key)
 	return cert, errors.Join(keyErr, os.WriteFile(n.path("pki", name+".crt"), cert, 0o600))
 }
 
-func writeKey(n node, name string, key *ecdsa.PrivateKey) ([]byte, error) {
+func writeKey(n node, name string, key *ecdsa.PrivateKey) error {
 	der, err := x509.MarshalECPrivateKey(key)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	raw := pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
-	return raw, os.WriteFile(n.path("pki", name+".key"), raw, 0o600)
+	return os.WriteFile(n.path("pki", name+".key"), raw, 0o600)
 }
 
 func kubeconfig(ca, cert, key []byte) []byte {

@@ -87,17 +87,17 @@ func cgroups(node) error {
 		return err
 	}
 	if len(roots) == 0 { // the one hierarchy of version 2
-		return os.MkdirAll("/sys/fs/cgroup/"+cgroup, 0o755) //nolint:gosec // a control group
+		return os.MkdirAll("/sys/fs/cgroup/"+cgroup, 0o755)
 	}
 	for _, root := range roots {
 		dir := filepath.Join(filepath.Dir(root), cgroup)
-		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) { //nolint:gosec // a control group
+		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 		// A group of cpuset has no processors until it is given some.
 		for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
 			if all, err := os.ReadFile(filepath.Join(filepath.Dir(root), name)); err == nil {
-				if err := os.WriteFile(filepath.Join(dir, name), all, 0); err != nil { //nolint:gosec // a control group
+				if err := os.WriteFile(filepath.Join(dir, name), all, 0); err != nil {
 					return err
 				}
 			}
@@ -111,7 +111,7 @@ func start(n node, p program, failed chan<- error) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(p.path, p.args...) //nolint:gosec // ours
+	cmd := exec.Command(p.path, p.args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(), p.env...)
 	if err := cmd.Start(); err != nil {

@@ -68,7 +68,7 @@ func run(ctx context.Context, n node, command []string) (err error) {
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	first := exec.Command(self, "inside", string(told)) //nolint:gosec // this program itself
+	first := exec.Command(self, "inside", string(told))
 	first.Stdout, first.Stderr = log, log
 	// The first process of the new process namespace takes all others with it, and is itself killed with this one. The mounts
 	// and the network go with their last process.
@@ -83,7 +83,7 @@ func run(ctx context.Context, n node, command []string) (err error) {
 	}
 	defer func() {
 		_ = first.Process.Kill()
-		<-ended
+		<-ended //nolint:errcheck // it was killed
 	}()
 	if err := connect(first.Process.Pid); err != nil {
 		return err
@@ -99,7 +99,7 @@ func run(ctx context.Context, n node, command []string) (err error) {
 		<-ctx.Done()
 		return nil
 	}
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // what it is for
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+n.kubeconfig())
 	return cmd.Run()
@@ -144,7 +144,7 @@ func (n *node) prepare() error {
 		return err
 	}
 	for _, dir := range []string{"log", "pki", "etcd", "kubelet", "containerd", "run", "cni"} {
-		if err := os.MkdirAll(n.path(dir), 0o755); err != nil { //nolint:gosec // containers' users pass through
+		if err := os.MkdirAll(n.path(dir), 0o755); err != nil {
 			return err
 		}
 	}
@@ -182,7 +182,7 @@ func (n node) waitReady(ctx context.Context, ended chan error) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
 	for {
-		out, err := exec.CommandContext(ctx, filepath.Join(n.Binaries, "kubectl"), "--kubeconfig", n.kubeconfig(), //nolint:gosec // ours
+		out, err := exec.CommandContext(ctx, filepath.Join(n.Binaries, "kubectl"), "--kubeconfig", n.kubeconfig(),
 			"get", "node", "node", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`).CombinedOutput()
 		if _, failed := os.Stat(n.path("set-up")); err == nil && string(out) == "True" && failed == nil {
 			return nil
@@ -249,7 +249,7 @@ func removeCgroups(name string) bool {
 }
 
 func sh(name string, args ...string) error {
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil { //nolint:gosec // fixed programs
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}
 	return nil

@@ -191,7 +191,7 @@ func (n node) setUp() error {
 
 func (n node) ctr(args ...string) (string, error) {
 	args = append([]string{"-a", n.path("run", "containerd.sock"), "-n", containerNS}, args...)
-	out, err := exec.Command("ctr", args...).CombinedOutput() //nolint:gosec // ours
+	out, err := exec.Command("ctr", args...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, out)
 	}
@@ -211,7 +211,7 @@ reclaimPolicy: Retain
 	for i := range volumes {
 		name := fmt.Sprintf("folder-%d", i)
 		dir := n.path("volumes", name)
-		if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the kubelet makes it the pod's
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
 		objects += fmt.Sprintf(`---
@@ -227,7 +227,7 @@ spec:
   nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [node]}]}]}}
 `, name, dir)
 	}
-	apply := exec.Command(filepath.Join(n.Binaries, "kubectl"), "--kubeconfig", n.kubeconfig(), "apply", "-f", "-") //nolint:gosec // ours
+	apply := exec.Command(filepath.Join(n.Binaries, "kubectl"), "--kubeconfig", n.kubeconfig(), "apply", "-f", "-")
 	apply.Stdin = strings.NewReader(objects)
 	if out, err := apply.CombinedOutput(); err != nil {
 		return fmt.Errorf("make volumes: %w: %s", err, out)
