@@ -114,7 +114,9 @@ func read(t *testing.T, c *bus.Client, group, topic string) (leave func()) {
 		if !left {
 			left = true
 			cancel()
-			<-done
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
 		}
 	}
 	t.Cleanup(leave)
