@@ -26,6 +26,10 @@ const (
 // DevTenants are the tenants that the development sign-in offers: those of the demo data.
 func DevTenants() []string { return []string{"pizza", "music"} }
 
+// DevUnit is the unit of the organisation in which the people of the development sign-in work: one that the demo data's rollout has gone
+// live in.
+const DevUnit = "centre"
+
 // devRoles are the roles that it offers, in the order of the page.
 func devRoles() []string {
 	return []string{RoleAgent, RoleSales, RoleManager, RoleMarketing, RoleOperations, RoleAdmin}
@@ -94,7 +98,7 @@ func (d *DevIssuer) authorize(w http.ResponseWriter, r *http.Request) {
 	code := rand.Text()
 	d.grants.put(code, grant{
 		client: q.Get("client_id"), redirect: q.Get("redirect_uri"), challenge: q.Get("code_challenge"), nonce: q.Get("nonce"),
-		who: TokenRequest{Subject: role, Tenant: tenant, Roles: []string{role}}, until: d.cfg.Clock().Add(codeTTL),
+		who: TokenRequest{Subject: role, Tenant: tenant, Roles: []string{role}, Unit: DevUnit}, until: d.cfg.Clock().Add(codeTTL),
 	}, d.cfg.Clock())
 	params := back.Query()
 	params.Set("code", code)
@@ -144,6 +148,7 @@ type refreshClaims struct {
 	Client string   `json:"client"`
 	Tenant string   `json:"tenant"`
 	Roles  []string `json:"roles"`
+	Unit   string   `json:"unit,omitempty"`
 }
 
 func (d *DevIssuer) refreshAudience() string { return d.base() + "/token" }
@@ -160,7 +165,7 @@ func (d *DevIssuer) refreshed(raw, client string) (TokenRequest, bool) {
 	if err := c.Validate(jwt.Expected{Issuer: d.cfg.URL, AnyAudience: jwt.Audience{d.refreshAudience()}, Time: d.cfg.Clock()}); err != nil {
 		return TokenRequest{}, false
 	}
-	return TokenRequest{Subject: c.Subject, Tenant: c.Tenant, Roles: c.Roles}, true
+	return TokenRequest{Subject: c.Subject, Tenant: c.Tenant, Roles: c.Roles, Unit: c.Unit}, true
 }
 
 // grant answers with an access token, an ID token and a refresh token.
@@ -178,7 +183,7 @@ func (d *DevIssuer) grant(w http.ResponseWriter, client string, who TokenRequest
 			Issuer: d.cfg.URL, Subject: who.Subject, Audience: jwt.Audience{d.refreshAudience()},
 			IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(refreshTTL)),
 		},
-		Client: client, Tenant: who.Tenant, Roles: who.Roles,
+		Client: client, Tenant: who.Tenant, Roles: who.Roles, Unit: who.Unit,
 	}
 	access, err := d.Token(who, now)
 	var idToken, refreshToken string

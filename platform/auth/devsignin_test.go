@@ -70,7 +70,7 @@ func TestTheDevelopmentSignInGivesTokensForACodeOnce(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, "%v", tokens)
 	who, err := v.Verify(t.Context(), tokens["access_token"].(string))
 	require.NoError(t, err)
-	require.Equal(t, auth.Principal{Subject: "sales", Tenant: "pizza", Roles: []string{"sales"}}, who)
+	require.Equal(t, auth.Principal{Subject: "sales", Tenant: "pizza", Unit: auth.DevUnit, Roles: []string{"sales"}}, who)
 
 	status, again := exchange(t, issuer, form)
 	require.Equal(t, http.StatusBadRequest, status)
@@ -79,6 +79,9 @@ func TestTheDevelopmentSignInGivesTokensForACodeOnce(t *testing.T) {
 	refresh := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}, "client_id": {"page"}}
 	status, renewed := exchange(t, issuer, refresh)
 	require.Equal(t, http.StatusOK, status, "%v", renewed)
+	still, err := v.Verify(t.Context(), renewed["access_token"].(string))
+	require.NoError(t, err)
+	require.Equal(t, who, still, "the same person of the same unit")
 	_, err = v.Verify(t.Context(), tokens["refresh_token"].(string))
 	require.Error(t, err, "a refresh token is no access token")
 	_, err = v.Verify(t.Context(), tokens["id_token"].(string))

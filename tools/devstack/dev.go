@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/tools/devstack/cdnow"
 	"github.com/guanxi-crm/guanxi/tools/devstack/demo"
 	"github.com/guanxi-crm/guanxi/tools/devstack/stack"
@@ -99,6 +100,9 @@ func loadDemo(ctx context.Context, s *stack.Stack, repo string, report func(stri
 	if err := at.LoadPizza(ctx); err != nil {
 		return err
 	}
+	if err := at.LoadRollout(ctx); err != nil { // before anybody works in the shop's name
+		return err
+	}
 	if err := at.LoadComplaints(ctx); err != nil {
 		return err
 	}
@@ -144,6 +148,7 @@ func devGuide(s *stack.Stack) []string {
 		"                 kcat -b "+s.KafkaAddr()+" -t guanxi.sales.events.v1 -C -c 1 -f '%h\\n%s\\n'",
 		"Complaints:      "+ctl+" --tenant pizza complaint list",
 		"                 "+ctl+" --tenant pizza complaint show T-000002   (the next decision: complaint decide)",
+		"Rollout:         "+ctl+" --tenant pizza rollout list   (part-way: the pilot is live in the unit "+auth.DevUnit+", where a --role works with --unit "+auth.DevUnit+")",
 		"Points:          "+ctl+" --tenant pizza points explain --customer ID   (the id of a customer of the list above)",
 		"A trace:         "+ctl+" trace --traces "+s.TracesURL()+" ID (the ids of recent ones: "+s.TracesURL()+"/traces)",
 		"Import:          "+ctl+" --tenant pizza import customers FILE.csv --map external:till=number ...",

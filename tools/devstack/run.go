@@ -94,7 +94,7 @@ func runPlatform(ctx context.Context, s *stack.Stack, report func(string)) error
 	at := demo.Installation{Server: s.ServerURL(), Issuer: s.IssuerURL(), Report: report}
 	music := func(ctx context.Context) error { return at.LoadMusic(ctx, cdnow.Synthetic()) }
 	for _, load := range []func(context.Context) error{
-		at.Tenants, at.LoadPizza, at.LoadComplaints, at.LoadLoyalty, at.LoadSales, music, at.LoadAnalytics,
+		at.Tenants, at.LoadPizza, at.LoadRollout, at.LoadComplaints, at.LoadLoyalty, at.LoadSales, music, at.LoadAnalytics,
 	} {
 		if err := load(ctx); err != nil {
 			return err

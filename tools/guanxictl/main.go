@@ -28,10 +28,10 @@ func main() {
 
 // tool is what the commands share: where the installation is, who asks, and how to answer.
 type tool struct {
-	server, token, issuer, tenant, role, subject string
-	kafka                                        []string
-	output                                       string
-	getenv                                       func(string) string
+	server, token, issuer, tenant, role, subject, unit string
+	kafka                                              []string
+	output                                             string
+	getenv                                             func(string) string
 }
 
 // The addresses of a development stack.
@@ -67,6 +67,7 @@ fetched for --tenant and --role.`,
 	flags.StringVar(&t.tenant, "tenant", "", "tenant of the development token; for events, show only this one's")
 	flags.StringVar(&t.role, "role", "", "role of the development token (default: admin, without --tenant platform-admin)")
 	flags.StringVar(&t.subject, "subject", "guanxictl", "subject of the development token")
+	flags.StringVar(&t.unit, "unit", "", "unit of the development token's person, where the platform is introduced unit by unit")
 	flags.StringSliceVar(&t.kafka, "kafka", []string{devKafka}, "Kafka brokers, host:port")
 	flags.StringVarP(&t.output, "output", "o", "table", "table or json")
 	root.AddCommand(t.importCommand(), t.pointsCommand(), t.complaintCommand(), t.rolloutCommand(), t.slaCommand(), t.mergeCommand(), t.erasureCommand(), t.eventsCommand(), t.parkedCommand(), t.doctorCommand(),
@@ -108,7 +109,7 @@ func (t *tool) devToken() client.DevToken {
 	default:
 		role = "admin"
 	}
-	return client.DevToken{Subject: t.subject, Tenant: t.tenant, Roles: []string{role}}
+	return client.DevToken{Subject: t.subject, Tenant: t.tenant, Roles: []string{role}, Unit: t.unit}
 }
 
 func onLoopback(server string) bool {

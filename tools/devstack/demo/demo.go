@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/tools/devstack/cdnow"
 	"github.com/guanxi-crm/guanxi/tools/guanxictl/client"
 )
@@ -37,10 +38,11 @@ func (i Installation) Client(tenant, role string) (*client.Client, error) {
 	return i.ClientOf("devstack", tenant, role)
 }
 
-// ClientOf is Client for a person of one's own choice: who proposes something must not approve it.
+// ClientOf is Client for a person of one's own choice: who proposes something must not approve it. All of them work in the unit in which
+// the rollout of the demo data is live.
 func (i Installation) ClientOf(subject, tenant, role string) (*client.Client, error) {
 	return client.New(i.Server, client.FromDevIssuer(i.Issuer, client.DevToken{
-		Subject: subject, Tenant: tenant, Roles: []string{role},
+		Subject: subject, Tenant: tenant, Roles: []string{role}, Unit: auth.DevUnit,
 	}))
 }
 

@@ -14,6 +14,7 @@ type Rollout struct {
 	Name         string                `json:"name"`
 	State        string                `json:"state"`
 	PlanVersion  int                   `json:"plan_version"`
+	ExternalID   string                `json:"external_id,omitempty"`
 	ManagedBy    string                `json:"managed_by,omitempty"`
 	StartedAt    *time.Time            `json:"started_at,omitempty"`
 	EndedAt      *time.Time            `json:"ended_at,omitempty"`
@@ -27,6 +28,7 @@ type Rollout struct {
 	Phases       []RolloutPhase        `json:"phases,omitempty"`
 	Risks        []RolloutRisk         `json:"risks,omitempty"`
 	Entitlements []RolloutEntitlements `json:"entitlements,omitempty"`
+	Next         []RolloutNext         `json:"next,omitempty"`
 }
 
 // RolloutPause is why a rollout is paused.
@@ -94,6 +96,21 @@ type RolloutEntitlements struct {
 	Capability string   `json:"capability"`
 	Units      []string `json:"units"`
 	Everyone   bool     `json:"everyone,omitempty"`
+}
+
+// RolloutNext is a decision that can be made where a rollout stands.
+type RolloutNext struct {
+	Decision    string   `json:"decision"`
+	Phase       string   `json:"phase,omitempty"`
+	Task        string   `json:"task,omitempty"`
+	Gate        string   `json:"gate,omitempty"`
+	Risk        string   `json:"risk,omitempty"`
+	NeedsReason bool     `json:"needs_reason"`
+	Permission  string   `json:"permission"`
+	Roles       []string `json:"roles"` // of the team; empty: whoever has the permission, or the owner
+	Owner       string   `json:"owner,omitempty"`
+	Allowed     bool     `json:"allowed"` // for whoever asks
+	WhyNot      string   `json:"why_not,omitempty"`
 }
 
 // RolloutDecision is what is decided about a rollout.

@@ -126,7 +126,7 @@ func tried(t *rapid.T, now rollout.Rollout, who flow.Actor, a rollout.Action, at
 // chance moves a rollout, or decides about it.
 func chance(t *rapid.T, now rollout.Rollout) rollout.Rollout {
 	phase := rapid.SampledFrom([]string{"pilot", "rest", "review"}).Draw(t, "phase")
-	is := now
+	var is rollout.Rollout
 	switch m := (gate.Measurement{Value: rapid.Float64Range(0.6, 1).Draw(t, "value"), Sample: 20, Known: true}); rapid.IntRange(0, 6).Draw(t, "what") {
 	case 0, 1:
 		is, _ = now.Enter(phase, 1, noon)
