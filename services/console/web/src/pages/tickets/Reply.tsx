@@ -1,11 +1,12 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useId, useState, type FormEvent } from 'react'
+import { useQueryClient } from '@tanstack/react-query'
+import { useState, type FormEvent } from 'react'
 import { body, once, tickets } from '../../api/client'
 import { Problem } from '../../api/problem'
 import { useI18n } from '../../i18n'
 import { Button, Field, Select } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
 import type { Read } from './Conversation'
+import { Macros } from './Macros'
 
 const after = ['open', 'pending', 'on_hold', 'resolved', 'closed'] as const
 
@@ -61,7 +62,7 @@ export function Reply({ read: { value: ticket, etag } }: { read: Read }) {
   }
 
   return (
-    <form onSubmit={(e) => void send(e)} className="card flex flex-col gap-3 p-3">
+    <div className="card flex flex-col gap-3 p-3">
       <div className="flex flex-wrap items-center justify-between gap-2">
         <div role="group" className="flex gap-1">
           {[false, true].map((one) => (
@@ -72,73 +73,37 @@ export function Reply({ read: { value: ticket, etag } }: { read: Read }) {
         </div>
         <Macros read={{ value: ticket, etag }} />
       </div>
-      {error !== null && (
-        <p role="alert" className={`rounded-md p-3 ${conflict ? 'bg-warn-soft text-warn' : 'bg-bad-soft text-bad'}`}>
-          {conflict ? t('reply.conflict') : error instanceof Problem ? error.message : t('error.network')}
-        </p>
-      )}
-      <textarea
-        required
-        rows={4}
-        aria-label={t(note ? 'reply.noteWords' : 'reply.words')}
-        placeholder={t(note ? 'reply.noteWords' : 'reply.words')}
-        value={words}
-        onChange={(e) => setWords(e.target.value)}
-        className={`field h-auto w-full resize-y py-2 ${note ? 'border-warn bg-warn-soft' : ''}`}
-      />
-      <div className="flex flex-wrap items-end justify-end gap-3">
-        {!note && (
-          <>
-            <Select label={t('reply.then')} value={status} onChange={setStatus} options={[['', t('reply.stay')], ...after.map((one) => [one, t(`ticketStatus.${one}`)] as const)]} />
-            {(status === 'resolved' || status === 'closed') && (
-              <Field label={t('reply.resolution')}>
-                {(id) => <input id={id} className="field" value={resolution} placeholder="solved" onChange={(e) => setResolution(e.target.value)} />}
-              </Field>
-            )}
-          </>
+      <form onSubmit={(e) => void send(e)} className="flex flex-col gap-3">
+        {error !== null && (
+          <p role="alert" className={`rounded-md p-3 ${conflict ? 'bg-warn-soft text-warn' : 'bg-bad-soft text-bad'}`}>
+            {conflict ? t('reply.conflict') : error instanceof Problem ? error.message : t('error.network')}
+          </p>
         )}
-        <Button look="primary" type="submit" disabled={busy || words.trim() === ''}>
-          {t(note ? 'reply.addNote' : 'reply.send')}
-        </Button>
-      </div>
-    </form>
-  )
-}
-
-function Macros({ read: { value: ticket, etag } }: { read: Read }) {
-  const { t } = useI18n()
-  const id = useId()
-  const client = useQueryClient()
-  const { done, failed } = useToasts()
-  const query = useQuery({ queryKey: ['tickets', 'macros'], queryFn: () => body(tickets.GET('/v1/macros', { params: { query: { limit: 50 } } })) })
-  const macros = query.data?.items ?? []
-  if (macros.length === 0) return null
-  const run = async (macro: string, name: string) => {
-    try {
-      await body(
-        tickets.POST('/v1/tickets/{ticket_id}/macros/{macro_id}', {
-          params: { path: { ticket_id: ticket.ticket_id, macro_id: macro }, header: { 'If-Match': etag, ...once() } },
-          body: {},
-        }),
-      )
-      done(t('macro.done', { name }))
-    } catch (error) {
-      failed(error)
-    }
-    void client.invalidateQueries({ queryKey: ['tickets'] })
-  }
-  return (
-    <>
-      <Button popoverTarget={id} style={{ anchorName: `--${CSS.escape(id)}` }}>
-        {t('macro.title')}
-      </Button>
-      <div id={id} popover="auto" style={{ positionAnchor: `--${CSS.escape(id)}` }} className="menu card w-64 p-1 text-ink shadow-xl">
-        {macros.map((one) => (
-          <button key={one.macro_id} type="button" popoverTarget={id} popoverTargetAction="hide" onClick={() => void run(one.macro_id, one.name)} className="block w-full rounded px-3 py-2 text-left hover:bg-sunken">
-            {one.name}
-          </button>
-        ))}
-      </div>
-    </>
+        <textarea
+          required
+          rows={4}
+          aria-label={t(note ? 'reply.noteWords' : 'reply.words')}
+          placeholder={t(note ? 'reply.noteWords' : 'reply.words')}
+          value={words}
+          onChange={(e) => setWords(e.target.value)}
+          className={`field h-auto w-full resize-y py-2 ${note ? 'border-warn bg-warn-soft' : ''}`}
+        />
+        <div className="flex flex-wrap items-end justify-end gap-3">
+          {!note && (
+            <>
+              <Select label={t('reply.then')} value={status} onChange={setStatus} options={[['', t('reply.stay')], ...after.map((one) => [one, t(`ticketStatus.${one}`)] as const)]} />
+              {(status === 'resolved' || status === 'closed') && (
+                <Field label={t('reply.resolution')}>
+                  {(id) => <input id={id} className="field" value={resolution} placeholder="solved" onChange={(e) => setResolution(e.target.value)} />}
+                </Field>
+              )}
+            </>
+          )}
+          <Button look="primary" type="submit" disabled={busy || words.trim() === ''}>
+            {t(note ? 'reply.addNote' : 'reply.send')}
+          </Button>
+        </div>
+      </form>
+    </div>
   )
 }
