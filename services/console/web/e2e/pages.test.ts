@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { navigation, roles, settled, signIn, violations, type Language } from './kit'
+import { navigation, roles, settled, signIn, themes, violations } from './kit'
 
 test.each(roles)('%s signs in by one click, and every page that is offered works', async (role) => {
   await using visit = await signIn(role)
@@ -16,14 +16,9 @@ test.each(roles)('%s signs in by one click, and every page that is offered works
   expect(visit.wrong).toEqual([])
 })
 
-const looks = [
-  ['en', 'light'],
-  ['en', 'dark'],
-  ['zh-CN', 'light'],
-  ['zh-CN', 'dark'],
-] as const
-
-test.each(looks)('axe finds nothing serious on any page in %s, %s', async (language: Language, theme) => {
+// In English, every page is judged with the dialogs on it: see places.test.ts.
+test.each(themes)('axe finds nothing serious on any page in Chinese, %s', async (theme) => {
+  const language = 'zh-CN'
   await using visit = await signIn('admin', { language, theme })
   const { page } = visit
   expect(await page.locator('html').getAttribute('lang')).toBe(language)
@@ -55,6 +50,9 @@ test('the language is changed on the page, and stays', async () => {
   expect(await page.locator('html').getAttribute('lang')).toBe('zh-CN')
 })
 
+/** soon is how long the first page may take until it can be worked with, on a quiet machine, in milliseconds. */
+const soon = 1500
+
 test('the first page is small, and usable: how soon is printed', async () => {
   await using visit = await signIn('agent')
   const { page } = visit
@@ -63,13 +61,21 @@ test('the first page is small, and usable: how soon is printed', async () => {
     if (response.url().endsWith('.js')) script += (await response.request().sizes()).responseBodySize
   })
   const session = await visit.context.newCDPSession(page)
-  await session.send('Network.clearBrowserCache')
-  const began = performance.now()
-  await page.reload({ waitUntil: 'commit' })
-  await page.getByRole('heading', { level: 1 }).waitFor()
-  await page.keyboard.press('/')
-  await page.getByRole('dialog').getByRole('combobox').waitFor()
-  console.info(`usable after ${Math.round(performance.now() - began)} ms, ${Math.round(script / 1000)} kB of JavaScript`)
-  expect(script).toBeGreaterThan(0)
-  expect(script).toBeLessThan(250_000)
+  const took: number[] = []
+  const sizes: number[] = []
+  // The best of three: what else the machine does makes it longer, nothing makes it shorter.
+  for (let i = 0; i < 3; i++) {
+    script = 0
+    await session.send('Network.clearBrowserCache')
+    const began = performance.now()
+    await page.reload({ waitUntil: 'commit' })
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    await page.keyboard.press('/')
+    await page.getByRole('dialog').getByRole('combobox').waitFor()
+    took.push(performance.now() - began)
+    sizes.push(script)
+  }
+  console.info(`usable after ${Math.round(Math.min(...took))} ms (wanted ${soon} on a quiet machine), ${Math.round(Math.max(...sizes) / 1000)} kB of JavaScript`)
+  expect(Math.min(...sizes)).toBeGreaterThan(0)
+  expect(Math.max(...sizes)).toBeLessThan(250_000)
 })

@@ -1,5 +1,6 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useState, type FormEvent } from 'react'
+import { useState } from 'react'
+import { useChange, type Version } from '../../api/change'
 import { accounts, tagged } from '../../api/client'
 import { Problem } from '../../api/problem'
 import { changed, conflicts, draftOf, fields, merged, patchOf, type Draft, type Field as Name } from '../../edit'
@@ -8,12 +9,7 @@ import { Dialog } from '../../ui/Dialog'
 import { Button, Field, Loaded } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
 
-interface Version {
-  value: Draft
-  etag: string
-}
-
-async function read(id: string): Promise<Version> {
+async function read(id: string): Promise<Version<Draft>> {
   const { value, etag } = await tagged(accounts.GET('/v1/customers/{customer_id}', { params: { path: { customer_id: id } } }))
   return { value: draftOf(value), etag }
 }
@@ -31,51 +27,27 @@ export function Edit({ id, onClose }: { id: string; onClose: () => void }) {
   )
 }
 
-function Form({ id, first, onClose }: { id: string; first: Version; onClose: () => void }) {
+function Form({ id, first, onClose }: { id: string; first: Version<Draft>; onClose: () => void }) {
   const { t } = useI18n()
   const client = useQueryClient()
   const { done } = useToasts()
-  const [base, setBase] = useState(first)
   const [mine, setMine] = useState(first.value)
   const [open, setOpen] = useState<{ theirs: Draft; fields: Name[] } | null>(null)
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>(null)
-
-  const save = async (e: FormEvent) => {
-    e.preventDefault()
-    if (changed(base.value, mine).length === 0) return onClose()
-    setBusy(true)
-    setError(null)
-    try {
-      await tagged(
-        accounts.PATCH('/v1/customers/{customer_id}', {
-          params: { path: { customer_id: id }, header: { 'If-Match': base.etag } },
-          body: patchOf(base.value, mine),
-        }),
-      )
+  const { busy, error, save } = useChange(first, {
+    read: () => read(id),
+    send: async ({ value, etag }) => {
+      if (changed(value, mine).length === 0) return onClose()
+      await tagged(accounts.PATCH('/v1/customers/{customer_id}', { params: { path: { customer_id: id }, header: { 'If-Match': etag } }, body: patchOf(value, mine) }))
       done(t('edit.saved'))
       void client.invalidateQueries({ queryKey: ['accounts'] })
       onClose()
-    } catch (problem) {
-      if (problem instanceof Problem && problem.status === 412) await reread()
-      else setError(problem)
-    } finally {
-      setBusy(false)
-    }
-  }
-
-  // Somebody was faster: what they wrote is taken over, what I wrote stays, and where both wrote it is asked.
-  const reread = async () => {
-    try {
-      const theirs = await read(id)
-      setOpen({ theirs: theirs.value, fields: conflicts(base.value, mine, theirs.value) })
-      setMine(merged(base.value, mine, theirs.value))
-      setBase(theirs)
-    } catch (problem) {
-      setError(problem)
-    }
-  }
-
+    },
+    // What they wrote is taken over, what I wrote stays, and where both wrote it is asked.
+    met: (base, theirs) => {
+      setOpen({ theirs, fields: conflicts(base, mine, theirs) })
+      setMine(merged(base, mine, theirs))
+    },
+  })
   return (
     <form onSubmit={(e) => void save(e)} className="flex flex-col gap-3 p-4">
       {open && (

@@ -1,5 +1,6 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useState, type FormEvent } from 'react'
+import { useState } from 'react'
+import { useChange } from '../../api/change'
 import { sales, tagged } from '../../api/client'
 import { Problem } from '../../api/problem'
 import type { components } from '../../api/sales'
@@ -100,43 +101,26 @@ function EditItem({ deal, first, etag, sign, onClose }: { deal: Deal; first: Ent
   const { t, language } = useI18n()
   const client = useQueryClient()
   const { done } = useToasts()
-  const [tag, setTag] = useState(etag)
   const [holds, setHolds] = useState<'' | 'yes' | 'no'>(first.holds === undefined ? '' : first.holds ? 'yes' : 'no')
   const [known, setKnown] = useState(first.known)
   const [evidence, setEvidence] = useState(first.evidence)
   const [coach, setCoach] = useState(first.coach_id ?? '')
-  const [theirs, setTheirs] = useState<Entry | null>(null)
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<unknown>(null)
   const coaches = deal.contacts.filter((one) => one.role === 'coach')
-  const save = async (e: FormEvent) => {
-    e.preventDefault()
-    setBusy(true)
-    setError(null)
-    try {
+  const { theirs, busy, error, save } = useChange<Entry>({ value: first, etag }, {
+    read: async () => {
+      const { value, etag } = await read(deal.opportunity_id)
+      return { value: [...value.things, ...value.signs].find((one) => one.code === first.code) ?? first, etag }
+    },
+    send: async (base) => {
       const entry = { code: first.code, holds: holds === '' ? undefined : holds === 'yes', known, evidence, coach_id: coach || undefined }
       await tagged(
-        sales.PATCH('/v1/opportunities/{opportunity_id}/c139', { params: { path: { opportunity_id: deal.opportunity_id }, header: { 'If-Match': tag } }, body: { entries: [entry] } }),
+        sales.PATCH('/v1/opportunities/{opportunity_id}/c139', { params: { path: { opportunity_id: deal.opportunity_id }, header: { 'If-Match': base.etag } }, body: { entries: [entry] } }),
       )
       done(t('c139.saved'))
       void client.invalidateQueries({ queryKey: ['sales'] })
       onClose()
-    } catch (problem) {
-      if (problem instanceof Problem && problem.status === 412) await reread()
-      else setError(problem)
-    } finally {
-      setBusy(false)
-    }
-  }
-  const reread = async () => {
-    try {
-      const now = await read(deal.opportunity_id)
-      setTag(now.etag)
-      setTheirs([...now.value.things, ...now.value.signs].find((one) => one.code === first.code) ?? null)
-    } catch (problem) {
-      setError(problem)
-    }
-  }
+    },
+  })
   const name = language === 'en' ? first.name.en : first.name.zh
   return (
     <Dialog title={name} onClose={onClose}>
