@@ -4,9 +4,11 @@ export class Problem extends Error {
     readonly status: number,
     /** code is stable and snake_case, such as customer_not_found; empty where the answer was none of a service. */
     readonly code: string,
-    detail: string,
+    /** detail is the service's own sentence, faults the fields that are wrong, each with why. */
+    readonly detail: string,
+    readonly faults: string[] = [],
   ) {
-    super(detail)
+    super([detail, ...faults].filter(Boolean).join(' ') || `HTTP ${status}`)
     this.name = 'Problem'
   }
 }
@@ -19,6 +21,5 @@ export function problemOf(status: number, body: unknown): Problem {
     const where = text(e?.location).replace(/^(body|query|path|header)\./, '')
     return text(e?.message) && [where, text(e?.message)].filter(Boolean).join(': ')
   })
-  const detail = [text(b.detail) || text(b.title), ...errors].filter(Boolean).join(' ')
-  return new Problem(status, text(b.code), detail || `HTTP ${status}`)
+  return new Problem(status, text(b.code), text(b.detail) || text(b.title), errors.filter((one) => one !== ''))
 }

@@ -1,13 +1,16 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
+import { useState } from 'react'
 import { accounts, body, sales } from '../api/client'
 import type { components } from '../api/sales'
 import { useSession } from '../api/session'
 import { map } from '../forecast'
 import { date, money, number, span, time } from '../format'
 import { useI18n } from '../i18n'
-import { Badge, Card, Detail, linkLook, Loaded } from '../ui/parts'
+import { Badge, Button, Card, Detail, linkLook, Loaded } from '../ui/parts'
 import { C139 } from './opportunity/C139'
+import { Close } from './opportunity/Close'
+import { ContactForm, RivalForm } from './opportunity/People'
 
 const route = getRouteApi('/opportunities/$opportunityId')
 
@@ -82,6 +85,7 @@ function Header({ deal }: { deal: Deal }) {
         </p>
       </div>
       <div className="flex flex-wrap gap-2">
+        {can('sales.write') && <Close deal={deal} />}
         <Link to="/pipeline" search={{ pipeline: deal.pipeline }} className={linkLook}>
           {t('deal.board')}
         </Link>
@@ -118,15 +122,29 @@ const leaningTone = ['border-bad', 'border-warn', 'border-strong-line', 'border-
 
 function DecisionMap({ deal }: { deal: Deal }) {
   const { t } = useI18n()
+  const { can } = useSession()
   const { columns, unknown } = map(deal.contacts)
+  const [form, open] = useState<{ of: 'person'; one?: Deal['contacts'][number] } | { of: 'rival'; one?: Deal['competitors'][number] } | null>(null)
+  const close = () => open(null)
+  // Of a deal that is closed nothing changes any more.
+  const may = can('sales.write') && deal.state === 'open'
   const person = (one: Deal['contacts'][number]) => (
     <li key={one.customer_id} className="card p-2">
       <Name id={one.customer_id} />
+      {may && <Change label={t('map.edit')} onClick={() => open({ of: 'person', one })} />}
       <div className="text-xs text-soft">{[one.role && t(`dealRole.${one.role}`), one.influence !== undefined && t('map.influence', { n: one.influence })].filter(Boolean).join(' · ')}</div>
     </li>
   )
   return (
-    <Card title={t('map.title')}>
+    <Card title={t('map.title')}
+      action={may && (
+        <span className="flex gap-2 py-1.5">
+          {can('customers.read') && <Button onClick={() => open({ of: 'person' })}>{t('map.add')}</Button>}
+          <Button onClick={() => open({ of: 'rival' })}>{t('map.addRival')}</Button>
+        </span>
+      )}>
+      {form?.of === 'person' && <ContactForm deal={deal} contact={form.one} onClose={close} />}
+      {form?.of === 'rival' && <RivalForm deal={deal} rival={form.one} onClose={close} />}
       {deal.contacts.length === 0 ? (
         <p className="p-4 text-soft">{t('map.none')}</p>
       ) : (
@@ -154,6 +172,7 @@ function DecisionMap({ deal }: { deal: Deal }) {
             {deal.competitors.map((one) => (
               <li key={one.competitor}>
                 <span className="font-medium">{one.competitor}</span>
+                {may && <Change label={t('map.changeOf', { name: one.competitor })} onClick={() => open({ of: 'rival', one })} />}
                 {one.strengths && <span className="block text-good">+ {one.strengths}</span>}
                 {one.weaknesses && <span className="block text-bad">− {one.weaknesses}</span>}
               </li>
@@ -162,6 +181,14 @@ function DecisionMap({ deal }: { deal: Deal }) {
         </div>
       )}
     </Card>
+  )
+}
+
+function Change({ label, onClick }: { label: string; onClick: () => void }) {
+  return (
+    <button type="button" aria-label={label} title={label} onClick={onClick} className="ml-1 rounded px-1.5 text-soft hover:bg-sunken">
+      ✎
+    </button>
   )
 }
 

@@ -9,6 +9,7 @@ import type { Key } from '../i18n/say'
 import { guess } from '../lookup'
 import { Dialog } from '../ui/Dialog'
 import { useToasts } from '../ui/Toasts'
+import { useProblemText } from '../ui/problems'
 import { pages } from './pages'
 import { useTheme } from './theme'
 
@@ -78,6 +79,7 @@ const pause = 200
 /** Palette finds customers and tickets; with commands it goes to pages and does things as well. */
 export function Palette({ commands, onClose }: { commands: boolean; onClose: () => void }) {
   const { t } = useI18n()
+  const say = useProblemText()
   const list = useId()
   const [typed, setTyped] = useState('')
   const [at, setAt] = useState(0)
@@ -142,7 +144,7 @@ export function Palette({ commands, onClose }: { commands: boolean; onClose: () 
         {query.isFetching && wide
           ? t('palette.searching')
           : query.error && wide
-            ? query.error instanceof Problem ? query.error.message : t('error.network')
+            ? say(query.error)
             : choices.length > 0
               ? ''
               : wide

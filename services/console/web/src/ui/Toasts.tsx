@@ -1,6 +1,6 @@
 import { createContext, use, useCallback, useRef, useState, type ReactNode } from 'react'
-import { Problem } from '../api/problem'
 import { useI18n } from '../i18n'
+import { useProblemText } from './problems'
 
 interface Toast {
   id: number
@@ -20,6 +20,7 @@ const stay = 5000
 
 export function Toasts({ children }: { children: ReactNode }) {
   const { t } = useI18n()
+  const say = useProblemText()
   const [toasts, set] = useState<Toast[]>([])
   const last = useRef(0)
   const drop = useCallback((id: number) => set((all) => all.filter((toast) => toast.id !== id)), [])
@@ -32,7 +33,7 @@ export function Toasts({ children }: { children: ReactNode }) {
     [drop],
   )
   const done = useCallback((text: string) => add(text, false), [add])
-  const failed = useCallback((error: unknown) => add(error instanceof Problem ? error.message : t('error.network'), true), [add, t])
+  const failed = useCallback((error: unknown) => add(say(error), true), [add, say])
   return (
     <Context value={{ done, failed }}>
       {children}

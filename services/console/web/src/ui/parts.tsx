@@ -2,6 +2,7 @@ import type { ButtonHTMLAttributes, ReactNode } from 'react'
 import { useId } from 'react'
 import { Problem } from '../api/problem'
 import { useI18n } from '../i18n'
+import { useProblemText } from './problems'
 
 type Tone = 'plain' | 'accent' | 'good' | 'warn' | 'bad'
 
@@ -91,13 +92,14 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
 /** Failed says what went wrong and what to do about it. */
 export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
   const { t } = useI18n()
+  const say = useProblemText()
   const problem = error instanceof Problem ? error : null
   const [title, text] =
     problem?.status === 403
       ? [t('forbidden.title'), t('forbidden.text')]
       : problem?.status === 404
         ? [t('notFound.title'), t('notFound.text')]
-        : [t('error.title'), problem ? problem.message : t('error.network')]
+        : [t('error.title'), say(error)]
   return (
     <div role="alert" className="flex flex-col items-start gap-2 p-4">
       <p className="font-medium">{title}</p>

@@ -8,6 +8,7 @@ import { isKey, type Key } from '../../i18n/say'
 import { Dialog } from '../../ui/Dialog'
 import { Button, Field } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
+import { useProblemText } from '../../ui/problems'
 import { Remedy, useRemedy } from './Remedy'
 
 interface Props {
@@ -19,6 +20,7 @@ interface Props {
 /** Decide asks for what a decision needs and sends it. Sent again after a failure it is the same decision. */
 export function Decide({ of, action, onClose }: Props) {
   const { t } = useI18n()
+  const say = useProblemText()
   const client = useQueryClient()
   const { done } = useToasts()
   const [values, setValues] = useState<Values>((): Values => (action === 'verify' ? { kind: 'csat' } : {}))
@@ -59,7 +61,7 @@ export function Decide({ of, action, onClose }: Props) {
         {specs.map((spec) => isShown(spec, values) && <Input key={spec.name} spec={spec} values={values} set={(value) => setValues({ ...values, [spec.name]: value })} />)}
         {error !== null && (
           <p role="alert" className="rounded-md bg-bad-soft p-3 text-bad">
-            {error instanceof Problem ? error.message : t('error.network')}
+            {say(error)}
             {error instanceof Problem && error.code === 'complaint_stage' && ` ${t('complaint.fresh')}`}
           </p>
         )}

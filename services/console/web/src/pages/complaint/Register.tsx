@@ -8,6 +8,7 @@ import { useI18n } from '../../i18n'
 import { Dialog } from '../../ui/Dialog'
 import { Button } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
+import { useProblemText } from '../../ui/problems'
 import { Input } from './Decide'
 
 const specs: Spec[] = [
@@ -20,6 +21,7 @@ const specs: Spec[] = [
 /** Register takes a customer's complaint in and goes on to its page. */
 export function Register({ customer, onClose }: { customer: string; onClose: () => void }) {
   const { t } = useI18n()
+  const say = useProblemText()
   const { done } = useToasts()
   const client = useQueryClient()
   const navigate = useNavigate()
@@ -51,7 +53,7 @@ export function Register({ customer, onClose }: { customer: string; onClose: () 
         ))}
         {error !== null && (
           <p role="alert" className="rounded-md bg-bad-soft p-3 text-bad">
-            {error instanceof Problem ? error.message : t('error.network')}
+            {say(error)}
           </p>
         )}
         <div className="flex justify-end gap-2 pt-2">

@@ -8,6 +8,7 @@ import { rows, type Customer, type Row } from '../../merge'
 import { Dialog } from '../../ui/Dialog'
 import { Button, Loaded, Select } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
+import { useProblemText } from '../../ui/problems'
 
 const rules = ['most_recent', 'oldest'] as const
 
@@ -28,6 +29,7 @@ function useCustomer(id: string) {
 /** Merge shows field by field what would come of two customers, lets choose, and merges them. */
 export function Merge({ pair, duplicate, onClose, onMerged }: Props) {
   const { t } = useI18n()
+  const say = useProblemText()
   const client = useQueryClient()
   const { done } = useToasts()
   const [swapped, swap] = useState(false)
@@ -87,7 +89,7 @@ export function Merge({ pair, duplicate, onClose, onMerged }: Props) {
         <p className="text-soft">{t('merge.adds')}</p>
         {error !== null && (
           <p role="alert" className="rounded-md bg-bad-soft p-3 text-bad">
-            {error instanceof Problem ? error.message : t('error.network')}
+            {say(error)}
           </p>
         )}
         <div className="flex justify-end gap-2 pt-1">

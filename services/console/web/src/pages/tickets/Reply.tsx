@@ -5,6 +5,7 @@ import { Problem } from '../../api/problem'
 import { useI18n } from '../../i18n'
 import { Button, Field, Select } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
+import { useProblemText } from '../../ui/problems'
 import type { Read } from './Conversation'
 import { Macros } from './Macros'
 
@@ -13,6 +14,7 @@ const after = ['open', 'pending', 'on_hold', 'resolved', 'closed'] as const
 /** Reply writes to the customer or to colleagues, with the status that follows, and runs macros. */
 export function Reply({ read: { value: ticket, etag } }: { read: Read }) {
   const { t } = useI18n()
+  const say = useProblemText()
   const client = useQueryClient()
   const { done } = useToasts()
   const [note, setNote] = useState(false)
@@ -76,7 +78,7 @@ export function Reply({ read: { value: ticket, etag } }: { read: Read }) {
       <form onSubmit={(e) => void send(e)} className="flex flex-col gap-3">
         {error !== null && (
           <p role="alert" className={`rounded-md p-3 ${conflict ? 'bg-warn-soft text-warn' : 'bg-bad-soft text-bad'}`}>
-            {conflict ? t('reply.conflict') : error instanceof Problem ? error.message : t('error.network')}
+            {conflict ? t('reply.conflict') : say(error)}
           </p>
         )}
         <textarea
