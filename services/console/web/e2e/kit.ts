@@ -87,16 +87,16 @@ export async function made<T>(page: Page, path: string, body: unknown): Promise<
   return answer.body
 }
 
-/** violations are what axe finds that keeps people from using the page: serious or critical. */
-export async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source)
-  return page.evaluate(async () => {
+/** violations are what axe finds that keeps people from using the page: serious or critical. rules are those asked for; left out: all. */
+export async function violations(page: Page, ...rules: string[]): Promise<string[]> {
+  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axe.source)
+  return page.evaluate(async (rules) => {
     const run = (globalThis as unknown as { axe: typeof axe }).axe.run
-    const found = await run(document, { resultTypes: ['violations'] })
+    const found = await run(document, { resultTypes: ['violations'], ...(rules.length > 0 ? { runOnly: rules } : {}) })
     return found.violations
       .filter((one) => one.impact === 'serious' || one.impact === 'critical')
       .flatMap((one) => one.nodes.map((node) => `${one.id} at ${node.target.join(' ')}: ${node.failureSummary ?? one.help}`))
-  })
+  }, rules)
 }
 
 /** mark tells what a test makes from what others made. */
