@@ -35,9 +35,9 @@ type kube struct {
 }
 
 const (
-	adminToken = "the-admin-of-this-test" //nolint:gosec // of a server that lives as long as the test
-	operators  = "crm"                    // the namespace that the operator is installed into
-	shop       = "shop"                   // the namespace of the objects
+	adminToken = "the-admin-of-this-test"
+	operators  = "crm"  // the namespace that the operator is installed into
+	shop       = "shop" // the namespace of the objects
 )
 
 // root gives a path below the repository's.

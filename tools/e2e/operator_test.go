@@ -37,8 +37,8 @@ import (
 // whom the broker lets do everything
 const (
 	brokerUser     = "guanxi"
-	brokerPassword = "right-for-this-test" //nolint:gosec // of a broker that lives as long as the test
-	patient        = 8 * time.Second       // how long a deletion waits for the platform, or for Kafka
+	brokerPassword = "right-for-this-test"
+	patient        = 8 * time.Second // how long a deletion waits for the platform, or for Kafka
 )
 
 // intended is the built operator beside the built platform: what is written in Kubernetes has to come about in the platform.

@@ -1,3 +1,5 @@
+// Package controller has what is intended in Kubernetes be in force: rollouts and service level policies in the platform, and
+// subscriptions in Kafka.
 package controller
 
 import (

@@ -172,7 +172,7 @@ func (k *keeper) departed(ctx context.Context, at types.NamespacedName, release 
 // hold has the finalizer be there exactly while deleting the object deletes something in the platform.
 func (k *keeper) hold(ctx context.Context, o object) error {
 	before := o.DeepCopyObject().(object) //nolint:forcetypeassert // a copy has the type of what it copies
-	changed := false
+	var changed bool
 	if o.OnDeletion() == v1alpha1.Delete {
 		changed = controllerutil.AddFinalizer(o, platformFinalizer)
 	} else {

@@ -21,7 +21,7 @@ func (r *Rollouts) mirror(o *v1alpha1.CRMRollout, b platform.Board) {
 	s.State, s.Phase, s.Gate, s.Phases = b.State, "", "", nil
 	s.PausedByOperator = b.Pause != nil && b.Pause.Reason == pauseReason
 	for _, p := range b.Phases {
-		one := v1alpha1.PhaseStatus{Code: p.Code, State: p.State, Round: p.Round, TasksTotal: int32(len(p.Tasks))} //nolint:gosec // at most 100
+		one := v1alpha1.PhaseStatus{Code: p.Code, State: p.State, Round: p.Round, TasksTotal: int32(len(p.Tasks))}
 		for _, t := range p.Tasks {
 			if t.DoneAt != nil {
 				one.TasksDone++

@@ -95,7 +95,7 @@ func (s *Subscriptions) ofSecret(ctx context.Context, secret client.Object) []re
 	}
 	var of []reconcile.Request
 	for i := range all.Items {
-		name := ""
+		var name string
 		if one := &all.Items[i]; one.Spec.Delivery.Webhook != nil {
 			name = one.Spec.Delivery.Webhook.SecretName
 		} else {
@@ -146,7 +146,7 @@ func retry(err error) (reconcile.Result, error) {
 // hold has the finalizer be there exactly while deleting the subscription deletes something in Kafka.
 func (s *Subscriptions) hold(ctx context.Context, sub *v1alpha1.EventSubscription) error {
 	before := sub.DeepCopy()
-	changed := false
+	var changed bool
 	if sub.Spec.DeletionPolicy == v1alpha1.Delete {
 		changed = controllerutil.AddFinalizer(sub, subscriptionFinalizer)
 	} else {

@@ -30,7 +30,7 @@ func (e Endpoint) Binding(g Grant, password string) map[string][]byte {
 		"username": g.User, "user": g.User, "password": password,
 		"securityProtocol": protocol, "security.protocol": protocol,
 		"saslMechanism": mechanism, "sasl.mechanism": mechanism,
-		"sasl.jaas.config": fmt.Sprintf(`org.apache.kafka.common.security.scram.ScramLoginModule required username="%s" password="%s";`, g.User, password),
+		"sasl.jaas.config": fmt.Sprintf(`org.apache.kafka.common.security.scram.ScramLoginModule required username=%q password=%q;`, g.User, password),
 		"topics":           strings.Join(g.Topics, ","),
 		"group-prefix":     g.GroupPrefix,
 	} {
