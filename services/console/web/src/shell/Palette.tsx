@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { useNavigate } from '@tanstack/react-router'
+import { useNavigate, useRouterState } from '@tanstack/react-router'
 import { useEffect, useId, useState, type KeyboardEvent } from 'react'
 import { accounts, body, loyalty, tickets } from '../api/client'
 import { Problem } from '../api/problem'
@@ -10,6 +10,7 @@ import { guess } from '../lookup'
 import { Dialog } from '../ui/Dialog'
 import { useToasts } from '../ui/Toasts'
 import { useProblemText } from '../ui/problems'
+import { forget, keyOf, read, save, viewOf } from '../views'
 import { pages } from './pages'
 import { useTheme } from './theme'
 
@@ -82,7 +83,7 @@ export function Palette({ commands, onClose }: { commands: boolean; onClose: () 
   const say = useProblemText()
   const list = useId()
   const [typed, setTyped] = useState('')
-  const [at, setAt] = useState(0)
+  const [at, setAt] = useState<number | null>(null)
   const [q, setQ] = useState('')
   useEffect(() => {
     const timer = setTimeout(() => setQ(typed.trim()), pause)
@@ -92,7 +93,9 @@ export function Palette({ commands, onClose }: { commands: boolean; onClose: () 
   const wide = [...q].length >= 2
   const query = useQuery({ queryKey: ['search', q], queryFn: ({ signal }) => find(q, can, signal), enabled: wide })
   const choices = useChoices(typed.trim(), commands, wide ? query.data : undefined, onClose)
-  const chosen = Math.min(at, choices.length - 1)
+  // Enter goes somewhere, or does nothing: what is typed becomes the name of a view only where that was chosen.
+  const first = choices[0]?.group === 'palette.keeping' ? -1 : 0
+  const chosen = Math.min(at ?? first, choices.length - 1)
   const keys = (e: KeyboardEvent) => {
     if (e.key === 'ArrowDown') setAt(Math.min(chosen + 1, choices.length - 1))
     else if (e.key === 'ArrowUp') setAt(Math.max(chosen - 1, 0))
@@ -114,7 +117,7 @@ export function Palette({ commands, onClose }: { commands: boolean; onClose: () 
         value={typed}
         onChange={(e) => {
           setTyped(e.target.value)
-          setAt(0)
+          setAt(null)
         }}
         onKeyDown={keys}
       />
@@ -145,7 +148,7 @@ export function Palette({ commands, onClose }: { commands: boolean; onClose: () 
           ? t('palette.searching')
           : query.error && wide
             ? say(query.error)
-            : choices.length > 0
+            : choices.some((choice) => choice.group !== 'palette.keeping')
               ? ''
               : wide
                 ? t('palette.none', { q })
@@ -157,9 +160,10 @@ export function Palette({ commands, onClose }: { commands: boolean; onClose: () 
 
 function useChoices(q: string, commands: boolean, found: Found | undefined, onClose: () => void): Choice[] {
   const { t, language, setLanguage } = useI18n()
-  const { can } = useSession()
+  const { can, tenant, subject } = useSession()
+  const place = useRouterState({ select: (s) => s.location })
   const [, setTheme] = useTheme()
-  const { failed } = useToasts()
+  const { done, failed } = useToasts()
   const navigate = useNavigate()
   const then = (run: () => unknown) => () => {
     onClose()
@@ -176,6 +180,24 @@ function useChoices(q: string, commands: boolean, found: Found | undefined, onCl
     })),
   ]
   if (!commands) return results
+  const mine = keyOf(tenant, subject)
+  const kept = read(mine).filter((one) => one.name.toLowerCase().includes(q.toLowerCase()))
+  const here = viewOf(q, place.pathname, place.search)
+  const views = kept.map<Choice>((one) => ({
+    id: `view ${one.name}`, group: 'palette.views', label: one.name, run: then(() => navigate({ to: one.path as '/', search: one.search as Record<never, never> })),
+  }))
+  // Last, so that nothing is saved by whoever presses Enter to go somewhere.
+  const keeping: Choice[] = kept.filter((one) => one.name === q).map((one) => ({
+    id: `forget ${one.name}`, group: 'palette.keeping', label: t('palette.forget', { name: one.name }), run: then(() => forget(mine, one.name)),
+  }))
+  if (here && keeping.length === 0)
+    keeping.push({
+      id: 'save', group: 'palette.keeping', label: t('palette.save', { name: here.name }),
+      run: then(() => {
+        save(mine, here)
+        done(t('palette.saved', { name: here.name }))
+      }),
+    })
   const fixed: Choice[] = [
     ...pages
       .filter((page) => !page.permission || can(page.permission))
@@ -188,5 +210,5 @@ function useChoices(q: string, commands: boolean, found: Found | undefined, onCl
       : { id: 'en', group: 'palette.commands', label: '语言：English', run: then(() => setLanguage('en')) },
     { id: 'out', group: 'palette.commands', label: t('action.signOut'), run: then(() => void signOut().catch(failed)) },
   ]
-  return [...results, ...fixed.filter((choice) => choice.label.toLowerCase().includes(q.toLowerCase()))]
+  return [...results, ...views, ...fixed.filter((choice) => choice.label.toLowerCase().includes(q.toLowerCase())), ...keeping]
 }

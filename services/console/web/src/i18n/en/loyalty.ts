@@ -1,6 +1,16 @@
 /** The words of the pages of loyalty. */
 export const loyalty = {
   'nav.loyalty': 'Loyalty',
+  'member.adjust': 'Adjust points…',
+  'member.points': 'Points; below zero to take',
+  'member.reason': 'Reason, a code',
+  'member.adjusted': 'The points are booked.',
+  'member.suspend': 'Suspend…',
+  'member.suspended': 'The member is suspended: it earns, and cannot spend.',
+  'member.reinstate': 'Reinstate…',
+  'member.reinstated': 'The member can spend again.',
+  'member.enrol': 'Enrol',
+  'member.enrolled': 'The customer is a member.',
   'loyalty.title': 'Loyalty',
   'loyalty.find': 'Card, telephone, email, name or customer’s id',
   'loyalty.findIt': 'Find member',

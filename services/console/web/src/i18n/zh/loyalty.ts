@@ -2,6 +2,16 @@ import type { loyalty as en } from '../en/loyalty'
 
 export const loyalty: Record<keyof typeof en, string> = {
   'nav.loyalty': '会员',
+  'member.adjust': '调整积分…',
+  'member.points': '积分，负数为扣减',
+  'member.reason': '原因代码',
+  'member.adjusted': '积分已入账。',
+  'member.suspend': '暂停会员…',
+  'member.suspended': '会员已暂停：可继续累积，不能使用。',
+  'member.reinstate': '恢复会员…',
+  'member.reinstated': '会员可以再次使用积分。',
+  'member.enrol': '加入会员',
+  'member.enrolled': '该客户已成为会员。',
   'loyalty.title': '会员与积分',
   'loyalty.find': '卡号、电话、邮箱、姓名或客户编号',
   'loyalty.findIt': '查找会员',

@@ -2,13 +2,13 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tansta
 import { getRouteApi, useNavigate } from '@tanstack/react-router'
 import { useCallback, useEffect, useState } from 'react'
 import { analytics, body, once } from '../../api/client'
-import { Problem } from '../../api/problem'
 import { useSession } from '../../api/session'
 import { number, percent, time } from '../../format'
 import { useI18n } from '../../i18n'
 import { Chart, NotEnough, Plot, type Draw } from '../../ui/Chart'
 import { Badge, Button, Card, Empty, Field, Loaded, Select } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
+import { useProblemText } from '../../ui/problems'
 import { axis, useFacts } from './parts'
 
 const route = getRouteApi('/analytics')
@@ -156,6 +156,7 @@ function History({ id, name, description, changed }: { id: string; name: string;
 /** Maker counts while somebody writes a filter, and makes a segment of it. */
 function Maker({ onClose }: { onClose: () => void }) {
   const { t } = useI18n()
+  const say = useProblemText()
   const { done, failed } = useToasts()
   const client = useQueryClient()
   const [name, setName] = useState('')
@@ -186,7 +187,7 @@ function Maker({ onClose }: { onClose: () => void }) {
     onError: failed,
   })
   const fields = useQuery({ queryKey: ['analytics', 'fields'], queryFn: () => body(analytics.GET('/v1/analytics/fields')), staleTime: Infinity })
-  const wrong = preview.error instanceof Problem ? preview.error.message : preview.error ? t('error.network') : ''
+  const wrong = preview.error ? say(preview.error) : ''
   return (
     <Card title={t('segments.new')} action={<Button look="quiet" onClick={onClose}>{t('action.cancel')}</Button>}>
       <form

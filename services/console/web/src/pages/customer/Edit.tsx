@@ -2,12 +2,12 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useChange, type Version } from '../../api/change'
 import { accounts, tagged } from '../../api/client'
-import { Problem } from '../../api/problem'
 import { changed, conflicts, draftOf, fields, merged, patchOf, type Draft, type Field as Name } from '../../edit'
 import { useI18n } from '../../i18n'
 import { Dialog } from '../../ui/Dialog'
 import { Button, Field, Loaded } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
+import { useProblemText } from '../../ui/problems'
 
 async function read(id: string): Promise<Version<Draft>> {
   const { value, etag } = await tagged(accounts.GET('/v1/customers/{customer_id}', { params: { path: { customer_id: id } } }))
@@ -29,6 +29,7 @@ export function Edit({ id, onClose }: { id: string; onClose: () => void }) {
 
 function Form({ id, first, onClose }: { id: string; first: Version<Draft>; onClose: () => void }) {
   const { t } = useI18n()
+  const say = useProblemText()
   const client = useQueryClient()
   const { done } = useToasts()
   const [mine, setMine] = useState(first.value)
@@ -67,7 +68,7 @@ function Form({ id, first, onClose }: { id: string; first: Version<Draft>; onClo
       ))}
       {error !== null && (
         <p role="alert" className="rounded-md bg-bad-soft p-3 text-bad">
-          {error instanceof Problem ? error.message : t('error.network')}
+          {say(error)}
         </p>
       )}
       <div className="flex justify-end gap-2 pt-2">

@@ -1,12 +1,13 @@
-import { useQuery } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import type { ReactNode } from 'react'
-import { body, loyalty, sales, tickets } from '../../api/client'
+import { useState, type ReactNode } from 'react'
+import { body, loyalty, once, sales, tickets } from '../../api/client'
 import { useSession } from '../../api/session'
 import { date, money, percent } from '../../format'
 import { useI18n } from '../../i18n'
 import { Due } from '../../ui/Due'
-import { Badge, Card, Loaded } from '../../ui/parts'
+import { Badge, Button, Card, Loaded } from '../../ui/parts'
+import { useToasts } from '../../ui/Toasts'
 import type { Profile } from '../Customer'
 
 /** few is how many rows a panel shows: those that are latest. */
@@ -102,8 +103,35 @@ function DealsPanel({ id }: { id: string }) {
   )
 }
 
+/** Enrol makes a customer a member of the programme that is the usual one. */
+function Enrol({ customer }: { customer: string }) {
+  const { t } = useI18n()
+  const client = useQueryClient()
+  const { done, failed } = useToasts()
+  const [busy, setBusy] = useState(false)
+  const enrol = async () => {
+    setBusy(true)
+    try {
+      await body(loyalty.POST('/v1/members', { params: { header: once() }, body: { customer_id: customer, programme: 'standard' } }))
+      done(t('member.enrolled'))
+    } catch (error) {
+      failed(error)
+      setBusy(false)
+    }
+    void client.invalidateQueries({ queryKey: ['loyalty'] })
+  }
+  return (
+    <div className="px-4 pb-4">
+      <Button disabled={busy} onClick={() => void enrol()}>
+        {t('member.enrol')}
+      </Button>
+    </div>
+  )
+}
+
 function PointsPanel({ id }: { id: string }) {
   const { t } = useI18n()
+  const { can } = useSession()
   const query = useQuery({
     queryKey: ['loyalty', 'of', id],
     queryFn: () => body(loyalty.GET('/v1/members', { params: { query: { customer_id: id, limit: few } } })),
@@ -113,7 +141,10 @@ function PointsPanel({ id }: { id: string }) {
       <Loaded query={query}>
         {(d) =>
           !d.items?.length ? (
-            <None>{t('customer.noMember')}</None>
+            <>
+              <None>{t('customer.noMember')}</None>
+              {can('loyalty.write') && <Enrol customer={id} />}
+            </>
           ) : (
             <ul className="divide-y divide-line">
               {d.items.map((one) => (

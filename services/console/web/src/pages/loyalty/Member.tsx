@@ -8,6 +8,7 @@ import { useI18n } from '../../i18n'
 import { isKey } from '../../i18n/say'
 import { grouped, progress } from '../../loyalty'
 import { Badge, Button, Card, Empty, Field, Loaded } from '../../ui/parts'
+import { Manage } from './Manage'
 import { Redemptions, Rewards } from './Redeem'
 
 const route = getRouteApi('/loyalty/members/$memberId')
@@ -36,6 +37,9 @@ export function Member() {
                 {t('loyalty.customer')}
               </Link>
             )}
+            <span className="flex flex-wrap gap-2">
+              <Manage id={memberId} state={d.state} />
+            </span>
           </header>
           <div className="grid items-start gap-5 lg:grid-cols-2">
             <Balance id={memberId} />

@@ -2,13 +2,13 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useChange } from '../../api/change'
 import { sales, tagged } from '../../api/client'
-import { Problem } from '../../api/problem'
 import type { components } from '../../api/sales'
 import { useSession } from '../../api/session'
 import { useI18n } from '../../i18n'
 import { Dialog } from '../../ui/Dialog'
 import { Badge, Button, Card, Field, Loaded, Select } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
+import { useProblemText } from '../../ui/problems'
 import type { Deal } from '../Opportunity'
 
 type Entry = components['schemas']['C139Entry']
@@ -99,6 +99,7 @@ function State({ one }: { one: Entry | Sign }) {
 /** EditItem says what is known of one item. Where somebody was faster, what they said is shown beside one's own words. */
 function EditItem({ deal, first, etag, sign, onClose }: { deal: Deal; first: Entry; etag: string; sign: boolean; onClose: () => void }) {
   const { t, language } = useI18n()
+  const say = useProblemText()
   const client = useQueryClient()
   const { done } = useToasts()
   const [holds, setHolds] = useState<'' | 'yes' | 'no'>(first.holds === undefined ? '' : first.holds ? 'yes' : 'no')
@@ -138,7 +139,7 @@ function EditItem({ deal, first, etag, sign, onClose }: { deal: Deal; first: Ent
         )}
         {error !== null && (
           <p role="alert" className="rounded-md bg-bad-soft p-3 text-bad">
-            {error instanceof Problem ? error.message : t('error.network')}
+            {say(error)}
           </p>
         )}
         <div className="flex justify-end gap-2 pt-2">
