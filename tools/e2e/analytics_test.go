@@ -86,7 +86,8 @@ func history(data []byte, until time.Time) (rows []object) {
 
 // TestWhatCustomersAreWorthIsWhatWasPublished imports the cohort that the models were published with while processes die, and
 // has them fitted to what analytics heard of it.
-func TestWhatCustomersAreWorthIsWhatWasPublished(t *testing.T) { //nolint:paralleltest // a whole installation, one at a time
+func TestWhatCustomersAreWorthIsWhatWasPublished(t *testing.T) {
+	t.Parallel()
 	in := install(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()

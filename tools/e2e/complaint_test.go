@@ -236,7 +236,8 @@ func (in *installation) complainants(ctx context.Context, stop <-chan struct{}) 
 	}
 }
 
-func TestKillingTheWorkersAtEachStepOfAComplaintChangesNothing(t *testing.T) { //nolint:paralleltest // it wants the machine for itself
+func TestKillingTheWorkersAtEachStepOfAComplaintChangesNothing(t *testing.T) {
+	t.Parallel()
 	in := install(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()

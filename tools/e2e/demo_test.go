@@ -11,7 +11,8 @@ import (
 
 // TestTheDemoRolloutStandsWhereGatesHold loads the rollout of the demo data, twice: whoever signs in works, and the board has something to
 // decide.
-func TestTheDemoRolloutStandsWhereGatesHold(t *testing.T) { //nolint:paralleltest // a whole installation, one at a time
+func TestTheDemoRolloutStandsWhereGatesHold(t *testing.T) {
+	t.Parallel()
 	in := install(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()

@@ -19,7 +19,8 @@ var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 // TestTheExamplesOfTheServicesPagesRun runs what the pages for integrators tell them to type, in the order of the pages,
 // and demands that nothing of it is refused. Blocks for programs that need not be here (kcat) or that have the addresses
 // of make dev built in (guanxictl) are left out.
-func TestTheExamplesOfTheServicesPagesRun(t *testing.T) { //nolint:paralleltest // a whole installation, one at a time
+func TestTheExamplesOfTheServicesPagesRun(t *testing.T) {
+	t.Parallel()
 	in := install(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Minute)
 	defer cancel()

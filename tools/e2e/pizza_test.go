@@ -22,7 +22,8 @@ var unseen = map[string]string{
 // TestTheAgentOfThePizzaShopSeesWhatTheOrderNeeds plays the call: an agent types the number of a membership card, sees who is
 // calling from which telephone, where the pizza goes, what was ordered before and what to offer, and never what other systems
 // have attached to the same customer or his mother. Whoever may see some of it does, and the log tells.
-func TestTheAgentOfThePizzaShopSeesWhatTheOrderNeeds(t *testing.T) { //nolint:paralleltest // a whole installation, one at a time
+func TestTheAgentOfThePizzaShopSeesWhatTheOrderNeeds(t *testing.T) {
+	t.Parallel()
 	in := install(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()

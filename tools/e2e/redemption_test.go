@@ -52,7 +52,8 @@ func (in *installation) stands(ctx context.Context, c *client.Client, id, state 
 	})
 }
 
-func TestKillingTheWorkersAtEachStepOfARedemptionSellsNothingTwice(t *testing.T) { //nolint:paralleltest // it wants the machine for itself
+func TestKillingTheWorkersAtEachStepOfARedemptionSellsNothingTwice(t *testing.T) {
+	t.Parallel()
 	in := install(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()

@@ -40,7 +40,8 @@ func (in *installation) caseWhere(ctx context.Context, c *client.Client, id stri
 	})
 }
 
-func TestACustomerIsAskedForAndComesBackAlthoughTheWorkersAreKilled(t *testing.T) { //nolint:paralleltest // it wants the machine for itself
+func TestACustomerIsAskedForAndComesBackAlthoughTheWorkersAreKilled(t *testing.T) {
+	t.Parallel()
 	in := install(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
@@ -79,7 +80,8 @@ func TestACustomerIsAskedForAndComesBackAlthoughTheWorkersAreKilled(t *testing.T
 	}
 }
 
-func TestTermsAreTriedOnWhatWasAndChangeNothing(t *testing.T) { //nolint:paralleltest // it wants the machine for itself
+func TestTermsAreTriedOnWhatWasAndChangeNothing(t *testing.T) {
+	t.Parallel()
 	in := install(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()

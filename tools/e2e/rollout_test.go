@@ -87,7 +87,8 @@ func (in *installation) bring(ctx context.Context, name string, good, bad int) (
 	return job.Accepted, job.Rows
 }
 
-func TestWhatIsNotLiveIsRefusedUntilMeasuredNumbersAndPeopleOpenIt(t *testing.T) { //nolint:paralleltest // a whole installation, one at a time
+func TestWhatIsNotLiveIsRefusedUntilMeasuredNumbersAndPeopleOpenIt(t *testing.T) {
+	t.Parallel()
 	in := install(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Minute)
 	defer cancel()

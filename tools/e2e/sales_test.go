@@ -152,7 +152,8 @@ func (in *installation) sells(ctx context.Context, s stand) (form string) {
 	return made.Key
 }
 
-func TestAFormOnTheWebsiteBecomesAnOrderAlthoughTheWorkersAreKilled(t *testing.T) { //nolint:paralleltest // it wants the machine for itself
+func TestAFormOnTheWebsiteBecomesAnOrderAlthoughTheWorkersAreKilled(t *testing.T) {
+	t.Parallel()
 	in := install(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
@@ -234,7 +235,8 @@ func TestAFormOnTheWebsiteBecomesAnOrderAlthoughTheWorkersAreKilled(t *testing.T
 	}
 }
 
-func TestAConversionIsTakenBackInEveryService(t *testing.T) { //nolint:paralleltest // it wants the machine for itself
+func TestAConversionIsTakenBackInEveryService(t *testing.T) {
+	t.Parallel()
 	in := install(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()

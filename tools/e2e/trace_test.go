@@ -103,7 +103,8 @@ func TestALinkThatIsCutIsSeen(t *testing.T) {
 
 // TestTheTraceOfAComplaint follows one complaint from its registration over the database, the outbox, Kafka, consumers and its process to
 // the activities of two services: what led to what stands in a file, where a link that is cut leaves out all behind it.
-func TestTheTraceOfAComplaint(t *testing.T) { //nolint:paralleltest // a whole installation, one at a time
+func TestTheTraceOfAComplaint(t *testing.T) {
+	t.Parallel()
 	in := install(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
