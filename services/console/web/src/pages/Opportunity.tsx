@@ -206,7 +206,7 @@ function Gaps({ deal }: { deal: Deal }) {
           d.items.length === 0 ? (
             <p className="p-4 text-soft">{t('gaps.none')}</p>
           ) : (
-            <ol className="max-h-112 divide-y divide-line overflow-auto">
+            <ol tabIndex={0} className="max-h-112 divide-y divide-line overflow-auto">
               {d.items.map((one) => (
                 <li key={one.code} className="px-4 py-2.5">
                   <div className="flex items-start justify-between gap-2">
