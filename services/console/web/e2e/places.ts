@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core'
-import { call, made, type Language, type Tenant } from './kit'
+import { call, type Language, type Tenant } from './kit'
 import { say } from '../src/i18n/say'
 
 /** Place is a page with something on it, and what is opened there. */
@@ -10,7 +10,7 @@ export interface Place {
   open?: (page: Page, language: Language) => Promise<void>
 }
 
-/** found gives what a list of the API begins with. */
+/** first gives what a list of the API begins with. */
 async function first<T>(page: Page, path: string): Promise<T> {
   const answer = await call<{ items: T[] | null }>(page, 'GET', path)
   const one = answer.body.items?.[0]
@@ -26,19 +26,6 @@ function press(key: Parameters<typeof say>[1]) {
   }
 }
 
-/** rolled gives a rollout: the one that is there, or one of the template. */
-export async function rolled(page: Page): Promise<string> {
-  const list = await call<{ items: { rollout_id: string }[] }>(page, 'GET', 'rollout/v1/rollouts?limit=1')
-  if (list.body.items[0]) return list.body.items[0].rollout_id
-  for (const code of ['shop-1', 'shop-2']) await call(page, 'PUT', 'rollout/v1/units', { code, name: code, headcount: 8 })
-  const { rollout_id } = await made<{ rollout_id: string }>(page, 'rollout/v1/rollouts', {
-    name: '老王比萨 CRM', template: 'textbook', pilot_units: ['shop-1'], units: ['shop-2'],
-    team: ['sponsor', 'lead', 'key_user', 'data', 'technology', 'trainer'].map((role) => ({ subject: 'admin', role })),
-  })
-  await made(page, `rollout/v1/rollouts/${rollout_id}/start`, undefined)
-  return rollout_id
-}
-
 /** placesOf are all pages of the console, those behind the navigation and dialogs among them, for who may see all. */
 export async function placesOf(page: Page, tenant: Tenant): Promise<Place[]> {
   if (tenant === 'music') return studies
@@ -48,7 +35,7 @@ export async function placesOf(page: Page, tenant: Tenant): Promise<Place[]> {
   const ticket = await first<{ ticket_id: string }>(page, 'tickets/v1/tickets?limit=1')
   const deal = await first<{ opportunity_id: string }>(page, 'sales/v1/opportunities?limit=1')
   const segment = await first<{ id: string }>(page, 'analytics/v1/segments?limit=1')
-  const rollout = await rolled(page)
+  const rollout = await first<{ rollout_id: string }>(page, 'rollout/v1/rollouts?limit=1')
   return [
     { name: 'home', path: '' },
     { name: 'palette', path: '', open: async (page) => page.keyboard.press('Control+k') },
@@ -85,7 +72,7 @@ export async function placesOf(page: Page, tenant: Tenant): Promise<Place[]> {
     { name: 'jobs', path: 'operations?view=jobs' },
     { name: 'people', path: 'operations?view=people' },
     { name: 'rollouts', path: 'rollouts' },
-    { name: 'rollout', path: `rollouts/${rollout}` },
+    { name: 'rollout', path: `rollouts/${rollout.rollout_id}` },
     { name: 'unknown', path: 'nowhere' },
   ]
 }
