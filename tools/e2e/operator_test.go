@@ -187,6 +187,16 @@ func (in *intended) installOperator(ctx context.Context) {
 		k.write("mounted/kafka/password", brokerPassword), k.write("operator", kubeconfig(k.url, token.Status.Token))); err != nil {
 		in.t.Fatal(err)
 	}
+	for verb, want := range map[string]bool{"patch": true, "delete": false} {
+		var review struct{ Status struct{ Allowed bool } }
+		k.do(ctx, http.MethodPost, "/apis/authorization.k8s.io/v1/subjectaccessreviews", object{"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": object{
+			"user":               "system:serviceaccount:" + operators + ":" + pod.ServiceAccountName,
+			"resourceAttributes": object{"namespace": shop, "verb": verb, "resource": "secrets"},
+		}}, &review)
+		if review.Status.Allowed != want {
+			in.t.Fatalf("the operator may %s Secrets: %t", verb, review.Status.Allowed)
+		}
+	}
 	in.env = append(os.Environ(), "KUBECONFIG="+filepath.Join(k.dir, "operator"))
 }
 
@@ -262,7 +272,9 @@ func (in *intended) policies(ctx context.Context) {
 	k.untilReady(ctx, "slapolicies", "gold", "True InForce")
 
 	k.create(ctx, "slapolicies", "early", object{"tenant": "bakery", "displayName": "Early", "targets": object{"p1": object{"resolution": "1h"}}})
+	k.create(ctx, "crmrollouts", "lost", object{"tenant": "nobody", "displayName": "Lost", "deletionPolicy": "Delete", "phases": []object{{"code": "one", "name": "One", "kind": "other"}}})
 	k.untilReady(ctx, "slapolicies", "early", "False UnknownTenant")
+	k.untilReady(ctx, "crmrollouts", "lost", "False UnknownTenant")
 	if err := in.operate.EnsureTenant(ctx, client.Tenant{TenantID: "bakery", DisplayName: "Bakery", Region: "CN", Language: "en", TimeZone: "Asia/Shanghai", Currency: "CNY"}); err != nil {
 		in.t.Fatal(err)
 	}
@@ -631,7 +643,7 @@ func (in *intended) deletion(ctx context.Context) {
 	k := in.kube
 	var secret struct{ Data map[string][]byte }
 	k.do(ctx, http.MethodGet, "/api/v1/namespaces/"+shop+"/secrets/erp-kafka", nil, &secret)
-	for _, o := range [][2]string{{"crmrollouts", "orders"}, {"crmrollouts", "third"}, {"slapolicies", "early"}, {"eventsubscriptions", "warehouse"}, {"eventsubscriptions", "misspelt"}, {"eventsubscriptions", "erp"}} {
+	for _, o := range [][2]string{{"crmrollouts", "orders"}, {"crmrollouts", "third"}, {"crmrollouts", "lost"}, {"slapolicies", "early"}, {"eventsubscriptions", "warehouse"}, {"eventsubscriptions", "misspelt"}, {"eventsubscriptions", "erp"}} {
 		k.delete(ctx, o[0], o[1], time.Minute)
 	}
 	in.eventually(time.Minute, func() error {
