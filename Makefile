@@ -103,7 +103,7 @@ test-console: ## test the console's page in a Chromium of the machine, on the pl
 	@go run ./tools/devstack run --platform -- npm --prefix services/console/web run test:browser
 
 .PHONY: test-kube
-test-kube: $(KUBE_SERVER) $(HELM) ## the tests of the operator's kinds and of the charts on a real kube-apiserver
+test-kube: $(KUBE_SERVER) $(HELM) ## test the operator's kinds, the charts, and the built operator beside the built platform, on a real kube-apiserver
 	$(SAY) 'testing on a real kube-apiserver'
 	@go test -tags kube -p 1 -parallel 1 -timeout 15m ./platform/operator/...
 	@cd tools/charts && GOWORK=off go test -tags kube -run RealServer -timeout 10m ./...
