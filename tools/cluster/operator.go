@@ -273,6 +273,10 @@ func (r *run) operatorGoes(ctx context.Context) error {
 	if err := policyIs(ctx, api, ""); err != nil {
 		return err
 	}
+	// Kubernetes takes the Secret after its subscription, but no more once the definition has gone.
+	if err := r.waitFor(ctx, "secret/erp-kafka", "delete"); err != nil {
+		return err
+	}
 	if _, err := output(ctx, "", r.helm, "-n", r.namespace, "uninstall", operatorRelease, "--wait", "--timeout", soon.String()); err != nil {
 		return err
 	}
