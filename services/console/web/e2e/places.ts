@@ -33,7 +33,7 @@ export async function placesOf(page: Page, tenant: Tenant): Promise<Place[]> {
   const card = await first<{ member_id: string }>(page, `loyalty/v1/members?customer_id=${who.customer_id}`)
   const complaint = await first<{ complaint_id: string }>(page, 'tickets/v1/complaints?limit=1')
   const ticket = await first<{ ticket_id: string }>(page, 'tickets/v1/tickets?limit=1')
-  const deal = await first<{ opportunity_id: string }>(page, 'sales/v1/opportunities?limit=1')
+  const deal = await first<{ opportunity_id: string }>(page, 'sales/v1/opportunities?state=open&limit=1')
   const segment = await first<{ id: string }>(page, 'analytics/v1/segments?limit=1')
   const rollout = await first<{ rollout_id: string }>(page, 'rollout/v1/rollouts?limit=1')
   return [
