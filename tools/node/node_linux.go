@@ -200,8 +200,9 @@ func (n node) waitReady(ctx context.Context, ended chan error) error {
 
 // clean takes away what is left of a node: the link, the control groups, and the folder.
 func clean(n node) error {
-	if _, err := os.Stat("/sys/class/net/" + hostLink); err == nil {
-		if err := sh("ip", "link", "del", hostLink); err != nil {
+	if linked() {
+		// The link goes by itself with the node's network, perhaps at this moment.
+		if err := sh("ip", "link", "del", hostLink); err != nil && linked() {
 			return err
 		}
 	}
@@ -222,6 +223,12 @@ func clean(n node) error {
 		}
 	}
 	return err
+}
+
+// linked tells whether the line between this machine and a node is there.
+func linked() bool {
+	_, err := os.Stat("/sys/class/net/" + hostLink)
+	return err == nil
 }
 
 // removeCgroups removes the groups of that name and all below, and tells whether none is left.
