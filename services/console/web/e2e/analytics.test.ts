@@ -89,6 +89,8 @@ test.each(all)('the view %s is read: plot, table, definition, freshness and file
   await page.goto(`${address()}/${view.path}`)
   await page.locator('main').waitFor()
   await settled(page)
+  const current = page.getByRole('navigation', { name: say(language, 'analytics.views') }).locator('[aria-current=page]')
+  expect(await current.allInnerTexts(), 'one view is the current one').toEqual([say(language, `analytics.${name as 'value'}`)])
   await view.prepare?.(page)
   for (const key of view.plots) await read(page, say(language, key), language, !view.axisless?.includes(key))
   expect(await violations(page)).toEqual([])

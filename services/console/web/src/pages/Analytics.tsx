@@ -44,6 +44,8 @@ export function Analytics() {
             key={name}
             to="/analytics"
             search={name === 'value' ? {} : { view: name }}
+            // Without this the first view, whose address has nothing more, would be current beside the others.
+            activeOptions={{ exact: true }}
             aria-current={name === view ? 'page' : undefined}
             className={`shrink-0 border-b-2 px-3 py-2 ${name === view ? 'border-accent font-medium text-accent' : 'border-transparent text-soft hover:text-ink'}`}
           >
