@@ -31,7 +31,7 @@ func isE164(value string) bool {
 		if national := digits[n:]; national[0] != '0' && (prefix == nil || !prefix.MatchString(national)) {
 			country, _ := strconv.ParseInt(digits[:n], 10, 32)
 			rest, _ := strconv.ParseUint(national, 10, 64)
-			code := int32(country) //nolint:gosec // three digits
+			code := int32(country)
 			number := phonenumbers.PhoneNumber{CountryCode: &code, NationalNumber: &rest}
 			return phonenumbers.IsPossibleNumberWithReason(&number) == phonenumbers.IS_POSSIBLE
 		}
