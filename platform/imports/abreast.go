@@ -7,7 +7,7 @@ import (
 )
 
 // mostAbreast is how many batches are written at once.
-const mostAbreast = 2
+const mostAbreast = 3
 
 // lockTimeout bounds how long a batch waits for a lock of somebody else: who holds it may wait for the batch beside, which
 // waits for this one, and the database does not see such a circle. The round is tried again then.
@@ -22,7 +22,8 @@ type writing struct {
 }
 
 // abreast writes batches, those that have nothing to do with each other beside each other: most of their work is done at
-// once, and each moves the import only when the one before has.
+// once, and each moves the import only when the one before has. With two of them processors still wait for disks now and
+// then; more than three hold memory for nothing.
 type abreast struct {
 	imports  *Imports
 	giveBack func(*batch)

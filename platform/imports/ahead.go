@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// batchesAhead is how many batches exist at once: two are written, one is ready, and one is read.
-const batchesAhead = 4
+// batchesAhead is how many batches exist at once: three are written, one is ready, and one is read.
+const batchesAhead = 5
 
 // Unwritten is how many batches before it may be unwritten while one is prepared.
 const Unwritten = batchesAhead - 1

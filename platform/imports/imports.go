@@ -93,8 +93,8 @@ type Kind struct {
 	// comes to it, which is for Apply to see.
 	Prepare func(ctx context.Context, tx *pg.Tx, job Job) (func(ctx context.Context, rows []Row) error, error)
 	// Apart, where there is one, tells of rows of which Prepare made something whether Apply does the same with them and with
-	// those of the batch before, whichever of the two it is called for first, and locks nothing that the other locks: then
-	// the two are written at once.
+	// those of the batches before that may be unwritten, whichever it is called for first, and locks nothing that those lock:
+	// then they are written at once.
 	Apart func(rows []Row) bool
 	// Together, where there is one, gives the column by which rows belong together that stand one after the other: all of one
 	// value come to Apply in one call, which may then have more than 1,000 rows, or to none where one of them cannot be read.

@@ -39,14 +39,16 @@ type Process struct {
 	mu      sync.Mutex
 	pid     int // 0: not running
 	held    bool
+	killed  bool          // by Kill, since it was started
 	changed chan struct{} // closed and replaced when any of the fields here changes
 	ready   bool
-	failed  int    // how many times in a row it ended before it was ready
+	failed  int    // how many times in a row it ended by itself before it was ready
 	said    string // what the program wrote when it was ready
 }
 
-// giveUpAfter is how many times in a row a program may end before it is ready until WaitReady stops waiting.
-const giveUpAfter = 5
+// giveUpAfter is how many times in a row a program may end by itself before it is ready until WaitReady stops waiting: some 16
+// seconds, which a database that was killed may need on a machine at work before it lets anybody in.
+const giveUpAfter = 8
 
 func start(program Program, spawn *spawner, logDir string, report func(string)) *Process {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -99,7 +101,12 @@ func (p *Process) Pid() int {
 }
 
 // Kill ends the program with SIGKILL, as a crash does. It is started again.
-func (p *Process) Kill() error { return p.signal(syscall.SIGKILL) }
+func (p *Process) Kill() error {
+	p.mu.Lock()
+	p.killed = p.pid != 0
+	p.mu.Unlock()
+	return p.signal(syscall.SIGKILL)
+}
 
 // Signal sends a signal to the running program.
 func (p *Process) Signal(s syscall.Signal) error { return p.signal(s) }
@@ -147,16 +154,18 @@ func (p *Process) keep(ctx context.Context) {
 	for p.allowed(ctx) {
 		began := time.Now()
 		err := p.once(ctx)
+		var killed bool
 		p.set(func() {
-			if p.failed++; p.ready {
+			killed = p.killed
+			if p.failed++; p.ready || killed {
 				p.failed = 0
 			}
-			p.pid, p.ready = 0, false
+			p.pid, p.ready, p.killed = 0, false, false
 		})
 		if ctx.Err() != nil {
 			return
 		}
-		if time.Since(began) > 10*longest {
+		if killed || time.Since(began) > 10*longest {
 			pause = shortest
 		}
 		p.report(fmt.Sprintf("%s ended (%v) and is started again", p.program.Name, err))

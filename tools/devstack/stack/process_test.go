@@ -61,8 +61,23 @@ func TestAProgramThatNeverGetsReadyIsReportedWithItsLog(t *testing.T) {
 	t.Parallel()
 	p := run(t, shell(`echo "no such database"; exit 3`))
 	err := p.WaitReady(patient(t))
-	require.ErrorContains(t, err, "ended 5 times before it was ready")
+	require.ErrorContains(t, err, "ended 8 times before it was ready")
 	require.ErrorContains(t, err, "no such database")
+}
+
+// TestAProgramThatIsKilledHasNotFailed kills one that waits for something else, more often than one may fail.
+func TestAProgramThatIsKilledHasNotFailed(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	p := run(t, shell(`while ! test -e `+folder+`/there; do sleep 0.05; done; echo >&3; exec sleep 1000`))
+	for range 10 {
+		require.Eventually(t, func() bool { return p.Pid() != 0 }, time.Minute, time.Millisecond)
+		was := p.Pid()
+		require.NoError(t, p.Kill())
+		require.Eventually(t, func() bool { return p.Pid() != was }, time.Minute, time.Millisecond)
+	}
+	require.NoError(t, os.WriteFile(folder+"/there", nil, 0o600))
+	require.NoError(t, p.WaitReady(patient(t)))
 }
 
 func TestAProgramThatDoesNotEndIsKilled(t *testing.T) {
