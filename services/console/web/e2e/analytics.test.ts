@@ -24,7 +24,12 @@ const views: Record<string, View> = {
     prepare: async (page) => {
       const runs = page.locator('main').getByRole('combobox').first()
       const ended = runs.locator('option', { hasText: '1998' }).first()
-      await ended.waitFor({ state: 'attached' })
+      // It may still be under way, and the page does not ask again by itself.
+      await expect.poll(async () => {
+        const there = await ended.count()
+        if (there === 0) await page.reload()
+        return there
+      }, { timeout: 90_000, interval: 3_000 }).toBeGreaterThan(0)
       await runs.selectOption((await ended.getAttribute('value'))!)
     },
   },
