@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // mostAbreast is how many batches are written at once.
 const mostAbreast = 3
 
-// lockTimeout bounds how long a batch waits for a lock of somebody else: who holds it may wait for the batch beside, which
-// waits for this one, and the database does not see such a circle. The round is tried again then.
-const lockTimeout = "10s"
+// longestWait bounds how long a batch waits for a lock of somebody else, who may wait for the batch beside, which waits for
+// this one. The round is tried again then.
+const longestWait = 10 * time.Second
 
 // writing is a batch that is being brought in.
 type writing struct {

@@ -143,7 +143,7 @@ func (i *Imports) commit(ctx context.Context, s stored, b *batch, before *writin
 			tx.PlanForAny()
 		}
 		if i.kind.Apart != nil {
-			tx.Queue(`SELECT set_config('lock_timeout', $1, true)`, lockTimeout)
+			tx.WaitAtMost(longestWait)
 		}
 		var found []Rejection
 		if before != nil {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -163,6 +164,27 @@ func TestAnAnswerWithoutAResource(t *testing.T) {
 		require.Equal(t, pg.Result{Status: 204, Replayed: i == 1}, r)
 		require.Equal(t, uuid.Nil, r.ID)
 	}
+}
+
+func TestALockIsWaitedForAsLongAsTheTransactionSays(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	db := pgtest.Database(t, shop()).DB(pg.App)
+	_, err := create(ctx, db, pizza, "a")
+	require.NoError(t, err)
+	const take = "UPDATE item SET stock = stock + 1 WHERE name = 'a'"
+	require.NoError(t, db.Tx(ctx, pizza, func(tx *pg.Tx) error {
+		if _, err := tx.ExecNow(ctx, take); err != nil {
+			return err
+		}
+		err := db.Tx(ctx, pizza, func(tx *pg.Tx) error {
+			tx.WaitAtMost(50 * time.Millisecond)
+			_, err := tx.ExecNow(ctx, take)
+			return err
+		})
+		require.True(t, pg.Transient(err), "%v", err)
+		return nil
+	}))
 }
 
 // Two transactions that each wait for the row of the other: the server ends one of them, which starts over.

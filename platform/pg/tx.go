@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -86,6 +87,12 @@ func (tx *Tx) SetTenant(_ context.Context, tenant string) {
 // that it has no rows, and reads all of them each time.
 func (tx *Tx) PlanForAny() {
 	tx.Queue(`SELECT set_config('plan_cache_mode', 'force_generic_plan', true)`)
+}
+
+// WaitAtMost bounds how long a statement of the transaction waits for a lock of somebody else; longer is a Transient error. It
+// is for transactions that wait for each other in the program: the database does not see a circle that goes through it.
+func (tx *Tx) WaitAtMost(d time.Duration) {
+	tx.Queue(`SELECT set_config('lock_timeout', $1, true)`, strconv.FormatInt(d.Milliseconds(), 10))
 }
 
 // OnCommit runs fn after the commit, in the order of the calls. fn must not block. It is dropped when the savepoint in

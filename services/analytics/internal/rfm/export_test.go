@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/google/uuid"
+
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
@@ -22,5 +24,19 @@ func (r *Ratings) BackgroundKilled(ctx context.Context, n int) error {
 			err = ErrKilled
 		}
 		return done, err
+	})
+}
+
+// Abreast does two things as the two chunks of a step.
+func (r *Ratings) Abreast(ctx context.Context, tenant string, first, second func(context.Context, *pg.Tx) error) error {
+	a, b := uuid.UUID{1}, uuid.UUID{2}
+	return r.db.Tx(ctx, tenant, func(tx *pg.Tx) error {
+		_, err := r.abreast(ctx, tx, []chunk{{last: a}, {after: a, last: b}}, func(ctx context.Context, tx *pg.Tx, c chunk) (int64, error) {
+			if c.last == a {
+				return 0, first(ctx, tx)
+			}
+			return 0, second(ctx, tx)
+		})
+		return err
 	})
 }

@@ -1,6 +1,7 @@
 package rfm_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/guanxi-crm/guanxi/platform/golden"
+	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/analyticstest"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/rfm"
 )
@@ -130,6 +132,52 @@ func TestPortraitsFollowByTheCutsOfTheLastRun(t *testing.T) {
 		require.Equal(t, want, got, "step %d", i)
 		require.Equal(t, got.Cell != "" && before.Cell != got.Cell, told == 1)
 	}
+}
+
+// TestAStepWaitsForItsLongerHalf has the second half take longer than a session may be idle in a transaction.
+func TestAStepWaitsForItsLongerHalf(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	some := func(sql string) func(context.Context, *pg.Tx) error {
+		return func(ctx context.Context, tx *pg.Tx) error { _, err := tx.ExecNow(ctx, sql); return err }
+	}
+	require.NoError(t, w.ratings.Abreast(t.Context(), "music", some(`SELECT 1`), some(`SELECT pg_sleep(17)`)))
+}
+
+// TestWhoHoldsOneHalfAndWaitsForTheOtherHoldsNobodyUpForLong is a circle that goes through the program: the second half waits for
+// somebody who waits for the first half.
+func TestWhoHoldsOneHalfAndWaitsForTheOtherHoldsNobodyUpForLong(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	customers := []uuid.UUID{analyticstest.ID(), analyticstest.ID()}
+	w.Admin(`INSERT INTO portrait (tenant_id, customer_id) SELECT 'music', unnest($1::uuid[])`, customers)
+	lock := func(id uuid.UUID) func(context.Context, *pg.Tx) error {
+		return func(ctx context.Context, tx *pg.Tx) error {
+			_, err := tx.ExecNow(ctx, `SELECT FROM portrait WHERE tenant_id = 'music' AND customer_id = $1 FOR UPDATE`, id)
+			return err
+		}
+	}
+	held, begun := make(chan struct{}), make(chan struct{})
+	somebody := make(chan error, 1)
+	go func() {
+		somebody <- w.DB.Tx(t.Context(), "music", func(tx *pg.Tx) error {
+			if err := lock(customers[1])(t.Context(), tx); err != nil {
+				return err
+			}
+			close(held)
+			<-begun
+			return lock(customers[0])(t.Context(), tx)
+		})
+	}()
+	<-held
+	first := func(ctx context.Context, tx *pg.Tx) error {
+		defer close(begun)
+		return lock(customers[0])(ctx, tx)
+	}
+	err := w.ratings.Abreast(t.Context(), "music", first, lock(customers[1]))
+	require.True(t, pg.Transient(err), "%v", err)
+	require.ErrorContains(t, err, "55P03", "the lock is given up, long before the statement is")
+	require.NoError(t, <-somebody)
 }
 
 func TestWhoIsHeardOfWhileARunIsAtItIsRatedByWhatIsKnownLast(t *testing.T) {

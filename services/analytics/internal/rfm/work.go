@@ -140,18 +140,20 @@ func (r *Ratings) abreast(ctx context.Context, tx *pg.Tx, all []chunk, do func(c
 	if len(all) == 1 {
 		return do(ctx, tx, all[0])
 	}
-	// Whoever holds a portrait of one chunk and waits for one of the other would never be noticed by the database.
-	const patience = `SELECT set_config('lock_timeout', '10s', true)`
+	// Whoever holds a portrait of one chunk may wait for one of the other. tx is idle while the second chunk, which may have more
+	// orders, takes as long as a statement can.
+	const longestWait = 10 * time.Second
+	tx.Queue(`SELECT set_config('idle_in_transaction_session_timeout', '60s', true)`)
 	var first, second int64
 	g, both := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		tx.Queue(patience)
+		tx.WaitAtMost(longestWait)
 		first, err = do(both, tx, all[0])
 		return err
 	})
 	g.Go(func() error {
 		return r.db.Tx(both, tx.Tenant(), func(tx *pg.Tx) (err error) {
-			tx.Queue(patience)
+			tx.WaitAtMost(longestWait)
 			second, err = do(both, tx, all[1])
 			return err
 		})
