@@ -35,6 +35,25 @@ function useSend(onClose: () => void) {
   return { busy, error, send }
 }
 
+/** Ways are how a form is left: what is there already can be removed. */
+function Ways({ busy, remove }: { busy: boolean; remove?: () => void }) {
+  const { t } = useI18n()
+  return (
+    <div className="flex justify-between gap-2">
+      {remove ? (
+        <Button look="quiet" disabled={busy} onClick={remove}>
+          {t('map.remove')}
+        </Button>
+      ) : (
+        <span />
+      )}
+      <Button look="primary" type="submit" disabled={busy}>
+        {t('action.save')}
+      </Button>
+    </div>
+  )
+}
+
 function Refused({ error }: { error: unknown }) {
   const say = useProblemText()
   if (error === null) return null
@@ -75,19 +94,8 @@ export function ContactForm({ deal, contact, onClose }: { deal: Deal; contact?: 
           <Select label={t('map.influenceOf')} value={influence} onChange={setInfluence} options={[['', t('map.notKnown')], ...['1', '2', '3', '4', '5'].map((one) => [one, one] as const)]} />
           <Select label={t('map.leaning')} value={leaning} onChange={setLeaning} options={[['', t('map.notKnown')], ...leanings.map((one) => [String(one), t(`map.${one}`)] as const)]} />
           <Refused error={error} />
-          <div className="flex justify-between gap-2">
-            {contact ? (
-              <Button look="quiet" disabled={busy}
-                onClick={() => void send(() => sales.DELETE('/v1/opportunities/{opportunity_id}/contacts/{customer_id}', { params: { path, header: headers(deal) } }))}>
-                {t('map.remove')}
-              </Button>
-            ) : (
-              <span />
-            )}
-            <Button look="primary" type="submit" disabled={busy}>
-              {t('action.save')}
-            </Button>
-          </div>
+          <Ways busy={busy}
+            remove={contact && (() => void send(() => sales.DELETE('/v1/opportunities/{opportunity_id}/contacts/{customer_id}', { params: { path, header: headers(deal) } })))} />
         </form>
       )}
     </Dialog>
@@ -142,19 +150,8 @@ export function RivalForm({ deal, rival, onClose }: { deal: Deal; rival?: Rival;
         <Field label={t('map.strengths')}>{(id) => <textarea id={id} rows={2} maxLength={2000} className="field h-auto py-2" value={strengths} onChange={(e) => setStrengths(e.target.value)} />}</Field>
         <Field label={t('map.weaknesses')}>{(id) => <textarea id={id} rows={2} maxLength={2000} className="field h-auto py-2" value={weaknesses} onChange={(e) => setWeaknesses(e.target.value)} />}</Field>
         <Refused error={error} />
-        <div className="flex justify-between gap-2">
-          {rival ? (
-            <Button look="quiet" disabled={busy}
-              onClick={() => void send(() => sales.DELETE('/v1/opportunities/{opportunity_id}/competitors/{competitor}', { params: { path, header: headers(deal) } }))}>
-              {t('map.remove')}
-            </Button>
-          ) : (
-            <span />
-          )}
-          <Button look="primary" type="submit" disabled={busy}>
-            {t('action.save')}
-          </Button>
-        </div>
+        <Ways busy={busy}
+          remove={rival && (() => void send(() => sales.DELETE('/v1/opportunities/{opportunity_id}/competitors/{competitor}', { params: { path, header: headers(deal) } })))} />
       </form>
     </Dialog>
   )
