@@ -66,13 +66,14 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	began := time.Now()
 	err := r.all(ctx)
 	stop()
 	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "cluster:", err)
 		os.Exit(1)
 	}
-	say("all of it went as it should")
+	say("all of it went as it should, after %.0f minutes", time.Since(began).Minutes())
 }
 
 // step is one of the things that are tried; each leans on those before it.

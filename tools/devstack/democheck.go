@@ -19,8 +19,8 @@ import (
 	"github.com/guanxi-crm/guanxi/tools/guanxictl/client"
 )
 
-// stuckAfter is how long the projections may stand still before they are taken to be stuck.
-const stuckAfter = time.Minute
+// stuckAfter is how long the projections may stand still before they are taken to be stuck: the machine may have other work.
+const stuckAfter = 3 * time.Minute
 
 // verdict is the last line of demo-check.
 type verdict struct {
@@ -379,8 +379,8 @@ func waitTrace(ctx context.Context, traces, id string, missing func(client.Trace
 	return trace, err
 }
 
-// soonIs how long what follows from something may take: a second, where nothing is wrong.
-const soonIs = 30 * time.Second
+// soonIs how long what follows from something may take: a second, where nothing is wrong and the machine has no other work.
+const soonIs = 3 * time.Minute
 
 // soon asks until holds says nothing more against it, and gives what it said last when that does not come about.
 func soon(ctx context.Context, holds func(context.Context) error) error {

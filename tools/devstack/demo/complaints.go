@@ -126,7 +126,7 @@ func (g grievance) begun(ctx context.Context, agent *client.Client) (c client.Co
 }
 
 func (i Installation) carriedOut(ctx context.Context, agent *client.Client, c client.Complaint) (client.Complaint, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	return agent.WaitComplaint(ctx, c.ComplaintID, func(now client.Complaint) bool { return now.Stage != "accepted" })
 }
