@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { asks, at, barred, codePattern, decisionOf, usual, type Next } from './rollout'
+import { asks, at, barred, codePattern, decided, decisionOf, usual, type Decided, type Next } from './rollout'
 
-const one = (part: Partial<Next>): Next => ({ decision: 'complete', needs_reason: false, permission: 'rollouts.work', roles: [], allowed: true, ...part })
+const one = (part: Partial<Decided>): Decided => ({ decision: 'complete', needs_reason: false, permission: 'rollouts.work', roles: [], allowed: true, ...part })
 
 const next = [
   one({ decision: 'approve', phase: 'aims', gate: 'sponsor' }),
@@ -30,6 +30,12 @@ test('somebody else is named where the plan wants one, not where a permission is
   expect(barred([other, one({})])).toBeUndefined()
   expect(barred([one({ allowed: false, why_not: 'permission_missing' })])).toBeUndefined()
   expect(barred([])).toBeUndefined()
+})
+
+test('to start a draft is offered, and no decision like the others', () => {
+  const start: Next = { decision: 'start', needs_reason: false, permission: 'rollouts.manage', roles: [], allowed: true }
+  expect(at([start], {})).toEqual([start])
+  expect([decided(start), next.every(decided)]).toEqual([false, true])
 })
 
 test('what is sent names the thing, and nothing of who may', () => {

@@ -4,6 +4,8 @@ export type View = operations['get-rollout']['responses'][200]['content']['appli
 export type Report = operations['report-rollout']['responses'][200]['content']['application/json']
 export type Decision = operations['decide-rollout']['requestBody']['content']['application/json']
 export type Next = View['next'][number]
+/** Decided is what is sent as a decision: all but the start of a draft, which is an operation of its own. */
+export type Decided = Next & { decision: Decision['action'] }
 
 /** Place is what a decision is of: a gate or a task of a phase, a phase, a risk, or the rollout, of which all is left out. */
 export interface Place {
@@ -28,8 +30,12 @@ export function asks(one: Next): boolean {
   return one.needs_reason || ['refuse', 'resume', 'redo', 'trigger_risk', 'close_risk'].includes(one.decision)
 }
 
+export function decided(one: Next): one is Decided {
+  return one.decision !== 'start'
+}
+
 /** decisionOf is what is sent for a decision of the list. */
-export function decisionOf(one: Next): Decision {
+export function decisionOf(one: Decided): Decision {
   return { action: one.decision, phase: one.phase, gate: one.gate, task: one.task, risk: one.risk }
 }
 

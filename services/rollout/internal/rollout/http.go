@@ -219,7 +219,7 @@ func (r *Rollouts) Routes(api *httpx.API) {
 	httpx.Register(api, httpx.Operation{
 		ID: "start-rollout", Method: http.MethodPost, Path: "/v1/rollouts/{rollout_id}/start", Tag: tag, Summary: "Start a rollout",
 		Description: "From now on what its phases switch on is withheld from people of units that are not live.",
-		Permission:  auth.RolloutsManage, Errors: []int{http.StatusNotFound, http.StatusConflict},
+		Permission:  Start.right(), Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, func(ctx context.Context, in *byID) (*rolloutAnswer, error) {
 		return r.answered(ctx)(r.Start(ctx, in.ID))
 	})

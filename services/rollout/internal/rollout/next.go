@@ -10,7 +10,7 @@ import (
 
 // Next is a decision that can be made where a rollout stands.
 type Next struct {
-	Decision    Action          `json:"decision" enum:"pause,resume,cancel,complete,reopen,approve,refuse,skip_gate,roll_back,redo,skip_phase,trigger_risk,mitigate_risk,close_risk" doc:"The action that decide-rollout takes, with the codes beside it."`
+	Decision    Action          `json:"decision" enum:"start,pause,resume,cancel,complete,reopen,approve,refuse,skip_gate,roll_back,redo,skip_phase,trigger_risk,mitigate_risk,close_risk" doc:"The action that decide-rollout takes, with the codes beside it; start, of a draft, is what start-rollout does."`
 	Phase       string          `json:"phase,omitempty" doc:"Code, of what is of a phase."`
 	Task        string          `json:"task,omitempty"`
 	Gate        string          `json:"gate,omitempty"`
@@ -24,8 +24,8 @@ type Next struct {
 }
 
 // Next lists what can be decided where the rollout stands, by the rules of [Rollout.Decide]: of each phase in the order of the plan, of
-// its gates and of its tasks, then of the risks, then of the rollout. What nobody can decide now is not in it; what somebody else can
-// is, with why who may not.
+// its gates and of its tasks, then of the risks, then of the rollout, of which a draft can be started besides. What nobody can decide
+// now is not in it; what somebody else can is, with why who may not.
 func (r Rollout) Next(who flow.Actor) []Next {
 	found := []Next{}
 	add := func(of Decision, actions ...Action) {
@@ -51,6 +51,9 @@ func (r Rollout) Next(who flow.Actor) []Next {
 	}
 	for _, k := range r.Risks {
 		add(Decision{By: who, Risk: k.Code}, TriggerRisk, Mitigate, CloseRisk)
+	}
+	if r.State == Draft {
+		found = append(found, r.offer(Decision{By: who, Action: Start}))
 	}
 	add(Decision{By: who}, PauseIt, Resume, Cancel)
 	return found

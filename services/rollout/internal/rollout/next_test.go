@@ -82,6 +82,13 @@ func TestWhatIsOfferedIsWhatIsTaken(t *testing.T) {
 					}
 				}
 			}
+			if _, err := now.Begin(who.Subject, noon); err == nil {
+				n := chosen{action: rollout.Start, allowed: who.Can(auth.RolloutsManage)}
+				if !n.allowed {
+					n.whyNot = "permission_missing"
+				}
+				taken[n] = true
+			}
 			for n := range taken {
 				if !offered[n] {
 					t.Fatalf("%v decides %+v, which is not offered: %+v", who, n, offered)
@@ -178,6 +185,15 @@ func TestWhoDecidesWhatNext(t *testing.T) {
 	}, next(wang, rollout.Complete))
 	require.True(t, next(by("li", auth.RoleAgent), rollout.Complete).Allowed)
 	require.True(t, next(by("chen", auth.RoleOperations), rollout.Complete).Allowed, "whoever manages rollouts does every task")
+}
+
+func TestADraftIsStartedOrCancelled(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []rollout.Next{
+		{Decision: rollout.Start, Permission: auth.RolloutsManage, Roles: []string{}, Allowed: true},
+		{Decision: rollout.Cancel, NeedsReason: true, Permission: auth.RolloutsManage, Roles: []string{}, Allowed: true},
+	}, draft().Next(by("chen", auth.RoleOperations)))
+	require.Equal(t, "permission_missing", draft().Next(by("wang", auth.RoleManager))[0].WhyNot)
 }
 
 func TestTheBoardOffersWhatIsDecidedNext(t *testing.T) {

@@ -97,7 +97,7 @@ func (a Action) right() auth.Permission {
 	switch a {
 	case Complete, Reopen, Mitigate:
 		return auth.RolloutsWork
-	case Cancel, CloseRisk:
+	case Start, Cancel, CloseRisk:
 		return auth.RolloutsManage
 	default:
 		return auth.RolloutsDecide

@@ -2,7 +2,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useId, useState } from 'react'
 import { once, rollout } from '../../api/client'
 import { useI18n } from '../../i18n'
-import { asks, at, barred, codePattern, decisionOf, usual, type Decision, type Next, type Place, type View } from '../../rollout'
+import { asks, at, barred, codePattern, decided, decisionOf, usual, type Decided, type Decision, type Next, type Place, type View } from '../../rollout'
 import { Dialog } from '../../ui/Dialog'
 import { Button, Field } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
@@ -48,9 +48,9 @@ export function Offers({ view, place }: { view: View; place: Place }) {
             <Button
               key={one.decision}
               disabled={busy}
-              look={main.has(one.decision) ? 'plain' : 'quiet'}
+              look={!decided(one) ? 'primary' : main.has(one.decision) ? 'plain' : 'quiet'}
               onClick={() => {
-                if (asks(one)) return ask(one)
+                if (!decided(one) || asks(one)) return ask(one)
                 setBusy(true)
                 void decide(decisionOf(one)).finally(() => setBusy(false))
               }}
@@ -60,13 +60,13 @@ export function Offers({ view, place }: { view: View; place: Place }) {
           ))}
         </span>
       )}
-      {asked && <Ask of={asked} decide={decide} onClose={() => ask(null)} />}
+      {asked && (decided(asked) ? <Ask of={asked} decide={decide} onClose={() => ask(null)} /> : <Start view={view} onClose={() => ask(null)} />)}
     </>
   )
 }
 
 const words = {
-  complete: 'rollout.complete', reopen: 'rolloutDo.reopen', approve: 'rollout.agree', refuse: 'rollout.refuse', skip_gate: 'rolloutDo.skip_gate',
+  start: 'rollout.start', complete: 'rollout.complete', reopen: 'rolloutDo.reopen', approve: 'rollout.agree', refuse: 'rollout.refuse', skip_gate: 'rolloutDo.skip_gate',
   roll_back: 'rolloutDo.roll_back', redo: 'rolloutDo.redo', skip_phase: 'rolloutDo.skip_phase', pause: 'rollout.pause', resume: 'rollout.resume',
   cancel: 'rolloutDo.cancel', trigger_risk: 'rolloutDo.trigger_risk', mitigate_risk: 'rolloutDo.mitigate_risk', close_risk: 'rolloutDo.close_risk',
 } as const satisfies Record<Next['decision'], string>
@@ -80,7 +80,43 @@ function whose(t: ReturnType<typeof useI18n>['t'], one: Next): string {
   return who ? t('rollout.for', { who }) : t('rollout.forOthers')
 }
 
-function Ask({ of, decide, onClose }: { of: Next; decide: (decision: Decision, header: ReturnType<typeof once>) => Promise<boolean>; onClose: () => void }) {
+/** Start asks before a draft begins, as from then on it withholds from people what they may be working with. */
+function Start({ view, onClose }: { view: View; onClose: () => void }) {
+  const { t } = useI18n()
+  const client = useQueryClient()
+  const { done, failed } = useToasts()
+  const [key] = useState(once)
+  const [busy, setBusy] = useState(false)
+  const opened = [...new Set(view.phases.flatMap((phase) => phase.capabilities))]
+  const start = async () => {
+    setBusy(true)
+    try {
+      await rollout.POST('/v1/rollouts/{rollout_id}/start', { params: { path: { rollout_id: view.rollout_id }, header: key } })
+      done(t('rollout.started'))
+      onClose()
+    } catch (error) {
+      failed(error)
+      setBusy(false)
+    } finally {
+      void client.invalidateQueries({ queryKey: ['rollout'] })
+    }
+  }
+  return (
+    <Dialog title={t('rollout.startTitle')} onClose={onClose}>
+      <div className="flex flex-col gap-3 p-4">
+        <p>{opened.length > 0 ? t('rollout.startWithholds', { capabilities: opened.join(', ') }) : t('rollout.startOpen')}</p>
+        <div className="flex justify-end gap-2">
+          <Button onClick={onClose}>{t('action.cancel')}</Button>
+          <Button look="primary" disabled={busy} onClick={() => void start()}>
+            {t('rollout.startDo')}
+          </Button>
+        </div>
+      </div>
+    </Dialog>
+  )
+}
+
+function Ask({ of, decide, onClose }: { of: Decided; decide: (decision: Decision, header: ReturnType<typeof once>) => Promise<boolean>; onClose: () => void }) {
   const { t } = useI18n()
   const [reason, setReason] = useState('')
   const [note, setNote] = useState('')
