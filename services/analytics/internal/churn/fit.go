@@ -145,17 +145,22 @@ func fitted(m Trained, target string) model.Fitted {
 		out.Params[f.name()], out.Errors[f.name()] = m.Fit.Beta[j+1], m.Fit.Errors[j+1]
 	}
 	if m.Separable {
-		out.Warnings = append(out.Warnings, "The fields tell the outcomes apart without a mistake: the coefficients are as large as the penalty lets them be, and one of the fields may give the target away.")
+		out.Warnings = append(out.Warnings, model.Warn("outcomes_separable",
+			"The fields tell the outcomes apart without a mistake: the coefficients are as large as the penalty lets them be, and one of the fields may give the target away."))
 	}
 	for _, how := range m.Encoding.Columns {
 		if how.Folded > 0 {
-			out.Warnings = append(out.Warnings, fmt.Sprintf("Of column %s, the %d rarest categories are folded into one.", how.Column, how.Folded))
+			out.Warnings = append(out.Warnings, model.Warn("categories_folded",
+				"Of column {column}, the {categories} rarest categories are folded into one.", "column", how.Column, "categories", how.Folded))
 		}
 		if how.Missing > 0 {
-			out.Warnings = append(out.Warnings, fmt.Sprintf("Column %s is missing in %d rows.", how.Column, how.Missing))
+			out.Warnings = append(out.Warnings, model.Warn("column_incomplete", "Column {column} is missing in {rows} rows.", "column", how.Column, "rows", how.Missing))
 		}
-		if how.Kind == "constant" || how.Kind == "duplicate" {
-			out.Warnings = append(out.Warnings, fmt.Sprintf("Column %s says nothing of its own: it is %s.", how.Column, how.Kind))
+		switch how.Kind {
+		case "constant":
+			out.Warnings = append(out.Warnings, model.Warn("column_constant", "Column {column} says nothing: it is the same in all rows.", "column", how.Column))
+		case "duplicate":
+			out.Warnings = append(out.Warnings, model.Warn("column_duplicate", "Column {column} says nothing of its own: another column says the same.", "column", how.Column))
 		}
 	}
 	return out

@@ -111,7 +111,11 @@ func TestASeparableTargetIsSaid(t *testing.T) {
 	var f fitted
 	w.Want(http.StatusOK, http.MethodPost, "/v1/models/churn/fit", w.Marketing, body{"columns": []string{"a", "left"}, "rows": rows, "target": "left", "lambda": 0.5}, &f)
 	require.True(t, f.Model.Detail.Separable)
-	require.Contains(t, strings.Join(f.Model.Warnings, " "), "without a mistake")
+	require.Contains(t, codes(f.Model.Warnings), "outcomes_separable")
+	require.Contains(t, f.Model.Warnings[0].Detail, "without a mistake")
+	got := fitted{}
+	w.Want(http.StatusOK, http.MethodGet, "/v1/models/"+f.Model.ID, w.Marketing, nil, &got.Model)
+	require.Equal(t, f.Model.Warnings, got.Model.Warnings, "as they are kept")
 }
 
 func TestATreeOfATableIsExplained(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/analyticstest"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/churn"
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 	"github.com/guanxi-crm/guanxi/services/analytics/internal/run"
 )
 
@@ -93,7 +94,7 @@ type fitted struct {
 		Params   map[string]float64
 		Errors   map[string]float64
 		Fit      map[string]float64
-		Warnings []string
+		Warnings []model.Warning
 		Detail   struct {
 			Positive     int
 			Separable    bool
@@ -194,4 +195,12 @@ func said(t *testing.T, data []byte) (m map[string]any) {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// codes gives those of warnings.
+func codes(all []model.Warning) (found []string) {
+	for _, w := range all {
+		found = append(found, w.Code)
+	}
+	return found
 }

@@ -65,7 +65,7 @@ type fitted struct {
 		Rows     int
 		Fit      map[string]float64
 		Params   map[string]float64
-		Warnings []string
+		Warnings []model.Warning
 		Detail   json.RawMessage
 	}
 	Predictions []json.RawMessage

@@ -236,21 +236,24 @@ func searchTime(ctx context.Context, seconds int) time.Duration {
 	return within
 }
 
-func searchWarnings(found Search, b *Baskets, rules, kept int) (all []string) {
+func searchWarnings(found Search, b *Baskets, rules, kept int) (all []model.Warning) {
 	switch found.Cut {
 	case CutTime:
-		all = append(all, "The time was up before everything was looked at: there may be more rules. Raise min_support or max_seconds, or lower max_length.")
+		all = append(all, model.Warn("search_out_of_time",
+			"The time was up before everything was looked at: there may be more rules. Raise min_support or max_seconds, or lower max_length."))
 	case CutSets:
-		all = append(all, fmt.Sprintf("More than %d sets of items are frequent: there may be more rules. Raise min_support or lower max_length.", maxItemsets))
+		all = append(all, model.Warn("itemsets_too_many",
+			"More than {most} sets of items are frequent: there may be more rules. Raise min_support or lower max_length.", "most", maxItemsets))
 	}
 	if b.Cut > 0 {
-		all = append(all, fmt.Sprintf("Of %d baskets only the first %d items were counted.", b.Cut, maxBasket))
+		all = append(all, model.Warn("baskets_cut", "Of {baskets} baskets only the first {items} items were counted.", "baskets", b.Cut, "items", maxBasket))
 	}
 	if kept < rules {
-		all = append(all, fmt.Sprintf("Of %d rules the best %d were kept.", rules, kept))
+		all = append(all, model.Warn("rules_cut", "Of {rules} rules the best {kept} were kept.", "rules", rules, "kept", kept))
 	}
 	if found.MinCount < 5 {
-		all = append(all, fmt.Sprintf("%d baskets are enough for a rule here: look at the intervals before one is believed.", found.MinCount))
+		all = append(all, model.Warn("baskets_few",
+			"{baskets} baskets are enough for a rule here: look at the intervals before one is believed.", "baskets", found.MinCount))
 	}
 	return all
 }

@@ -1,10 +1,11 @@
 package mining
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/guanxi-crm/guanxi/services/analytics/internal/model"
 )
 
 // means gives the mean of each field in its own unit.
@@ -64,15 +65,15 @@ func (b *ClustersBody) describe(taken Matrix, p Partition, state clustersState, 
 	return all
 }
 
-func (b *ClustersBody) warnings(p Partition, s Silhouette, given, n int) (all []string) {
+func (b *ClustersBody) warnings(p Partition, s Silhouette, given, n int) (all []model.Warning) {
 	if !p.Converged {
-		all = append(all, fmt.Sprintf("After %d rounds rows still changed their cluster.", p.Rounds))
+		all = append(all, model.Warn("rounds_exhausted", "After {rounds} rounds rows still changed their cluster.", "rounds", p.Rounds))
 	}
 	if given > n {
-		all = append(all, fmt.Sprintf("%d of %d rows lack a number and were left out.", given-n, given))
+		all = append(all, model.Warn("rows_left_out", "{left_out} of {rows} rows lack a number and were left out.", "left_out", given-n, "rows", given))
 	}
 	if s.Overall < 0.25 { // L. Kaufman, P. Rousseeuw, Finding groups in data (1990), table 4
-		all = append(all, "The silhouette is below 0.25: there is no substantial structure in these fields.")
+		all = append(all, model.Warn("structure_weak", "The silhouette is below 0.25: there is no substantial structure in these fields."))
 	}
 	return all
 }

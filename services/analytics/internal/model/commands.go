@@ -73,7 +73,7 @@ func (m *Models) Save(ctx context.Context, tx *pg.Tx, kind, source string, optio
 	}
 	made := Model{
 		ID: id, Kind: kind, Source: source, Cutoff: f.Cutoff, Currency: f.Currency, Rows: f.Rows, Params: finite(f.Params), Errors: finite(f.Errors),
-		Fit: finite(f.Fit), Warnings: append([]string{}, f.Warnings...), Options: options, Predicted: int64(len(f.Predictions)), TrainedAt: m.now(), TrainedBy: by,
+		Fit: finite(f.Fit), Warnings: append([]Warning{}, f.Warnings...), Options: options, Predicted: int64(len(f.Predictions)), TrainedAt: m.now(), TrainedBy: by,
 	}
 	if made.Detail, err = object(f.Detail); err != nil {
 		return Model{}, err

@@ -29,7 +29,7 @@ type modelView struct {
 	Params      map[string]float64 `json:"params"`
 	Errors      map[string]float64 `json:"errors" doc:"Standard errors of params; one that is not defined is absent."`
 	Fit         map[string]float64 `json:"fit" doc:"How good it is: log_likelihood, aic, bic and what else its kind knows."`
-	Warnings    []string           `json:"warnings" nullable:"false" doc:"What to mind, in words."`
+	Warnings    []Warning          `json:"warnings" nullable:"false" doc:"What to mind."`
 	Options     json.RawMessage    `json:"options" doc:"What was asked for, without rows."`
 	Detail      json.RawMessage    `json:"detail" doc:"Tables and data for plots; see the kind."`
 	Predictions int64              `json:"predictions" doc:"How many rows GET /v1/models/{id}/predictions has."`

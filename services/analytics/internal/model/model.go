@@ -37,7 +37,7 @@ type Model struct {
 	Params   map[string]float64
 	Errors   map[string]float64 // standard errors of params, as far as they are defined
 	Fit      map[string]float64 // how good it is, such as log_likelihood
-	Warnings []string
+	Warnings []Warning
 	Options  json.RawMessage // what was asked for, without the rows
 	Detail   json.RawMessage // tables and plots of the kind, to be shown
 	State    json.RawMessage // what its kind needs beside params to apply it; not shown
@@ -57,7 +57,7 @@ type Fitted struct {
 	Params   map[string]float64
 	Errors   map[string]float64
 	Fit      map[string]float64
-	Warnings []string
+	Warnings []Warning
 	Detail   any // becomes JSON
 	State    any // becomes JSON
 	// Predictions has one value a row of the table, in its order, each becoming a JSON object; of facts there are none, since what

@@ -14,16 +14,18 @@ import (
 )
 
 // columns are read from model m left joined to model_kind k on the model that is in use.
-const columns = `m.id, m.kind, m.version, m.source, m.cutoff, m.currency, m.rows, m.params, m.errors, m.fit, m.warnings, m.options,
+const columns = `m.id, m.kind, m.version, m.source, m.cutoff, m.currency, m.rows, m.params, m.errors, m.fit, m.warned, m.warnings, m.options,
 	m.detail, m.state, m.predicted, m.trained_at, m.trained_by, k.used_since`
 
 const from = ` FROM model m LEFT JOIN model_kind k ON k.tenant_id = m.tenant_id AND k.kind = m.kind AND k.in_use = m.id `
 
 func scanModel(row pgx.Row) (m Model, err error) {
 	var cutoff, since *time.Time
-	err = row.Scan(&m.ID, &m.Kind, &m.Version, &m.Source, &cutoff, &m.Currency, &m.Rows, &m.Params, &m.Errors, &m.Fit, &m.Warnings, &m.Options,
+	var words []string
+	err = row.Scan(&m.ID, &m.Kind, &m.Version, &m.Source, &cutoff, &m.Currency, &m.Rows, &m.Params, &m.Errors, &m.Fit, &m.Warnings, &words, &m.Options,
 		&m.Detail, &m.State, &m.Predicted, &m.TrainedAt, &m.TrainedBy, &since)
 	m.TrainedAt = m.TrainedAt.UTC()
+	m.Warnings = coded(m.Warnings, words)
 	if cutoff != nil {
 		m.Cutoff = cutoff.UTC()
 	}
@@ -73,10 +75,10 @@ func nextVersion(ctx context.Context, tx *pg.Tx, kind string) (version int64, er
 }
 
 func queueModel(tx *pg.Tx, m Model) {
-	tx.Queue(`INSERT INTO model (tenant_id, id, kind, version, source, cutoff, currency, rows, params, errors, fit, warnings, options, detail, state,
+	tx.Queue(`INSERT INTO model (tenant_id, id, kind, version, source, cutoff, currency, rows, params, errors, fit, warned, warnings, options, detail, state,
 			predicted, trained_at, trained_by)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
-		tx.Tenant(), m.ID, m.Kind, m.Version, m.Source, pg.OrNull(m.Cutoff), m.Currency, m.Rows, m.Params, m.Errors, m.Fit, m.Warnings, m.Options,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+		tx.Tenant(), m.ID, m.Kind, m.Version, m.Source, pg.OrNull(m.Cutoff), m.Currency, m.Rows, m.Params, m.Errors, m.Fit, m.Warnings, details(m.Warnings), m.Options,
 		m.Detail, m.State, m.Predicted, m.TrainedAt, m.TrainedBy)
 }
 

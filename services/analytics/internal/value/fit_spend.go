@@ -185,13 +185,15 @@ func fitSpends(all []Spend, left int64) (f model.Fitted, m GammaGamma, err error
 		d.Mean = &mean
 		f.Fit["mean_spend"] = mean
 	} else {
-		f.Warnings = append(f.Warnings, "q is not above 1: what a purchase is worth in the mean has no end, and customers without a further purchase get no prediction.")
+		f.Warnings = append(f.Warnings, model.Warn("mean_unbounded", "q is not above 1: what a purchase is worth in the mean has no end, and customers without a further purchase get no prediction."))
 	}
 	f.Detail = d
 	if r, ok := correlation(all); ok {
 		f.Fit["correlation"] = r
 		if math.Abs(r) > 0.3 {
-			f.Warnings = append(f.Warnings, fmt.Sprintf("How often and how much customers buy go together (correlation %.2f), which the model takes to be independent: mind its predictions.", r))
+			f.Warnings = append(f.Warnings, model.Warn("spend_follows_frequency",
+				"How often and how much customers buy go together (correlation {correlation}), which the model takes to be independent: mind its predictions.",
+				"correlation", fmt.Sprintf("%.2f", r)))
 		}
 	}
 	return f, m, nil

@@ -178,7 +178,7 @@ type fitted struct {
 		Version, Rows              int64
 		InUse                      bool `json:"in_use"`
 		Params, Errors, Fit        map[string]float64
-		Warnings                   []string
+		Warnings                   []model.Warning
 		Detail                     struct {
 			Calibration []struct {
 				Count    int

@@ -130,15 +130,15 @@ func (e estimate) quality(n float64) map[string]float64 {
 }
 
 // warnings says what to mind about an estimate.
-func (e estimate) warnings() (all []string) {
+func (e estimate) warnings() (all []model.Warning) {
 	if !e.converged {
-		all = append(all, "The search did not come to rest at a top: the estimates are the best that were seen.")
+		all = append(all, model.Warn("search_unfinished", "The search did not come to rest at a top: the estimates are the best that were seen."))
 	}
 	if e.edge {
-		all = append(all, "A parameter ran away to 0 or without end: the data do not tell it. Predictions may still be right; there are no standard errors.")
+		all = append(all, model.Warn("parameter_at_edge", "A parameter ran away to 0 or without end: the data do not tell it. Predictions may still be right; there are no standard errors."))
 	}
 	if e.errors == nil && !e.edge {
-		all = append(all, "The likelihood is too flat for standard errors.")
+		all = append(all, model.Warn("errors_undefined", "The likelihood is too flat for standard errors."))
 	}
 	return all
 }

@@ -1,4 +1,15 @@
+import type { operations } from './api/analytics'
+import type { Language } from './i18n/say'
+import { warnings as zh } from './i18n/zh/warnings'
 import type { Interval } from './numbers'
+
+export type Warning = operations['list-models']['responses'][200]['content']['application/json']['items'][number]['warnings'][number]
+
+/** warningText is what to mind about a model: in Chinese by its code, where there are words for it, else what the service says. */
+export function warningText(language: Language, { code, detail, values = {} }: Warning): string {
+  const words = language === 'en' || !Object.hasOwn(zh, code) ? undefined : zh[code]
+  return words === undefined ? detail : words.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole)
+}
 
 /** Decile is a tenth of the rows by their predicted risk, 1 the highest; observed has the 95 % interval from low to high. */
 export interface Decile {

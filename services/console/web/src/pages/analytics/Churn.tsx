@@ -5,7 +5,7 @@ import { analytics, body } from '../../api/client'
 import { useSession } from '../../api/session'
 import { date, percent, time } from '../../format'
 import { useI18n } from '../../i18n'
-import { validated, type Validated } from '../../models'
+import { validated, warningText, type Validated } from '../../models'
 import { estimate } from '../../numbers'
 import { Chart, NotEnough, Plot, type Draw } from '../../ui/Chart'
 import { Badge, Button, Card, Loaded } from '../../ui/parts'
@@ -65,9 +65,9 @@ function Model() {
             {model.warnings.length > 0 && (
               <details>
                 <summary className="cursor-pointer text-accent">{t('churn.notes', { n: model.warnings.length })}</summary>
-                <ul lang="en" className="list-disc pl-5 text-xs text-soft">
-                  {model.warnings.map((words) => (
-                    <li key={words}>{words}</li>
+                <ul className="list-disc pl-5 text-xs text-soft">
+                  {model.warnings.map((one) => (
+                    <li key={one.code + one.detail}>{warningText(language, one)}</li>
                   ))}
                 </ul>
               </details>
