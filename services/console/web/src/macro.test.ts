@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { asked, filled, type MacroAction } from './macro'
+import { asked, cleaned, filled, tagsOf, type MacroAction } from './macro'
 
 const ticket = { number: 'T-000123', subject: '送错了', status: 'open', priority: 2 }
 
@@ -22,4 +22,14 @@ test.each([
   ['{{unknown}}', {}, '{{unknown}}'],
 ])('%s with %o reads %s', (words, values, want) => {
   expect(filled(words, ticket, 'lei', values)).toBe(want)
+})
+
+test.each<[MacroAction, MacroAction]>([
+  [{ do: 'reply', words: ' Dear ', channel: ' ', status: 'open' }, { do: 'reply', words: ' Dear ' }],
+  [{ do: 'status', status: 'resolved', resolution: ' solved ' }, { do: 'status', status: 'resolved', resolution: 'solved' }],
+  [{ do: 'tag', add: tagsOf('late, 迟到，,cold '), remove: tagsOf('') }, { do: 'tag', add: ['late', '迟到', 'cold'] }],
+  [{ do: 'assign', agent: '', queue: ' second ' }, { do: 'assign', queue: 'second', agent: '' }],
+  [{ do: 'classify', category: undefined, impact: 2, words: 'left over' }, { do: 'classify', impact: 2 }],
+])('%o is sent as %o', (typed, sent) => {
+  expect(cleaned(typed)).toEqual(sent)
 })

@@ -67,6 +67,13 @@ const tickets = createRoute({
   component: lazyRouteComponent(() => import('./pages/Tickets'), 'Tickets'),
 })
 
+const macros = createRoute({
+  getParentRoute: () => root,
+  path: '/macros',
+  validateSearch: search((s) => ({ archived: choice(s.archived, ['yes']) })),
+  component: lazyRouteComponent(() => import('./pages/Macros'), 'Macros'),
+})
+
 const complaints = createRoute({
   getParentRoute: () => root,
   path: '/complaints',
@@ -157,7 +164,7 @@ const forecast = createRoute({
 })
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, customers, customer, duplicates, tickets, complaints, complaint, pipeline, opportunity, forecast, loyalty, member, programme, analytics, operations, rollouts, rollout]),
+  routeTree: root.addChildren([home, customers, customer, duplicates, tickets, macros, complaints, complaint, pipeline, opportunity, forecast, loyalty, member, programme, analytics, operations, rollouts, rollout]),
   basepath: '/console',
   parseSearch,
   stringifySearch,

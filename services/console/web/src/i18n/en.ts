@@ -2,8 +2,10 @@ import { loyalty } from './en/loyalty'
 import { operations } from './en/operations'
 import { complaint } from './en/complaint'
 import { deal } from './en/deal'
+import { macro } from './en/macro'
 import { merge } from './en/merge'
 import { analytics } from './en/analytics'
+import { plan } from './en/plan'
 
 /**
  * The words of the page. `{name}` is replaced by what is passed; `{n|one thing|many things}` is the number n with the right form.
@@ -15,7 +17,9 @@ export const en = {
   ...analytics,
   ...complaint,
   ...deal,
+  ...macro,
   ...merge,
+  ...plan,
   'app.skip': 'Skip to the content',
   'nav.main': 'Main navigation',
   'nav.more': 'More',
@@ -247,6 +251,8 @@ export const en = {
   'tickets.chooseHint': 'The arrow keys move through the list, Enter opens.',
   'tickets.list': 'List of tickets',
   'tickets.conversation': 'Conversation',
+  'tickets.silent': 'Nothing has been said here yet.',
+  'tickets.silentHint': 'What is written below goes to the customer, or to colleagues as a note.',
   'tickets.customer': 'Open customer',
   'tickets.agent': 'Agent: {agent}',
   'tickets.noAgent': 'Assigned to nobody',
@@ -382,6 +388,7 @@ export const en = {
   'detail.category': 'About',
   'detail.severity': 'Severity',
   'detail.cost': 'Cost',
+  'detail.finding': 'Finding',
   'source.import': 'import',
   'source.first_purchase': 'first purchase',
   'kind.csat': 'satisfaction (CSAT)',

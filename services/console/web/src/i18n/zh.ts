@@ -2,8 +2,10 @@ import { loyalty } from './zh/loyalty'
 import { operations } from './zh/operations'
 import { complaint } from './zh/complaint'
 import { deal } from './zh/deal'
+import { macro } from './zh/macro'
 import { merge } from './zh/merge'
 import { analytics } from './zh/analytics'
+import { plan } from './zh/plan'
 import type { Words } from './say'
 
 export const zh: Words = {
@@ -12,7 +14,9 @@ export const zh: Words = {
   ...analytics,
   ...complaint,
   ...deal,
+  ...macro,
   ...merge,
+  ...plan,
   'app.skip': '跳到内容',
   'nav.main': '主导航',
   'nav.more': '更多',
@@ -244,6 +248,8 @@ export const zh: Words = {
   'tickets.chooseHint': '用方向键在列表中移动，回车打开。',
   'tickets.list': '工单列表',
   'tickets.conversation': '对话',
+  'tickets.silent': '这里还没有对话。',
+  'tickets.silentHint': '在下方书写的内容会发给客户，或作为备注供同事查看。',
   'tickets.customer': '打开客户',
   'tickets.agent': '客服：{agent}',
   'tickets.noAgent': '未分配',
@@ -379,6 +385,7 @@ export const zh: Words = {
   'detail.category': '类别',
   'detail.severity': '严重程度',
   'detail.cost': '成本',
+  'detail.finding': '结论',
   'source.import': '导入',
   'source.first_purchase': '首次购买',
   'kind.csat': '满意度（CSAT）',

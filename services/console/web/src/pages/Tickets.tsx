@@ -37,6 +37,9 @@ export function Tickets() {
   )
 }
 
+/** beside is of the links from the inbox to what belongs to it. */
+const beside = 'inline-flex h-9 items-center rounded-md px-2 whitespace-nowrap text-accent hover:bg-sunken'
+
 function useTickets() {
   const { subject } = useSession()
   const { view, kind } = route.useSearch()
@@ -85,11 +88,18 @@ function Inbox({ hidden }: { hidden: boolean }) {
           options={[['', t('view.todo')], ['mine', t('view.mine')], ['unassigned', t('view.unassigned')], ['all', t('view.all')]]} />
         <Select bare label={t('tickets.kind')} value={search.kind ?? ''} onChange={(kind) => set({ kind: kind || undefined, ticket: undefined })}
           options={[['', t('tickets.anyKind')], ...kinds.map((kind) => [kind, t(`ticketKind.${kind}`)] as const)]} />
-        {can('complaints.read') && (
-          <Link to="/complaints" search={{}} className="ml-auto inline-flex h-9 items-center rounded-md px-2 whitespace-nowrap text-accent hover:bg-sunken">
-            {t('complaint.list')}
-          </Link>
-        )}
+        <span className="ml-auto flex">
+          {can('tickets.configure') && (
+            <Link to="/macros" search={{}} className={beside}>
+              {t('macros.title')}
+            </Link>
+          )}
+          {can('complaints.read') && (
+            <Link to="/complaints" search={{}} className={beside}>
+              {t('complaint.list')}
+            </Link>
+          )}
+        </span>
       </div>
       <div className="min-h-0 flex-1 overflow-auto">
         <Loaded query={query} lines={10}>

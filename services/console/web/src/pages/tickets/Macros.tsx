@@ -87,7 +87,7 @@ function Run({ macro, read: { value: ticket, etag }, onClose }: { macro: Macro; 
 }
 
 /** does says what an action does, in words. */
-function does(t: ReturnType<typeof useI18n>['t'], action: MacroAction): string {
+export function does(t: ReturnType<typeof useI18n>['t'], action: MacroAction): string {
   const parts: string[] = []
   if (action.status) parts.push(t('macro.status', { status: t(`ticketStatus.${action.status}`) }))
   if (action.resolution) parts.push(action.resolution)
