@@ -42,7 +42,7 @@ TEMPORAL_PACKAGES := $(patsubst %/live_test.go,./%,$(wildcard platform/*/live_te
 KUBE_VERSION  := $(shell awk '$$1 == "k8s.io/kubernetes" {print $$2}' tools/kube/go.mod)
 KUBE_PROGRAMS := etcd kube-apiserver kubectl kube-controller-manager kube-scheduler kubelet kube-proxy
 CLUSTER_IMAGES := pause demo-deps guanxi operator
-KUBE_SERVER   := bin/kube/etcd bin/kube/kube-apiserver bin/kube/kubectl
+KUBE_SERVER   := bin/kube/etcd bin/kube/kube-apiserver bin/kube/kube-controller-manager bin/kube/kubectl
 
 SAY := @echo '==>'
 

@@ -32,12 +32,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if $i.digest -}}@{{ $i.digest }}{{- else -}}:{{ default .Chart.AppVersion $i.tag }}{{- end -}}
 {{- end -}}
 
-{{- /* The rules of one kind of role, as the operator's program declares them. */ -}}
+{{- /* The rules of one kind of role, as the operator's program declares them; system is there the operator's own namespace. */ -}}
 {{- define "operator.rules" -}}
 {{- $kind := .kind -}}
 {{- range regexSplit "(?m)^---$" (.root.Files.Get "files/role.yaml") -1 -}}
 {{- $one := fromYaml . -}}
-{{- if eq (get $one "kind" | toString) $kind }}{{ toYaml $one.rules }}{{ end -}}
+{{- if eq (get $one "kind" | toString) $kind -}}
+{{- range $one.rules -}}
+{{- if eq (get . "resourceNames" | default list | join ",") "system" }}{{ $_ := set . "resourceNames" (list $.root.Release.Namespace) }}{{ end -}}
+{{- end -}}
+{{ toYaml $one.rules }}{{ end -}}
 {{- end -}}
 {{- end -}}
 

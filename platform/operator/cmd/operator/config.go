@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -45,6 +47,7 @@ type config struct {
 	LogLevel       slog.Level
 	Poll           time.Duration
 	Patience       time.Duration
+	Grace          time.Duration
 }
 
 // list is a flag of words between commas.
@@ -92,6 +95,7 @@ func parse(args []string, env func(string) (string, bool), out io.Writer) (confi
 	level := f.String("log-level", "info", "debug, info, warn or error")
 	f.DurationVar(&c.Poll, "poll", 15*time.Second, "how often the platform is asked where a rollout stands")
 	f.DurationVar(&c.Patience, "deletion-timeout", 5*time.Minute, "how long a deletion with deletionPolicy Delete waits for the platform, or for Kafka")
+	f.DurationVar(&c.Grace, "grace", 45*time.Second, "how long after SIGTERM the program may run: its pod's terminationGracePeriodSeconds")
 	if err := f.Parse(args); err != nil {
 		return c, err
 	}
@@ -146,7 +150,27 @@ func (c config) check() (wrong []error) {
 	}
 	say(c.Poll < time.Second || c.Poll > time.Hour, "--poll is 1s to 1h")
 	say(c.Patience < time.Second || c.Patience > time.Hour, "--deletion-timeout is 1s to 1h")
+	say(c.Grace < minGrace || c.Grace > time.Hour, "--grace is 20s to 1h")
 	return wrong
+}
+
+// accountNamespace is where Kubernetes tells a pod its namespace.
+const accountNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// home is the namespace of the operator itself, if it serves the objects there; else it is empty.
+func (c config) home() string {
+	home := c.LeaseNamespace
+	if home == "" {
+		raw, err := os.ReadFile(accountNamespace)
+		if err != nil {
+			return "" // the operator runs outside of the cluster
+		}
+		home = strings.TrimSpace(string(raw))
+	}
+	if len(c.Namespaces) > 0 && !slices.Contains(c.Namespaces, home) {
+		return ""
+	}
+	return home
 }
 
 func isURL(text string) bool {

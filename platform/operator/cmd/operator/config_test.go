@@ -28,6 +28,7 @@ func TestAContradictionIsRefused(t *testing.T) {
 		"Kafka without a cluster":  {whole + " --kafka-brokers=a:9092", "--cluster"},
 		"a dot in the cluster":     {whole + " --kafka-brokers=a:9092 --cluster=a.b", "--cluster"},
 		"an authority without TLS": {whole + kafka + " --kafka-ca-file=/ca", "needs --kafka-tls"},
+		"no time to end":           {whole + " --grace=5s", "--grace"},
 		"polling all the time":     {whole + " --poll=1ms", "--poll"},
 		"a level that is none":     {whole + " --log-level=loud", "--log-level"},
 		"a word too many":          {whole + " more", "is no flag"},

@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -38,9 +39,8 @@ import (
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,resourceNames=guanxi-operator,verbs=get;update;patch,namespace=system
 
 const (
-	leaseName   = "guanxi-operator"
-	checkMax    = 30 * time.Second
-	shutdownMax = 30 * time.Second
+	leaseName = "guanxi-operator"
+	checkMax  = 30 * time.Second
 )
 
 func main() {
@@ -67,7 +67,7 @@ func main() {
 // run works until ctx ends, or until the lease is lost.
 func run(ctx context.Context, c config, cluster *rest.Config, log *slog.Logger) error {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(v1alpha1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(v1alpha1.AddToScheme(scheme), corev1.AddToScheme(scheme), eventsv1.AddToScheme(scheme)); err != nil {
 		return err
 	}
 	direct, err := client.New(cluster, client.Options{Scheme: scheme})
@@ -79,7 +79,7 @@ func run(ctx context.Context, c config, cluster *rest.Config, log *slog.Logger) 
 	if err := controller.CheckDefinitions(checking, direct); err != nil {
 		return err
 	}
-	grace := shutdownMax
+	grace := c.Grace - reserve
 	options := ctrl.Options{
 		Scheme: scheme, Metrics: metrics.Options{BindAddress: c.MetricsAddr}, HealthProbeBindAddress: c.ProbeAddr,
 		LeaderElection: c.LeaderElection, LeaderElectionID: leaseName, LeaderElectionNamespace: c.LeaseNamespace,
@@ -99,15 +99,16 @@ func run(ctx context.Context, c config, cluster *rest.Config, log *slog.Logger) 
 	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
 		return err
 	}
+	leaving := controller.NewLeaving(c.home())
 	p := platform.New(c.PlatformURL, c.tokens())
 	if err := errors.Join(
-		controller.NewRollouts(mgr, p, c.Poll, c.Patience).SetupWithManager(mgr),
-		controller.NewPolicies(mgr, p, c.Poll, c.Patience).SetupWithManager(mgr),
+		controller.NewRollouts(mgr, p, leaving, c.Poll, c.Patience).SetupWithManager(mgr),
+		controller.NewPolicies(mgr, p, leaving, c.Poll, c.Patience).SetupWithManager(mgr),
 	); err != nil {
 		return err
 	}
 	if len(c.Brokers) > 0 {
-		closing, err := c.subscriptions(mgr, log)
+		closing, err := c.subscriptions(mgr, leaving, log)
 		if err != nil {
 			return err
 		}
@@ -115,7 +116,7 @@ func run(ctx context.Context, c config, cluster *rest.Config, log *slog.Logger) 
 	} else {
 		log.Info("EventSubscriptions are not served: no Kafka is configured")
 	}
-	return mgr.Start(ctx)
+	return ending{leaving: leaving, direct: direct, grace: c.Grace, log: log}.work(ctx, mgr)
 }
 
 func (c config) tokens() platform.Tokens {
@@ -126,7 +127,7 @@ func (c config) tokens() platform.Tokens {
 }
 
 // subscriptions has EventSubscriptions be served; what it gives closes the connection to Kafka.
-func (c config) subscriptions(mgr ctrl.Manager, log *slog.Logger) (closing func(), err error) {
+func (c config) subscriptions(mgr ctrl.Manager, leaving *controller.Leaving, log *slog.Logger) (closing func(), err error) {
 	options, authority, err := c.kafka()
 	if err != nil {
 		return nil, err
@@ -142,7 +143,7 @@ func (c config) subscriptions(mgr ctrl.Manager, log *slog.Logger) (closing func(
 		endpoint = c.Brokers
 	}
 	s := &controller.Subscriptions{
-		Kafka: subscription.NewKafka(admin), Delivery: deliveries, Guard: guard, Cluster: c.Cluster, Patience: c.Patience,
+		Kafka: subscription.NewKafka(admin), Delivery: deliveries, Guard: guard, Cluster: c.Cluster, Patience: c.Patience, Leaving: leaving,
 		Endpoint: subscription.Endpoint{Servers: endpoint, TLS: c.KafkaTLS, Authority: authority},
 	}
 	if err := errors.Join(mgr.Add(deliveries), s.SetupWithManager(mgr)); err != nil {

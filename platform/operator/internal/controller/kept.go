@@ -76,6 +76,7 @@ type keeper struct {
 	events   events.EventRecorder
 	patience time.Duration // how long a deletion waits for the platform
 	poll     time.Duration
+	leaving  *Leaving
 
 	mu      sync.Mutex
 	deleted map[types.NamespacedName][]departed
@@ -184,22 +185,46 @@ func (k *keeper) hold(ctx context.Context, o object) error {
 	return k.client.Patch(ctx, o, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
+// ends tells whether an object is deleted, or as good as that.
+func (k *keeper) ends(o object) bool { return !o.GetDeletionTimestamp().IsZero() || k.leaving.takes(o) }
+
 // finish deletes what an object stands for and lets the object go, in the end without having done so.
-func (k *keeper) finish(ctx context.Context, o object, remove func(context.Context) error) (reconcile.Result, error) {
+func (k *keeper) finish(ctx context.Context, o object, remove, release func(context.Context, object) error) (reconcile.Result, error) {
 	if !controllerutil.ContainsFinalizer(o, platformFinalizer) {
-		return reconcile.Result{}, nil
+		return k.giveBack(ctx, o, release), nil
 	}
-	if err := remove(ctx); err != nil {
-		if platform.As(err).Away() && time.Since(o.GetDeletionTimestamp().Time) < k.patience {
+	if err := remove(ctx, o); err != nil {
+		if platform.As(err).Away() && k.leaving.deletedFor(o) < k.patience {
 			log.FromContext(ctx).Info("what the object stands for is not deleted yet", "error", err.Error())
-			return reconcile.Result{RequeueAfter: min(k.poll, k.patience)}, nil
+			return k.leaving.again(o, min(k.poll, k.patience)), nil
 		}
-		k.events.Eventf(o, nil, corev1.EventTypeWarning, "CleanupAbandoned", "Delete",
-			"the object is let go although the platform did not delete what it stands for: %s", err)
+		abandon(ctx, k.client, o, "the platform did not delete what the object stands for: "+err.Error())
 	}
 	before := o.DeepCopyObject().(object) //nolint:forcetypeassert // a copy has the type of what it copies
 	controllerutil.RemoveFinalizer(o, platformFinalizer)
-	return reconcile.Result{}, client.IgnoreNotFound(k.client.Patch(ctx, o, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))
+	if err := k.client.Patch(ctx, o, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return retry(err)
+	}
+	k.leaving.settle(o)
+	return reconcile.Result{}, nil
+}
+
+// giveBack gives what an object with Retain stands for back to people, before the operator goes with its namespace: nobody would see
+// the object go. Other objects are given back when they are gone.
+func (k *keeper) giveBack(ctx context.Context, o object, release func(context.Context, object) error) reconcile.Result {
+	if !k.leaving.takes(o) {
+		return reconcile.Result{}
+	}
+	if o.OnDeletion() != v1alpha1.Delete {
+		if err := release(ctx, o); err != nil {
+			log.FromContext(ctx).Info("what goes with Retain is not given back to people", "error", err.Error())
+			if platform.As(err).Away() {
+				return k.leaving.again(o, k.poll)
+			}
+		}
+	}
+	k.leaving.settle(o)
+	return reconcile.Result{}
 }
 
 // report writes the status, where it differs from what was written before, and an event where the reason is another.

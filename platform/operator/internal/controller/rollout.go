@@ -42,13 +42,13 @@ type Rollouts struct {
 }
 
 // NewRollouts makes the controller. poll is how often the platform is asked, patience how long a deletion waits for it.
-func NewRollouts(mgr ctrl.Manager, p *platform.Client, poll, patience time.Duration) *Rollouts {
-	return &Rollouts{newKeeper(mgr, poll, patience), p}
+func NewRollouts(mgr ctrl.Manager, p *platform.Client, l *Leaving, poll, patience time.Duration) *Rollouts {
+	return &Rollouts{newKeeper(mgr, l, poll, patience), p}
 }
 
-func newKeeper(mgr ctrl.Manager, poll, patience time.Duration) keeper {
+func newKeeper(mgr ctrl.Manager, l *Leaving, poll, patience time.Duration) keeper {
 	return keeper{
-		client: mgr.GetClient(), events: mgr.GetEventRecorder("guanxi-operator"), poll: poll, patience: patience,
+		client: mgr.GetClient(), events: mgr.GetEventRecorder(reporter), poll: poll, patience: patience, leaving: l,
 		deleted: map[types.NamespacedName][]departed{}, refused: map[asked]refusal{},
 	}
 }
@@ -56,7 +56,8 @@ func newKeeper(mgr ctrl.Manager, poll, patience time.Duration) keeper {
 // SetupWithManager has the manager run the controller.
 func (r *Rollouts) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("crmrollout").
-		For(&v1alpha1.CRMRollout{}, builder.WithPredicates(r.changed())).Complete(r)
+		For(&v1alpha1.CRMRollout{}, builder.WithPredicates(r.changed())).
+		WatchesRawSource(r.leaving.wakes(mgr.GetAPIReader(), "CRMRollout")).Complete(r)
 }
 
 // Reconcile brings the platform to what is intended and mirrors where it stands. Where nothing has changed it writes nothing.
@@ -68,8 +69,8 @@ func (r *Rollouts) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 		}
 		return r.departed(ctx, req.NamespacedName, r.release)
 	}
-	if !o.DeletionTimestamp.IsZero() {
-		return r.finish(ctx, o, func(ctx context.Context) error { return r.cancel(ctx, o) })
+	if r.ends(o) {
+		return r.finish(ctx, o, r.cancel, r.release)
 	}
 	if err := r.hold(ctx, o); err != nil {
 		return retry(err)
@@ -260,7 +261,11 @@ func (r *Rollouts) ofDeleted(ctx context.Context, o *v1alpha1.CRMRollout) (platf
 }
 
 // cancel ends the rollout of an object that is deleted with deletionPolicy Delete.
-func (r *Rollouts) cancel(ctx context.Context, o *v1alpha1.CRMRollout) error {
+func (r *Rollouts) cancel(ctx context.Context, gone object) error {
+	o, ok := gone.(*v1alpha1.CRMRollout)
+	if !ok {
+		return nil
+	}
 	b, found, err := r.ofDeleted(ctx, o)
 	if err != nil || !found || b.State == "finished" || b.State == "cancelled" {
 		return err

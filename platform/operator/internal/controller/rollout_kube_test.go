@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -52,6 +53,7 @@ func startCluster(t *testing.T) *cluster {
 	scheme := runtime.NewScheme()
 	require.NoError(t, v1alpha1.AddToScheme(scheme))
 	require.NoError(t, corev1.AddToScheme(scheme))
+	require.NoError(t, eventsv1.AddToScheme(scheme))
 	c, err := client.New(cfg, client.Options{Scheme: scheme})
 	require.NoError(t, err)
 	return &cluster{c, t, cfg, scheme}
@@ -60,6 +62,12 @@ func startCluster(t *testing.T) *cluster {
 // operator starts one instance; what it gives kills it.
 func (c *cluster) operator(p *standIn, patience time.Duration) (kill func()) {
 	c.t.Helper()
+	return c.operatorOf(nil, p, patience)
+}
+
+// operatorOf starts one instance that may leave with its namespace.
+func (c *cluster) operatorOf(leaving *controller.Leaving, p *standIn, patience time.Duration) (kill func()) {
+	c.t.Helper()
 	anew := true
 	mgr, err := ctrl.NewManager(c.cfg, ctrl.Options{
 		Scheme: c.scheme, Metrics: metrics.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: &anew},
@@ -67,8 +75,8 @@ func (c *cluster) operator(p *standIn, patience time.Duration) (kill func()) {
 	})
 	require.NoError(c.t, err)
 	api := platform.New(p.URL, platform.Tokens{URL: p.URL + "/token", Development: true})
-	require.NoError(c.t, controller.NewRollouts(mgr, api, poll, patience).SetupWithManager(mgr))
-	require.NoError(c.t, controller.NewPolicies(mgr, api, poll, patience).SetupWithManager(mgr))
+	require.NoError(c.t, controller.NewRollouts(mgr, api, leaving, poll, patience).SetupWithManager(mgr))
+	require.NoError(c.t, controller.NewPolicies(mgr, api, leaving, poll, patience).SetupWithManager(mgr))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = mgr.Start(ctx) }()

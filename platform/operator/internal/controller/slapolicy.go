@@ -27,14 +27,15 @@ type Policies struct {
 }
 
 // NewPolicies makes the controller. poll is how often what was refused is looked at; what is in force is looked at more seldom.
-func NewPolicies(mgr ctrl.Manager, p *platform.Client, poll, patience time.Duration) *Policies {
-	return &Policies{newKeeper(mgr, poll, patience), p}
+func NewPolicies(mgr ctrl.Manager, p *platform.Client, l *Leaving, poll, patience time.Duration) *Policies {
+	return &Policies{newKeeper(mgr, l, poll, patience), p}
 }
 
 // SetupWithManager has the manager run the controller.
 func (p *Policies) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("slapolicy").
-		For(&v1alpha1.SLAPolicy{}, builder.WithPredicates(p.changed())).Complete(p)
+		For(&v1alpha1.SLAPolicy{}, builder.WithPredicates(p.changed())).
+		WatchesRawSource(p.leaving.wakes(mgr.GetAPIReader(), "SLAPolicy")).Complete(p)
 }
 
 // Reconcile brings one policy into force. Where nothing has changed it writes nothing.
@@ -46,8 +47,8 @@ func (p *Policies) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 		}
 		return p.departed(ctx, req.NamespacedName, p.release)
 	}
-	if !o.DeletionTimestamp.IsZero() {
-		return p.finish(ctx, o, func(ctx context.Context) error { return p.archive(ctx, o) })
+	if p.ends(o) {
+		return p.finish(ctx, o, p.archive, p.release)
 	}
 	if err := p.hold(ctx, o); err != nil {
 		return retry(err)
@@ -94,9 +95,9 @@ func (p *Policies) converge(ctx context.Context, o *v1alpha1.SLAPolicy) (stored 
 	return stored, err
 }
 
-func (p *Policies) archive(ctx context.Context, o *v1alpha1.SLAPolicy) error {
-	tenant := string(o.Spec.Tenant)
-	stored, found, err := p.platform.FindPolicy(ctx, tenant, external(o))
+func (p *Policies) archive(ctx context.Context, gone object) error {
+	tenant := tenantOf(gone)
+	stored, found, err := p.platform.FindPolicy(ctx, tenant, external(gone))
 	if err == nil && found {
 		_, err = p.platform.ArchivePolicy(ctx, tenant, stored.ID, stored.Version)
 	}
@@ -105,15 +106,19 @@ func (p *Policies) archive(ctx context.Context, o *v1alpha1.SLAPolicy) error {
 
 // release gives the policy of an object that was deleted back to people.
 func (p *Policies) release(ctx context.Context, gone object) error {
-	tenant := ""
-	if o, ok := gone.(*v1alpha1.SLAPolicy); ok {
-		tenant = string(o.Spec.Tenant)
-	}
+	tenant := tenantOf(gone)
 	stored, found, err := p.platform.FindPolicy(ctx, tenant, external(gone))
 	if err == nil && found {
 		_, err = p.platform.ReleasePolicy(ctx, tenant, stored.ID, stored.Version)
 	}
 	return err
+}
+
+func tenantOf(gone object) string {
+	if o, ok := gone.(*v1alpha1.SLAPolicy); ok {
+		return string(o.Spec.Tenant)
+	}
+	return ""
 }
 
 // same tells whether two policies say the same.

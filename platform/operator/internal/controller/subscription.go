@@ -61,6 +61,8 @@ type Subscriptions struct {
 	Cluster string
 	// Endpoint is where subscribers find Kafka.
 	Endpoint subscription.Endpoint
+	// Leaving is the end of the operator's own namespace; nil: it never comes.
+	Leaving *Leaving
 	// Resync is how often a subscription is looked at without a change; 0: 1 minute.
 	Resync time.Duration
 	// Patience is how long a deletion waits for Kafka; 0: 1 minute.
@@ -76,7 +78,7 @@ func (s *Subscriptions) SetupWithManager(mgr ctrl.Manager) error {
 		s.Reader = mgr.GetAPIReader()
 	}
 	if s.Events == nil {
-		s.Events = mgr.GetEventRecorder("guanxi-operator")
+		s.Events = mgr.GetEventRecorder(reporter)
 	}
 	if err := mgr.Add(manager.RunnableFunc(s.sweep)); err != nil {
 		return err
@@ -84,6 +86,7 @@ func (s *Subscriptions) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("eventsubscription").
 		For(&v1alpha1.EventSubscription{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(s.ofSecret)).
+		WatchesRawSource(s.Leaving.wakes(mgr.GetAPIReader(), "EventSubscription")).
 		Complete(s)
 }
 
@@ -119,7 +122,7 @@ func (s *Subscriptions) Reconcile(ctx context.Context, req reconcile.Request) (r
 		}
 		return s.gone(ctx, req.NamespacedName)
 	}
-	if !sub.DeletionTimestamp.IsZero() {
+	if !sub.DeletionTimestamp.IsZero() || s.Leaving.takes(sub) {
 		return s.finish(ctx, sub)
 	}
 	if err := s.hold(ctx, sub); err != nil {
@@ -175,6 +178,11 @@ func (s *Subscriptions) finish(ctx context.Context, sub *v1alpha1.EventSubscript
 	defer cancel()
 	err := s.clean(ctx, sub)
 	if !controllerutil.ContainsFinalizer(sub, subscriptionFinalizer) {
+		if err != nil && s.Leaving.takes(sub) { // nobody will see it go
+			log.FromContext(ctx).Info("the credentials of the subscription are not taken back yet", "error", err.Error())
+			return s.Leaving.again(sub, again), nil
+		}
+		s.Leaving.settle(sub)
 		return reconcile.Result{}, nil // whoever else holds it; what is left is done when it is gone
 	}
 	if err != nil {
@@ -182,18 +190,18 @@ func (s *Subscriptions) finish(ctx context.Context, sub *v1alpha1.EventSubscript
 		if patience == 0 {
 			patience = defaultPatience
 		}
-		if time.Since(sub.DeletionTimestamp.Time) < patience {
+		if s.Leaving.deletedFor(sub) < patience {
 			log.FromContext(ctx).Info("what the subscription left in Kafka is not deleted yet", "error", err.Error())
-			return reconcile.Result{RequeueAfter: min(again, patience)}, nil
+			return s.Leaving.again(sub, min(again, patience)), nil
 		}
-		s.Events.Eventf(sub, nil, corev1.EventTypeWarning, "CleanupAbandoned", "Delete",
-			"the subscription is let go although Kafka could not be cleaned up: %s. Topics and consumer groups of it may be left; credentials are taken back once Kafka answers", err)
+		abandon(ctx, s.Client, sub, fmt.Sprintf("Kafka could not be cleaned up: %s. Topics and consumer groups of the subscription may be left; credentials are taken back once Kafka answers", err))
 	}
 	before := sub.DeepCopy()
 	controllerutil.RemoveFinalizer(sub, subscriptionFinalizer)
 	if err := s.Client.Patch(ctx, sub, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 		return retry(err)
 	}
+	s.Leaving.settle(sub)
 	return reconcile.Result{}, nil
 }
 
