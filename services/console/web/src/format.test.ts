@@ -39,6 +39,13 @@ describe('details of an event', () => {
     expect(details('en', said)).toEqual([['amount', '¥18,001'], ['stage', 'proposal'], ['points', '1,200']])
   })
 
+  it('begin with the number, and show what is measured with its unit', () => {
+    expect(details('en', { channel: 'phone', number: 'T-1' })).toEqual([['number', 'T-1'], ['channel', 'phone']])
+    expect(details('en', { score: 'predicted_value', unit: 'USD', value: 27 })).toEqual([['score', 'predicted_value'], ['value', '27 USD']])
+    expect(details('en', { score: 'rfm', unit: 'rfm', value: 555 })).toEqual([['score', 'rfm'], ['value', '555']])
+    expect(details('en', { unit: 'kitchen' })).toEqual([['unit', 'kitchen']])
+  })
+
   it('leave out an amount whose currency nobody says', () => {
     expect(details('en', { amount_minor: 5 })).toEqual([])
   })

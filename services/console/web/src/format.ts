@@ -55,12 +55,16 @@ export function span(language: Language, milliseconds: number): string {
 /** details shows what an event says beside its title: amounts as money, nothing that only a program reads. */
 export function details(language: Language, of: Record<string, unknown>): [name: string, value: string][] {
   const currency = typeof of.currency === 'string' ? of.currency : undefined
+  // What is measured stands with its unit; of a score that is its own there is none.
+  const unit = typeof of.value === 'number' && typeof of.unit === 'string' ? of.unit : undefined
   const out: [string, string][] = []
-  for (const [name, value] of Object.entries(of)) {
-    if (name === 'currency' || name.endsWith('_id') || value === '') continue
+  // By its number people tell a thing from others.
+  for (const [name, value] of Object.entries(of).sort(([a], [b]) => Number(b === 'number') - Number(a === 'number'))) {
+    if (name === 'currency' || name.endsWith('_id') || value === '' || (name === 'unit' && unit !== undefined)) continue
     if (name.endsWith('_minor')) {
       if (typeof value === 'number' && currency) out.push([name.slice(0, -'_minor'.length), money(language, value, currency)])
-    } else if (typeof value === 'number') out.push([name, number(language, value)])
+    } else if (name === 'value' && unit && unit !== of.score) out.push([name, `${number(language, value as number)} ${unit}`])
+    else if (typeof value === 'number') out.push([name, number(language, value)])
     else if (typeof value === 'string') out.push([name, /^\d{4}-\d{2}-\d{2}T/.test(value) ? time(language, value) : value])
   }
   return out

@@ -1,9 +1,9 @@
-import { getRouteApi, Link } from '@tanstack/react-router'
+import { getRouteApi } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
 import { number, time } from '../format'
 import { useI18n } from '../i18n'
 import { Skeleton } from '../ui/parts'
-import { useShown } from '../ui/shown'
+import { Tabs } from '../ui/Tabs'
 import { useFacts } from './analytics/parts'
 
 const route = getRouteApi('/analytics')
@@ -26,7 +26,6 @@ export function Analytics() {
   const { view = 'value' } = route.useSearch()
   const facts = useFacts()
   const View = views[view]
-  const row = useShown<HTMLElement>(view)
   return (
     <div className="mx-auto flex max-w-7xl flex-col gap-4 p-4 md:p-6">
       <header className="flex flex-wrap items-baseline gap-x-4 gap-y-1">
@@ -38,21 +37,12 @@ export function Analytics() {
           </span>
         )}
       </header>
-      <nav ref={row} aria-label={t('analytics.views')} className="-mx-4 flex gap-1 overflow-x-auto border-b border-line px-4">
-        {names.map((name) => (
-          <Link
-            key={name}
-            to="/analytics"
-            search={name === 'value' ? {} : { view: name }}
-            // Without this the first view, whose address has nothing more, would be current beside the others.
-            activeOptions={{ exact: true }}
-            aria-current={name === view ? 'page' : undefined}
-            className={`shrink-0 border-b-2 px-3 py-2 ${name === view ? 'border-accent font-medium text-accent' : 'border-transparent text-soft hover:text-ink'}`}
-          >
-            {t(`analytics.${name}`)}
-          </Link>
-        ))}
-      </nav>
+      <Tabs
+        label={t('analytics.views')}
+        to="/analytics"
+        current={view}
+        tabs={names.map((name) => ({ name, words: t(`analytics.${name}`), search: name === 'value' ? {} : { view: name } }))}
+      />
       <Suspense fallback={<Skeleton lines={10} className="p-4" />}>
         <View />
       </Suspense>

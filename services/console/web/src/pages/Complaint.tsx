@@ -9,7 +9,6 @@ import { useI18n } from '../i18n'
 import { isKey } from '../i18n/say'
 import { Due } from '../ui/Due'
 import { Badge, Card, Detail, linkLook, Loaded } from '../ui/parts'
-import { useShown } from '../ui/shown'
 import { Decisions } from './complaint/Decisions'
 import { Steps } from './complaint/Steps'
 
@@ -115,13 +114,15 @@ export function StageBadge({ of }: { of: Pick<Told, 'stage'> }) {
 function Road({ of }: { of: Told }) {
   const { t } = useI18n()
   const at = reached(of.stage)
-  const row = useShown<HTMLOListElement>(at)
   return (
-    <ol ref={row} tabIndex={0} aria-label={t('complaint.road')} className="mt-5 flex gap-1 overflow-x-auto pb-1">
+    <ol aria-label={t('complaint.road')} className="mt-5 flex gap-1 max-sm:flex-wrap">
       {road.map((stage, i) => (
-        <li key={stage} aria-current={i === at ? 'step' : undefined} className="min-w-20 flex-1">
-          <span className={`block h-1.5 rounded-full ${i <= at ? 'bg-accent' : 'bg-line'}`} />
-          <span className={`mt-1 block text-xs ${i === at ? 'font-semibold text-ink' : i < at ? 'text-soft' : 'text-faint'}`}>{t(`stageOf.${stage}`)}</span>
+        <li key={stage} aria-current={i === at ? 'step' : undefined} className="min-w-0 flex-1 max-sm:contents">
+          <span className={`block h-1.5 rounded-full max-sm:flex-1 ${i <= at ? 'bg-accent' : 'bg-line'}`} />
+          {/* A telephone has room for the name of the present step only, below all of them. */}
+          <span className={`mt-1 block text-xs ${i === at ? 'font-semibold text-ink max-sm:order-1 max-sm:w-full' : `max-sm:sr-only ${i < at ? 'text-soft' : 'text-faint'}`}`}>
+            {t(`stageOf.${stage}`)} {i === at && <span className="font-normal text-soft sm:hidden">· {at + 1} / {road.length}</span>}
+          </span>
         </li>
       ))}
     </ol>

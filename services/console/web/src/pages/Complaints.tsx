@@ -27,7 +27,7 @@ export function Complaints() {
     placeholderData: (before) => before,
   })
   return (
-    <div className="mx-auto flex max-w-5xl flex-col gap-3 p-4 md:p-6">
+    <div className="mx-auto flex max-w-7xl flex-col gap-3 p-4 md:p-6">
       <div className="flex flex-wrap items-center justify-between gap-2">
         <h1 className="text-xl font-semibold">{t('complaint.list')}</h1>
         <Select bare label={t('complaint.stageLabel')} value={search.stage ?? ''} onChange={(stage) => void navigate({ search: (s) => ({ ...s, stage: stage || undefined }), replace: true })}

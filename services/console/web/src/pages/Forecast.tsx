@@ -21,7 +21,7 @@ export function Forecast() {
     placeholderData: (before) => before,
   })
   return (
-    <div className="mx-auto flex max-w-6xl flex-col gap-4 p-4 md:p-6">
+    <div className="mx-auto flex max-w-7xl flex-col gap-4 p-4 md:p-6">
       <div className="flex flex-wrap items-center justify-between gap-2">
         <h1 className="text-xl font-semibold">{t('forecast.title')}</h1>
         <div className="flex items-center gap-2">

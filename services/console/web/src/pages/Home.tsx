@@ -12,7 +12,7 @@ export function Home() {
   const { t } = useI18n()
   const { can, name, subject } = useSession()
   return (
-    <div className="mx-auto flex max-w-6xl flex-col gap-5 p-4 md:p-6">
+    <div className="mx-auto flex max-w-7xl flex-col gap-5 p-4 md:p-6">
       <h1 className="text-xl font-semibold">{t('home.hello', { name: name || subject })}</h1>
       <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-3">
         {can('customers.read') && <CustomerCount />}

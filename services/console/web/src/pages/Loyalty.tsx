@@ -4,7 +4,7 @@ import { useState } from 'react'
 import { accounts, body, loyalty } from '../api/client'
 import { Problem } from '../api/problem'
 import { useSession } from '../api/session'
-import { date, number } from '../format'
+import { date } from '../format'
 import { useI18n } from '../i18n'
 import { guess } from '../lookup'
 import { grouped, sought } from '../loyalty'
@@ -21,17 +21,17 @@ export function Loyalty() {
   const navigate = useNavigate({ from: '/loyalty' })
   const [typed, setTyped] = useState(search.q ?? '')
   return (
-    <div className="mx-auto flex max-w-6xl flex-col gap-5 p-4 md:p-6">
+    <div className="mx-auto flex max-w-7xl flex-col gap-5 p-4 md:p-6">
       <h1 className="text-xl font-semibold">{t('loyalty.title')}</h1>
       <form
         role="search"
-        className="flex flex-wrap gap-2"
+        className="flex gap-2"
         onSubmit={(e) => {
           e.preventDefault()
           void navigate({ search: (s) => ({ ...s, q: typed.trim() || undefined }) })
         }}
       >
-        <input type="search" className="field w-full text-ellipsis sm:w-112" aria-label={t('loyalty.find')} placeholder={t('loyalty.find')} value={typed} onChange={(e) => setTyped(e.target.value)} />
+        <input type="search" className="field flex-1 text-ellipsis sm:max-w-112" aria-label={t('loyalty.find')} placeholder={t('loyalty.find')} value={typed} onChange={(e) => setTyped(e.target.value)} />
         <Button type="submit" look="primary">
           {t('loyalty.findIt')}
         </Button>
@@ -135,7 +135,7 @@ function Rows({ items }: { items: Row[] }) {
             <span className="flex items-center gap-3">
               {one.blocked_card && <Badge tone="bad">{t('loyalty.blocked')}</Badge>}
               {one.state !== 'active' && <Badge tone="warn">{t(`memberState.${one.state}`)}</Badge>}
-              <span className="text-right font-semibold tabular-nums">{number(language, one.available)}</span>
+              <span className="text-right font-semibold tabular-nums">{t('customer.available', { n: one.available })}</span>
             </span>
           </Link>
         </li>

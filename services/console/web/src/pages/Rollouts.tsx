@@ -11,7 +11,7 @@ export function Rollouts() {
   const { t } = useI18n()
   const query = useQuery({ queryKey: ['rollout', 'list'], queryFn: () => body(rollout.GET('/v1/rollouts', { params: { query: { limit: 50 } } })) })
   return (
-    <div className="mx-auto flex max-w-5xl flex-col gap-4 p-4 md:p-6">
+    <div className="mx-auto flex max-w-7xl flex-col gap-4 p-4 md:p-6">
       <h1 className="text-xl font-semibold">{t('nav.rollouts')}</h1>
       <div className="card overflow-hidden">
         <Loaded query={query} lines={5}>

@@ -118,8 +118,8 @@ function Named({ cells, all, currency }: { cells: { cell: string; customers: num
     <ul className="grid gap-3 sm:grid-cols-2 lg:grid-cols-4">
       {[...names].map(([name, sum]) => (
         <li key={name} className="card p-3">
-          <div className="font-medium">{code('rfmCell', name)}</div>
-          <div className="tabular-nums">
+          <div className="text-soft">{code('rfmCell', name)}</div>
+          <div className="mt-1 font-semibold tabular-nums">
             {t('value.people', { n: sum.customers })} · {percent(language, sum.customers / all)}
           </div>
           <div className="text-xs text-soft tabular-nums">

@@ -81,14 +81,24 @@ interface Event {
   trace_id?: string
 }
 
+/** isCode is of what programs spell; what people wrote has no underscores between small letters. */
+const isCode = /^[a-z]+(_[a-z]+)+$/
+
+/** wordsOf are where words for a value may stand: those of its own service first. */
+function wordsOf(title: string, name: string, value: string): string[] {
+  const area = name.replace(/^from_|_before$|_type$/, '').replace(/^category$/, 'cause')
+  const own = title.startsWith('ticket_') ? `ticket${area.charAt(0).toUpperCase()}${area.slice(1)}` : ''
+  return [`${own}.${value}`, `${area}.${value}`]
+}
+
 function Entry({ at, service, title, details, trace_id }: Event) {
   const { t, language, title: titleOf } = useI18n()
   const trace = traceOf(useSession().traces_url, trace_id)
   const key = `service.${service}`
   const shown = said(language, details).map(([name, value]) => {
     const words = `detail.${name}`
-    const known = `${name.replace(/^from_|_before$|_type$/, '').replace(/^category$/, 'cause')}.${value}`
-    return `${isKey(words) ? t(words) : name.replaceAll('_', ' ')}: ${isKey(known) ? t(known) : value}`
+    const known = wordsOf(title, name, value).find(isKey)
+    return `${isKey(words) ? t(words) : name.replaceAll('_', ' ')}: ${known ? t(known) : isCode.test(value) ? value.replaceAll('_', ' ') : value}`
   })
   return (
     <li className="grid grid-cols-[5.5rem_1fr] items-baseline gap-3 px-4 py-2.5">

@@ -24,7 +24,7 @@ export function Member() {
   return (
     <Loaded query={query} lines={10}>
       {(d) => (
-        <div className="mx-auto flex max-w-6xl flex-col gap-5 p-4 md:p-6">
+        <div className="mx-auto flex max-w-7xl flex-col gap-5 p-4 md:p-6">
           <header className="flex flex-wrap items-center gap-x-4 gap-y-1">
             <h1 className="text-xl font-semibold tabular-nums">{d.card_number ? grouped(d.card_number) : t('loyalty.erased')}</h1>
             <Badge tone={d.state === 'active' ? 'good' : 'warn'}>{t(`memberState.${d.state}`)}</Badge>

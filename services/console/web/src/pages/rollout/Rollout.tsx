@@ -1,13 +1,15 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { body, rollout } from '../../api/client'
-import { date, number } from '../../format'
+import { date } from '../../format'
 import { useI18n } from '../../i18n'
 import type { View } from '../../rollout'
 import { Badge, Card, Empty, Loaded } from '../../ui/parts'
+import { useShown } from '../../ui/shown'
 import { stateTone } from '../Rollouts'
 import { Offers } from './Offers'
 import { Report } from './Report'
+import { usePlan } from './words'
 
 const route = getRouteApi('/rollouts/$rolloutId')
 
@@ -34,8 +36,14 @@ export function Rollout() {
   )
 }
 
+/** over are the states of a phase that is done with. */
+const over = new Set<Phase['state']>(['done', 'live', 'skipped', 'rolled_back'])
+
 function Board({ view }: { view: View }) {
   const { t } = useI18n()
+  // What is worked on is looked for first; a long plan is wider than any screen.
+  const now = view.phases.find((phase) => !over.has(phase.state) && phase.state !== 'waiting') ?? view.phases.find((phase) => !over.has(phase.state))
+  const row = useShown<HTMLDivElement>(now?.code ?? '')
   return (
     <>
       <header className="flex flex-wrap items-start justify-between gap-3">
@@ -50,9 +58,9 @@ function Board({ view }: { view: View }) {
         </div>
         <Offers view={view} place={{}} />
       </header>
-      <div className="flex gap-3 overflow-x-auto pb-2" tabIndex={0} role="group" aria-label={view.name}>
+      <div ref={row} className="flex gap-3 overflow-x-auto pb-2" tabIndex={0} role="group" aria-label={view.name}>
         {view.phases.map((phase) => (
-          <Column key={phase.code} view={view} phase={phase} />
+          <Column key={phase.code} view={view} phase={phase} now={phase === now} />
         ))}
       </div>
       <div className="grid items-start gap-4 lg:grid-cols-2">
@@ -66,18 +74,19 @@ function Board({ view }: { view: View }) {
 
 const phaseTone = { waiting: 'plain', entering: 'warn', working: 'accent', leaving: 'warn', live: 'good', done: 'good', rolled_back: 'bad', skipped: 'plain' } as const
 
-function Column({ view, phase }: { view: View; phase: Phase }) {
+function Column({ view, phase, now }: { view: View; phase: Phase; now: boolean }) {
   const { t, language } = useI18n()
+  const plan = usePlan()
   return (
-    <section aria-label={phase.name} className="flex w-72 shrink-0 flex-col gap-2 rounded-lg border border-line bg-sunken p-3">
+    <section aria-label={phase.name} aria-current={now ? 'step' : undefined} className={`flex w-72 shrink-0 flex-col gap-2 rounded-lg border bg-sunken p-3 ${now ? 'border-accent' : 'border-line'}`}>
       <header>
         <div className="flex items-start justify-between gap-2">
           <h2 className="font-semibold">{phase.name}</h2>
           <Badge tone={phaseTone[phase.state]}>{t(`phaseState.${phase.state}`)}</Badge>
         </div>
         <p className="text-xs text-soft">{t('rollout.units', { units: phase.units.join(', ') || t('rollout.everyone') })}</p>
-        {phase.capabilities.length > 0 && <p className="text-xs text-soft">{t('rollout.opens', { capabilities: phase.capabilities.join(', ') })}</p>}
-        {phase.waits_for.length > 0 && <p className="text-xs text-soft">{t('rollout.waitsFor', { phases: phase.waits_for.join(', ') })}</p>}
+        {phase.capabilities.length > 0 && <p className="text-xs text-soft">{t('rollout.opens', { capabilities: phase.capabilities.map(plan.capability).join(', ') })}</p>}
+        {phase.waits_for.length > 0 && <p className="text-xs text-soft">{t('rollout.waitsFor', { phases: phase.waits_for.map((code) => view.phases.find((one) => one.code === code)?.name ?? code).join(', ') })}</p>}
         {phase.reason && <p className="text-xs text-soft">{phase.reason}</p>}
       </header>
       {phase.gates.map((gate) => (
@@ -88,7 +97,7 @@ function Column({ view, phase }: { view: View; phase: Phase }) {
           <li key={task.code} className="card flex flex-col gap-1 p-2.5">
             <span className="font-medium">{task.title}</span>
             <span className="flex flex-wrap gap-x-2 text-xs text-soft">
-              {task.owner || task.role}
+              {task.owner || (task.role && plan.role(task.role))}
               {task.done_by ? <span>{t('rollout.doneBy', { who: task.done_by })}</span> : task.due_at && <span className={task.late ? 'text-bad' : ''}>{t('rollout.due', { at: date(language, task.due_at) })}</span>}
             </span>
             <Offers view={view} place={{ phase: phase.code, task: task.code }} />
@@ -103,17 +112,18 @@ function Column({ view, phase }: { view: View; phase: Phase }) {
 const gateTone = { ahead: 'plain', held: 'warn', passed: 'good' } as const
 
 function GateCard({ view, phase, gate }: { view: View; phase: Phase; gate: Gate }) {
-  const { t, language } = useI18n()
+  const { t } = useI18n()
+  const plan = usePlan()
   return (
-    <div className="card flex flex-col gap-1 border-dashed p-2.5">
+    <div className="card flex flex-col gap-1 border-dashed p-2.5 shadow-none">
       <span className="flex items-start justify-between gap-2">
-        <span className="font-medium">{gate.metric ?? gate.code}</span>
+        <span className="font-medium">{gate.metric ? plan.measure(gate.metric) : plan.gate(gate.code)}</span>
         <Badge tone={gateTone[gate.stands]}>{t(`gateStands.${gate.stands}`)}</Badge>
       </span>
       {gate.stands === 'held' && gate.reason && <span className="text-xs text-warn">{t(`gateWhy.${gate.reason}`)}</span>}
       {gate.kind === 'metric' && gate.threshold !== undefined && (
         <span className="text-xs text-soft">
-          {t('rollout.measured', { value: gate.measured === undefined ? t('rollout.notMeasured') : number(language, gate.measured), threshold: number(language, gate.threshold) })}
+          {t('rollout.measured', { value: plan.value(gate.metric, gate.measured), threshold: plan.value(gate.metric, gate.threshold) })}
         </span>
       )}
       {gate.kind === 'person' && <span className="text-xs text-soft">{t('rollout.agreed', { n: gate.agreed.length, of: gate.needs ?? 1 })}</span>}
@@ -148,7 +158,8 @@ function Risks({ view }: { view: View }) {
 }
 
 function Goals({ view }: { view: View }) {
-  const { t, language } = useI18n()
+  const { t } = useI18n()
+  const plan = usePlan()
   return (
     <Card title={t('rollout.goals')}>
       <ul className="divide-y divide-line">
@@ -156,7 +167,7 @@ function Goals({ view }: { view: View }) {
           <li key={goal.code} className="flex items-center justify-between gap-3 px-4 py-2.5">
             <span>{goal.name}</span>
             <span className={`tabular-nums ${goal.reached ? 'text-good' : 'text-soft'}`}>
-              {t('rollout.goal', { value: goal.measured === undefined ? t('rollout.notMeasured') : number(language, goal.measured), target: number(language, goal.target) })}
+              {t('rollout.goal', { value: plan.value(goal.metric, goal.measured), target: plan.value(goal.metric, goal.target) })}
             </span>
           </li>
         ))}

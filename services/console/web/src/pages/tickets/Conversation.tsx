@@ -5,7 +5,7 @@ import { useSession } from '../../api/session'
 import { time } from '../../format'
 import { useI18n } from '../../i18n'
 import { Due } from '../../ui/Due'
-import { Badge, Button, linkLook, Loaded } from '../../ui/parts'
+import { Badge, Button, Empty, linkLook, Loaded } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
 import { StatusBadge, type Ticket } from '../Tickets'
 import { Reply } from './Reply'
@@ -150,12 +150,19 @@ function Thread({ id }: { id: string }) {
   return (
     <div>
       <Loaded query={query} lines={5}>
-        {(d) => (
-          <ol className="flex flex-col gap-3">
-            {d.pages
-              .flatMap((p) => p.items ?? [])
-              .filter((one) => one.words !== '')
-              .map((one, i) => {
+        {(d) => {
+          const said = d.pages.flatMap((p) => p.items ?? []).filter((one) => one.words !== '')
+          if (said.length === 0)
+            return (
+              <div className="card">
+                <Empty title={t('tickets.silent')}>
+                  <p>{t('tickets.silentHint')}</p>
+                </Empty>
+              </div>
+            )
+          return (
+            <ol className="flex flex-col gap-3">
+              {said.map((one, i) => {
                 const author = one.author ?? 'customer'
                 const look = author === 'note' ? 'border-warn bg-warn-soft' : author === 'customer' ? 'border-line bg-surface' : 'border-line bg-accent-soft ml-6 md:ml-16'
                 return (
@@ -171,8 +178,9 @@ function Thread({ id }: { id: string }) {
                   </li>
                 )
               })}
-          </ol>
-        )}
+            </ol>
+          )
+        }}
       </Loaded>
       {query.hasNextPage && (
         <Button className="mt-3" disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
