@@ -11,7 +11,7 @@ import (
 // roomForGarbage is how large the heap may become, in bytes, before it is collected although little of it is in use. Go
 // collects when the heap has doubled: a program that holds 20 MB and makes much garbage, as an import does, then spends a
 // third of its time on that. From half of this room on Go's own rule holds.
-const roomForGarbage = 112 << 20
+const roomForGarbage = 96 << 20
 
 // giveRoom has the heap collected no earlier than at the room's size, for as long as the process lives. Whoever sets GOGC
 // knows better.

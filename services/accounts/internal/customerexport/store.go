@@ -111,11 +111,13 @@ func countUntil(ctx context.Context, tx *pg.Tx, until uuid.UUID) (n int64, err e
 
 // offered gives what the tenant has that an export can have a column for.
 func offered(ctx context.Context, tx *pg.Tx) (o offer, err error) {
-	// From system to system by the key, whatever number of ids each has.
+	// From system to system by the index of exclusive identities, whatever number of ids each has.
 	rows, err := tx.Query(ctx, `WITH RECURSIVE s AS (
-			(SELECT type FROM customer_identity WHERE tenant_id = $1 AND type > 'external:' AND type < 'external;' ORDER BY type LIMIT 1)
+			(SELECT type FROM customer_identity WHERE tenant_id = $1 AND exclusive AND valid_to IS NULL
+				AND type > 'external:' AND type < 'external;' ORDER BY type LIMIT 1)
 			UNION ALL
-			SELECT (SELECT type FROM customer_identity WHERE tenant_id = $1 AND type > s.type AND type < 'external;' ORDER BY type LIMIT 1)
+			SELECT (SELECT type FROM customer_identity WHERE tenant_id = $1 AND exclusive AND valid_to IS NULL
+				AND type > s.type AND type < 'external;' ORDER BY type LIMIT 1)
 			FROM s WHERE s.type IS NOT NULL)
 		SELECT type FROM s WHERE type IS NOT NULL ORDER BY type`, tx.Tenant())
 	if err != nil {
