@@ -9,6 +9,7 @@ export const loyalty = {
   'member.suspended': 'The member is suspended: it earns, and cannot spend.',
   'member.reinstate': 'Reinstate…',
   'member.reinstated': 'The member can spend again.',
+  'member.programme': 'Programme',
   'member.enrol': 'Enrol',
   'member.enrolled': 'The customer is a member.',
   'loyalty.title': 'Loyalty',

@@ -10,6 +10,7 @@ export const loyalty: Record<keyof typeof en, string> = {
   'member.suspended': '会员已暂停：可继续累积，不能使用。',
   'member.reinstate': '恢复会员…',
   'member.reinstated': '会员可以再次使用积分。',
+  'member.programme': '会员计划',
   'member.enrol': '加入会员',
   'member.enrolled': '该客户已成为会员。',
   'loyalty.title': '会员与积分',

@@ -6,7 +6,7 @@ import { useSession } from '../../api/session'
 import { date, money, percent } from '../../format'
 import { useI18n } from '../../i18n'
 import { Due } from '../../ui/Due'
-import { Badge, Button, Card, Loaded } from '../../ui/parts'
+import { Badge, Button, Card, Loaded, Select } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
 import type { Profile } from '../Customer'
 
@@ -103,25 +103,35 @@ function DealsPanel({ id }: { id: string }) {
   )
 }
 
-/** Enrol makes a customer a member of the programme that is the usual one. */
-function Enrol({ customer }: { customer: string }) {
+/** usual is the programme that every tenant has. */
+const usual = 'standard'
+
+/** Enrol makes a customer a member of a programme: the usual one, or where there are several the one that is chosen. in are those that the customer is in. */
+function Enrol({ customer, in: known }: { customer: string; in: string[] }) {
   const { t } = useI18n()
   const client = useQueryClient()
   const { done, failed } = useToasts()
   const [busy, setBusy] = useState(false)
+  const [chosen, choose] = useState<string>()
+  const query = useQuery({ queryKey: ['loyalty', 'programmes'], queryFn: () => body(loyalty.GET('/v1/programmes')) })
+  const open = (query.data?.items ?? []).filter((one) => !known.includes(one.code))
+  const programme = (open.find((one) => one.code === chosen) ?? open.find((one) => one.code === usual) ?? open[0])?.code
+  if (!programme) return null
   const enrol = async () => {
     setBusy(true)
     try {
-      await body(loyalty.POST('/v1/members', { params: { header: once() }, body: { customer_id: customer, programme: 'standard' } }))
+      await body(loyalty.POST('/v1/members', { params: { header: once() }, body: { customer_id: customer, programme } }))
       done(t('member.enrolled'))
     } catch (error) {
       failed(error)
+    } finally {
       setBusy(false)
     }
     void client.invalidateQueries({ queryKey: ['loyalty'] })
   }
   return (
-    <div className="px-4 pb-4">
+    <div className="flex flex-wrap items-end gap-2 px-4 pt-1 pb-4">
+      {open.length > 1 && <Select label={t('member.programme')} value={programme} onChange={choose} options={open.map((one) => [one.code, one.name] as const)} />}
       <Button disabled={busy} onClick={() => void enrol()}>
         {t('member.enrol')}
       </Button>
@@ -139,15 +149,11 @@ function PointsPanel({ id }: { id: string }) {
   return (
     <Card title={t('customer.loyalty')}>
       <Loaded query={query}>
-        {(d) =>
-          !d.items?.length ? (
-            <>
-              <None>{t('customer.noMember')}</None>
-              {can('loyalty.write') && <Enrol customer={id} />}
-            </>
-          ) : (
-            <ul className="divide-y divide-line">
-              {d.items.map((one) => (
+        {(d) => (
+          <>
+            {!d.items?.length && <None>{t('customer.noMember')}</None>}
+            <ul className="divide-y divide-line empty:hidden">
+              {d.items?.map((one) => (
                 <li key={one.member_id} className="px-4 py-3">
                   <div className="flex items-baseline justify-between gap-3">
                     <span className="font-medium">{one.programme}</span>
@@ -162,8 +168,9 @@ function PointsPanel({ id }: { id: string }) {
                 </li>
               ))}
             </ul>
-          )
-        }
+            {can('loyalty.write') && <Enrol customer={id} in={(d.items ?? []).map((one) => one.programme)} />}
+          </>
+        )}
       </Loaded>
     </Card>
   )
