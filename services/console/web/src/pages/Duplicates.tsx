@@ -29,7 +29,7 @@ export function Duplicates() {
     placeholderData: (before) => before,
   })
   return (
-    <div className="mx-auto flex max-w-5xl flex-col gap-3 p-4 md:p-6">
+    <div className="mx-auto flex max-w-7xl flex-col gap-3 p-4 md:p-6">
       <div className="flex flex-wrap items-start justify-between gap-2">
         <div>
           <h1 className="text-xl font-semibold">{t('duplicates.title')}</h1>

@@ -28,6 +28,7 @@ export const analytics = {
   'value.pyramidIs': '{n|customer|customers} with a net purchase in the year up to {at}, ranked by contribution: margin less what serving them cost. The area of a layer is its share of the customers. For the house only: never show grades to customers.',
   'value.why.no_run': 'Customers have not been graded yet. They are once a day.',
   'value.why.no_purchases': 'Nobody has bought in the 365 days before the run.',
+  'value.earlier': 'Show the run of {at}, of {n|customer|customers}',
   'value.run': 'Run',
   'value.lastRun': 'The last run',
   'value.grade': 'Grade',

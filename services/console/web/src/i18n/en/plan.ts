@@ -31,6 +31,7 @@ export const plan = {
   'capability.loyalty': 'loyalty',
   'capability.retention': 'retention',
   'capability.analytics': 'analytics',
+  'measure.before': '{value}; may be worse than before by {threshold}',
   'ops.answers': 'answers',
   'queue.portraits': 'portraits',
   'queue.portraits_set_aside': 'portraits set aside',

@@ -29,6 +29,7 @@ export const analytics: Record<keyof typeof en, string> = {
   'value.pyramidIs': '截至 {at} 的一年内有净购买的 {n} 位客户，按贡献排名：毛利减去服务成本。每层面积即其客户占比。仅供内部使用，切勿向客户展示等级。',
   'value.why.no_run': '客户尚未分级。每天分级一次。',
   'value.why.no_purchases': '此前 365 天内无人购买。',
+  'value.earlier': '查看 {at} 的计算，共 {n} 位客户',
   'value.run': '计算',
   'value.lastRun': '最近一次',
   'value.grade': '等级',

@@ -32,6 +32,7 @@ export const plan: Record<keyof typeof en, string> = {
   'capability.loyalty': '会员',
   'capability.retention': '挽留',
   'capability.analytics': '分析',
+  'measure.before': '{value}，与之前相比最多可差 {threshold}',
   'ops.answers': '正常',
   'queue.portraits': '画像',
   'queue.portraits_set_aside': '搁置的画像',

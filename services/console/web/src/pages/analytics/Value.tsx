@@ -5,7 +5,7 @@ import { date, money, number, percent } from '../../format'
 import { useI18n } from '../../i18n'
 import { compact, major } from '../../numbers'
 import { Chart, NotEnough, Plot, type Draw } from '../../ui/Chart'
-import { Card, Loaded, Select } from '../../ui/parts'
+import { Button, Card, Loaded, Select } from '../../ui/parts'
 import { axis, Figure, useCode, useFacts } from './parts'
 import { Pyramid } from './Pyramid'
 
@@ -39,12 +39,17 @@ function Grades() {
   return (
     <Loaded query={query} lines={8}>
       {(d) => {
-        if (!d.enough || !d.run)
+        if (!d.enough || !d.run) {
+          // Who has bought nothing for long may still have a pyramid of better days.
+          const earlier = done.find((one) => one.customers > 0 && one.run_id !== d.run?.run_id)
           return (
             <Card title={t('value.pyramid')} action={choose}>
-              <NotEnough why={t(`value.why.${d.why ?? 'no_run'}`)} />
+              <NotEnough why={t(`value.why.${d.why ?? 'no_run'}`)}>
+                {earlier && <Button onClick={() => setRun(earlier.run_id)}>{t('value.earlier', { at: date(language, earlier.as_of), n: earlier.customers })}</Button>}
+              </NotEnough>
             </Card>
           )
+        }
         const { currency, customers, as_of } = d.run
         const cash = (minor: number) => money(language, minor, currency)
         const all = d.grades.reduce((sum, g) => sum + g.contribution_minor, 0)

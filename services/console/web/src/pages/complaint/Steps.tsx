@@ -68,7 +68,7 @@ function Detail({ detail }: { detail: Step['detail'] }) {
       : isKey(known) ? t(known)
       : Array.isArray(value) ? value.join(', ')
       : String(value)
-    return [`${t(label)}: ${text}`]
+    return [`${t(label)}${language === 'en' ? ': ' : '：'}${text}`]
   })
   if (shown.length === 0) return null
   return <p className="mt-0.5 text-xs break-words text-soft">{shown.join(' · ')}</p>

@@ -98,7 +98,7 @@ function Entry({ at, service, title, details, trace_id }: Event) {
   const shown = said(language, details).map(([name, value]) => {
     const words = `detail.${name}`
     const known = wordsOf(title, name, value).find(isKey)
-    return `${isKey(words) ? t(words) : name.replaceAll('_', ' ')}: ${known ? t(known) : isCode.test(value) ? value.replaceAll('_', ' ') : value}`
+    return `${isKey(words) ? t(words) : name.replaceAll('_', ' ')}${language === 'en' ? ': ' : '：'}${known ? t(known) : isCode.test(value) ? value.replaceAll('_', ' ') : value}`
   })
   return (
     <li className="grid grid-cols-[5.5rem_1fr] items-baseline gap-3 px-4 py-2.5">

@@ -28,7 +28,7 @@ export function Programme() {
   return (
     <Loaded query={query} lines={10}>
       {({ value, etag }) => (
-        <div className="mx-auto flex max-w-6xl flex-col gap-5 p-4 md:p-6">
+        <div className="mx-auto flex max-w-7xl flex-col gap-5 p-4 md:p-6">
           <header className="flex flex-wrap items-baseline gap-x-4 gap-y-1">
             <h1 className="text-xl font-semibold">{value.name}</h1>
             <span className="text-soft">

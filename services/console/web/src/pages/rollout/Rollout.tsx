@@ -123,7 +123,7 @@ function GateCard({ view, phase, gate }: { view: View; phase: Phase; gate: Gate 
       {gate.stands === 'held' && gate.reason && <span className="text-xs text-warn">{t(`gateWhy.${gate.reason}`)}</span>}
       {gate.kind === 'metric' && gate.threshold !== undefined && (
         <span className="text-xs text-soft">
-          {t('rollout.measured', { value: plan.value(gate.metric, gate.measured), threshold: plan.value(gate.metric, gate.threshold) })}
+          {t(gate.compare === 'before' ? 'measure.before' : 'rollout.measured', { value: plan.value(gate.metric, gate.measured), threshold: plan.value(gate.metric, gate.threshold) })}
         </span>
       )}
       {gate.kind === 'person' && <span className="text-xs text-soft">{t('rollout.agreed', { n: gate.agreed.length, of: gate.needs ?? 1 })}</span>}
