@@ -101,6 +101,85 @@ test.each(languages)('a customer becomes a member, points are adjusted, and the 
   expect(visit.wrong).toEqual([])
 })
 
+test('who is enrolled where there are several programmes becomes a member of the one that is chosen', async () => {
+  await using visit = await signIn('admin', { tenant: 'music' })
+  const { page } = visit
+  const code = `club-${mark()}`
+  const { body: standard } = await call<{ terms: unknown }>(page, 'GET', 'loyalty/v1/programmes/standard')
+  await made(page, 'loyalty/v1/programmes', { code, name: `俱乐部 ${code}`, zone: 'Asia/Shanghai', terms: standard.terms })
+  const { customer_id } = await customer(page, `会员 ${mark()}`)
+  const programmes = async () => (await call<{ items: { programme: string }[] }>(page, 'GET', `loyalty/v1/members?customer_id=${customer_id}`)).body.items.map((one) => one.programme).sort()
+  await page.goto(`${address()}/customers/${customer_id}`)
+  const choice = page.getByLabel(say('en', 'member.programme'), { exact: true })
+  const enrol = page.getByRole('button', { name: say('en', 'member.enrol'), exact: true })
+  expect(await choice.inputValue(), 'the usual one unless another is chosen').toBe('standard')
+  await choice.selectOption(code)
+  expect(await violations(page)).toEqual([])
+  await enrol.click()
+  await expect.poll(programmes).toEqual([code])
+  await page.locator('main').getByText(code, { exact: true }).waitFor()
+  expect(await choice.locator(`option[value="${code}"]`).count(), 'nobody joins twice').toBe(0)
+  await enrol.click()
+  await expect.poll(programmes).toEqual([code, 'standard'].sort())
+  expect(visit.wrong).toEqual([])
+})
+
+test.each(languages)('a macro is written, changed while somebody else changes it, and archived (%s)', async (language) => {
+  await using visit = await signIn('admin', { language })
+  const { page } = visit
+  const name = `延误 ${mark()}`
+  const dialog = page.getByRole('dialog')
+  const save = dialog.getByRole('button', { name: say(language, 'action.save'), exact: true })
+  const row = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name }) })
+  await page.goto(`${address()}/tickets`)
+  await page.getByRole('link', { name: say(language, 'macros.title'), exact: true }).click()
+  await page.getByRole('button', { name: say(language, 'macros.new'), exact: true }).click()
+  await dialog.getByLabel(say(language, 'macros.name'), { exact: true }).fill(name)
+  await dialog.getByLabel(say(language, 'macros.words'), { exact: true }).fill('{{value.who}}, {{nobody.knows}}')
+  await save.click()
+  await dialog.getByRole('alert').waitFor()
+  await dialog.getByLabel(say(language, 'macros.words'), { exact: true }).fill('{{value.who}}, {{ticket.number}}')
+  for (const [i, what] of (['tag', 'assign', 'status'] as const).entries()) {
+    await dialog.getByRole('button', { name: say(language, 'macros.add'), exact: true }).click()
+    await dialog.getByLabel(say(language, 'macros.do'), { exact: true }).nth(i + 1).selectOption(what)
+  }
+  await dialog.getByLabel(say(language, 'macros.addTags')).fill('late, 迟到')
+  await dialog.getByLabel(say(language, 'macros.agent'), { exact: true }).selectOption('me')
+  await dialog.getByLabel(say(language, 'macros.status'), { exact: true }).selectOption('resolved')
+  await dialog.getByLabel(say(language, 'macros.resolution')).fill('solved')
+  expect(await violations(page)).toEqual([])
+  await save.click()
+  await dialog.waitFor({ state: 'detached' })
+  await row.waitFor()
+  interface Macro { macro_id: string; name: string; version: number; actions: object[] }
+  const kept = async () => (await call<{ items: Macro[] }>(page, 'GET', 'tickets/v1/macros?limit=200')).body.items.find((one) => one.name.startsWith(name))
+  const first = (await kept())!
+  expect(first.actions).toEqual([
+    { do: 'reply', words: '{{value.who}}, {{ticket.number}}' }, { do: 'tag', add: ['late', '迟到'] }, { do: 'assign', agent: 'me' }, { do: 'status', status: 'resolved', resolution: 'solved' },
+  ])
+
+  await row.getByRole('button', { name: say(language, 'action.edit'), exact: true }).click()
+  await dialog.getByRole('button', { name: say(language, 'macros.remove'), exact: true }).nth(1).click()
+  const theirs = await call(page, 'PUT', `tickets/v1/macros/${first.macro_id}`, { name: `${name} 2`, actions: first.actions }, `"${first.version}"`)
+  expect(theirs.status).toBe(200)
+  await save.click()
+  await dialog.getByText(say(language, 'macros.conflict', { name: `${name} 2` })).waitFor()
+  await save.click()
+  await dialog.waitFor({ state: 'detached' })
+  await expect.poll(async () => (await kept())!.actions.length).toBe(3)
+  expect((await kept())!.name).toBe(name)
+
+  await row.getByRole('button', { name: say(language, 'macros.archive'), exact: true }).click()
+  expect(await violations(page)).toEqual([])
+  await dialog.getByRole('button', { name: say(language, 'macros.archiveDo'), exact: true }).click()
+  await row.waitFor({ state: 'detached' })
+  await page.getByLabel(say(language, 'macros.show'), { exact: true }).selectOption('yes')
+  await row.waitFor()
+  expect(await row.getByRole('button').count(), 'what is archived is not changed').toBe(0)
+  expect(await kept()).toBeUndefined()
+  expect(visit.wrong).toEqual([])
+})
+
 test('a macro shows its words with the blanks filled in before it is done', async () => {
   await using visit = await signIn('admin')
   const { page } = visit
@@ -147,15 +226,6 @@ test('a list with its filters is saved as a view, and opened and forgotten by it
   await type(name)
   await options.filter({ hasText: say('en', 'palette.save', { name }) }).waitFor()
   expect(await options.filter({ hasText: say('en', 'palette.forget', { name }) }).count()).toBe(0)
-})
-
-test.each(languages)('subscriptions are shown, or that there are none (%s)', async (language) => {
-  await using visit = await signIn('operations', { language })
-  const { page } = visit
-  await page.goto(`${address()}/operations?view=subscriptions`)
-  await page.getByText(say(language, 'ops.noSubscriptions')).waitFor()
-  expect(await violations(page)).toEqual([])
-  expect(visit.wrong).toEqual([])
 })
 
 test('an entry of the timeline leads to its trace', async () => {

@@ -69,3 +69,46 @@ test.each(languages)('a rollout is found in the list, and decisions are given on
   await settled(page)
   expect(visit.wrong).toEqual([])
 })
+
+test.each(languages)('a draft is started on its board, and at its end it tells what it came to (%s)', async (language) => {
+  await using visit = await signIn('admin', { language })
+  const { page } = visit
+  const lag = { metric: 'consumer_lag', unit: undefined }
+  const goals = [
+    { ...lag, code: 'behind', name: '不落后 Nobody is far behind', direction: 'down', baseline: 2_000_000, target: 1_000_000 },
+    { ...lag, code: 'odd', name: '没人能达到 Nobody gets there', direction: 'up', baseline: 0, target: 1_000_000 },
+  ]
+  const { rollout_id: id } = await made<Rollout>(page, 'rollout/v1/rollouts', { name: `短 ${mark()}`, plan: { ...plan, goals } })
+  await page.goto(`${address()}/rollouts/${id}`)
+  await page.getByRole('button', { name: say(language, 'rollout.start'), exact: true }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByText(say(language, 'rollout.startOpen')).waitFor()
+  expect(await violations(page)).toEqual([])
+  await dialog.getByRole('button', { name: say(language, 'rollout.startDo'), exact: true }).click()
+  await dialog.waitFor({ state: 'detached' })
+  await page.getByText(say(language, 'rolloutState.running'), { exact: true }).waitFor()
+  expect(await page.getByRole('button', { name: say(language, 'rollout.start'), exact: true }).count(), 'it is started once').toBe(0)
+
+  const decide = (body: object) => made(page, `rollout/v1/rollouts/${id}/decisions`, body)
+  await decide({ action: 'trigger_risk', risk: 'nobody' })
+  await decide({ action: 'skip_gate', phase: 'aims', gate: 'means', reason: 'agreed_before' })
+  for (const [i, phase] of plan.phases.entries()) {
+    await expect.poll(async () => (await rollout(page, id)).phases[i]!.state, { timeout: 60_000 }).toBe('working')
+    await decide({ action: 'complete', phase: phase.code, task: phase.tasks[0]!.code })
+  }
+  await expect.poll(async () => (await rollout(page, id)).state, { timeout: 90_000 }).toBe('finished')
+
+  await page.reload()
+  const report = page.getByRole('region', { name: say(language, 'rollout.report'), exact: true })
+  await report.getByText(say(language, 'rollout.reportSum', { reached: 1, goals: 2 })).waitFor()
+  for (const [name, outcome] of [[goals[0]!.name, 'rollout.reached'], [goals[1]!.name, 'rollout.missed']] as const)
+    await report.getByRole('row', { name }).getByText(say(language, outcome), { exact: true }).waitFor()
+  const phases = report.getByRole('table', { name: say(language, 'rollout.phasesHead') })
+  for (const phase of plan.phases) expect(await phases.getByRole('row', { name: phase.name }).innerText()).toContain('1 / 1')
+  const unplanned = report.getByRole('region', { name: say(language, 'rollout.unplanned'), exact: true })
+  await unplanned.getByText(say(language, 'rollout.cameAbout', { risk: plan.risks[0]!.name })).waitFor()
+  await unplanned.getByText(say(language, 'rollout.skippedGate', { gate: 'means', phase: plan.phases[0]!.name, reason: 'agreed_before' })).waitFor()
+  await settled(page)
+  expect(await violations(page)).toEqual([])
+  expect(visit.wrong).toEqual([])
+})
