@@ -84,6 +84,10 @@ func startKube(ctx context.Context, in *installation) *kube {
 	if err := k.write("admin", kubeconfig(k.url, adminToken)); err != nil {
 		in.t.Fatal(err)
 	}
+	// Of the controllers only the one that deletes namespaces: what a namespace has to go through is its matter.
+	in.stack.Run(stack.Program{Name: "kube-controller-manager", Path: root(in.t, "bin", "kube", "kube-controller-manager"), Args: []string{
+		"--kubeconfig=" + filepath.Join(k.dir, "admin"), "--controllers=namespace-controller", "--leader-elect=false", "--secure-port=0",
+	}})
 	for _, name := range []string{operators, shop} {
 		k.do(ctx, http.MethodPost, "/api/v1/namespaces", object{"metadata": object{"name": name}}, nil)
 	}
