@@ -27,7 +27,8 @@ func runCommand() *cobra.Command {
 		Short: "Run a command with all parts up, on free ports in a temporary folder",
 		Long: `Run starts all parts, without the platform, and then the command, whose environment names them as a service expects it;
 ` + temporalForTests + ` names the Temporal server to tests. It ends with the command. With --platform the platform runs as well, with the
-console's page and demo data, tenant music with a synthetic history, and one order that consumers set aside; ` + consoleForTests + ` names its console.`,
+console's page and demo data, tenant music with a synthetic history, one order that consumers set aside, and subscriptions of tenant pizza
+to its events; ` + consoleForTests + ` names its console.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runWithStack(cmd.Context(), args, platform, stack.Lines(cmd.ErrOrStderr()))
@@ -59,9 +60,11 @@ func runWithStack(ctx context.Context, args []string, platform bool, report func
 	}
 	defer s.Stop()
 	if platform {
-		if err := runPlatform(ctx, s, report); err != nil {
+		stop, err := runPlatform(ctx, s, report)
+		if err != nil {
 			return err
 		}
+		defer stop()
 	}
 	command := exec.CommandContext(ctx, args[0], args[1:]...)
 	command.Env = append(append(os.Environ(), s.Env()...), temporalForTests+"="+s.TemporalAddr())
@@ -75,21 +78,22 @@ func runWithStack(ctx context.Context, args []string, platform bool, report func
 	return nil
 }
 
-// runPlatform builds and starts the platform with the console's page, and loads demo data.
-func runPlatform(ctx context.Context, s *stack.Stack, report func(string)) error {
+// runPlatform builds and starts the platform with the console's page, and loads demo data. Who
+// subscribes to events reads until stop.
+func runPlatform(ctx context.Context, s *stack.Stack, report func(string)) (stop func(), err error) {
 	repo, err := findRepo()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := buildPage(ctx, repo, report); err != nil {
-		return err
+		return nil, err
 	}
 	binary, err := buildPlatform(ctx, repo, s.Dir(), report)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := startPlatform(ctx, s, binary, report); err != nil {
-		return err
+		return nil, err
 	}
 	at := demo.Installation{Server: s.ServerURL(), Issuer: s.IssuerURL(), Report: report}
 	music := func(ctx context.Context) error { return at.LoadMusic(ctx, cdnow.Synthetic()) }
@@ -97,8 +101,11 @@ func runPlatform(ctx context.Context, s *stack.Stack, report func(string)) error
 		at.Tenants, at.LoadPizza, at.LoadRollout, at.LoadComplaints, at.LoadLoyalty, at.LoadSales, music, at.LoadAnalytics,
 	} {
 		if err := load(ctx); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return spoil(ctx, s)
+	if err := spoil(ctx, s); err != nil {
+		return nil, err
+	}
+	return subscribe(ctx, s)
 }

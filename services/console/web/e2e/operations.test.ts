@@ -95,3 +95,28 @@ test.each(languages)('a long job is watched to its end, and what it refused can 
   expect(await violations(page)).toEqual([])
   expect(visit.wrong).toEqual([])
 })
+
+test.each(languages)('who subscribes to events is shown with how far they have read, and to another tenant that nobody does (%s)', async (language) => {
+  await using visit = await signIn('operations', { language })
+  const { page } = visit
+  await page.goto(`${address()}/operations?view=subscriptions`)
+  const row = (name: string) => page.getByRole('listitem').filter({ has: page.getByRole('heading', { name, exact: true }) })
+  const reader = row('shop/erp')
+  await reader.getByText(say(language, 'ops.nobodyReads'), { exact: true }).waitFor()
+  await reader.getByText(say(language, 'subscription.reader'), { exact: true }).waitFor()
+  const cells = await reader.locator('tbody td').allInnerTexts()
+  expect(cells[0]).toContain('.events.pizza.shop.erp')
+  expect(cells[1], 'what came since it left').toBe(number(language, 2))
+  expect(cells[3], 'how old that is').toMatch(/\d/)
+  const hook = row('shop/till')
+  await hook.getByText(say(language, 'subscription.webhook'), { exact: true }).waitFor()
+  await hook.getByText(say(language, 'ops.members', { n: 1 })).waitFor()
+  expect(await violations(page)).toEqual([])
+  expect(visit.wrong).toEqual([])
+
+  await using other = await signIn('operations', { language, tenant: 'music' })
+  await other.page.goto(`${address()}/operations?view=subscriptions`)
+  await other.page.getByText(say(language, 'ops.noSubscriptions')).waitFor()
+  expect(await violations(other.page)).toEqual([])
+  expect(other.wrong).toEqual([])
+})
