@@ -20,13 +20,15 @@ GOLANGCI_LINT := bin/.installed/golangci-lint@$(GOLANGCI_LINT_VERSION)
 WORKFLOWCHECK := bin/.installed/workflowcheck@$(WORKFLOWCHECK_VERSION)
 CONTROLLER_GEN := bin/.installed/controller-gen@$(CONTROLLER_GEN_VERSION)
 HELM          := bin/.installed/helm@$(HELM_VERSION)
+# Not to be had by `go install`; tools/unittest/go.mod pins it.
+HELM_UNITTEST := bin/helm-unittest
 
 MODULES   := proto platform platform/operator services tools
 PACKAGES  := ./proto/... ./platform/... ./services/... ./tools/...
 SERVICES  := accounts sales loyalty tickets analytics rollout
 GENERATED := proto/gen proto/jsonschema proto/asyncapi proto/openapi proto/baseline.binpb platform/operator/config platform/operator/api charts/guanxi-crds/files
 
-# Modules that the workspace does not have. One of them, tools/kube, has no Go files: it pins programs.
+# Modules that the workspace does not have. Two of them, tools/kube and tools/unittest, have no Go files: they pin programs.
 APART     := $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod))
 
 # What stands between the services and the broker, and is therefore tried on Apache Kafka as well. End-to-end tests that are
@@ -123,7 +125,9 @@ test-cluster: bin/kube/kubectl $(HELM) ## install Guanxi on a node made of this 
 
 # What the charts render is judged by the program and by the services' OpenAPI as well, which Go's cache does not know of.
 .PHONY: charts
-charts: $(HELM) ## lint the Helm charts, compare what they render, and hold it to the program and to Pod Security
+charts: $(HELM) $(HELM_UNITTEST) ## lint the Helm charts, run their suites, compare what they render, and hold it to the program and to Pod Security
+	$(SAY) 'the suites of the charts, charts/*/tests'
+	@$(HELM_UNITTEST) --strict charts/*
 	$(SAY) 'testing the charts; the first time this builds Helm'
 	@cd tools/charts && GOWORK=off go test -count=1 -timeout 10m ./...
 
@@ -215,7 +219,7 @@ generate-crds: $(CONTROLLER_GEN)
 	@cp platform/operator/config/rbac/role.yaml charts/guanxi-operator/files/
 
 .PHONY: tools
-tools: $(BUF) $(PROTOC_GEN_GO) $(GOLANGCI_LINT) $(WORKFLOWCHECK) $(CONTROLLER_GEN) $(HELM) ## build the pinned programs into bin/
+tools: $(BUF) $(PROTOC_GEN_GO) $(GOLANGCI_LINT) $(WORKFLOWCHECK) $(CONTROLLER_GEN) $(HELM) $(HELM_UNITTEST) ## build the pinned programs into bin/
 
 # install: $(1) is the package; the target's name carries the program and its version.
 define install
@@ -238,6 +242,11 @@ $(CONTROLLER_GEN):
 	$(call install,sigs.k8s.io/controller-tools/cmd/controller-gen)
 $(HELM):
 	$(call install,helm.sh/helm/v4/cmd/helm)
+$(HELM_UNITTEST): tools/unittest/go.mod tools/unittest/go.sum
+	$(SAY) 'building helm-unittest into bin/; this may take some minutes'
+	@mkdir -p bin
+	@cd tools/unittest && GOWORK=off GOFLAGS= go build -ldflags '-s -w' -o ../../$@ github.com/helm-unittest/helm-unittest/cmd/helm-unittest
+	@touch $@
 
 .PHONY: kube-binaries
 kube-binaries: $(KUBE_PROGRAMS:%=bin/kube/%) ## build etcd and Kubernetes' programs from their modules into bin/kube/
