@@ -103,6 +103,7 @@ test.each(languages)('a draft is started on its board, and at its end it tells w
   await report.getByText(say(language, 'rollout.reportSum', { reached: 1, goals: 2 })).waitFor()
   for (const [name, outcome] of [[goals[0]!.name, 'rollout.reached'], [goals[1]!.name, 'rollout.missed']] as const)
     await report.getByRole('row', { name }).getByText(say(language, outcome), { exact: true }).waitFor()
+  await report.getByRole('row', { name: goals[1]!.name }).getByText(say(language, 'measure.events', { n: goals[1]!.target })).waitFor()
   const phases = report.getByRole('table', { name: say(language, 'rollout.phasesHead') })
   for (const phase of plan.phases) expect(await phases.getByRole('row', { name: phase.name }).innerText()).toContain('1 / 1')
   const unplanned = report.getByRole('region', { name: say(language, 'rollout.unplanned'), exact: true })

@@ -1,9 +1,10 @@
 import { useQuery } from '@tanstack/react-query'
 import { body, rollout } from '../../api/client'
-import { date, number, span, time } from '../../format'
+import { date, span, time } from '../../format'
 import { useI18n } from '../../i18n'
 import type { Report as Told } from '../../rollout'
 import { Badge, Card, Empty, Loaded } from '../../ui/parts'
+import { usePlan } from './words'
 
 const day = 24 * 60 * 60 * 1000
 
@@ -60,13 +61,14 @@ function Table({ caption, heads, rows }: { caption: string; heads: string[]; row
 }
 
 function Goals({ of }: { of: Told }) {
-  const { t, language } = useI18n()
-  const shown = (value: number | undefined) => (value === undefined ? '–' : number(language, value))
+  const { t } = useI18n()
+  const plan = usePlan()
+  const shown = (metric: string, value: number | undefined) => (value === undefined ? '–' : plan.value(metric, value))
   if (of.goals.length === 0) return <Empty title={t('rollout.noGoals')} />
   return (
     <Table caption={t('rollout.goals')} heads={[t('rollout.goalName'), t('rollout.baseline'), t('rollout.target'), t('rollout.result'), t('rollout.outcome')]}
       rows={of.goals.map((goal) => [
-        goal.name, shown(goal.baseline), shown(goal.target), shown(goal.measured),
+        goal.name, shown(goal.metric, goal.baseline), shown(goal.metric, goal.target), shown(goal.metric, goal.measured),
         goal.reached === undefined ? <Badge>{t('rollout.notMeasured')}</Badge> : <Badge tone={goal.reached ? 'good' : 'bad'}>{t(goal.reached ? 'rollout.reached' : 'rollout.missed')}</Badge>,
       ])} />
   )
