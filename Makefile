@@ -33,7 +33,7 @@ APART     := $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod))
 
 # What stands between the services and the broker, and is therefore tried on Apache Kafka as well. End-to-end tests that are
 # about workers, pages, rights and figures, whatever the broker, run in make test only.
-KAFKA_NOT := AtEachStep|TheExamplesOfTheServicesPages|ThePizzaShop|AreWorth|WorkersAreKilled|TermsAreTried|NotLive|Rollout|ConversionIsTaken|TheTrace
+KAFKA_NOT := AtEachStep|TakenApart|BackupsAreRestored|ALinkThatIsCut|TheExamplesOfTheServicesPages|ThePizzaShop|AreWorth|WorkersAreKilled|TermsAreTried|NotLive|Rollout|ConversionIsTaken|TheTrace
 KAFKA_PACKAGES := ./platform/bus/... ./platform/pg/outbox/... ./platform/pg/inbox/... ./tools/e2e/...
 
 # What has tests (build tag temporal) that want a real Temporal server: every package with a live_test.go, so that none is
