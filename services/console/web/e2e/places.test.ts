@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { address, settled, signIn, violations, type Theme } from './kit'
+import { address, made, settled, signIn, violations, type Theme } from './kit'
 import { placesOf } from './places'
 
 async function dress(page: Page, theme: Theme) {
@@ -53,7 +53,11 @@ test.each(['pizza', 'music'] as const)('every page of %s, with its dialogs, pass
 test('what is too wide is found', async () => {
   await using visit = await signIn('agent')
   const { page } = visit
+  const long = { subject: 'Where is the order of last week, and who has seen it? '.repeat(3).trim(), impact: 1, urgency: 1 }
+  await made(page, 'tickets/v1/tickets', { kind: 'enquiry', channel: 'phone', ...long })
   await page.setViewportSize(room.telephone)
+  await page.reload()
+  await page.getByText(long.subject).waitFor()
   await settled(page)
   expect(await wider(page)).toEqual([])
   await page.evaluate(() => document.querySelector('main')!.append(Object.assign(document.createElement('div'), { textContent: 'x'.repeat(200) })))

@@ -85,7 +85,7 @@ function Header({ of }: { of: Told }) {
           )}
         </div>
       </div>
-      <dl className="mt-4 grid gap-4 md:grid-cols-2">
+      <dl className="mt-4 grid grid-cols-1 gap-4 md:grid-cols-2">
         <Words label={t('complaint.said')}>{of.description}</Words>
         <Words label={t('complaint.wish')}>{of.wish || <span className="text-faint">{t('complaint.noWish')}</span>}</Words>
       </dl>

@@ -14,12 +14,12 @@ export function Home() {
   return (
     <div className="mx-auto flex max-w-7xl flex-col gap-5 p-4 md:p-6">
       <h1 className="text-xl font-semibold">{t('home.hello', { name: name || subject })}</h1>
-      <div className="grid gap-4 sm:grid-cols-2 lg:grid-cols-3">
+      <div className="grid grid-cols-1 gap-4 sm:grid-cols-2 lg:grid-cols-3">
         {can('customers.read') && <CustomerCount />}
         {can('tickets.report') && <Backlog />}
         {can('orders.read') && <Revenue />}
       </div>
-      <div className="grid items-start gap-5 lg:grid-cols-2">
+      <div className="grid grid-cols-1 items-start gap-5 lg:grid-cols-2">
         {can('tickets.read') && <Deadlines />}
         {can('sales.read') && <Activities />}
       </div>

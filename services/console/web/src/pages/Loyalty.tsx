@@ -36,7 +36,7 @@ export function Loyalty() {
           {t('loyalty.findIt')}
         </Button>
       </form>
-      <div className="grid items-start gap-5 lg:grid-cols-[1fr_20rem]">
+      <div className="grid grid-cols-1 items-start gap-5 lg:grid-cols-[1fr_20rem]">
         {search.q ? <Found typed={search.q} /> : <All />}
         <Programmes />
       </div>

@@ -30,7 +30,7 @@ export function Detail({ head, main, side }: { head: ReactNode; main: ReactNode;
   return (
     <>
       {head}
-      <div className="mt-5 grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_22rem]">
+      <div className="mt-5 grid grid-cols-1 items-start gap-5 lg:grid-cols-[minmax(0,1fr)_22rem]">
         <div className="flex min-w-0 flex-col gap-5">{main}</div>
         <div className="flex min-w-0 flex-col gap-5">{side}</div>
       </div>

@@ -56,7 +56,7 @@ function Model() {
           )
         return (
           <div className="flex flex-col gap-5">
-            <div className="grid gap-5 sm:grid-cols-3">
+            <div className="grid grid-cols-1 gap-5 sm:grid-cols-3">
               <Figure label={t('churn.auc')} value={estimate(language, 'score', checked.auc, model.rows).split(' (')[0]} note={`${estimate(language, 'score', checked.auc, model.rows)} · ${t('churn.aucIs')}`} />
               <Figure label={t('churn.lift')} value={`${checked.deciles[0]?.lift.toFixed(1) ?? '–'}×`} note={t('churn.liftIs')} />
               <Figure label={t('churn.trained')} value={date(language, model.trained_at)} note={t('churn.version', { n: model.version, at: model.cutoff ? date(language, model.cutoff) : '–' })} />
@@ -134,7 +134,7 @@ function Risks() {
             <>
               <ul className="divide-y divide-line">
                 {items.map((one) => (
-                  <li key={one.customer_id} className="grid gap-x-4 gap-y-1 px-4 py-2.5 sm:grid-cols-[7rem_14rem_1fr]">
+                  <li key={one.customer_id} className="grid grid-cols-1 gap-x-4 gap-y-1 px-4 py-2.5 sm:grid-cols-[7rem_14rem_1fr]">
                     <span className="flex items-center gap-2 font-semibold tabular-nums">
                       {one.risk_permille === undefined ? '–' : percent(language, one.risk_permille / 1000)}
                       {one.at_risk && <Badge tone="bad">{t('churn.high')}</Badge>}

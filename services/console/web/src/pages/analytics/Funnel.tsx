@@ -99,7 +99,7 @@ function Stages({ stages, asOf }: { stages: Stage[]; asOf: string | null }) {
       </Plot>
       <Plot title={t('funnel.steps')} definition={t('funnel.stepsIs')} asOf={asOf} file="funnel-steps" table={table}>
         <Chart label={t('funnel.steps')} draw={drawSteps} height={80 + steps.length * 52} />
-        <ul className="grid gap-x-6 gap-y-1 px-4 pb-4 sm:grid-cols-2">
+        <ul className="grid grid-cols-1 gap-x-6 gap-y-1 px-4 pb-4 sm:grid-cols-2">
           {stages.map((s, i) =>
             s.went_on ? (
               <li key={s.stage}>

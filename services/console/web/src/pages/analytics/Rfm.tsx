@@ -115,7 +115,7 @@ function Named({ cells, all, currency }: { cells: { cell: string; customers: num
   }
   const net = cells.reduce((sum, cell) => sum + cell.net_minor, 0)
   return (
-    <ul className="grid gap-3 sm:grid-cols-2 lg:grid-cols-4">
+    <ul className="grid grid-cols-1 gap-3 sm:grid-cols-2 lg:grid-cols-4">
       {[...names].map(([name, sum]) => (
         <li key={name} className="card p-3">
           <div className="text-soft">{code('rfmCell', name)}</div>

@@ -82,7 +82,7 @@ function Standing() {
           )
         return (
           <div className="flex flex-col gap-5">
-            <div className="grid gap-5 sm:grid-cols-3">
+            <div className="grid grid-cols-1 gap-5 sm:grid-cols-3">
               {kinds.map((one) => {
                 const score = d.scores[one]
                 const of = main(one, score)

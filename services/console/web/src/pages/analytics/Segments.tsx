@@ -213,7 +213,7 @@ function Maker({ onClose }: { onClose: () => void }) {
           <summary className="cursor-pointer text-accent">{t('segments.fields')}</summary>
           <Loaded query={fields} lines={4}>
             {(d) => (
-              <ul className="mt-2 grid max-h-60 gap-1 overflow-auto text-xs sm:grid-cols-2">
+              <ul className="mt-2 grid grid-cols-1 max-h-60 gap-1 overflow-auto text-xs sm:grid-cols-2">
                 {d.items.map((field) => (
                   <li key={field.name}>
                     <button type="button" title={field.doc} onClick={() => setFilter((text) => `${text.trimEnd()} ${text.trim() ? 'and ' : ''}${field.name} `)} className="rounded px-1 text-left hover:bg-sunken">

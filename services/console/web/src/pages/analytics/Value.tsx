@@ -13,7 +13,7 @@ export function Value() {
   return (
     <div className="flex flex-col gap-5">
       <Grades />
-      <div className="grid items-start gap-5 lg:grid-cols-2">
+      <div className="grid grid-cols-1 items-start gap-5 lg:grid-cols-2">
         <Spread value="realised" />
         <Spread value="predicted" />
       </div>
@@ -177,8 +177,8 @@ function Equity() {
         const cash = (minor: number) => money(language, minor, last.currency)
         const sums = ['predicted', 'realised', 'new', 'raised', 'lowered', 'gone'] as const
         return (
-          <div className="grid items-start gap-5 lg:grid-cols-[16rem_1fr]">
-            <div className="grid gap-5 sm:grid-cols-2 lg:grid-cols-1">
+          <div className="grid grid-cols-1 items-start gap-5 lg:grid-cols-[16rem_1fr]">
+            <div className="grid grid-cols-1 gap-5 sm:grid-cols-2 lg:grid-cols-1">
               <Figure label={t('value.equity')} value={last.predicted ? cash(last.predicted_minor) : '–'} note={t('value.ofCustomers', { n: last.predicted })} />
               <Figure label={t('value.realised')} value={cash(last.realised_minor)} note={t('value.ofCustomers', { n: last.customers })} />
             </div>

@@ -41,12 +41,12 @@ export function Member() {
               <Manage id={memberId} state={d.state} />
             </span>
           </header>
-          <div className="grid items-start gap-5 lg:grid-cols-2">
+          <div className="grid grid-cols-1 items-start gap-5 lg:grid-cols-2">
             <Balance id={memberId} />
             <Tier id={memberId} programme={d.programme} />
           </div>
           <Ledger id={memberId} />
-          <div className="grid items-start gap-5 lg:grid-cols-2">
+          <div className="grid grid-cols-1 items-start gap-5 lg:grid-cols-2">
             <Rewards id={memberId} programme={d.programme} available={d.available} state={d.state} />
             <Redemptions id={memberId} programme={d.programme} />
           </div>

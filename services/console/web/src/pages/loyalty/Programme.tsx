@@ -139,7 +139,7 @@ function Editor({ code, name, zone, terms, version, etag }: Of) {
         ) : (
           <ul className="divide-y divide-line">
             {differ.map((one) => (
-              <li key={one.path} className="grid gap-x-4 px-4 py-1.5 sm:grid-cols-[16rem_1fr]">
+              <li key={one.path} className="grid grid-cols-1 gap-x-4 px-4 py-1.5 sm:grid-cols-[16rem_1fr]">
                 <code className="text-xs break-all text-soft">{one.path}</code>
                 <span className="min-w-0 text-xs break-all">
                   {one.before !== undefined && <del className="text-bad">{one.before}</del>} {one.after !== undefined && <ins className="text-good no-underline">{one.after}</ins>}

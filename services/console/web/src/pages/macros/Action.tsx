@@ -57,7 +57,7 @@ function Fields({ action, set }: FieldsProps) {
       return <Tags action={action} set={set} />
     case 'assign':
       return (
-        <div className="grid gap-3 sm:grid-cols-2">
+        <div className="grid grid-cols-1 gap-3 sm:grid-cols-2">
           <Kept name="queue" value={action.queue} onChange={(queue) => set({ queue })} />
           <Kept name="agent" value={action.agent} onChange={(agent) => set({ agent })} me />
         </div>
@@ -88,7 +88,7 @@ function Status({ action, set }: FieldsProps) {
   const { t } = useI18n()
   const ends = action.status === 'resolved' || action.status === 'closed'
   return (
-    <div className="grid gap-3 sm:grid-cols-2">
+    <div className="grid grid-cols-1 gap-3 sm:grid-cols-2">
       <Field label={t('macros.status')}>
         {(id) => (
           <select id={id} required className="field" value={action.status ?? ''}
@@ -115,7 +115,7 @@ function Status({ action, set }: FieldsProps) {
 function Tags({ action, set }: FieldsProps) {
   const { t } = useI18n()
   return (
-    <div className="grid gap-3 sm:grid-cols-2">
+    <div className="grid grid-cols-1 gap-3 sm:grid-cols-2">
       {(['add', 'remove'] as const).map((name) => (
         <Field key={name} label={t(name === 'add' ? 'macros.addTags' : 'macros.removeTags')}>
           {(id) => <input id={id} className="field" value={(action[name] ?? []).join(',')} onChange={(e) => set({ [name]: tagsOf(e.target.value) })} />}
@@ -128,7 +128,7 @@ function Tags({ action, set }: FieldsProps) {
 function Classify({ action, set }: FieldsProps) {
   const { t } = useI18n()
   return (
-    <div className="grid gap-3 sm:grid-cols-3">
+    <div className="grid grid-cols-1 gap-3 sm:grid-cols-3">
       <Kept name="category" value={action.category} onChange={(category) => set({ category })} />
       {(['impact', 'urgency'] as const).map((name) => (
         <Select<'' | (typeof levels)[number]> key={name} label={t(`macros.${name}`)} value={action[name] ? (String(action[name]) as '1') : ''}

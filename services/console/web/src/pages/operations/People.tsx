@@ -12,7 +12,7 @@ import { fresh } from '../Operations'
 export function People() {
   const { can } = useSession()
   return (
-    <div className="grid items-start gap-4 lg:grid-cols-2">
+    <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-2">
       {can('complaints.read') && <Complaints />}
       {can('rollouts.read') && <Rollouts />}
       {can('customers.erase') && <Erasures />}

@@ -55,7 +55,7 @@ function Items({ title, items, edit }: { title: string; items: (Entry | Sign)[];
   return (
     <section aria-label={title} className="border-b border-line last:border-0">
       <h3 className="px-4 pt-3 pb-1 text-xs font-medium text-soft">{title}</h3>
-      <ul className="grid gap-px md:grid-cols-2">
+      <ul className="grid grid-cols-1 gap-px md:grid-cols-2">
         {items.map((one) => {
           const name = language === 'en' ? one.name.en : one.name.zh
           const inside = (

@@ -63,7 +63,7 @@ function Board({ view }: { view: View }) {
           <Column key={phase.code} view={view} phase={phase} now={phase === now} />
         ))}
       </div>
-      <div className="grid items-start gap-4 lg:grid-cols-2">
+      <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-2">
         <Risks view={view} />
         <Goals view={view} />
       </div>
