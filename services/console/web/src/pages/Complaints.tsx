@@ -6,7 +6,7 @@ import { time } from '../format'
 import { useI18n } from '../i18n'
 import { Due } from '../ui/Due'
 import { useArrows } from '../ui/arrows'
-import { Badge, Button, Empty, Loaded, Select } from '../ui/parts'
+import { Badge, Empty, Loaded, More, Select } from '../ui/parts'
 import { StageBadge } from './Complaint'
 
 const route = getRouteApi('/complaints')
@@ -62,13 +62,7 @@ export function Complaints() {
           }}
         </Loaded>
       </div>
-      {query.hasNextPage && (
-        <div className="text-center">
-          <Button disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-            {t('action.more')}
-          </Button>
-        </div>
-      )}
+      <More of={query} />
     </div>
   )
 }

@@ -5,7 +5,7 @@ import type { components } from '../api/accounts'
 import { accounts, body, once } from '../api/client'
 import { time } from '../format'
 import { useI18n } from '../i18n'
-import { Badge, Button, Empty, Loaded, Select } from '../ui/parts'
+import { Badge, Button, Empty, Loaded, More, Select } from '../ui/parts'
 import { useToasts } from '../ui/Toasts'
 import { Merge } from './merge/Merge'
 
@@ -56,13 +56,7 @@ export function Duplicates() {
           )
         }}
       </Loaded>
-      {query.hasNextPage && (
-        <div className="text-center">
-          <Button disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-            {t('action.more')}
-          </Button>
-        </div>
-      )}
+      <More of={query} />
       {compared && <Merge pair={[compared.customers[0]!.customer_id, compared.customers[1]!.customer_id]} duplicate={compared.duplicate_id} onClose={() => compare(null)} />}
     </div>
   )

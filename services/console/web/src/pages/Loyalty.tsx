@@ -8,7 +8,7 @@ import { date } from '../format'
 import { useI18n } from '../i18n'
 import { guess } from '../lookup'
 import { grouped, sought } from '../loyalty'
-import { Badge, Button, Card, Empty, Loaded, Select } from '../ui/parts'
+import { Badge, Button, Card, Empty, Loaded, More, Select } from '../ui/parts'
 
 const route = getRouteApi('/loyalty')
 
@@ -104,13 +104,7 @@ function All() {
           return (
             <>
               <Rows items={items} />
-              {query.hasNextPage && (
-                <div className="border-t border-line p-3">
-                  <Button disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-                    {t('action.more')}
-                  </Button>
-                </div>
-              )}
+              <More of={query} inCard />
             </>
           )
         }}

@@ -7,7 +7,7 @@ import { time } from '../format'
 import { useI18n } from '../i18n'
 import type { Macro } from '../macro'
 import { Dialog } from '../ui/Dialog'
-import { Button, Empty, Loaded, Select } from '../ui/parts'
+import { Button, Empty, Loaded, More, Select } from '../ui/parts'
 import { useToasts } from '../ui/Toasts'
 import { EditMacro, NewMacro } from './macros/Form'
 import { does } from './tickets/Macros'
@@ -56,13 +56,7 @@ export function Macros() {
           }}
         </Loaded>
       </div>
-      {query.hasNextPage && (
-        <div className="text-center">
-          <Button disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-            {t('action.more')}
-          </Button>
-        </div>
-      )}
+      <More of={query} />
       <Link to="/tickets" search={{}} className="text-accent hover:underline">
         ← {t('tickets.title')}
       </Link>

@@ -7,7 +7,7 @@ import type { operations } from '../api/tickets'
 import { time } from '../format'
 import { useI18n } from '../i18n'
 import { Due } from '../ui/Due'
-import { Badge, Button, Empty, Loaded, Select } from '../ui/parts'
+import { Badge, Empty, Loaded, More, Select } from '../ui/parts'
 import { Conversation } from './tickets/Conversation'
 
 const route = getRouteApi('/tickets')
@@ -118,13 +118,7 @@ function Inbox({ hidden }: { hidden: boolean }) {
                     <Row key={one.ticket_id} ticket={one} chosen={one.ticket_id === search.ticket} />
                   ))}
                 </ul>
-                {query.hasNextPage && (
-                  <div className="border-t border-line p-3 text-center">
-                    <Button disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-                      {t('action.more')}
-                    </Button>
-                  </div>
-                )}
+                <More of={query} inCard />
               </>
             )
           }}

@@ -22,6 +22,40 @@ export function Button({ look = 'plain', className = '', ...rest }: ButtonHTMLAt
   )
 }
 
+/** More reads the next page of a list that is read as far as one wants. */
+export function More({ of, inCard }: { of: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown }; inCard?: boolean }) {
+  const { t } = useI18n()
+  if (!of.hasNextPage) return null
+  return (
+    <div className={`text-center ${inCard ? 'border-t border-line p-3' : ''}`}>
+      <Button disabled={of.isFetchingNextPage} onClick={() => void of.fetchNextPage()}>
+        {t('action.more')}
+      </Button>
+    </div>
+  )
+}
+
+/** FormEnd is how a form in a dialog ends: what was wrong with it, and the ways out. */
+export function FormEnd({ error, disabled, onCancel, label }: { error: unknown; disabled: boolean; onCancel: () => void; label?: string }) {
+  const { t } = useI18n()
+  const say = useProblemText()
+  return (
+    <>
+      {error !== null && (
+        <p role="alert" className="rounded-md bg-bad-soft p-3 text-bad">
+          {say(error)}
+        </p>
+      )}
+      <div className="flex justify-end gap-2 pt-2">
+        <Button onClick={onCancel}>{t('action.cancel')}</Button>
+        <Button look="primary" type="submit" disabled={disabled}>
+          {label ?? t('action.save')}
+        </Button>
+      </div>
+    </>
+  )
+}
+
 /** linkLook is of a link that looks like a plain button. */
 export const linkLook = 'inline-flex h-9 items-center rounded-md border border-strong-line bg-surface px-3 font-medium hover:bg-sunken'
 

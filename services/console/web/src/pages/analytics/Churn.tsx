@@ -8,7 +8,7 @@ import { useI18n } from '../../i18n'
 import { validated, warningText, type Validated } from '../../models'
 import { estimate } from '../../numbers'
 import { Chart, NotEnough, Plot, type Draw } from '../../ui/Chart'
-import { Badge, Button, Card, Loaded } from '../../ui/parts'
+import { Badge, Card, Loaded, More } from '../../ui/parts'
 import { axis, Figure, useCode, useFacts, whiskers } from './parts'
 
 export function Churn() {
@@ -161,13 +161,7 @@ function Risks() {
                   </li>
                 ))}
               </ul>
-              {query.hasNextPage && (
-                <div className="border-t border-line p-3">
-                  <Button disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-                    {t('action.more')}
-                  </Button>
-                </div>
-              )}
+              <More of={query} inCard />
               <p className="border-t border-line px-4 py-2 text-xs text-faint">{t('churn.reasonsAre')}</p>
             </>
           )

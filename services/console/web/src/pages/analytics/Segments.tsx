@@ -6,7 +6,7 @@ import { useSession } from '../../api/session'
 import { number, percent, time } from '../../format'
 import { useI18n } from '../../i18n'
 import { Chart, NotEnough, Plot, type Draw } from '../../ui/Chart'
-import { Badge, Button, Card, Empty, Field, Loaded, Select } from '../../ui/parts'
+import { Badge, Button, Card, Empty, Field, Loaded, More, Select } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
 import { useProblemText } from '../../ui/problems'
 import { axis, useFacts } from './parts'
@@ -83,13 +83,7 @@ function List() {
                   </li>
                 ))}
               </ul>
-              {query.hasNextPage && (
-                <div className="border-t border-line p-3">
-                  <Button disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-                    {t('action.more')}
-                  </Button>
-                </div>
-              )}
+              <More of={query} inCard />
             </>
           )
         }}

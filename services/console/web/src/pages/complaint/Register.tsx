@@ -6,9 +6,8 @@ import { Problem } from '../../api/problem'
 import { bodyOf, categories, channels, missing, type Spec, type Values } from '../../complaint'
 import { useI18n } from '../../i18n'
 import { Dialog } from '../../ui/Dialog'
-import { Button } from '../../ui/parts'
+import { FormEnd } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
-import { useProblemText } from '../../ui/problems'
 import { Input } from './Decide'
 
 const specs: Spec[] = [
@@ -21,7 +20,6 @@ const specs: Spec[] = [
 /** Register takes a customer's complaint in and goes on to its page. */
 export function Register({ customer, onClose }: { customer: string; onClose: () => void }) {
   const { t } = useI18n()
-  const say = useProblemText()
   const { done } = useToasts()
   const client = useQueryClient()
   const navigate = useNavigate()
@@ -51,17 +49,7 @@ export function Register({ customer, onClose }: { customer: string; onClose: () 
         {specs.map((spec) => (
           <Input key={spec.name} spec={spec} values={values} set={(value) => setValues({ ...values, [spec.name]: value })} />
         ))}
-        {error !== null && (
-          <p role="alert" className="rounded-md bg-bad-soft p-3 text-bad">
-            {say(error)}
-          </p>
-        )}
-        <div className="flex justify-end gap-2 pt-2">
-          <Button onClick={onClose}>{t('action.cancel')}</Button>
-          <Button look="primary" type="submit" disabled={busy || missing(specs, values).length > 0}>
-            {t('complaint.register')}
-          </Button>
-        </div>
+        <FormEnd error={error} disabled={busy || missing(specs, values).length > 0} onCancel={onClose} label={t('complaint.register')} />
       </form>
     </Dialog>
   )

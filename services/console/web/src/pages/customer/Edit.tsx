@@ -5,9 +5,8 @@ import { accounts, tagged } from '../../api/client'
 import { changed, conflicts, draftOf, fields, merged, patchOf, type Draft, type Field as Name } from '../../edit'
 import { useI18n } from '../../i18n'
 import { Dialog } from '../../ui/Dialog'
-import { Button, Field, Loaded } from '../../ui/parts'
+import { Field, FormEnd, Loaded } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
-import { useProblemText } from '../../ui/problems'
 
 async function read(id: string): Promise<Version<Draft>> {
   const { value, etag } = await tagged(accounts.GET('/v1/customers/{customer_id}', { params: { path: { customer_id: id } } }))
@@ -29,7 +28,6 @@ export function Edit({ id, onClose }: { id: string; onClose: () => void }) {
 
 function Form({ id, first, onClose }: { id: string; first: Version<Draft>; onClose: () => void }) {
   const { t } = useI18n()
-  const say = useProblemText()
   const client = useQueryClient()
   const { done } = useToasts()
   const [mine, setMine] = useState(first.value)
@@ -66,17 +64,7 @@ function Form({ id, first, onClose }: { id: string; first: Version<Draft>; onClo
           )}
         </Field>
       ))}
-      {error !== null && (
-        <p role="alert" className="rounded-md bg-bad-soft p-3 text-bad">
-          {say(error)}
-        </p>
-      )}
-      <div className="flex justify-end gap-2 pt-2">
-        <Button onClick={onClose}>{t('action.cancel')}</Button>
-        <Button look="primary" type="submit" disabled={busy}>
-          {t('action.save')}
-        </Button>
-      </div>
+      <FormEnd error={error} disabled={busy} onCancel={onClose} />
     </form>
   )
 }

@@ -7,7 +7,7 @@ import { details as said, time } from '../../format'
 import { useI18n } from '../../i18n'
 import { isKey } from '../../i18n/say'
 import { traceOf } from '../../trace'
-import { Badge, Button, Card, Empty, Loaded, Select } from '../../ui/parts'
+import { Badge, Card, Empty, Loaded, More, Select } from '../../ui/parts'
 
 const route = getRouteApi('/customers/$customerId')
 const day = 24 * 60 * 60 * 1000
@@ -58,13 +58,7 @@ export function Timeline({ id, purpose }: { id: string; purpose?: string }) {
                   <Entry key={one.event_id} {...one} />
                 ))}
               </ol>
-              {query.hasNextPage && (
-                <div className="border-t border-line p-3 text-center">
-                  <Button disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-                    {t('action.more')}
-                  </Button>
-                </div>
-              )}
+              <More of={query} inCard />
             </>
           )
         }}

@@ -7,7 +7,7 @@ import { date, number, time } from '../../format'
 import { useI18n } from '../../i18n'
 import { isKey } from '../../i18n/say'
 import { grouped, progress } from '../../loyalty'
-import { Badge, Button, Card, Empty, Field, Loaded } from '../../ui/parts'
+import { Badge, Button, Card, Empty, Field, Loaded, More } from '../../ui/parts'
 import { Manage } from './Manage'
 import { Redemptions, Rewards } from './Redeem'
 
@@ -293,13 +293,7 @@ function Ledger({ id }: { id: string }) {
                   </table>
                 </div>
               )}
-              {query.hasNextPage && (
-                <div className="border-t border-line p-3">
-                  <Button disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-                    {t('action.more')}
-                  </Button>
-                </div>
-              )}
+              <More of={query} inCard />
             </Card>
           </div>
         )

@@ -6,8 +6,7 @@ import { Problem } from '../../api/problem'
 import { useI18n } from '../../i18n'
 import { cleaned, type Macro, type MacroAction } from '../../macro'
 import { Dialog } from '../../ui/Dialog'
-import { Button, Field, Loaded } from '../../ui/parts'
-import { useProblemText } from '../../ui/problems'
+import { Button, Field, FormEnd, Loaded } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
 import { Action } from './Action'
 
@@ -101,7 +100,6 @@ interface FormProps {
 
 function Form({ draft, onChange, save, busy, error, note, onClose }: FormProps) {
   const { t } = useI18n()
-  const say = useProblemText()
   const { actions } = draft
   const set = (next: MacroAction[]) => onChange({ ...draft, actions: next })
   return (
@@ -130,17 +128,7 @@ function Form({ draft, onChange, save, busy, error, note, onClose }: FormProps) 
       <Button className="self-start" disabled={actions.length >= most} onClick={() => set([...actions, { do: 'status' }])}>
         {t('macros.add')}
       </Button>
-      {error !== null && (
-        <p role="alert" className="rounded-md bg-bad-soft p-3 text-bad">
-          {say(error)}
-        </p>
-      )}
-      <div className="flex justify-end gap-2">
-        <Button onClick={onClose}>{t('action.cancel')}</Button>
-        <Button look="primary" type="submit" disabled={busy}>
-          {t('action.save')}
-        </Button>
-      </div>
+      <FormEnd error={error} disabled={busy} onCancel={onClose} />
     </form>
   )
 }

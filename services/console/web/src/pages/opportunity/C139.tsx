@@ -6,9 +6,8 @@ import type { components } from '../../api/sales'
 import { useSession } from '../../api/session'
 import { useI18n } from '../../i18n'
 import { Dialog } from '../../ui/Dialog'
-import { Badge, Button, Card, Field, Loaded, Select } from '../../ui/parts'
+import { Badge, Card, Field, FormEnd, Loaded, Select } from '../../ui/parts'
 import { useToasts } from '../../ui/Toasts'
-import { useProblemText } from '../../ui/problems'
 import type { Deal } from '../Opportunity'
 
 type Entry = components['schemas']['C139Entry']
@@ -99,7 +98,6 @@ function State({ one }: { one: Entry | Sign }) {
 /** EditItem says what is known of one item. Where somebody was faster, what they said is shown beside one's own words. */
 function EditItem({ deal, first, etag, sign, onClose }: { deal: Deal; first: Entry; etag: string; sign: boolean; onClose: () => void }) {
   const { t, language } = useI18n()
-  const say = useProblemText()
   const client = useQueryClient()
   const { done } = useToasts()
   const [holds, setHolds] = useState<'' | 'yes' | 'no'>(first.holds === undefined ? '' : first.holds ? 'yes' : 'no')
@@ -137,17 +135,7 @@ function EditItem({ deal, first, etag, sign, onClose }: { deal: Deal; first: Ent
         {coaches.length > 0 && (
           <Select label={t('c139.coachField')} value={coach} onChange={setCoach} options={[['', t('c139.noCoach')], ...coaches.map((one) => [one.customer_id, one.customer_id.slice(-8)] as const)]} />
         )}
-        {error !== null && (
-          <p role="alert" className="rounded-md bg-bad-soft p-3 text-bad">
-            {say(error)}
-          </p>
-        )}
-        <div className="flex justify-end gap-2 pt-2">
-          <Button onClick={onClose}>{t('action.cancel')}</Button>
-          <Button look="primary" type="submit" disabled={busy}>
-            {t('action.save')}
-          </Button>
-        </div>
+        <FormEnd error={error} disabled={busy} onCancel={onClose} />
       </form>
     </Dialog>
   )
