@@ -12,3 +12,7 @@ CREATE UNIQUE INDEX CONCURRENTLY customer_identity_key ON customer_identity (ten
 ALTER TABLE customer_identity DROP CONSTRAINT customer_identity_pkey,
     ADD CONSTRAINT customer_identity_pkey PRIMARY KEY USING INDEX customer_identity_key;
 DROP INDEX CONCURRENTLY IF EXISTS customer_identity_customer;
+
+-- What has an end, or will have one, is little.
+DROP INDEX CONCURRENTLY IF EXISTS customer_identity_ending;
+CREATE INDEX CONCURRENTLY customer_identity_ending ON customer_identity (tenant_id, type) WHERE valid_to IS NOT NULL;

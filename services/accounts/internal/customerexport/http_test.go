@@ -123,6 +123,19 @@ func sorted(file string) []string {
 	return slices.Sorted(strings.SplitSeq(strings.TrimSpace(file), "\n"))
 }
 
+func TestAnIDThatWillEndIsInTheFileUntilThen(t *testing.T) {
+	t.Parallel()
+	w := accountstest.Start(t)
+	token := w.Token(auth.RoleIntegrator, "music")
+	bring(t, w, token, "csv", "external:shop,external:till,external:web\n1,a,x\n2,b,y\n")
+	w.AsSuperuser(t, `UPDATE customer_identity SET valid_to = now() + interval '1 day' WHERE type = 'external:till'`)
+	w.AsSuperuser(t, `UPDATE customer_identity SET valid_to = now() - interval '1 second' WHERE type = 'external:web'`)
+	_, file := write(w, token, map[string]any{"columns": []string{"external:shop", "external:till", "external:web"}})
+	if want := "external:shop,external:till,external:web\n1,a,\n2,b,\n"; file != want {
+		t.Errorf("got %q, want %q", file, want)
+	}
+}
+
 func TestTheFilterSaysWhoIsInTheFile(t *testing.T) {
 	t.Parallel()
 	w := accountstest.Start(t)

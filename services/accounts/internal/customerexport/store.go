@@ -111,15 +111,18 @@ func countUntil(ctx context.Context, tx *pg.Tx, until uuid.UUID) (n int64, err e
 
 // offered gives what the tenant has that an export can have a column for.
 func offered(ctx context.Context, tx *pg.Tx) (o offer, err error) {
-	// From system to system by the index of exclusive identities, whatever number of ids each has.
+	// From system to system by two indexes, of ids that have no end and of those that have one, whatever number of ids each has.
 	rows, err := tx.Query(ctx, `WITH RECURSIVE s AS (
-			(SELECT type FROM customer_identity WHERE tenant_id = $1 AND exclusive AND valid_to IS NULL
-				AND type > 'external:' AND type < 'external;' ORDER BY type LIMIT 1)
+			SELECT 'external:' AS type
 			UNION ALL
-			SELECT (SELECT type FROM customer_identity WHERE tenant_id = $1 AND exclusive AND valid_to IS NULL
-				AND type > s.type AND type < 'external;' ORDER BY type LIMIT 1)
+			SELECT (SELECT min(n.type) FROM (
+				(SELECT type FROM customer_identity WHERE tenant_id = $1 AND exclusive AND valid_to IS NULL
+					AND type > s.type AND type < 'external;' ORDER BY type LIMIT 1)
+				UNION ALL
+				(SELECT type FROM customer_identity WHERE tenant_id = $1 AND valid_to IS NOT NULL
+					AND type > s.type AND type < 'external;' ORDER BY type LIMIT 1)) n)
 			FROM s WHERE s.type IS NOT NULL)
-		SELECT type FROM s WHERE type IS NOT NULL ORDER BY type`, tx.Tenant())
+		SELECT type FROM s WHERE type > 'external:' ORDER BY type`, tx.Tenant())
 	if err != nil {
 		return offer{}, err
 	}
