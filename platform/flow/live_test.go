@@ -6,6 +6,7 @@ package flow_test
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -91,6 +92,36 @@ func TestLiveDecisions(t *testing.T) {
 			Query: "guanxiTenant = 'music' AND guanxiStage = 'decided' AND guanxiTeam = 'desk' AND guanxiPriority = 2"})
 		return err == nil && n.Count == 1
 	}, 10*time.Second, 50*time.Millisecond)
+}
+
+// TestLiveADecisionAfterItsWorkerWasKilled has the process in the memory of a worker that is cut off from the server before it ends,
+// so that it cannot say that it goes.
+func TestLiveADecisionAfterItsWorkerWasKilled(t *testing.T) {
+	t.Parallel()
+	c, cfg := flowtest.LiveAt(t)
+	register := func(r worker.Registry) {
+		r.RegisterWorkflowWithOptions(deciding, workflow.RegisterOptions{Name: "deciding"})
+		r.RegisterActivity(whoAmI)
+	}
+	start := flow.Start{ID: "case/music/1", Queue: "cases", Workflow: "deciding"}
+	asAnn := auth.With(t.Context(), ann)
+	killed, err := flow.NewClient(cfg, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	var ended sync.WaitGroup
+	ended.Go(func() { require.NoError(t, killed.RunWorker(ctx, "cases", register)) })
+	err = c.Decide(asAnn, flow.Decision{Start: start, Name: "accept", ID: "d0", Args: []any{101}}, nil)
+	require.Equal(t, "over_limit", problem.From(err).Code, "%v", err)
+	_, err = c.Start(asAnn, start)
+	require.NoError(t, err)
+	_, err = c.Temporal().QueryWorkflow(t.Context(), start.ID, "", "__stack_trace")
+	require.NoError(t, err, "the worker holds the process")
+	killed.Close()
+	cancel()
+	ended.Wait()
+
+	runWorker(t, c, register)
+	require.NoError(t, c.Decide(asAnn, flow.Decision{Start: start, Name: "accept", ID: "d1", Args: []any{7}}, nil))
 }
 
 func TestLiveSchedules(t *testing.T) {

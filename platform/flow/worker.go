@@ -20,10 +20,13 @@ import (
 
 // Bounds of one worker. Activities hold a database connection each, so there are few; workflow tasks only compute.
 const (
-	stopTimeout    = 20 * time.Second // for activities in flight; an orchestrator kills after 30 s
-	maxActivities  = 16
-	maxWorkflows   = 64
-	deadlockAfter  = 5 * time.Second // the default of 1 s cries wolf on a busy small machine
+	stopTimeout   = 20 * time.Second // for activities in flight; an orchestrator kills after 30 s
+	maxActivities = 16
+	maxWorkflows  = 64
+	deadlockAfter = 5 * time.Second // the default of 1 s cries wolf on a busy small machine
+	// After a worker was killed, its processes' next tasks are kept for it that long before another worker gets them. It is well
+	// below patience, or whoever decides in such a process would be told that the engine does not answer.
+	stickyFor      = 2 * time.Second
 	firstPause     = 250 * time.Millisecond
 	longestPause   = 5 * time.Second
 	complainPeriod = 30 * time.Second
@@ -45,6 +48,7 @@ func (c *Client) work(ctx context.Context, queue string, register func(worker.Re
 		MaxConcurrentActivityExecutionSize:     maxActivities,
 		MaxConcurrentWorkflowTaskExecutionSize: maxWorkflows,
 		DeadlockDetectionTimeout:               deadlockAfter,
+		StickyScheduleToStartTimeout:           stickyFor,
 		Interceptors:                           []interceptor.WorkerInterceptor{Guard(c.signer.key, c.log)},
 		OnFatalError: func(err error) {
 			select {

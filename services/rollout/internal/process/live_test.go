@@ -54,7 +54,8 @@ func start(id uuid.UUID) flow.Start {
 	return s
 }
 
-// decides brings a decision of somebody to the process.
+// decides brings a decision of somebody to the process, and again with the same id, as people are told to, when no worker had taken
+// it up in time.
 func (l *live) decides(id uuid.UUID, who string, d rollout.Decision) (is rollout.Decided, err error) {
 	l.t.Helper()
 	if d.ID == uuid.Nil {
@@ -62,7 +63,12 @@ func (l *live) decides(id uuid.UUID, who string, d rollout.Decision) (is rollout
 	}
 	ctx := auth.With(l.t.Context(), auth.Principal{Subject: who, Tenant: "pizza", Roles: wang.Roles})
 	d.RolloutID, d.Hash, d.By = id, []byte{1}, flow.ActorOf(ctx)
-	err = l.client.Decide(ctx, flow.Decision{Start: start(id), Name: process.DecideUpdate, ID: d.ID.String(), Args: []any{d}}, &is)
+	for range 3 {
+		err = l.client.Decide(ctx, flow.Decision{Start: start(id), Name: process.DecideUpdate, ID: d.ID.String(), Args: []any{d}}, &is)
+		if code(err) != "workflows_unavailable" {
+			break
+		}
+	}
 	return is, err
 }
 

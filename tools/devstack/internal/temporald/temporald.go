@@ -194,7 +194,8 @@ func serverConfig(cfg Config, reach string, base config.SQL) *config.Config {
 }
 
 // dynamicConfig holds what differs from Temporal's defaults, which are meant for a cluster: small caches, and one
-// partition a task queue, so that a task never waits for a partition nobody polls at that moment.
+// partition a task queue, so that a task never waits for a partition nobody polls at that moment. Nor is a task given to a worker
+// that says that it stops: by default the process would then stand still until the task times out.
 func dynamicConfig() dynamicconfig.StaticClient {
 	return dynamicconfig.StaticClient{
 		dynamicconfig.HistoryCacheHostLevelMaxSize.Key():            2000,
@@ -202,6 +203,7 @@ func dynamicConfig() dynamicconfig.StaticClient {
 		dynamicconfig.EventsCacheMaxSizeBytes.Key():                 1 << 20,
 		dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():      1,
 		dynamicconfig.MatchingNumTaskqueueWritePartitions.Key():     1,
+		dynamicconfig.EnableCancelWorkerPollsOnShutdown.Key():       true,
 		dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
 		dynamicconfig.TaskQueueScannerEnabled.Key():                 false,
 		dynamicconfig.HistoryScannerEnabled.Key():                   false,
