@@ -79,7 +79,8 @@ func (c Customer) begin(all []identity.Identity, validity map[identity.Identity]
 	for _, one := range slices.Compact(all) {
 		rows = append(rows, Identity{Identity: one, CustomerID: c.As, AddedAt: at})
 	}
-	return c.with(rows, at)
+	c.rows, c.Identities = rows, slices.Clip(rows) // each is there once
+	return c
 }
 
 // Verify gives the customer for whom the identity was shown to be theirs at a time; changed is false when that was

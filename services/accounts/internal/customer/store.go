@@ -55,7 +55,13 @@ var whole = `SELECT ` + columns + ` FROM customer c ` + hanging(`c.id || c.alias
 
 // Insert queues new customers with what hangs on them, in two or three statements. An exclusive identity that another
 // customer has violates customer_identity_exclusive.
-func Insert(tx *pg.Tx, customers ...Customer) { NewInsertion(customers...).Queue(tx) }
+func Insert(tx *pg.Tx, customers ...Customer) {
+	all := make([]*Customer, len(customers))
+	for n := range customers {
+		all[n] = &customers[n]
+	}
+	NewInsertion(all...).Queue(tx)
+}
 
 // Insertion is what Insert sends, which can be made while the database is busy with other things.
 type Insertion struct {
@@ -71,7 +77,7 @@ type Insertion struct {
 }
 
 // NewInsertion makes the insertion of new customers.
-func NewInsertion(customers ...Customer) Insertion {
+func NewInsertion(customers ...*Customer) Insertion {
 	n := len(customers)
 	s := Insertion{
 		ids: make([]uuid.UUID, n), kinds: make([]string, n), sources: make([]string, n), display: make([]string, n), given: make([]string, n),
@@ -79,12 +85,11 @@ func NewInsertion(customers ...Customer) Insertion {
 		changed: make([]time.Time, n), tags: make([]string, n), owners: make([]string, n), custom: make([]string, n), alike: true,
 	}
 	var hanging int
-	for i := range customers {
-		hanging += len(customers[i].rows)
+	for _, c := range customers {
+		hanging += len(c.rows)
 	}
 	known := make([]*Identity, 0, hanging) // a row is long
-	for i := range customers {
-		c := &customers[i]
+	for i, c := range customers {
 		for k := range c.rows {
 			known = append(known, &c.rows[k])
 		}

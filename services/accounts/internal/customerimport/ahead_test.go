@@ -12,6 +12,7 @@ import (
 	"github.com/guanxi-crm/guanxi/platform/pg/migrate"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/pgtest"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/identity"
 	"github.com/guanxi-crm/guanxi/services/accounts/migrations"
 	"github.com/guanxi-crm/guanxi/services/accounts/projection"
@@ -125,10 +126,10 @@ func TestSettingsThatWereChangedMeanwhileAreKept(t *testing.T) {
 
 func TestBatchesThatMayBeUnwrittenAreRemembered(t *testing.T) {
 	t.Parallel()
-	of := func(ids ...string) []record {
-		records := make([]record, len(ids))
+	of := func(ids ...string) []*record {
+		records := make([]*record, len(ids))
 		for n, id := range ids {
-			records[n].draft.Identities = []identity.Identity{{Type: "external:shop", Value: id}}
+			records[n] = &record{draft: customer.Draft{Identities: []identity.Identity{{Type: "external:shop", Value: id}}}}
 		}
 		return records
 	}

@@ -30,7 +30,7 @@ type batch struct {
 // change is a customer before and after the batch.
 type change struct {
 	was    *customer.Customer // nil: a new one
-	now    customer.Customer
+	now    *customer.Customer // is replaced, and never changed: was, or what the record would register, may be the same
 	fields []string
 }
 
@@ -71,16 +71,26 @@ func newBatch(policy imports.Policy, at time.Time, newID func() uuid.UUID, recor
 	return b
 }
 
+// begin begins another batch of strangers, in the room of the one before.
+func (b *batch) begin(at time.Time) *batch {
+	b.at, b.order = at, b.order[:0]
+	clear(b.holders)
+	clear(b.alike)
+	clear(b.certain)
+	clear(b.now)
+	return b
+}
+
 func (b *batch) know(c customer.Customer) {
 	if b.now[c.ID] != nil {
 		return
 	}
-	b.now[c.ID] = &change{was: &c, now: c}
-	b.remember(c, nameOf(c.Display))
+	b.now[c.ID] = &change{was: &c, now: &c}
+	b.remember(&c, nameOf(c.Display))
 }
 
 // remember has the customer found by later records; name is the one for comparison.
-func (b *batch) remember(c customer.Customer, name string) {
+func (b *batch) remember(c *customer.Customer, name string) {
 	for _, i := range c.Identities {
 		switch {
 		case !i.Valid():
@@ -107,9 +117,9 @@ func (b *batch) take(r *record) []imports.Rejection {
 	case refused != nil:
 		return refused
 	case found == uuid.Nil:
-		b.now[r.made.ID] = &change{now: r.made}
+		b.now[r.made.ID] = &change{now: &r.made}
 		b.order = append(b.order, r.made.ID)
-		b.remember(r.made, r.name)
+		b.remember(&r.made, r.name)
 		return nil
 	case b.policy == imports.Update:
 		return b.update(b.now[found], r)
@@ -179,7 +189,7 @@ func (b *batch) likely(r *record) (found uuid.UUID, refused []imports.Rejection)
 
 // contradicts tells whether the record has an id of a sort of which the customer has another: the same system gave two
 // ids, so it knows two.
-func contradicts(c customer.Customer, r *record) bool {
+func contradicts(c *customer.Customer, r *record) bool {
 	for _, wants := range r.draft.Identities {
 		if !wants.Type.Exclusive() {
 			continue
@@ -220,7 +230,7 @@ func (b *batch) update(ch *change, r *record) []imports.Rejection {
 		}
 	}
 	for _, p := range r.places {
-		if !lives(now, p) {
+		if !lives(&now, p) {
 			now, fields = now.AddAddress(b.newID(), p, b.at), append(fields, "addresses")
 		}
 	}
@@ -238,9 +248,9 @@ func (b *batch) update(ch *change, r *record) []imports.Rejection {
 			b.order = append(b.order, now.ID)
 		}
 	}
-	ch.now = now
+	ch.now = &now
 	ch.fields = slices.Compact(slices.Sorted(slices.Values(append(ch.fields, fields...))))
-	b.remember(now, nameOf(now.Display))
+	b.remember(&now, nameOf(now.Display))
 	return nil
 }
 
@@ -253,7 +263,7 @@ func mergedMaps[V any](was, with map[string]V) map[string]V {
 	return out
 }
 
-func lives(c customer.Customer, p customer.Place) bool {
+func lives(c *customer.Customer, p customer.Place) bool {
 	return slices.ContainsFunc(c.Addresses, func(has customer.Address) bool {
 		lines := slices.Equal(has.Lines, p.Lines)
 		has.Lines, p.Lines = nil, nil
@@ -280,15 +290,14 @@ func overlay(was, row customer.Names) customer.Names {
 }
 
 // result gives the new customers and the changed ones, each in the order of the file.
-func (b *batch) result() (added []customer.Customer, changed []customer.Changed) {
-	added = make([]customer.Customer, 0, len(b.order))
+func (b *batch) result() (added []*customer.Customer, changed []customer.Changed) {
+	added = make([]*customer.Customer, 0, len(b.order))
 	for _, id := range b.order {
 		switch ch := b.now[id]; {
 		case ch.was == nil:
-			ch.now.Version = 1
 			added = append(added, ch.now)
 		default:
-			changed = append(changed, customer.Changed{Was: *ch.was, Now: ch.now, Fields: ch.fields})
+			changed = append(changed, customer.Changed{Was: *ch.was, Now: *ch.now, Fields: ch.fields})
 		}
 	}
 	return added, changed

@@ -47,7 +47,7 @@ func check(ctx context.Context, tx *pg.Tx, mapped []string) ([]string, error) {
 // prepared is what is made of a row before its batch's transaction.
 type prepared struct {
 	by     *reading
-	record record
+	record *record
 	faults []imports.Rejection
 	batch  *ready // the same of all rows of a batch
 }
@@ -70,10 +70,10 @@ func (m *importer) prepare(ctx context.Context, tx *pg.Tx, job imports.Job) (fun
 	if err != nil {
 		return nil, err
 	}
-	before := &unwritten{}
+	before, working := &unwritten{}, newBatch(job.Policy, time.Time{}, newID, 0, nil, others{})
 	return func(ctx context.Context, rows []imports.Row) error {
 		by, b := m.reading(job, region, fields), &ready{rows: len(rows)}
-		records := make([]record, 0, len(rows))
+		records := make([]*record, 0, len(rows))
 		for n, row := range rows {
 			p := prepared{by: by, batch: b}
 			if p.record, p.faults = by.read(row.Line, row.Get, row.More()...); len(p.faults) == 0 {
@@ -92,7 +92,7 @@ func (m *importer) prepare(ctx context.Context, tx *pg.Tx, job imports.Job) (fun
 		}
 		strangers := before.strangers(records)
 		if b.unknown = strangers && len(held) == 0 && !rules.Automatic(); b.unknown {
-			b.outcome = m.work(ctx, job.Tenant, newBatch(job.Policy, by.at, newID, len(records), nil, others{}), records)
+			b.outcome = m.work(ctx, job.Tenant, working.begin(by.at), records)
 		}
 		return nil
 	}, nil
@@ -115,14 +115,14 @@ type unwritten struct {
 }
 
 // strangers tells whether the records have no identity of a batch before that may be unwritten, and remembers theirs.
-func (u *unwritten) strangers(records []record) bool {
+func (u *unwritten) strangers(records []*record) bool {
 	present := u.batches[imports.Unwritten]
 	if clear(present); present == nil {
 		present = make(map[identity.Identity]bool, 4*len(records))
 	}
 	strangers := true
-	for n := range records {
-		for _, i := range records[n].draft.Identities {
+	for _, r := range records {
+		for _, i := range r.draft.Identities {
 			for _, before := range u.batches[:imports.Unwritten] {
 				strangers = strangers && !before[i]
 			}
@@ -151,7 +151,7 @@ func (m *importer) apply(ctx context.Context, tx *pg.Tx, job imports.Job, rows [
 		return nil, err
 	}
 	rd := m.reading(job, t.Region, fields)
-	records := make([]record, 0, len(rows))
+	records := make([]*record, 0, len(rows))
 	var (
 		rejected []imports.Rejection
 		done     *ready
@@ -188,7 +188,7 @@ func (m *importer) apply(ctx context.Context, tx *pg.Tx, job imports.Job, rows [
 
 // outcome is what a batch comes to.
 type outcome struct {
-	added    []customer.Customer
+	added    []*customer.Customer
 	inserted customer.Insertion // them
 	changed  []customer.Changed
 	events   outbox.Encoded // of those who were added
@@ -197,15 +197,15 @@ type outcome struct {
 }
 
 // work applies the records to the batch.
-func (m *importer) work(ctx context.Context, tenant string, b *batch, records []record) (out outcome) {
-	for n := range records {
-		out.rejected = append(out.rejected, b.take(&records[n])...)
+func (m *importer) work(ctx context.Context, tenant string, b *batch, records []*record) (out outcome) {
+	for _, r := range records {
+		out.rejected = append(out.rejected, b.take(r)...)
 	}
 	out.added, out.changed = b.result()
 	out.inserted = customer.NewInsertion(out.added...)
 	events := make([]outbox.Event, len(out.added))
 	for n, c := range out.added {
-		events[n] = customer.RegisteredEvent(c)
+		events[n] = customer.RegisteredEvent(*c)
 	}
 	out.events, out.err = m.outbox.Encode(ctx, tenant, events...)
 	return out
@@ -213,7 +213,7 @@ func (m *importer) work(ctx context.Context, tenant string, b *batch, records []
 
 // find locks and gives who is known by an exclusive identity of a record, and others whom a record may be about that names
 // nobody by one. Most files are of people whom nobody knows yet: one look tells which identities anybody has at all.
-func (m *importer) find(ctx context.Context, tx *pg.Tx, policy imports.Policy, rules *matching.Rules, records []record) (map[identity.Identity]customer.Customer, others, error) {
+func (m *importer) find(ctx context.Context, tx *pg.Tx, policy imports.Policy, rules *matching.Rules, records []*record) (map[identity.Identity]customer.Customer, others, error) {
 	taken, err := taken(ctx, tx, policy, records)
 	if err != nil {
 		return nil, others{}, err
@@ -233,7 +233,7 @@ func (m *importer) find(ctx context.Context, tx *pg.Tx, policy imports.Policy, r
 	if policy == imports.Create {
 		return known, others{}, nil
 	}
-	unnamed := slices.DeleteFunc(slices.Clone(records), func(r record) bool {
+	unnamed := slices.DeleteFunc(slices.Clone(records), func(r *record) bool {
 		return slices.ContainsFunc(r.draft.Identities, func(i identity.Identity) bool { _, held := known[i]; return held })
 	})
 	o, err := m.others(ctx, tx, rules, unnamed, taken)
@@ -248,7 +248,7 @@ type others struct {
 
 // others locks and gives who is alike to a record by an identity that is taken, or is the same by one of the tenant's
 // automatic rules. Where the tenant has none, nothing is asked about them.
-func (m *importer) others(ctx context.Context, tx *pg.Tx, rules *matching.Rules, records []record, taken map[identity.Identity]bool) (others, error) {
+func (m *importer) others(ctx context.Context, tx *pg.Tx, rules *matching.Rules, records []*record, taken map[identity.Identity]bool) (others, error) {
 	var shared []identity.Identity
 	var names []string
 	drafts := make([]customer.Customer, len(records))

@@ -108,12 +108,12 @@ func (rd *reading) same(other *reading) bool {
 }
 
 // read gives the record of a row, or why there is none. more are columns of this row alone.
-func (rd reading) read(line int64, value func(column string) string, more ...string) (record, []imports.Rejection) {
+func (rd reading) read(line int64, value func(column string) string, more ...string) (*record, []imports.Rejection) {
 	var faults []imports.Rejection
 	refuse := func(column, code, reason string) {
 		faults = append(faults, imports.Rejection{Line: line, Column: column, Code: code, Reason: reason})
 	}
-	r := record{line: line, draft: customer.Draft{
+	r := &record{line: line, draft: customer.Draft{
 		Kind: customer.Kind(value("kind")), Source: value("source"), Owner: value("owner"), Tags: lines(value("tags")),
 		Names: customer.Names{
 			Display: value("display_name"), Given: value("given_name"), Family: value("family_name"), Legal: value("legal_name"),
@@ -261,7 +261,7 @@ func rejections(line int64, wrong []problem.Field) []imports.Rejection {
 }
 
 // shared gives the identities that, together with the name, tell whom the record may be about.
-func (r record) shared() []identity.Identity {
+func (r *record) shared() []identity.Identity {
 	if r.made.Display == "" {
 		return nil
 	}

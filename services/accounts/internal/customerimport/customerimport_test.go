@@ -43,7 +43,7 @@ func serials() func() uuid.UUID {
 	return func() uuid.UUID { next++; return id(next) }
 }
 
-func readRow(t *testing.T, line int64, r row, newID func() uuid.UUID) (record, []imports.Rejection) {
+func readRow(t *testing.T, line int64, r row, newID func() uuid.UUID) (*record, []imports.Rejection) {
 	t.Helper()
 	var mapped []string
 	for column := range r {
@@ -184,7 +184,7 @@ func TestABatchDoesWhatThePolicySays(t *testing.T) {
 			var faults []string
 			for n, r := range c.rows {
 				rec, wrong := readRow(t, int64(n+1), r, newID)
-				for _, f := range append(wrong, b.take(&rec)...) {
+				for _, f := range append(wrong, b.take(rec)...) {
 					faults = append(faults, f.Column+" "+f.Code)
 				}
 			}
@@ -238,7 +238,7 @@ func TestTheTenantsRulesSayWhomARowIsAbout(t *testing.T) {
 			b := newBatch(c.policy, noon.Add(time.Hour), newID, 1, nil,
 				others{customers: []customer.Customer{first, second}, certain: map[uuid.UUID][]uuid.UUID{rec.made.ID: c.certain}})
 			var got []string
-			for _, f := range b.take(&rec) {
+			for _, f := range b.take(rec) {
 				got = append(got, f.Column+" "+f.Code)
 			}
 			news, changes := b.result()

@@ -23,11 +23,11 @@ func BenchmarkWork(b *testing.B) {
 	m := &importer{outbox: outbox.New("accounts"), clock: time.Now}
 	job := imports.Job{Tenant: "music", Policy: imports.Skip, Columns: columns}
 	rd := m.reading(job, "US", nil)
-	before := &unwritten{}
+	before, working := &unwritten{}, newBatch(job.Policy, rd.at, uuid.New, 0, nil, others{})
 	b.ReportAllocs()
 	b.ResetTimer()
 	for first := 0; first < b.N; first += size {
-		var records []record
+		records := make([]*record, 0, size)
 		for _, row := range rows {
 			r, faults := rd.read(row.Line, row.Get, row.More()...)
 			if len(faults) > 0 {
@@ -36,7 +36,7 @@ func BenchmarkWork(b *testing.B) {
 			records = append(records, r)
 		}
 		before.strangers(records)
-		out := m.work(b.Context(), "music", newBatch(job.Policy, rd.at, uuid.New, size, nil, others{}), records)
+		out := m.work(b.Context(), "music", working.begin(rd.at), records)
 		if out.err != nil || len(out.added) != size {
 			b.Fatal(out.err, len(out.added))
 		}

@@ -17,8 +17,8 @@ const maxSharing = 20
 
 // taken gives those of the records' identities that somebody has now, of those that the policy asks for. Each is looked for
 // by its whole key.
-func taken(ctx context.Context, tx *pg.Tx, policy imports.Policy, records []record) (map[identity.Identity]bool, error) {
-	var types, values []string
+func taken(ctx context.Context, tx *pg.Tx, policy imports.Policy, records []*record) (map[identity.Identity]bool, error) {
+	types, values := make([]string, 0, 4*len(records)), make([]string, 0, 4*len(records)) // few have more
 	for _, r := range records {
 		for _, i := range r.draft.Identities {
 			if i.Type.Exclusive() || policy != imports.Create && r.made.Display != "" {
