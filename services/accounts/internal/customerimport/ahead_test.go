@@ -145,6 +145,25 @@ func TestBatchesThatMayBeUnwrittenAreRemembered(t *testing.T) {
 	}
 }
 
+// TestABatchOfStrangersRemembersNothingOfTheOneBefore has the same people in both: where the second is prepared, those of the first may
+// not have been written at all.
+func TestABatchOfStrangersRemembersNothingOfTheOneBefore(t *testing.T) {
+	t.Parallel()
+	newID := serials()
+	b := newBatch(imports.Skip, noon, newID, 0, nil, others{})
+	for n := range 2 {
+		b.begin(noon.Add(time.Duration(n) * time.Hour))
+		for line, r := range []row{{"card": "VIP1"}, {"display_name": "Mei", "phone": "138 0013 8000"}, {"card": "VIP1"}} {
+			rec, wrong := readRow(t, int64(line+1), r, newID)
+			require.Empty(t, wrong)
+			require.Empty(t, b.take(rec))
+		}
+		added, changed := b.result()
+		require.Len(t, added, 2, "batch %d", n+1)
+		require.Empty(t, changed)
+	}
+}
+
 func TestABatchIsApartWhereNothingTiesItToTheOneBefore(t *testing.T) {
 	t.Parallel()
 	w := start(t)
