@@ -156,10 +156,9 @@ lint: $(GOLANGCI_LINT) $(WORKFLOWCHECK) ## golangci-lint, the proof that its bor
 	done
 	$(SAY) 'golangci-lint; the first time this takes some minutes'
 	@bin/golangci-lint run --allow-serial-runners $(PACKAGES)
-	@bin/golangci-lint run --allow-serial-runners --build-tags kube ./platform/operator/... ./tools/e2e/...
 	@for module in $(APART); do \
 		test -n "$$(find $$module -name '*.go' -print -quit)" || continue; \
-		(cd $$module && GOWORK=off ../../bin/golangci-lint run --allow-serial-runners --config ../../.golangci.yml --build-tags kube ./...) || exit 1; \
+		(cd $$module && GOWORK=off ../../bin/golangci-lint run --allow-serial-runners --config ../../.golangci.yml ./...) || exit 1; \
 	done
 	$(SAY) 'workflowcheck: workflows must do the same when they are replayed'
 	@bin/workflowcheck ./platform/... ./services/...

@@ -8,14 +8,16 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/guanxi-crm/guanxi/platform/pace"
 )
 
-// Every makes a loop of Parts.Background: it calls do after each pause until its context ends. It does not end with an
-// error of do, and logs what it keeps from being done once, until do succeeds again; meanwhile the metric
+// Every makes a loop of Parts.Background: it calls do once every pause until its context ends, the first time somewhere
+// within it, so that the process's loops do not all ask at once. It does not end with an error of do, and logs what it keeps from being done once, until do succeeds again; meanwhile the metric
 // guanxi.background.failing of what is 1.
 func Every(pause time.Duration, log *slog.Logger, what string, do func(ctx context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
-		tick := time.NewTicker(pause)
+		tick := pace.NewTicker(pause)
 		defer tick.Stop()
 		failing := false
 		gauge, of := failures(what)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -31,4 +32,35 @@ func TestALoopOutlivesFailuresAndTellsOfThemOnce(t *testing.T) {
 	require.NoError(t, loop(ctx))
 	require.Equal(t, 6, calls)
 	require.Equal(t, 2, strings.Count(log.String(), "the post"), log.String())
+}
+
+func TestLoopsThatBeginTogetherDoNotAskTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const loops = 12
+		ctx, stop := context.WithCancel(t.Context())
+		asked := make(chan time.Time, 4*loops)
+		for range loops {
+			go func() {
+				_ = app.Every(time.Second, slog.New(slog.DiscardHandler), "a question", func(context.Context) error {
+					asked <- time.Now()
+					return nil
+				})(ctx)
+			}()
+		}
+		time.Sleep(3 * time.Second)
+		stop()
+		synctest.Wait()
+		close(asked)
+		var last time.Time
+		times := 0
+		for at := range asked {
+			if gap := at.Sub(last); gap < 10*time.Millisecond {
+				t.Errorf("two of %d loops asked within %v", loops, gap)
+			}
+			last = at
+			times++
+		}
+		require.InDelta(t, 3*loops, times, 1, "how often all of them asked in 3 s")
+	})
 }

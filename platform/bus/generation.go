@@ -10,6 +10,8 @@ import (
 	kafka "github.com/segmentio/kafka-go"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/guanxi-crm/guanxi/platform/pace"
 )
 
 const (
@@ -71,7 +73,7 @@ func (g *generation) run(sub, gen context.Context) {
 
 // watch commits what was handled, tells the lag, and gives up the membership when a partition stalls.
 func (g *generation) watch(ctx context.Context, workers []*worker, drop func()) {
-	ticker := time.NewTicker(commitInterval)
+	ticker := pace.NewTicker(commitInterval)
 	defer ticker.Stop()
 	for {
 		select {

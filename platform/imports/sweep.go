@@ -11,6 +11,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/flow"
+	"github.com/guanxi-crm/guanxi/platform/pace"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/platform/telemetry"
@@ -30,7 +31,7 @@ const keepRejections = 30 * 24 * time.Hour
 
 // Run sweeps every 2 s until ctx ends. It may run in any number of processes.
 func (i *Imports) Run(ctx context.Context) error {
-	tick := time.NewTicker(sweepEvery)
+	tick := pace.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
 		select {

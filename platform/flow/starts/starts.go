@@ -14,6 +14,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/flow"
+	"github.com/guanxi-crm/guanxi/platform/pace"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 	"github.com/guanxi-crm/guanxi/platform/telemetry"
@@ -85,7 +86,7 @@ func (s *Starter) wakeUp() {
 // Run starts what is due until ctx ends: at once what this process queued, within a second what others left. It may run in
 // any number of processes.
 func (s *Starter) Run(ctx context.Context) error {
-	tick := time.NewTicker(every)
+	tick := pace.NewTicker(every)
 	defer tick.Stop()
 	for {
 		for {

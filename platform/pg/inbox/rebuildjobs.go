@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/guanxi-crm/guanxi/platform/httpx"
+	"github.com/guanxi-crm/guanxi/platform/pace"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/problem"
 )
@@ -78,7 +79,7 @@ func FindRebuild(ctx context.Context, db *pg.DB, id uuid.UUID) (RebuildJob, erro
 // Run carries out the rebuilds that are asked for, one after the other over all processes, until ctx ends. One whose
 // process died is begun again.
 func (r *Rebuilder) Run(ctx context.Context) error {
-	ticker := time.NewTicker(time.Second)
+	ticker := pace.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
 		if err := r.next(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, errRebuilding) {

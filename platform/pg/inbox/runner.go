@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/pace"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 	"github.com/guanxi-crm/guanxi/platform/pg/outbox"
 	"github.com/guanxi-crm/guanxi/platform/turns"
@@ -122,7 +123,7 @@ func (e *engine) position(ctx context.Context, topic string, partition int) (nex
 // release carries out releases that operators, or the closing of a gap, have asked for: at once when this process knows
 // of them, within a second otherwise.
 func (r *Runner) release(ctx context.Context) error {
-	ticker := time.NewTicker(releasePoll)
+	ticker := pace.NewTicker(releasePoll)
 	defer ticker.Stop()
 	failing := false
 	for {

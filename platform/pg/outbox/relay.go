@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/guanxi-crm/guanxi/platform/bus"
+	"github.com/guanxi-crm/guanxi/platform/pace"
 	"github.com/guanxi-crm/guanxi/platform/pg"
 )
 
@@ -122,7 +123,7 @@ func (r *Relay) work(ctx context.Context, after int) {
 // poll wakes a worker now and then: for commits of other processes whose notification got lost, and for shards whose
 // time of backing off is over.
 func (r *Relay) poll(ctx context.Context) {
-	tick := time.NewTicker(r.cfg.Poll)
+	tick := pace.NewTicker(r.cfg.Poll)
 	defer tick.Stop()
 	for {
 		select {

@@ -339,8 +339,9 @@ func (c *Customers) taken(ctx context.Context, made Customer, cause error) error
 			if !i.exclusive() || !i.Valid() {
 				continue
 			}
-			found, err := lookup(ctx, tx, i.Identity, false, 1)
-			if err != nil {
+			var found []Found
+			queueLookup(tx, i.Identity, false, 1, &found)
+			if err := tx.Flush(ctx); err != nil {
 				return err
 			}
 			for _, other := range found {

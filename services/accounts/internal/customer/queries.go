@@ -2,6 +2,7 @@ package customer
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -18,10 +19,10 @@ import (
 // Get gives a customer of the caller's tenant, by an id that means the customer, to a caller who sees what s says.
 func (c *Customers) Get(ctx context.Context, s access.Sight, id uuid.UUID) (Customer, error) {
 	var found Customer
-	err := c.look(ctx, s, func(tx *pg.Tx) (_ []Customer, err error) {
+	err := c.look(ctx, s, func(tx *pg.Tx) (err error) {
 		found, err = Read(ctx, tx, id)
-		return []Customer{found}, err
-	})
+		return err
+	}, func() []Customer { return []Customer{found} })
 	return found, err
 }
 
@@ -29,26 +30,25 @@ func (c *Customers) Get(ctx context.Context, s access.Sight, id uuid.UUID) (Cust
 // registration; those who are active or archived where state is empty.
 func (c *Customers) List(ctx context.Context, s access.Sight, state State, after uuid.UUID, limit int) ([]Customer, error) {
 	var page []Customer
-	err := c.look(ctx, s, func(tx *pg.Tx) (_ []Customer, err error) {
+	err := c.look(ctx, s, func(tx *pg.Tx) (err error) {
 		page, err = list(ctx, tx, state, after, limit)
-		return page, err
-	})
+		return err
+	}, func() []Customer { return page })
 	return page, err
 }
 
-// look reads customers and writes down whose sensitive fields are in sight then.
-func (c *Customers) look(ctx context.Context, s access.Sight, read func(tx *pg.Tx) ([]Customer, error)) error {
-	run := c.db.Read
-	if len(s.Sensitive()) > 0 {
-		run = c.db.Tx
+// look reads customers, or queues their reading, and writes down whose sensitive fields are in sight then. Where none can
+// be, what is queued travels with the end of the transaction.
+func (c *Customers) look(ctx context.Context, s access.Sight, read func(tx *pg.Tx) error, found func() []Customer) error {
+	if len(s.Sensitive()) == 0 {
+		return c.db.Read(ctx, auth.Tenant(ctx), read)
 	}
-	return run(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
-		customers, err := read(tx)
-		if err != nil {
+	return c.db.Tx(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+		if err := errors.Join(read(tx), tx.Flush(ctx)); err != nil {
 			return err
 		}
-		looks := make([]access.Look, 0, len(customers))
-		for _, one := range customers {
+		var looks []access.Look
+		for _, one := range found() {
 			looks = append(looks, access.Look{View: "customer", Customer: one.ID, Classes: one.seen(s)})
 		}
 		return c.looks.Record(ctx, tx, s, looks...)
@@ -102,27 +102,49 @@ const maxFound = 20
 
 // Lookup gives up to 20 customers who are recognised by the identity, the likeliest first: by Why, then those for whom it
 // was verified, or to whom it was given, last. With ended also those who had an identity that is one customer's only.
-// The value is brought to its one form as on writing; one that has none is Unprocessable.
+// The value is brought to its one form as on writing; one that has none is Unprocessable, and a tenant that was never made
+// NotFound. Where somebody is found and nothing sensitive is in sight it is one round trip, and a second one for a telephone
+// number that does not name its country.
 func (c *Customers) Lookup(ctx context.Context, s access.Sight, kind, value string, ended bool) ([]Found, error) {
 	var found []Found
-	err := c.look(ctx, s, func(tx *pg.Tx) ([]Customer, error) {
-		region, err := tenant.Region(ctx, tx)
+	err := c.look(ctx, s, func(tx *pg.Tx) error {
+		i, err := recognise(ctx, tx, kind, value)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		i, fault := identity.Normalise(kind, value, region)
-		if fault != nil {
-			return nil, problem.New(problem.Unprocessable, "identity_invalid", "This cannot be looked up: mend the parameter named here.").
-				WithField("query."+fault.Field, fault.Code, fault.Message)
-		}
-		found, err = lookup(ctx, tx, i, ended, maxFound)
+		queueLookup(tx, i, ended, maxFound, &found)
+		return nil
+	}, func() []Customer {
 		customers := make([]Customer, len(found))
 		for n, f := range found {
 			customers[n] = f.Customer
 		}
-		return customers, err
+		return customers
 	})
+	if err == nil && len(found) == 0 { // nor is anybody found of a tenant that is not there
+		err = c.db.Read(ctx, auth.Tenant(ctx), func(tx *pg.Tx) error {
+			_, err := tenant.Region(ctx, tx)
+			return err
+		})
+	}
 	return found, err
+}
+
+// recognise brings an identity that is looked up to its one form, and asks where the tenant is only where that matters.
+func recognise(ctx context.Context, tx *pg.Tx, kind, value string) (identity.Identity, error) {
+	i, fault := identity.Normalise(kind, value, "")
+	if fault == nil {
+		return i, nil
+	}
+	region, err := tenant.Region(ctx, tx)
+	if err != nil {
+		return identity.Identity{}, err
+	}
+	if i, fault = identity.Normalise(kind, value, region); fault != nil {
+		return identity.Identity{}, problem.New(problem.Unprocessable, "identity_invalid",
+			"This cannot be looked up: mend the parameter named here.").WithField("query."+fault.Field, fault.Code, fault.Message)
+	}
+	return i, nil
 }
 
 // History gives up to limit entries of the history of a customer's stages, the latest first, from before the given moment

@@ -108,17 +108,16 @@ var lookupSQL = `SELECT ` + columns + `, m.valid, m.verified_at IS NOT NULL FROM
 		) m JOIN LATERAL (SELECT * FROM customer WHERE tenant_id = $1 AND id = m.id LIMIT 1) c ON true ` + hanging(`c.id || c.aliases`) + `
 		ORDER BY m.state = 'archived', m.valid DESC, m.verified_at DESC NULLS LAST, m.began DESC, m.id DESC`
 
-// lookup gives the customers who have the identity, as Customers.Lookup orders them.
-func lookup(ctx context.Context, tx *pg.Tx, i identity.Identity, ended bool, limit int) ([]Found, error) {
-	rows, err := tx.Query(ctx, lookupSQL, tx.Tenant(), i.Type, i.Value, ended, limit)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (f Found, err error) {
-		var valid, verified bool
-		f.Customer, err = scan(wider{row, []any{&valid, &verified}})
-		f.Why = why(f.State, valid, verified)
-		return f, err
+// queueLookup has the customers who have the identity read into found, as Customers.Lookup orders them.
+func queueLookup(tx *pg.Tx, i identity.Identity, ended bool, limit int, found *[]Found) {
+	tx.Queue(lookupSQL, tx.Tenant(), i.Type, i.Value, ended, limit).Query(func(rows pgx.Rows) (err error) {
+		*found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (f Found, err error) {
+			var valid, verified bool
+			f.Customer, err = scan(wider{row, []any{&valid, &verified}})
+			f.Why = why(f.State, valid, verified)
+			return f, err
+		})
+		return err
 	})
 }
 
