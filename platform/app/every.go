@@ -13,8 +13,8 @@ import (
 )
 
 // Every makes a loop of Parts.Background: it calls do once every pause until its context ends, the first time somewhere
-// within it, so that the process's loops do not all ask at once. It does not end with an error of do, and logs what it keeps from being done once, until do succeeds again; meanwhile the metric
-// guanxi.background.failing of what is 1.
+// within it, so that the process's loops do not all ask at once. It does not end with an error of do, and logs what it
+// keeps from being done once, until do succeeds again; meanwhile the metric guanxi.background.failing of what is 1.
 func Every(pause time.Duration, log *slog.Logger, what string, do func(ctx context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		tick := pace.NewTicker(pause)
@@ -26,6 +26,9 @@ func Every(pause time.Duration, log *slog.Logger, what string, do func(ctx conte
 			case <-ctx.Done():
 				return nil
 			case <-tick.C:
+			}
+			if ctx.Err() != nil { // both were ready, and select takes either
+				return nil
 			}
 			err := do(ctx)
 			if err != nil && ctx.Err() == nil && !failing {
