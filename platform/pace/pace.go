@@ -27,7 +27,7 @@ type Ticker struct {
 var (
 	began   atomic.Int64     // how many tickers there were
 	replica = rand.Float64() // apart from the other processes
-	golden  = 1 / math.Phi   // the multiples of which are, modulo 1, as far from each other as any number's, however many there are
+	golden  = 1 / math.Phi   // its multiples modulo 1 keep as far apart as any number's do: Knuth, TAOCP vol. 3, 6.4, theorem S
 )
 
 // NewTicker begins to tick every period, which is more than 0.
