@@ -227,7 +227,7 @@ func TestADeadlockIsTriedAgain(t *testing.T) {
 func TestAConnectionThatBrokeBeforeTheCommitIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	d := pgtest.Database(t, shop())
-	db, proxy := through(t, d)
+	db, wire := d.Wired(t)
 	runs := 0
 	_, err := db.Command(once("k", "body"), pizza, func(tx *pg.Tx) (pg.Result, error) {
 		tx.Queue(addItem, pizza, "cup")
@@ -235,7 +235,7 @@ func TestAConnectionThatBrokeBeforeTheCommitIsTriedAgain(t *testing.T) {
 			return pg.Result{}, err
 		}
 		if runs++; runs == 1 {
-			proxy.cut()
+			wire.Break()
 		}
 		var n int
 		err := tx.QueryRow(context.Background(), "SELECT count(*) FROM item").Scan(&n)
@@ -250,27 +250,27 @@ func TestAConnectionThatBreaksDuringTheCommit(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
 		name string
-		cut  int32
+		cut  pgtest.Cut
 		took bool
 	}{
-		{"before the server had it", cutBeforeServer, false},
-		{"after the server had it", cutAfterServer, true},
+		{"before the server had it", pgtest.CutBeforeServer, false},
+		{"after the server had it", pgtest.CutAfterServer, true},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.Database(t, shop())
-			db, proxy := through(t, d)
+			db, wire := d.Wired(t)
 			_, err := create(once("warm", "body"), db, pizza, "warm")
 			require.NoError(t, err)
 
-			proxy.cutCommit.Store(c.cut)
+			wire.CutCommits(c.cut)
 			_, err = create(once("k", "body"), db, pizza, "cup")
 			require.ErrorIs(t, err, pg.ErrOutcomeUnknown)
 			require.True(t, pg.Transient(err))
 			require.Equal(t, "outcome_unknown", problem.From(err).Code)
 
-			proxy.cutCommit.Store(cutNever)
+			wire.CutCommits(pgtest.CutNever)
 			require.Eventually(t, func() bool { // the server may still be at work
 				r, err := create(once("k", "body"), db, pizza, "cup")
 				return err == nil && r.Replayed == c.took

@@ -82,11 +82,11 @@ func TestRoundTrips(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			db, proxy := through(t, d)
+			db, wire := d.Wired(t)
 			require.NoError(t, c.run(db, c.name+" at first"), "the first time statements are prepared as well")
-			before := proxy.trips.Load()
+			before := wire.Trips()
 			require.NoError(t, c.run(db, c.name))
-			require.Equal(t, c.want, proxy.trips.Load()-before)
+			require.Equal(t, c.want, wire.Trips()-before)
 		})
 	}
 	require.NotContains(t, names(t, d), "never")

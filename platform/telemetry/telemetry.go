@@ -20,15 +20,16 @@ import (
 	"go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/propagation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 )
 
-// How often metrics leave the process, and how long spans wait for company. Both are short enough that a person who
-// watches sees what just happened.
+// How often metrics leave the process, which is how often the state of a service is measured, and how long spans wait for
+// company: short enough that a person who watches sees what just happened.
 const (
-	metricInterval = 5 * time.Second
+	metricInterval = 15 * time.Second
 	spanDelay      = time.Second
 )
 
@@ -89,22 +90,33 @@ func setupTraces(ctx context.Context, res *resource.Resource) (stop func(context
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: traces: %w", err)
 	}
-	tracer := sdktrace.NewTracerProvider(sdktrace.WithResource(res),
-		sdktrace.WithBatcher(spans, sdktrace.WithBatchTimeout(spanDelay), sdktrace.WithMaxQueueSize(16384)))
+	var batches []sdktrace.BatchSpanProcessorOption
+	if os.Getenv("OTEL_BSP_SCHEDULE_DELAY") == "" {
+		batches = append(batches, sdktrace.WithBatchTimeout(spanDelay))
+	}
+	if os.Getenv("OTEL_BSP_MAX_QUEUE_SIZE") == "" {
+		batches = append(batches, sdktrace.WithMaxQueueSize(16384))
+	}
+	tracer := sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithBatcher(spans, batches...))
 	otel.SetTracerProvider(tracer)
 	return tracer.Shutdown, nil
 }
 
 // setupMetrics gives a nil handler unless pull, and sets nothing where nobody would see metrics.
 func setupMetrics(ctx context.Context, res *resource.Resource, pull bool) (http.Handler, func(context.Context) error, error) {
-	options := []sdkmetric.Option{sdkmetric.WithResource(res)}
+	options := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithView(plainGauges)}
+	without := len(options)
 	var handler http.Handler
 	if endpointSet() {
 		push, err := otlpmetrichttp.New(ctx)
 		if err != nil {
 			return nil, nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: metrics: %w", err)
 		}
-		options = append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(push, sdkmetric.WithInterval(metricInterval))))
+		var often []sdkmetric.PeriodicReaderOption
+		if os.Getenv("OTEL_METRIC_EXPORT_INTERVAL") == "" {
+			often = append(often, sdkmetric.WithInterval(metricInterval))
+		}
+		options = append(options, sdkmetric.WithReader(sdkmetric.NewPeriodicReader(push, often...)))
 	}
 	if pull {
 		registry := prom.NewRegistry() // of its own: the global one has what no alert looks at
@@ -115,13 +127,27 @@ func setupMetrics(ctx context.Context, res *resource.Resource, pull bool) (http.
 		options = append(options, sdkmetric.WithReader(reader))
 		handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	}
-	if len(options) == 1 {
+	if len(options) == without { // readers
 		return nil, func(context.Context) error { return nil }, nil
 	}
 	meter := sdkmetric.NewMeterProvider(options...)
 	otel.SetMeterProvider(meter)
 	return handler, meter.Shutdown, nil
 }
+
+// plainGauges has gauges keep no exemplars: nobody can ask for those of a state that is measured now and then, and room for
+// them at each collection was a tenth of all that an idle process threw away.
+var plainGauges = sdkmetric.NewView(sdkmetric.Instrument{Kind: sdkmetric.InstrumentKindGauge}, sdkmetric.Stream{
+	ExemplarReservoirProviderSelector: func(sdkmetric.Aggregation) exemplar.ReservoirProvider {
+		return func(attribute.Set) exemplar.Reservoir { return noExemplars{} }
+	},
+})
+
+type noExemplars struct{}
+
+func (noExemplars) Offer(context.Context, time.Time, exemplar.Value, []attribute.KeyValue) {}
+
+func (noExemplars) Collect(dest *[]exemplar.Exemplar) { *dest = (*dest)[:0] }
 
 func endpointSet() bool {
 	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" && os.Getenv("OTEL_SDK_DISABLED") != "true"

@@ -13,6 +13,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -57,6 +60,31 @@ func TestExportsWhenAnEndpointIsSet(t *testing.T) {
 	for _, want := range []string{"register a customer", "accounts", "1.2.3", "customers"} {
 		require.True(t, bytes.Contains(c.body.Bytes(), []byte(want)), want)
 	}
+}
+
+func TestGaugesKeepNoExemplarsAndCountersDo(t *testing.T) {
+	t.Parallel()
+	reader := sdkmetric.NewManualReader()
+	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithView(plainGauges)).Meter("test")
+	gauge, err := meter.Int64Gauge("backlog", metric.WithUnit("{event}"))
+	require.NoError(t, err)
+	counter, err := meter.Int64Counter("sent")
+	require.NoError(t, err)
+	sampled := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled,
+	}))
+	gauge.Record(sampled, 7)
+	counter.Add(sampled, 1)
+	var got metricdata.ResourceMetrics
+	require.NoError(t, reader.Collect(t.Context(), &got))
+	metrics := got.ScopeMetrics[0].Metrics
+	require.Len(t, metrics, 2)
+	require.Equal(t, "backlog", metrics[0].Name)
+	require.Equal(t, "{event}", metrics[0].Unit)
+	backlog := metrics[0].Data.(metricdata.Gauge[int64]).DataPoints[0]
+	require.EqualValues(t, 7, backlog.Value)
+	require.Empty(t, backlog.Exemplars)
+	require.Len(t, metrics[1].Data.(metricdata.Sum[int64]).DataPoints[0].Exemplars, 1)
 }
 
 func TestTraceContextTravelsWithoutAnExporter(t *testing.T) {

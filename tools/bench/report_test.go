@@ -107,3 +107,12 @@ func TestLatenessIsCountedFromTheStepBefore(t *testing.T) {
 }
 
 func hexText(s string) string { return hex.EncodeToString([]byte(s)) }
+
+func TestTheTurnInTheMiddle(t *testing.T) {
+	t.Parallel()
+	const ms = time.Millisecond
+	still := turns{{1 * ms, 2 * ms}, {1 * ms, 90 * ms}, {1 * ms, 4 * ms}} // the machine stood still in the second
+	require.InDelta(t, 4, still.middle(0.99), 1e-9)
+	require.InDelta(t, 90, still.all(0.99), 1e-9, "but it is not hidden")
+	require.InDelta(t, 1, still.all(0.5), 1e-9)
+}

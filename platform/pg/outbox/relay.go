@@ -21,7 +21,8 @@ type RelayConfig struct {
 	Workers int
 	// Batch is how many rows a worker takes at once; default 500.
 	Batch int
-	// Poll is how often a relay looks by itself, for what no call told it of; default 100 ms.
+	// Poll is how often a relay looks by itself, for what no call told it of, while a shard backs off or notifications are
+	// not heard; default 100 ms. In quiet times it does so every tenth time.
 	Poll time.Duration
 	// ProduceTimeout bounds one call of the broker, during which a database transaction is open; default 10 s. It must be
 	// below the 15 s after which the server ends an idle transaction.
@@ -37,6 +38,7 @@ const (
 	settleTimeout  = 5 * time.Second
 	firstBackoff   = 100 * time.Millisecond
 	maxBackoff     = 2 * time.Second
+	quietPolls     = 10 // of so many polls one is made while nothing is wrong
 )
 
 func (c RelayConfig) withDefaults() RelayConfig {
@@ -64,6 +66,7 @@ type Relay struct {
 	cfg     RelayConfig
 	metrics metrics
 	failing [bus.Partitions]atomic.Bool // shards whose outage was logged
+	heard   atomic.Bool                 // the notifications of other processes reach this one
 }
 
 // NewRelay makes a relay; db has the role Relay.
@@ -125,14 +128,30 @@ func (r *Relay) work(ctx context.Context, after int) {
 func (r *Relay) poll(ctx context.Context) {
 	tick := pace.NewTicker(r.cfg.Poll)
 	defer tick.Stop()
-	for {
+	for n := 0; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			r.outbox.wakeOne()
+			if r.due(n) {
+				r.outbox.wakeOne()
+			}
 		}
 	}
+}
+
+// due says whether the n-th poll is made. What is lost in quiet times is the notification of a process that was killed as
+// it sent it: that may wait a little, so that services with nothing to do leave the database alone.
+func (r *Relay) due(n int) bool {
+	if n%quietPolls == 0 || !r.heard.Load() {
+		return true
+	}
+	for shard := range r.failing {
+		if r.failing[shard].Load() {
+			return true
+		}
+	}
+	return false
 }
 
 // listen wakes a worker when another process commits.
@@ -160,6 +179,9 @@ func (r *Relay) hear(ctx context.Context) error {
 	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
 		return err
 	}
+	r.heard.Store(true)
+	defer r.heard.Store(false)
+	r.outbox.wakeOne() // for what was committed before anybody listened
 	// The server has nothing to cancel in a session that only waits, so the end of ctx would be waited for until the
 	// client gives up on it: seconds of every shutdown.
 	defer context.AfterFunc(ctx, func() { _ = conn.PgConn().Conn().Close() })()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/guanxi-crm/guanxi/platform/auth"
 	"github.com/guanxi-crm/guanxi/platform/pg"
+	"github.com/guanxi-crm/guanxi/services/accounts/internal/access"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/accountstest"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/customer"
 	"github.com/guanxi-crm/guanxi/services/accounts/internal/identity"
@@ -46,6 +47,43 @@ func TestCustomersAreReadByTheirKeys(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestRoundTripsOfALookUp holds what recognising a caller costs: each round trip is a wait of its own, and somebody is on
+// the line.
+func TestRoundTripsOfALookUp(t *testing.T) {
+	t.Parallel()
+	w := accountstest.Start(t)
+	w.Want(http.StatusCreated, http.MethodPost, "/v1/customers", w.Token(auth.RoleAgent, "pizza"), known("李雷", "phone", "13812345678"), nil)
+	db, wire := w.Database.Wired(t)
+	customers := customer.New(db, nil, access.NewLog(db, time.Now), time.Now)
+	ctx := auth.With(t.Context(), auth.Principal{Subject: "desk", Tenant: "pizza", Roles: []string{auth.RoleAgent}})
+	sight, err := access.For(ctx, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, value string
+		found       int
+		trips       int64
+	}{
+		{"a number that names its country", "+8613812345678", 1, 1},
+		{"a number of the tenant's own country", "13812345678", 1, 2},
+		{"nobody's number, who might be of a tenant that is not there", "+8613800000000", 0, 3},
+	} {
+		look := func() {
+			found, err := customers.Lookup(ctx, sight, "phone", c.value, false)
+			if err != nil || len(found) != c.found {
+				t.Errorf("%s: found %d customers, %v; want %d", c.name, len(found), err, c.found)
+			}
+		}
+		look() // the first time statements are prepared as well
+		before := wire.Trips()
+		look()
+		if trips := wire.Trips() - before; trips != c.trips {
+			t.Errorf("%s is looked up in %d round trips, want %d", c.name, trips, c.trips)
+		}
 	}
 }
 
