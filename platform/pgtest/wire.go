@@ -27,6 +27,7 @@ type Wire struct {
 // Cut says when a connection breaks on which a COMMIT comes along.
 type Cut int32
 
+// When it breaks.
 const (
 	CutNever        Cut = iota
 	CutBeforeServer     // the server does not see the COMMIT

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel"
@@ -60,6 +61,25 @@ func TestExportsWhenAnEndpointIsSet(t *testing.T) {
 	for _, want := range []string{"register a customer", "accounts", "1.2.3", "customers"} {
 		require.True(t, bytes.Contains(c.body.Bytes(), []byte(want)), want)
 	}
+}
+
+func TestTheStandardVariablesSayHowOftenThingsLeave(t *testing.T) {
+	c := &collector{seen: map[string]int{}}
+	web := httptest.NewServer(c)
+	t.Cleanup(web.Close)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", web.URL)
+	t.Setenv("OTEL_METRIC_EXPORT_INTERVAL", "20")
+	tell, err := Setup(t.Context(), Config{Service: "accounts"})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, tell.Shutdown(context.Background())) })
+	counter, err := otel.Meter("test").Int64Counter("customers")
+	require.NoError(t, err)
+	counter.Add(t.Context(), 1)
+	require.Eventually(t, func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.seen["/v1/metrics"] > 1
+	}, metricInterval/2, 10*time.Millisecond, "sooner than they leave by themselves")
 }
 
 func TestGaugesKeepNoExemplarsAndCountersDo(t *testing.T) {
