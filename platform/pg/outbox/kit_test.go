@@ -68,6 +68,15 @@ func (b *bundle) relay(cfg outbox.RelayConfig) (stop func()) {
 	return b.relayLogging(bustest.Log(b.t), cfg)
 }
 
+// listens waits until a relay hears the notifications of other processes.
+func (b *bundle) listens() {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool {
+		return len(rowsAs[int32](b, b.database.AdminURL(),
+			"SELECT pid FROM pg_stat_activity WHERE query = 'LISTEN guanxi_outbox' AND datname = current_database()")) > 0
+	}, time.Minute, 10*time.Millisecond)
+}
+
 func (b *bundle) relayLogging(log *slog.Logger, cfg outbox.RelayConfig) (stop func()) {
 	b.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
